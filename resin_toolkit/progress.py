@@ -1,0 +1,46 @@
+"""How long work tells how far it is, without knowing of any screen."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+
+class Step(Protocol):
+    """One stretch of work that is under way; leaving the `with` block ends it."""
+
+    def advance(self, amount: int) -> None:
+        """`amount` more bytes are done."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Progress(Protocol):
+    """What long work reports to."""
+
+    def step(self, name: str, total: int | None) -> Step:
+        """Begin a stretch of work, a verb such as "writing"; `total` in bytes, None where it is not known."""
+
+
+class SilentStep:
+    def advance(self, amount: int) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def step(self, name: str, total: int | None) -> SilentStep:  # noqa: ARG002
+        return SilentStep()

@@ -1,0 +1,335 @@
+"""The one place that talks to the user: text, JSON, warnings, progress, questions.
+
+Results go to stdout and everything else to stderr, so that `resin … > file` and `resin … | jq` work.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import IO, Any, Protocol, Self
+
+from resin_toolkit.errors import Declined, Notice, ResinError
+from resin_toolkit.progress import Progress, Silent, Step
+
+SCHEMA = 1
+SECONDS_BETWEEN_LINES = 10.0
+
+_CONTROLS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)}
+
+
+def clean(text: str) -> str:
+    """`text` with control characters replaced, so that no name from outside moves the cursor."""
+    return text.translate(_CONTROLS)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What stdout can show."""
+
+    width: int
+    is_terminal: bool
+    colour: bool
+
+
+class Result(Protocol):
+    """What a verb returns."""
+
+    def data(self) -> Mapping[str, object]:
+        """The `data` of the JSON envelope."""
+
+    def text(self, screen: Screen) -> str:
+        """The same for a person; an empty text prints nothing."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options that every verb takes."""
+
+    json: bool = False
+    quiet: bool = False
+    debug: bool = False
+    no_input: bool = False
+    yes: bool = False
+
+
+class Report:
+    """One run's conversation with its user. `settings` is replaced once the command line is parsed."""
+
+    def __init__(self, settings: Settings | None = None, *, stdin: IO[str] | None = None) -> None:
+        self.settings = settings or Settings()
+        self.streams = False
+        self._stdin = stdin if stdin is not None else sys.stdin
+        self._notices: list[Notice] = []
+
+    # what is said
+
+    @property
+    def interactive(self) -> bool:
+        """Whether questions may be asked."""
+        settings = self.settings
+        return not (settings.no_input or settings.json) and self._stdin is not None and self._stdin.isatty()
+
+    def say(self, text: str) -> None:
+        """A remark on stderr; silenced by --quiet and --json."""
+        if not (self.settings.quiet or self.settings.json):
+            self._error_line(text)
+
+    def warn(self, *notices: Notice) -> None:
+        """Warnings on stderr; with --json they are also in the envelope's data."""
+        for notice in notices:
+            if notice in self._notices:
+                continue
+            self._notices.append(notice)
+            if not self.settings.json:
+                self._error_line(f"warning: {notice.message}")
+
+    def event(self, name: str, **fields: object) -> None:
+        """One JSON object on a line of its own, for verbs that stream; nothing without --json."""
+        if self.settings.json and self.streams:
+            self._out(_dump({"event": name, **fields}))
+
+    def result(self, verb: str, result: Result | None) -> None:
+        """Print what a verb returned."""
+        if self.settings.json:
+            data = dict(result.data()) if result is not None else {}
+            if self._notices:
+                data["warnings"] = [{"code": n.code, "message": n.message} for n in self._notices]
+            self._out(_dump(_envelope(verb, data=data)))
+        elif result is not None:
+            text = result.text(screen())
+            if text:
+                self._out(text)
+
+    def failure(self, verb: str | None, error: ResinError) -> None:
+        """Print a failure, in the form the user asked for."""
+        if self.settings.json:
+            self._out(_dump(_envelope(verb, error=error)))
+            return
+        self._error_line(f"error: {error.message}")
+        if error.hint:
+            self._error_line(f"hint: {error.hint}")
+
+    # what is asked
+
+    def ask(self, question: str, *, default: str = "", check: Callable[[str], object] | None = None) -> str:
+        """A line typed by the user; asked again while `check` raises BadValue. Needs `interactive`."""
+        while True:
+            suffix = f" [{default}]" if default else ""
+            answer = self._line(f"{question}{suffix}: ") or default
+            if self._accepted(answer, check):
+                return answer
+
+    def ask_secret(self, question: str, *, check: Callable[[str], object] | None = None) -> str:
+        """Like `ask`, typed without echo."""
+        from getpass import getpass
+
+        while True:
+            try:
+                answer = getpass(f"{question}: ", stream=sys.stderr)
+            except EOFError:
+                raise _no_answer(question) from None
+            if self._accepted(answer, check):
+                return answer
+
+    def choose(self, question: str, choices: Sequence[str]) -> int:
+        """The index of the one of `choices` that the user picks by its number; nothing is preselected."""
+        for number, choice in enumerate(choices, start=1):
+            self._error_line(f"  {number}  {choice}")
+        while True:
+            answer = self._line(f"{question} [1-{len(choices)}]: ")
+            if answer.isdecimal() and 1 <= int(answer) <= len(choices):
+                return int(answer) - 1
+            self._error_line(f"Type a number from 1 to {len(choices)}.")
+
+    def confirm(self, question: str) -> None:
+        """Return if the user agrees (or --yes was given), else raise Declined."""
+        if self.settings.yes:
+            return
+        if not self.interactive:
+            raise Declined(f"Nobody could be asked: {question}", hint="Say --yes to agree beforehand.")
+        if self._line(f"{question} [y/N] ").lower() not in ("y", "yes"):
+            raise Declined("Declined; nothing was changed.", hint="Answer y to go on.")
+
+    # how far it is
+
+    def progress(self) -> Progress:
+        """Where long work reports to: a bar on a terminal, a line now and then elsewhere, or events."""
+        if self.settings.json:
+            return _EventProgress(self) if self.streams else Silent()
+        if self.settings.quiet:
+            return Silent()
+        return _BarProgress() if sys.stderr.isatty() else _LineProgress(self)
+
+    def _accepted(self, answer: str, check: Callable[[str], object] | None) -> bool:
+        if check is None:
+            return True
+        from resin_toolkit.errors import BadValue
+
+        try:
+            check(answer)
+        except BadValue as error:
+            self._error_line(f"{error.message} {error.hint}".rstrip())
+            return False
+        return True
+
+    def _line(self, question: str) -> str:
+        sys.stderr.write(clean(question))
+        sys.stderr.flush()
+        answer = self._stdin.readline()
+        if not answer:
+            sys.stderr.write("\n")
+            raise _no_answer(question)
+        return answer.strip()
+
+    @staticmethod
+    def _out(text: str) -> None:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+
+    @staticmethod
+    def _error_line(text: str) -> None:
+        sys.stderr.write(clean(text) + "\n")
+        sys.stderr.flush()
+
+
+def screen() -> Screen:
+    """What stdout can show right now."""
+    is_terminal = sys.stdout.isatty()
+    colour = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Screen(shutil.get_terminal_size((80, 24)).columns, is_terminal, colour)
+
+
+def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:
+    """Aligned columns, two spaces between them; the columns in `right` are aligned to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+    return "\n".join(lines)
+
+
+def human_size(count: int) -> str:
+    """A number of bytes in binary units, three digits: 40.0 MiB."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            return f"{count} B" if unit == "B" else f"{value:.{max(0, 3 - len(str(int(value))))}f} {unit}"
+        value /= 1024
+    raise AssertionError("unreachable")
+
+
+def _envelope(
+    verb: str | None, *, data: Mapping[str, object] | None = None, error: ResinError | None = None
+) -> dict[str, object]:
+    problem = None
+    if error is not None:
+        problem = {"code": error.code, "message": clean(error.message), "hint": clean(error.hint)}
+    return {"schema": SCHEMA, "command": verb, "ok": error is None, "data": data, "error": problem}
+
+
+def _dump(value: object) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=True, default=str)
+
+
+def _no_answer(question: str) -> Declined:
+    return Declined(
+        f"The input ended before an answer to: {question.strip()}",
+        hint="Give the value as an option, or run it on a terminal.",
+    )
+
+
+class _Step:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(finished=kind is None)
+
+    def close(self, *, finished: bool) -> None:
+        raise NotImplementedError
+
+
+class _BarStep(_Step):
+    def __init__(self, name: str, total: int | None) -> None:
+        from tqdm import tqdm
+
+        self._bar: Any = tqdm(
+            total=total,
+            desc=name,
+            unit="B",
+            unit_scale=True,
+            unit_divisor=1024,
+            file=sys.stderr,
+            dynamic_ncols=True,
+            miniters=1,
+        )
+
+    def advance(self, amount: int) -> None:
+        self._bar.update(amount)
+
+    def close(self, *, finished: bool) -> None:  # noqa: ARG002
+        self._bar.close()
+
+
+class _BarProgress:
+    def step(self, name: str, total: int | None) -> Step:
+        return _BarStep(name, total)
+
+
+class _TimedStep(_Step):
+    """Counts, and calls `tell` at most once in `SECONDS_BETWEEN_LINES`."""
+
+    def __init__(self, total: int | None, tell: Callable[[int, float], None]) -> None:
+        self.total = total
+        self._tell = tell
+        self._done = 0
+        self._started = self._told = time.monotonic()
+
+    def advance(self, amount: int) -> None:
+        self._done += amount
+        now = time.monotonic()
+        if now - self._told >= SECONDS_BETWEEN_LINES:
+            self._told = now
+            self._tell(self._done, now - self._started)
+
+    def close(self, *, finished: bool) -> None:
+        if finished:
+            self._tell(self._done, time.monotonic() - self._started)
+
+
+class _LineProgress:
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def step(self, name: str, total: int | None) -> Step:
+        def tell(done: int, seconds: float) -> None:
+            rate = f", {human_size(int(done / seconds))}/s" if seconds > 0.1 else ""
+            share = f" of {human_size(total)} ({100 * done // total}%)" if total else ""
+            self._report.say(f"{name}: {human_size(done)}{share}{rate}")
+
+        return _TimedStep(total, tell)
+
+
+class _EventProgress:
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def step(self, name: str, total: int | None) -> Step:
+        def tell(done: int, seconds: float) -> None:
+            self._report.event("progress", step=name, bytes=done, total=total, seconds=round(seconds, 3))
+
+        return _TimedStep(total, tell)
