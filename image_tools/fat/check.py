@@ -1,0 +1,69 @@
+"""The check of a whole volume that comes before every change.
+
+It reads every directory and every chain that is in use, and compares the FATs, so that nothing is written
+to a file system that contradicts itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from image_tools.fat.geometry import Geometry
+from image_tools.fat.table import FatTable, damaged
+from image_tools.fat.tree import Tree
+from image_tools.fat.volume import Volume
+
+_UNUSED, _OF_FILE, _OF_DIRECTORY = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What a sound volume looks like."""
+
+    free_clusters: int
+    stale: tuple[int, ...]
+    """The entries in which a mirror may be mended from the first FAT, since no directory reaches them."""
+
+
+def check(volume: Volume, geometry: Geometry, table: FatTable, tree: Tree) -> Checkup:
+    """Raise FileSystemDamaged unless the volume may be written to."""
+    owners = _owners(geometry, tree)
+    stale = []
+    for cluster, ours, mirrored in table.differences():
+        if ours != mirrored and cluster <= geometry.last_cluster and owners[cluster] != _UNUSED:
+            grown = owners[cluster] == _OF_DIRECTORY and mirrored > geometry.kind.bad
+            if not grown or not _ends_empty(volume, geometry, table, cluster):
+                raise damaged(f"its FATs differ in cluster {cluster}, which is in use")
+        stale.append(cluster)
+    return Checkup(table.count_free(), tuple(stale))
+
+
+def _owners(geometry: Geometry, tree: Tree) -> bytearray:
+    """What each cluster is used for, by its number."""
+    owners = bytearray(geometry.last_cluster + 1)
+
+    def claim(clusters: list[int], owner: int, path: str) -> None:
+        for cluster in clusters:
+            if owners[cluster]:
+                raise damaged(f"cluster {cluster} belongs to {path} and to something else (cross-linked)")
+            owners[cluster] = owner
+
+    waiting = [tree.root()]
+    claim(waiting[0].clusters, _OF_DIRECTORY, "/")
+    while waiting:
+        for entry in waiting.pop().entries():
+            if entry.is_directory:
+                directory = tree.opened(entry)
+                claim(directory.clusters, _OF_DIRECTORY, entry.path)
+                waiting.append(directory)
+            else:
+                claim(tree.clusters(entry), _OF_FILE, entry.path)
+    return owners
+
+
+def _ends_empty(volume: Volume, geometry: Geometry, table: FatTable, cluster: int) -> bool:
+    """Whether a directory's chain holds nothing after `cluster`: it was being made longer, and cut short."""
+    for later in table.chain(cluster, "a directory")[1:]:
+        if any(volume.read(geometry.cluster_start(later), geometry.cluster_size)):
+            return False
+    return True

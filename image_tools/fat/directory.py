@@ -1,0 +1,232 @@
+"""A directory: its slots, the entries they make, and the place for new ones.
+
+Source: Microsoft FAT specification 1.03, "FAT Directory Structure".
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from image_tools.fat.geometry import SLOT, FatKind, Geometry
+from image_tools.fat.names import ATTRIBUTE_LONG_NAME, LongNameReader, decode_short_name, fold
+from resin_toolkit.errors import NoSpace
+
+ATTRIBUTE_LABEL = 0x08
+ATTRIBUTE_DIRECTORY = 0x10
+ATTRIBUTE_ARCHIVE = 0x20
+DELETED = 0xE5
+END_OF_DIRECTORY = 0x00
+MOST_SLOTS = 65536
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or directory. `size` in bytes, `modified` in the local time of whoever wrote it."""
+
+    name: str
+    path: str
+    is_directory: bool
+    size: int
+    modified: datetime | None
+    attributes: int
+    first_cluster: int
+    alias: bytes = field(repr=False)
+    slots: range = field(repr=False)
+    """The indices of its slots in its directory: the long name's, then the 8.3 entry."""
+
+    @property
+    def short_name(self) -> str:
+        """The 8.3 name, as programs show it that know no long names."""
+        return decode_short_name(self.alias + b"\0" * 21)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a set of slots goes: from slot `start` on, after the directory has grown by `grow` clusters."""
+
+    start: int
+    grow: int
+
+
+class Directory:
+    """One directory as it lies on the volume.
+
+    `clusters` is its chain, empty for a fixed root; `pieces` are its (position, length), in order, in bytes.
+    """
+
+    def __init__(
+        self, path: str, clusters: list[int], pieces: list[tuple[int, int]], data: bytes, geometry: Geometry
+    ) -> None:
+        self.path = path
+        self.clusters = clusters
+        self.pieces = pieces
+        self.data = bytearray(data)
+        self.slots_per_sector = geometry.sector_size // SLOT
+        self._sector_size = geometry.sector_size
+        self._wide = geometry.kind is FatKind.FAT32
+
+    @property
+    def is_root(self) -> bool:
+        return self.path == "/"
+
+    @property
+    def slot_count(self) -> int:
+        return len(self.data) // SLOT
+
+    def slot(self, index: int) -> bytes:
+        return bytes(self.data[index * SLOT : (index + 1) * SLOT])
+
+    def end(self) -> int:
+        """The index of the slot that ends the directory; the number of slots if none does."""
+        firsts = bytes(self.data[::SLOT])
+        index = firsts.find(END_OF_DIRECTORY)
+        return len(firsts) if index < 0 else index
+
+    def entries(self) -> list[Entry]:
+        """The files and directories, in the order in which they lie; without labels, `.` and `..`."""
+        found = []
+        names = LongNameReader()
+        for index in range(self.end()):
+            slot = self.slot(index)
+            if slot[0] == DELETED:
+                names.forget()
+            elif slot[11] & 0x3F == ATTRIBUTE_LONG_NAME:
+                names.take(index, slot)
+            elif slot[11] & ATTRIBUTE_LABEL or slot[:11] in (b".          ", b"..         "):
+                names.forget()
+            else:
+                found.append(self._entry(index, slot, names))
+        return found
+
+    def find(self, name: str) -> Entry | None:
+        """The entry of that name, whatever its case; long names go before 8.3 names."""
+        entries = self.entries()
+        wanted = fold(name)
+        for entry in entries:
+            if fold(entry.name) == wanted:
+                return entry
+        return next((entry for entry in entries if fold(entry.short_name) == wanted), None)
+
+    def aliases(self) -> set[bytes]:
+        """The 8.3 names in use, the volume label's among them."""
+        slots = (self.slot(index) for index in range(self.end()))
+        return {s[:11] for s in slots if s[0] != DELETED and s[11] & 0x3F != ATTRIBUTE_LONG_NAME}
+
+    def label(self) -> str | None:
+        """The volume label, which a root directory may hold."""
+        for index in range(self.end()):
+            slot = self.slot(index)
+            is_label = slot[11] & 0x3F != ATTRIBUTE_LONG_NAME and slot[11] & ATTRIBUTE_LABEL
+            if slot[0] != DELETED and is_label:
+                return slot[:11].decode("cp437").rstrip(" ")
+        return None
+
+    def place_for(self, count: int, slots_per_cluster: int) -> Place:
+        """A place for `count` slots, inside one sector where that is possible.
+
+        `slots_per_cluster` is 0 where the directory cannot grow. Raises NoSpace where there is no place.
+        """
+        if count <= self.slots_per_sector:
+            start = self._run_inside_a_sector(count)
+            if start is not None:
+                return Place(start, 0)
+            if slots_per_cluster and self.slot_count + slots_per_cluster <= MOST_SLOTS:
+                return Place(self.slot_count, 1)
+        start = self._run(count)
+        missing = max(0, start + count - self.slot_count)
+        if missing and (not slots_per_cluster or start + count > MOST_SLOTS):
+            raise NoSpace(
+                f"The directory {self.path} is full: it has {self.slot_count} slots.",
+                hint="Put the file into a subdirectory, or remove files from this one.",
+            )
+        return Place(start, -(-missing // slots_per_cluster) if missing else 0)
+
+    def sector_of(self, index: int) -> int:
+        """The number, within the directory, of the sector that holds a slot."""
+        return index // self.slots_per_sector
+
+    def sector_bytes(self, sector: int) -> tuple[int, bytes]:
+        """The position on the volume and the content of a sector of the directory."""
+        start = sector * self._sector_size
+        rest = start
+        for position, length in self.pieces:
+            if rest < length:
+                return position + rest, bytes(self.data[start : start + self._sector_size])
+            rest -= length
+        raise IndexError(sector)
+
+    def _run_inside_a_sector(self, count: int) -> int | None:
+        end = self.end()
+        run = 0
+        for index in range(self.slot_count):
+            if index % self.slots_per_sector == 0:
+                run = 0
+            run = run + 1 if index >= end or self.data[index * SLOT] == DELETED else 0
+            if run == count:
+                return index - count + 1
+        return None
+
+    def _run(self, count: int) -> int:
+        """The start of the first run of `count` free slots; the last may reach past the directory's end."""
+        end = self.end()
+        run = 0
+        for index in range(end):
+            run = run + 1 if self.data[index * SLOT] == DELETED else 0
+            if run == count:
+                return index - count + 1
+        return end - run
+
+    def _entry(self, index: int, slot: bytes, names: LongNameReader) -> Entry:
+        name, first_slot = names.name_of(index, slot)
+        high, time, date, low, size = struct.unpack_from("<HHHHI", slot, 20)
+        return Entry(
+            name=name,
+            path=f"{self.path.rstrip('/')}/{name}",
+            is_directory=bool(slot[11] & ATTRIBUTE_DIRECTORY),
+            size=size,
+            modified=decode_time(date, time),
+            attributes=slot[11],
+            first_cluster=low | (high << 16 if self._wide else 0),
+            alias=slot[:11],
+            slots=range(first_slot, index + 1),
+        )
+
+
+def entry_slot(alias: bytes, attributes: int, first_cluster: int, size: int, now: datetime) -> bytes:
+    """A new 8.3 entry, created, changed and read at `now`."""
+    date, time = encode_time(now)
+    tenths = now.second % 2 * 100 + now.microsecond // 10_000
+    head = struct.pack("<11sBBBHHH", alias, attributes, 0, tenths, time, date, date)
+    return head + struct.pack("<HHHHI", first_cluster >> 16, time, date, first_cluster & 0xFFFF, size)
+
+
+def replaced_slot(slot: bytes, first_cluster: int, size: int, now: datetime) -> bytes:
+    """The 8.3 entry `slot` with another content, changed at `now`."""
+    date, time = encode_time(now)
+    changed = bytearray(slot)
+    changed[11] |= ATTRIBUTE_ARCHIVE
+    struct.pack_into("<H", changed, 18, date)
+    struct.pack_into("<HHHHI", changed, 20, first_cluster >> 16, time, date, first_cluster & 0xFFFF, size)
+    return bytes(changed)
+
+
+def encode_time(moment: datetime) -> tuple[int, int]:
+    """The date and time words of a moment, moved into the years 1980 to 2107 that they can tell."""
+    if moment.year < 1980:
+        return (1 << 5 | 1), 0
+    if moment.year > 2107:
+        return (127 << 9 | 12 << 5 | 31), (23 << 11 | 59 << 5 | 29)
+    date = (moment.year - 1980) << 9 | moment.month << 5 | moment.day
+    return date, moment.hour << 11 | moment.minute << 5 | moment.second // 2
+
+
+def decode_time(date: int, time: int) -> datetime | None:
+    """The moment that a date and a time word tell; None where they tell none."""
+    try:
+        return datetime(
+            1980 + (date >> 9), date >> 5 & 0x0F, date & 0x1F, time >> 11, time >> 5 & 0x3F, (time & 0x1F) * 2
+        )
+    except ValueError:
+        return None

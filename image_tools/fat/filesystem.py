@@ -1,0 +1,159 @@
+"""A FAT volume inside any seekable binary file object."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import BinaryIO, Self
+
+from image_tools.fat.changes import Change
+from image_tools.fat.check import check
+from image_tools.fat.directory import Entry
+from image_tools.fat.editor import Editor
+from image_tools.fat.geometry import BOOT_SECTOR, FatKind, Geometry, read_geometry
+from image_tools.fat.table import FatTable
+from image_tools.fat.tree import Tree, not_found
+from image_tools.fat.volume import Rehearsal, Volume
+from resin_toolkit.errors import FileSystemDamaged, NotAnImage, Notice
+
+
+class FatFileSystem:
+    """A FAT12, FAT16 or FAT32 volume. Paths use "/" and are looked up without regard to case.
+
+    Only what is asked for is read. A change is preceded by a check of the whole volume.
+    `notices` collects what the user should be told.
+    """
+
+    def __init__(self, volume: Volume, geometry: Geometry) -> None:
+        self._volume = volume
+        self._geometry = geometry
+        self._table = FatTable(volume, geometry)
+        self._tree = Tree(volume, geometry, self._table)
+        self.notices: list[Notice] = []
+        if self._is_dirty():
+            self.notices.append(
+                Notice("fat-dirty", "The FAT file system was not unmounted cleanly when it was last used.")
+            )
+
+    @classmethod
+    def open(cls, file: BinaryIO, offset: int = 0, size: int | None = None) -> Self:
+        """The volume that begins at byte `offset` of `file` and has `size` bytes of room (the rest, if None).
+
+        Raises NotAnImage where there is no FAT volume, FileSystemDamaged where there is a contradictory one.
+        """
+        if size is None:
+            size = file.seek(0, os.SEEK_END) - offset
+        volume = Volume(file, offset, size)
+        if size < BOOT_SECTOR:
+            raise NotAnImage(
+                "There is no room for a FAT file system.", hint="Name the partition that holds one."
+            )
+        return cls(volume, read_geometry(volume.read(0, BOOT_SECTOR), size))
+
+    @property
+    def kind(self) -> FatKind:
+        return self._geometry.kind
+
+    @property
+    def cluster_size(self) -> int:
+        """In bytes."""
+        return self._geometry.cluster_size
+
+    @property
+    def cluster_count(self) -> int:
+        return self._geometry.cluster_count
+
+    @property
+    def label(self) -> str:
+        """The volume label: that of the root directory, else that of the boot sector, else empty."""
+        label = self._tree.root().label()
+        return self._geometry.label if label is None else label
+
+    def free_bytes(self) -> int:
+        """The room in free clusters, counted in the table and not taken from FSInfo."""
+        return self._table.count_free() * self._geometry.cluster_size
+
+    def list(self, path: str = "/") -> list[Entry]:
+        """What is in a directory, in the order in which it lies there."""
+        return self._tree.directory(path).entries()
+
+    def find(self, path: str) -> Entry | None:
+        """The entry at `path`; None where there is none."""
+        return self._tree.find(path)
+
+    def stat(self, path: str) -> Entry:
+        """The entry at `path`; raises PathNotFound."""
+        entry = self._tree.find(path)
+        if entry is None:
+            raise not_found(path)
+        return entry
+
+    def read(self, path: str) -> bytes:
+        """The content of a file; raises PathNotFound, or BadValue for a directory."""
+        return b"".join(self.chunks(path))
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """The content of a file, in pieces of at most 1 MiB."""
+        return self._tree.chunks(self.stat(path))
+
+    def walk(self, path: str = "/") -> Iterator[Entry]:
+        """Every file and directory below `path`, each directory before what is in it."""
+        waiting = [iter(self._tree.directory(path).entries())]
+        entered: set[int] = set()
+        while waiting:
+            entry = next(waiting[-1], None)
+            if entry is None:
+                waiting.pop()
+                continue
+            yield entry
+            if entry.is_directory:
+                if entry.first_cluster in entered:
+                    raise FileSystemDamaged(
+                        f"The directory {entry.path} stands in two places.", hint="Repair it with `fsck.fat`."
+                    )
+                entered.add(entry.first_cluster)
+                waiting.append(iter(self._tree.opened(entry).entries()))
+
+    def check(self) -> None:
+        """Raise FileSystemDamaged unless the whole volume is sound enough to be written to."""
+        check(self._volume, self._geometry, self._table, self._tree)
+
+    def apply(self, changes: Sequence[Change], *, now: datetime | None = None) -> None:
+        """Make `changes`, in their order, dated `now` (the local time by default).
+
+        All of them are rehearsed first: where one cannot be made, the error comes before the first write.
+        A mirror FAT left behind by an interrupted change is mended, which a notice tells. After a cut each
+        file is wholly old or wholly new.
+        Raises PathNotFound, BadValue, NoSpace, FileSystemDamaged, or the OSError of the file object.
+        """
+        if not changes:
+            return
+        moment = now or datetime.now()
+        checkup = check(self._volume, self._geometry, self._table, self._tree)
+        self._run(Rehearsal(self._volume), checkup.free_clusters, changes, moment)
+        if checkup.stale:
+            self._table.mend_mirrors(checkup.stale)
+            self.notices.append(
+                Notice(
+                    "fat-mended", "An earlier change was cut short; the second FAT was mended from the first."
+                )
+            )
+        try:
+            self._run(self._volume, checkup.free_clusters, changes, moment)
+        finally:
+            self._table = FatTable(self._volume, self._geometry)
+            self._tree = Tree(self._volume, self._geometry, self._table)
+
+    def _run(self, volume: Volume, free: int, changes: Sequence[Change], now: datetime) -> None:
+        editor = Editor(volume, self._geometry, free, now)
+        for change in changes:
+            editor.apply(change)
+        editor.finish()
+
+    def _is_dirty(self) -> bool:
+        """Whether a system that wrote to the volume did not say that it was done."""
+        if self._geometry.kind is FatKind.FAT12:
+            return bool(self._geometry.state & 1)
+        clean = 1 << (self._geometry.kind.bits - (1 if self._geometry.kind is FatKind.FAT16 else 5))
+        return bool(self._geometry.state & 1) or not self._table[1] & clean

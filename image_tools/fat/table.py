@@ -1,0 +1,227 @@
+"""The file allocation table: read in pages on demand, written to the first FAT and then to its mirrors.
+
+Source: Microsoft FAT specification 1.03, "FAT Data Structure".
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+
+from image_tools.fat.geometry import FIRST_CLUSTER, FatKind, Geometry
+from image_tools.fat.volume import Volume
+from resin_toolkit.errors import FileSystemDamaged, NoSpace
+
+# A whole number of sectors of every size, and more than the whole of any FAT12, whose entries of one and a
+# half bytes would otherwise straddle pages.
+PAGE = 16384
+FREE = 0
+
+
+class FatTable:
+    """The entries of the FAT, by cluster number."""
+
+    def __init__(self, volume: Volume, geometry: Geometry) -> None:
+        self._volume = volume
+        self._geometry = geometry
+        self._pages: dict[int, bytearray] = {}
+        self._bytes_used = -(-(geometry.last_cluster + 1) * geometry.kind.bits // 8)
+
+    def __getitem__(self, cluster: int) -> int:
+        """The entry of a cluster, without the reserved bits."""
+        kind = self._geometry.kind
+        if kind is FatKind.FAT32:
+            page, within = divmod(cluster * 4, PAGE)
+            return int(struct.unpack_from("<I", self._page(page), within)[0]) & kind.mask
+        if kind is FatKind.FAT16:
+            page, within = divmod(cluster * 2, PAGE)
+            return int(struct.unpack_from("<H", self._page(page), within)[0])
+        both = int(struct.unpack_from("<H", self._page(0), cluster * 3 // 2)[0])
+        return both >> 4 if cluster & 1 else both & kind.mask
+
+    def chain(self, first: int, what: str) -> list[int]:
+        """The clusters of the chain that begins at `first`; `what` names its owner in an error.
+
+        Raises FileSystemDamaged where the chain loops, leaves the volume, or meets a free or bad cluster.
+        """
+        kind, last = self._geometry.kind, self._geometry.last_cluster
+        clusters: list[int] = []
+        cluster = first
+        while cluster <= kind.bad - 1:
+            if not FIRST_CLUSTER <= cluster <= last:
+                problem = "a free cluster" if cluster == FREE and clusters else f"cluster {cluster}"
+                raise damaged(f"the chain of {what} runs into {problem}, which it cannot own")
+            if len(clusters) == self._geometry.cluster_count:
+                raise damaged(f"the chain of {what} is a loop")
+            clusters.append(cluster)
+            cluster = self[cluster]
+        if cluster == kind.bad:
+            raise damaged(f"the chain of {what} runs into a cluster that is marked bad")
+        if not clusters:
+            raise damaged(f"the chain of {what} begins at cluster {first:#x}, which does not exist")
+        return clusters
+
+    def free_from(self, start: int) -> Iterator[int]:
+        """Every free cluster once, upwards from `start` and then from the beginning."""
+        if not FIRST_CLUSTER <= start <= self._geometry.last_cluster:
+            start = FIRST_CLUSTER
+        yield from self._free_between(start, self._geometry.last_cluster + 1)
+        yield from self._free_between(FIRST_CLUSTER, start)
+
+    def take_free(self, count: int, start: int) -> list[int]:
+        """`count` free clusters, in the order of `free_from`; raises NoSpace where there are fewer."""
+        found: list[int] = []
+        if not count:
+            return found
+        for cluster in self.free_from(start):
+            found.append(cluster)
+            if len(found) == count:
+                return found
+        size = self._geometry.cluster_size
+        raise NoSpace(
+            f"The partition is full: {count * size} bytes are needed, {len(found) * size} are free.",
+            hint="Remove files from the partition first (`resin image rm`).",
+            needed=count * size,
+            free=len(found) * size,
+        )
+
+    def count_free(self) -> int:
+        """The number of free clusters, counted in the table itself."""
+        free = 0
+        for number in range(self._page_count()):
+            raw = self._raw(self._geometry.fat_starts[0], number)
+            if number and not raw.strip(b"\0"):
+                free += len(raw) * 8 // self._geometry.kind.bits
+                continue
+            values = self._values(raw)
+            free += values.count(0) - (0 if number else values[:FIRST_CLUSTER].count(0))
+        return free
+
+    def update(self, entries: Mapping[int, int]) -> None:
+        """Set `entries` in the first FAT, flush, then in its mirrors, and flush: never both at once."""
+        if not entries:
+            return
+        sectors = sorted({sector for cluster in entries for sector in self._set(cluster, entries[cluster])})
+        pieces = list(runs(sectors))
+        for start in self._geometry.fat_starts:
+            for first, count in pieces:
+                self._write_sectors(start, first, count)
+            self._volume.flush()
+
+    def differences(self) -> Iterator[tuple[int, int, int]]:
+        """Each cluster whose entry differs between the first FAT and a mirror, and the two entries.
+
+        Entries 0 and 1, which belong to no cluster, are told as well, and so are reserved bits that differ.
+        """
+        for start in self._geometry.fat_starts[1:]:
+            for number in range(self._page_count()):
+                ours, theirs = self._raw(self._geometry.fat_starts[0], number), self._raw(start, number)
+                if ours == theirs:
+                    continue
+                first = number * PAGE * 8 // self._geometry.kind.bits
+                pairs = zip(self._values(ours, masked=False), self._values(theirs, masked=False), strict=True)
+                for index, (mine, other) in enumerate(pairs):
+                    if mine != other:
+                        yield first + index, mine & self._geometry.kind.mask, other & self._geometry.kind.mask
+
+    def mend_mirrors(self, clusters: Iterable[int]) -> None:
+        """Copy the sectors that hold the entries of `clusters` from the first FAT to its mirrors."""
+        sectors = sorted({sector for cluster in clusters for sector in self._sectors_of(cluster)})
+        for start in self._geometry.fat_starts[1:]:
+            for first, count in runs(sectors):
+                self._write_sectors(start, first, count)
+        self._volume.flush()
+
+    def _free_between(self, start: int, end: int) -> Iterator[int]:
+        per_page = PAGE * 8 // self._geometry.kind.bits
+        for number in range(start // per_page, -(-end // per_page)):
+            base = number * per_page
+            for index, value in enumerate(self._values(bytes(self._page(number)))):
+                if not value and start <= base + index < end:
+                    yield base + index
+
+    def _page_count(self) -> int:
+        return -(-self._bytes_used // PAGE)
+
+    def _page(self, number: int) -> bytearray:
+        page = self._pages.get(number)
+        if page is None:
+            page = self._pages[number] = bytearray(
+                self._raw(self._geometry.fat_starts[0], number, whole=True)
+            )
+        return page
+
+    def _raw(self, fat_start: int, number: int, *, whole: bool = False) -> bytes:
+        """The bytes of a page; `whole` up to the end of the FAT, else of the clusters that exist."""
+        end = self._geometry.fat_size if whole else self._bytes_used
+        return self._volume.read(fat_start + number * PAGE, min(PAGE, end - number * PAGE))
+
+    def _values(self, raw: bytes, *, masked: bool = True) -> tuple[int, ...] | list[int]:
+        """The entries in the bytes of a page, no further than the last cluster."""
+        kind = self._geometry.kind
+        if kind is FatKind.FAT16:
+            return struct.unpack(f"<{len(raw) // 2}H", raw)
+        if kind is FatKind.FAT32:
+            values = struct.unpack(f"<{len(raw) // 4}I", raw)
+            plain = not masked or max(values, default=0) <= kind.mask
+            return values if plain else [value & kind.mask for value in values]
+        return [
+            (both >> 4 if cluster & 1 else both & kind.mask)
+            for cluster in range(self._geometry.last_cluster + 1)
+            for both in (raw[cluster * 3 // 2] | raw[cluster * 3 // 2 + 1] << 8,)
+        ]
+
+    def _set(self, cluster: int, value: int) -> list[int]:
+        """Put an entry into its page; returns the sectors of the FAT that hold it."""
+        kind = self._geometry.kind
+        if kind is FatKind.FAT32:
+            page, within = divmod(cluster * 4, PAGE)
+            raw = self._page(page)
+            reserved = struct.unpack_from("<I", raw, within)[0] & ~kind.mask
+            struct.pack_into("<I", raw, within, reserved | value)
+        elif kind is FatKind.FAT16:
+            page, within = divmod(cluster * 2, PAGE)
+            struct.pack_into("<H", self._page(page), within, value)
+        else:
+            raw, within = self._page(0), cluster * 3 // 2
+            both = struct.unpack_from("<H", raw, within)[0]
+            both = both & 0x000F | value << 4 if cluster & 1 else both & 0xF000 | value
+            struct.pack_into("<H", raw, within, both)
+        return self._sectors_of(cluster)
+
+    def _sectors_of(self, cluster: int) -> list[int]:
+        first = cluster * self._geometry.kind.bits // 8
+        last = (cluster + 1) * self._geometry.kind.bits - 1
+        size = self._geometry.sector_size
+        return sorted({first // size, last // 8 // size})
+
+    def _write_sectors(self, fat_start: int, first: int, count: int) -> None:
+        size = self._geometry.sector_size
+        start, end = first * size, (first + count) * size
+        while start < end:
+            number, within = divmod(start, PAGE)
+            part = self._page(number)[within : within + end - start]
+            self._volume.write(fat_start + start, part)
+            start += len(part)
+
+
+def damaged(reason: str) -> FileSystemDamaged:
+    """The error of a file system that must not be written to."""
+    return FileSystemDamaged(
+        f"The FAT file system is damaged: {reason}. Nothing was written.",
+        hint="Repair it with `fsck.fat`, or start from a fresh image.",
+    )
+
+
+def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Neighbouring numbers, joined: (first, count). `numbers` ascend."""
+    first = count = 0
+    for number in numbers:
+        if count and number == first + count:
+            count += 1
+            continue
+        if count:
+            yield first, count
+        first, count = number, 1
+    if count:
+        yield first, count

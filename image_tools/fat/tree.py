@@ -1,0 +1,100 @@
+"""Reading a FAT volume: its directories and the contents of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from image_tools.fat.directory import MOST_SLOTS, Directory, Entry
+from image_tools.fat.geometry import SLOT, FatKind, Geometry
+from image_tools.fat.names import split_path
+from image_tools.fat.table import FatTable, damaged, runs
+from image_tools.fat.volume import Volume
+from resin_toolkit.errors import BadValue, PathNotFound
+
+CHUNK = 1 << 20
+
+
+class Tree:
+    """The directories of a volume, read when they are asked for."""
+
+    def __init__(self, volume: Volume, geometry: Geometry, table: FatTable) -> None:
+        self._volume = volume
+        self._geometry = geometry
+        self._table = table
+
+    def root(self) -> Directory:
+        geometry = self._geometry
+        if geometry.kind is FatKind.FAT32:
+            return self._chained("/", geometry.root_cluster)
+        position, size = geometry.fixed_root_start, geometry.fixed_root_size
+        return Directory("/", [], [(position, size)], self._volume.read(position, size), geometry)
+
+    def directory(self, path: str) -> Directory:
+        """The directory at `path`; raises PathNotFound, or BadValue where it is a file."""
+        directory = self.root()
+        for name in split_path(path):
+            entry = directory.find(name)
+            if entry is None:
+                raise not_found(f"{directory.path.rstrip('/')}/{name}")
+            directory = self.opened(entry)
+        return directory
+
+    def opened(self, entry: Entry) -> Directory:
+        """The directory that an entry stands for."""
+        if not entry.is_directory:
+            raise BadValue(f"{entry.path} is a file, not a directory.", hint="Name a directory.")
+        return self._chained(entry.path, entry.first_cluster)
+
+    def find(self, path: str) -> Entry | None:
+        """The entry at `path`, None where there is none; the root has no entry."""
+        *parents, name = split_path(path) or [""]
+        directory = self.root()
+        for parent in parents:
+            entry = directory.find(parent)
+            if entry is None or not entry.is_directory:
+                return None
+            directory = self.opened(entry)
+        return directory.find(name) if name else None
+
+    def clusters(self, entry: Entry) -> list[int]:
+        """The chain of an entry, empty where it owns none; raises FileSystemDamaged where it is too short."""
+        if not entry.first_cluster and not entry.is_directory:
+            chain = []
+        else:
+            chain = self._table.chain(entry.first_cluster, entry.path)
+        if len(chain) * self._geometry.cluster_size < entry.size and not entry.is_directory:
+            raise damaged(f"the chain of {entry.path} is shorter than the file, which has {entry.size} bytes")
+        return chain
+
+    def chunks(self, entry: Entry) -> Iterator[bytes]:
+        """The content of a file, in pieces of at most 1 MiB."""
+        if entry.is_directory:
+            raise BadValue(f"{entry.path} is a directory, not a file.", hint="Name a file.")
+        rest = entry.size
+        size = self._geometry.cluster_size
+        for first, count in runs(self.clusters(entry)):
+            start, end = (
+                self._geometry.cluster_start(first),
+                self._geometry.cluster_start(first) + count * size,
+            )
+            while start < end and rest:
+                length = min(CHUNK, end - start, rest)
+                yield self._volume.read(start, length)
+                start += length
+                rest -= length
+
+    def _chained(self, path: str, first_cluster: int) -> Directory:
+        clusters = self._table.chain(first_cluster, f"the directory {path}")
+        size = self._geometry.cluster_size
+        if len(clusters) * size > MOST_SLOTS * SLOT + size:
+            raise damaged(f"the directory {path} is longer than a directory can be")
+        pieces = [(self._geometry.cluster_start(first), count * size) for first, count in runs(clusters)]
+        data = b"".join(self._volume.read(position, length) for position, length in pieces)
+        return Directory(path, clusters, pieces, data, self._geometry)
+
+
+def not_found(path: str) -> PathNotFound:
+    return PathNotFound(
+        f"{path} does not exist in the partition.",
+        hint="`resin image ls` shows what does; case does not matter.",
+    )
