@@ -106,6 +106,11 @@ class Report:
             if text:
                 self._out(text)
 
+    def raw(self, data: bytes) -> None:
+        """Bytes of a result on stdout, as they are."""
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
     def failure(self, verb: str | None, error: ResinError) -> None:
         """Print a failure, in the form the user asked for."""
         if self.settings.json:

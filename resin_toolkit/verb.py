@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields, replace
+from functools import wraps
+from typing import Any, get_type_hints
 
 import click
 import typer
@@ -67,3 +70,39 @@ def _application(**settings: Any) -> typer.Typer:
     return typer.Typer(
         rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False, **settings
     )
+
+
+def takes(options: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator for a verb whose last parameter is a dataclass of options: each field becomes an option.
+
+    The fields are annotated as Typer's parameters are, and have defaults, so that several verbs can take the
+    same group of options.
+    """
+    hints = get_type_hints(options, include_extras=True)
+    grouped = [
+        inspect.Parameter(
+            entry.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=entry.default if entry.default is not MISSING else None,
+            annotation=hints[entry.name],
+        )
+        for entry in fields(options)
+    ]
+    names = {parameter.name for parameter in grouped}
+
+    def decorate(verb: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(verb, eval_str=True)
+        *own, last = signature.parameters.values()
+
+        @wraps(verb)
+        def call(**values: Any) -> Any:
+            group = options(**{name: values.pop(name) for name in names})
+            return verb(**values, **{last.name: group})
+
+        parameters = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own), *grouped]
+        call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        del call.__wrapped__
+        return call
+
+    return decorate

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import BinaryIO, Self
 
 from image_tools.fat.changes import Change
-from image_tools.fat.check import check
+from image_tools.fat.check import Checkup, check
 from image_tools.fat.directory import Entry
 from image_tools.fat.editor import Editor
 from image_tools.fat.geometry import BOOT_SECTOR, FatKind, Geometry, read_geometry
@@ -119,6 +119,10 @@ class FatFileSystem:
         """Raise FileSystemDamaged unless the whole volume is sound enough to be written to."""
         check(self._volume, self._geometry, self._table, self._tree)
 
+    def rehearse(self, changes: Sequence[Change], *, now: datetime | None = None) -> None:
+        """Raise what `apply` would raise for `changes`; nothing is written."""
+        self._rehearse(changes, now or datetime.now())
+
     def apply(self, changes: Sequence[Change], *, now: datetime | None = None) -> None:
         """Make `changes`, in their order, dated `now` (the local time by default).
 
@@ -130,8 +134,7 @@ class FatFileSystem:
         if not changes:
             return
         moment = now or datetime.now()
-        checkup = check(self._volume, self._geometry, self._table, self._tree)
-        self._run(Rehearsal(self._volume), checkup.free_clusters, changes, moment)
+        checkup = self._rehearse(changes, moment)
         if checkup.stale:
             self._table.mend_mirrors(checkup.stale)
             self.notices.append(
@@ -144,6 +147,11 @@ class FatFileSystem:
         finally:
             self._table = FatTable(self._volume, self._geometry)
             self._tree = Tree(self._volume, self._geometry, self._table)
+
+    def _rehearse(self, changes: Sequence[Change], now: datetime) -> Checkup:
+        checkup = check(self._volume, self._geometry, self._table, self._tree)
+        self._run(Rehearsal(self._volume), checkup.free_clusters, changes, now)
+        return checkup
 
     def _run(self, volume: Volume, free: int, changes: Sequence[Change], now: datetime) -> None:
         editor = Editor(volume, self._geometry, free, now)

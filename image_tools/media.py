@@ -1,0 +1,127 @@
+"""Opening an image, which may be a file, a compressed file or a drive that was flashed."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from image_tools.source.kinds import Kind, kind_of
+from resin_toolkit.errors import BadValue, Refused, Usage
+from resin_toolkit.progress import Progress
+
+_BLOCK = 64 << 10
+_CHUNK = 4 << 20
+
+
+@contextmanager
+def opened_for_reading(image: Path, progress: Progress) -> Iterator[BinaryIO]:
+    """The bytes of an image, seekable; a compressed one is unpacked into a temporary file meanwhile."""
+    with image.open("rb", buffering=0) as file:
+        _require_file_or_drive(image, file)
+        if not _is_compressed(file):
+            file.seek(0)
+            yield file
+            return
+    with tempfile.TemporaryFile() as unpacked:
+        _unpack(image, unpacked, progress)
+        yield unpacked
+
+
+@contextmanager
+def opened_for_writing(image: Path) -> Iterator[BinaryIO]:
+    """The bytes of an image or drive, to be changed in place; no other `resin` writes to it meanwhile.
+
+    Raises Usage for a compressed image and Refused for a drive that may not be written to.
+    """
+    is_drive = stat.S_ISBLK(image.stat().st_mode)
+    if is_drive:
+        from image_tools.drives import guard
+
+        guard(image)
+    with _open_exclusively(image, os.O_EXCL if is_drive else 0) as file:
+        _require_file_or_drive(image, file)
+        if _is_compressed(file):
+            raise Usage(
+                f"{image} is compressed, so nothing can be changed inside it.",
+                hint="Say where the changed copy goes with --output FILE.",
+            )
+        file.seek(0)
+        yield file
+
+
+@contextmanager
+def copied(image: Path, output: Path, progress: Progress) -> Iterator[BinaryIO]:
+    """A copy of an image, unpacked, to be changed; it becomes `output` only when the block ends well."""
+    if output.exists() and (not output.is_file() or output.samefile(image)):
+        raise Usage(
+            f"{output} cannot be the copy: it is the image itself, or no file.",
+            hint="Name a new file with --output; `resin flash` writes to drives.",
+        )
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("xb+", buffering=0) as file:
+            _unpack(image, file, progress)
+            file.seek(0)
+            yield file
+            os.fsync(file.fileno())
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _open_exclusively(image: Path, flags: int) -> BinaryIO:
+    try:
+        descriptor = os.open(image, os.O_RDWR | os.O_CLOEXEC | flags)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise Refused(
+                f"{image} is in use: it is mounted, or another program holds it.", hint="Unmount it first."
+            ) from None
+        raise
+    file = os.fdopen(descriptor, "r+b", buffering=0)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise Refused(f"Another program is changing {image}.", hint="Wait until it is done.") from None
+    return file
+
+
+def _require_file_or_drive(image: Path, file: BinaryIO) -> None:
+    mode = os.fstat(file.fileno()).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        raise BadValue(f"{image} is neither a file nor a drive.", hint="Name an image file or a drive.")
+
+
+def _is_compressed(file: BinaryIO) -> bool:
+    return kind_of(file.read(_BLOCK)) is not Kind.RAW
+
+
+def _unpack(image: Path, file: BinaryIO, progress: Progress) -> None:
+    """Write the image's bytes to an empty `file`, leaving holes where they are zero."""
+    from image_tools.source import open_source
+
+    with open_source(str(image)) as source, progress.step("unpacking", source.size) as step:
+        position = 0
+        while chunk := source.read(_CHUNK):
+            for start in range(0, len(chunk), _BLOCK):
+                block = chunk[start : start + _BLOCK]
+                if block.strip(b"\0"):
+                    file.seek(position + start)
+                    _write_all(file, block)
+            position += len(chunk)
+            step.advance(len(chunk))
+        file.truncate(position)
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]

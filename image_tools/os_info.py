@@ -1,0 +1,134 @@
+"""What an image says of itself in its boot partition: system, version, variant, device type.
+
+Read from `os-release` (freedesktop.org's os-release(5)), `device-type.json`, `image-version-info` and
+`config.json`; what none of them says is None.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from image_tools.fat import FatFileSystem
+from resin_toolkit.errors import PathNotFound
+
+# Releases of the Yocto project that resinOS was built on: codename to version.
+YOCTO_RELEASES = {
+    "pyro": "2.3",
+    "morty": "2.2",
+    "krogoth": "2.1",
+    "jethro": "2.0",
+    "fido": "1.8",
+    "dizzy": "1.7",
+    "daisy": "1.6",
+    "dora": "1.5",
+}
+FLASHER_MARKERS = ("/resin-image-flasher", "/balena-image-flasher")
+FLASHER_LABEL = "flash-boot"
+_LARGEST = 1 << 20
+
+
+@dataclass(frozen=True)
+class OsInfo:
+    """Facts about the system in an image."""
+
+    name: str | None
+    version: str | None
+    variant: str | None
+    """"development" or "production"."""
+    yocto: str | None
+    """Codename and version of the Yocto release, as in "Morty 2.2"."""
+    build: str | None
+    """The name under which the image was built."""
+    device_type: str | None
+    device_name: str | None
+    architecture: str | None
+    is_flasher: bool
+
+
+def read_os_info(filesystem: FatFileSystem, partition_name: str = "") -> OsInfo:
+    """The facts that the boot partition tells; `partition_name` is its GPT name, if it has one."""
+    release = parse_os_release(_text(filesystem, "/os-release"))
+    build = _text(filesystem, "/image-version-info").strip()
+    device = _object(filesystem, "/device-type.json")
+    config = _object(filesystem, "/config.json")
+    yocto = device.get("yocto")
+    machine = yocto.get("machine") if isinstance(yocto, dict) else None
+    labels = (filesystem.label.lower(), partition_name.lower())
+    return OsInfo(
+        name=release.get("NAME") or release.get("ID"),
+        version=release.get("VERSION") or release.get("VERSION_ID"),
+        variant=_variant(release, config),
+        yocto=_yocto_release([*release.values(), build]),
+        build=build.splitlines()[0] if build else None,
+        device_type=_string(
+            device.get("slug"), release.get("SLUG"), config.get("deviceType"), machine, release.get("MACHINE")
+        ),
+        device_name=_string(device.get("name")),
+        architecture=_string(device.get("arch")),
+        is_flasher=FLASHER_LABEL in labels or any(filesystem.find(path) for path in FLASHER_MARKERS),
+    )
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    """The assignments of an os-release file, without their quotes."""
+    found = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().partition("=")
+        if equals and not name.startswith("#"):
+            found[name.strip()] = _unquoted(value.strip())
+    return found
+
+
+def _unquoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        return re.sub(r"\\(.)", r"\1", value[1:-1])
+    return value
+
+
+def _variant(release: dict[str, str], config: dict[str, object]) -> str | None:
+    variant = release.get("VARIANT_ID", "").lower()
+    if variant in ("dev", "development"):
+        return "development"
+    if config.get("developmentMode") in (True, "true"):
+        return "development"
+    if variant in ("prod", "production") or config.get("developmentMode") in (False, "false"):
+        return "production"
+    return None
+
+
+def _yocto_release(texts: list[str]) -> str | None:
+    for text in texts:
+        for word in re.findall(r"[a-z]+", text.lower()):
+            if word in YOCTO_RELEASES:
+                return f"{word.capitalize()} {YOCTO_RELEASES[word]}"
+    for text in texts:
+        told = re.search(r"(?:yocto|poky)\D{0,20}(\d+\.\d+)", text, re.IGNORECASE)
+        names = {version: name for name, version in YOCTO_RELEASES.items()}
+        if told and told[1] in names:
+            return f"{names[told[1]].capitalize()} {told[1]}"
+    return None
+
+
+def _string(*values: object) -> str | None:
+    return next((value for value in values if isinstance(value, str) and value), None)
+
+
+def _object(filesystem: FatFileSystem, path: str) -> dict[str, object]:
+    """The JSON object in a file; empty where there is none that can be read, which others report."""
+    try:
+        value = json.loads(_text(filesystem, path) or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(filesystem: FatFileSystem, path: str) -> str:
+    try:
+        entry = filesystem.stat(path)
+    except PathNotFound:
+        return ""
+    if entry.is_directory or entry.size > _LARGEST:
+        return ""
+    return filesystem.read(path).decode("utf-8-sig", "replace")
