@@ -1,0 +1,93 @@
+"""The bytes of an image's own file, in order, counted and hashed as they are taken."""
+
+from __future__ import annotations
+
+from io import FileIO
+from typing import Any
+
+from resin_toolkit.errors import ImageDamaged, from_os_error
+
+CHUNK = 256 * 1024
+
+
+class Compressed:
+    """A stream that can be peeked at and pushed back into, and that need not be seekable.
+
+    `file` is unbuffered. `consumed` counts the bytes taken. `digest`, of hashlib, is None until
+    `start_digest`; then all of the file goes through it, once and in order.
+    """
+
+    def __init__(self, file: FileIO, name: str) -> None:
+        self.file = file
+        self.name = name
+        self.consumed = 0
+        self.digest: Any = None
+        self._rest = b""
+
+    def start_digest(self) -> None:
+        """Take the SHA-256 of the file along the way; nothing but `peek` may have been called before."""
+        import hashlib
+
+        self.digest = hashlib.sha256(self._rest)
+
+    def peek(self, count: int) -> bytes:
+        """The next `count` bytes, fewer at the end; they are not taken."""
+        while len(self._rest) < count:
+            more = self._read(CHUNK)
+            if not more:
+                break
+            self._rest += more
+        return self._rest[:count]
+
+    def take(self) -> bytes:
+        """The next bytes, as many as come at once; none at the end."""
+        data, self._rest = self._rest or self._read(CHUNK), b""
+        self.consumed += len(data)
+        return data
+
+    def take_exactly(self, count: int) -> bytes:
+        """The next `count` bytes; raises ImageDamaged when the file ends before."""
+        if len(self.peek(count)) < count:
+            raise self.ends_early()
+        data, self._rest = self._rest[:count], self._rest[count:]
+        self.consumed += len(data)
+        return data
+
+    def take_into(self, buffer: memoryview) -> int:
+        """Like `take`, into `buffer`, without a copy where nothing was peeked."""
+        if self._rest:
+            data, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+            count = len(data)
+            buffer[:count] = data
+        else:
+            count = self._read_into(buffer)
+        self.consumed += count
+        return count
+
+    def give_back(self, data: bytes) -> None:
+        """Put back bytes that were taken beyond the end of a member; they are not counted twice."""
+        self._rest = data + self._rest
+        self.consumed -= len(data)
+
+    def ends_early(self) -> ImageDamaged:
+        return ImageDamaged(
+            f"{self.name} is cut off: it ends before its own data does.", hint="Download or copy it again."
+        )
+
+    def _read(self, count: int) -> bytes:
+        try:
+            data = self.file.read(count)
+        except OSError as error:
+            raise from_os_error(error, self.name) from error
+        if self.digest is not None:
+            self.digest.update(data)
+        return data
+
+    def _read_into(self, buffer: memoryview) -> int:
+        try:
+            count = self.file.readinto(buffer)
+        except OSError as error:
+            raise from_os_error(error, self.name) from error
+        if self.digest is not None:
+            self.digest.update(buffer[:count])
+        return count

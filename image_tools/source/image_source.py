@@ -1,0 +1,285 @@
+"""An image opened for streaming, out of whatever it is packed in."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
+
+from image_tools.partitions import read_table
+from image_tools.source import decoders, xz_index, zstandard_frames
+from image_tools.source.compressed import Compressed
+from image_tools.source.kinds import MAGIC_LENGTH, Kind, kind_of
+from resin_toolkit.errors import BadValue, ImageDamaged, NotAnImage, Notice, from_os_error
+
+if TYPE_CHECKING:
+    from image_tools.source.zip_archive import ZipArchive
+
+START = 1024 * 1024
+"""How much of an image is looked at before anything is written."""
+SECTOR = 512
+
+
+class Source:
+    """An image that is read once, from its start to its end.
+
+    `name` is for messages. `size` is the image's own size in bytes, None where nothing tells it beforehand:
+    a gzip trailer counts modulo 4 GiB and knows nothing of other members. `stored_size` is the size of the
+    file it comes in, None for a pipe. `notices` grows while it is read.
+    """
+
+    def __init__(self, file: io.FileIO, name: str, *, digest: bool = False) -> None:
+        self.name = name
+        self.notices: list[Notice] = []
+        self._raw = Compressed(file, name)
+        self._spool: IO[bytes] | None = None
+        self._archive: ZipArchive | None = None
+        self._seekable = _length(file)
+        self.stored_size = self._seekable
+        self.kind = kind_of(self._raw.peek(MAGIC_LENGTH))
+        if digest and self.kind is not Kind.RAW:
+            self._raw.start_digest()
+        self._rest = memoryview(b"")
+        try:
+            self._pieces = self._open()
+            self.size = self._known_size()
+            self._check_start()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def consumed(self) -> int:
+        """How many bytes of the file that it comes in have been used."""
+        return self._raw.consumed
+
+    @property
+    def entry(self) -> str | None:
+        """The name of the image inside an archive."""
+        return self._archive.chosen.name if self._archive else None
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill `buffer`; fewer bytes than it holds only at the end of the image, which is then known sound.
+
+        Raises ImageDamaged for an archive that is cut off, fails a checksum or goes on with something else.
+        """
+        done = 0
+        while done < len(buffer):
+            if self._rest:
+                count = min(len(self._rest), len(buffer) - done)
+                buffer[done : done + count] = self._rest[:count]
+                self._rest = self._rest[count:]
+            elif self.kind is Kind.RAW:
+                count = self._raw.take_into(buffer[done:])
+                if not count:
+                    break
+            else:
+                piece = next(self._pieces, None)
+                if piece is None:
+                    break
+                self._rest = memoryview(piece)
+                count = 0
+            done += count
+        return done
+
+    def reread(self, offset: int, count: int) -> bytes | None:
+        """A part of the image once more, where that costs nothing: from a raw file; else None."""
+        if self.kind is not Kind.RAW or self._seekable is None:
+            return None
+        return self._at(offset, count)
+
+    def stored_sha256(self) -> str | None:
+        """The SHA-256 of the file that the image comes in, once all is read.
+
+        None if it was not asked for, or if that file is the image itself.
+        """
+        if self._raw.digest is None:
+            return None
+        if self.kind is Kind.ZIP and self._spool is None:
+            import hashlib
+
+            self._raw.file.seek(0)
+            return hashlib.file_digest(self._raw.file, "sha256").hexdigest()
+        return str(self._raw.digest.hexdigest())
+
+    def close(self) -> None:
+        for held in (self._archive, self._spool, self._raw.file):
+            if held is not None:
+                held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _tell(self, notice: Notice) -> None:
+        if notice not in self.notices:
+            self.notices.append(notice)
+
+    def _open(self) -> Iterator[bytes]:
+        if self.kind is Kind.ZIP:
+            from image_tools.source.zip_archive import ZipArchive
+
+            self._archive = ZipArchive(self._seekable_file(), self.name, looks_like_image, START)
+            return self._archive.pieces()
+        return iter(self._stream())
+
+    def _stream(self) -> Iterable[bytes]:
+        if self.kind is Kind.GZIP:
+            return decoders.gzip_pieces(self._raw)
+        if self.kind is Kind.XZ:
+            return decoders.xz_pieces(self._raw)
+        if self.kind is Kind.BZIP2:
+            return decoders.bzip2_pieces(self._raw)
+        if self.kind is Kind.ZSTD:
+            return zstandard_frames.zstandard_pieces(self._raw, self._tell)
+        return ()
+
+    def _seekable_file(self) -> BinaryIO:
+        """The file itself, or a copy of what a pipe brings: an archive's list of files is at its end."""
+        if self._seekable is not None:
+            return cast(BinaryIO, self._raw.file)
+        import tempfile
+
+        spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the source
+        self._spool = spool
+        try:
+            while data := self._raw.take():
+                spool.write(data)
+        except OSError as error:
+            raise from_os_error(error, tempfile.gettempdir()) from error
+        return cast(BinaryIO, spool)
+
+    def _known_size(self) -> int | None:
+        if self._archive is not None:
+            return self._archive.chosen.size
+        if self._seekable is None:
+            return None
+        if self.kind is Kind.RAW:
+            return self._seekable
+        if self.kind is Kind.XZ:
+            return xz_index.content_size(self._at, self._seekable)
+        if self.kind is Kind.ZSTD:
+            return zstandard_frames.content_size(self._at, self._seekable)
+        return None
+
+    def _at(self, offset: int, count: int) -> bytes:
+        try:
+            return os.pread(self._raw.file.fileno(), count, offset)
+        except OSError as error:
+            raise from_os_error(error, self.name) from error
+
+    def _check_start(self) -> None:
+        start = self._peek_image()
+        if not start:
+            raise NotAnImage(f"{self.name} is empty.", hint="Check that it was downloaded completely.")
+        if len(start) < SECTOR:
+            raise NotAnImage(
+                f"{self.name} holds {len(start)} bytes, less than one sector: it is no image.",
+                hint="Check that it is the right file.",
+            )
+        if not self._holds_something(start):
+            raise NotAnImage(
+                f"{self.name} is no image of a drive: no partition table and no file system is in it.",
+                hint="Check that it is the right file, unpacked or packed as gz, xz, zst, bz2 or zip.",
+            )
+
+    def _holds_something(self, start: bytes) -> bool:
+        if self.kind is not Kind.RAW or self._seekable is None:
+            return looks_like_image(start)
+        try:
+            table = read_table(cast(BinaryIO, _Unmoved(self)), self._seekable, tolerant=True)
+        except NotAnImage:
+            return False
+        self.notices.extend(table.notices)
+        return True
+
+    def _peek_image(self) -> bytes:
+        """The first `START` bytes of the image, which stay to be read."""
+        start = bytearray(START)
+        view = memoryview(start)
+        count = self.readinto(view)
+        view.release()
+        del start[count:]
+        self._rest = memoryview(bytes(start) + bytes(self._rest))
+        return bytes(start)
+
+
+class _Unmoved:
+    """A raw file seen through `reread`, so that the position of the stream stays."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._position = 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = offset if whence == io.SEEK_SET else (self._source.stored_size or 0) + offset
+        return self._position
+
+    def read(self, count: int) -> bytes:
+        data = self._source.reread(self._position, count) or b""
+        self._position += len(data)
+        return data
+
+
+def open_source(path: str, *, digest: bool = False) -> Source:
+    """Open the image at `path`, `-` for stdin, packed as gz, xz, zst, bz2, zip or not at all.
+
+    What it is packed in is told by its content. With `digest`, the SHA-256 of the file itself is taken along
+    the way. Raises PathNotFound, NotPermitted, BadValue (a folder), NotAnImage (empty, or bytes in which
+    neither a partition table nor a file system is recognised), ImageDamaged, Usage (an archive that holds
+    several images).
+    """
+    if path == "-":
+        return Source(_unbuffered(0), "stdin", digest=digest)
+    try:
+        file = open(path, "rb", buffering=0)  # noqa: SIM115, PTH123 - the source closes it
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    return Source(file, path, digest=digest)
+
+
+def _unbuffered(descriptor: int) -> io.FileIO:
+    """stdin without Python's buffer: a thread that waits in that one would hang the end of the process."""
+    try:
+        return open(descriptor, "rb", buffering=0, closefd=False)
+    except OSError as error:
+        raise BadValue(
+            "There is no stdin to read an image from.", hint="Pipe the image into resin."
+        ) from error
+
+
+def _length(file: io.FileIO) -> int | None:
+    """The length of a file or drive in bytes, None for a pipe; tells the kernel that all will be read."""
+    mode = os.fstat(file.fileno()).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        return None
+    try:
+        here = file.seek(0, io.SEEK_CUR)
+        length = file.seek(0, io.SEEK_END)
+        file.seek(here)
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+    except OSError as error:
+        if error.errno == errno.ESPIPE:
+            return None
+        raise from_os_error(error) from error
+    return length if here == 0 else None
+
+
+def looks_like_image(start: bytes) -> bool:
+    """Whether an image may begin with these bytes."""
+    try:
+        read_table(io.BytesIO(start), tolerant=True)
+    except NotAnImage:
+        return False
+    except ImageDamaged:
+        # A table that cannot be judged by its beginning alone is a table.
+        return True
+    return True

@@ -1,0 +1,91 @@
+"""A .zip with one image inside (PKWARE's APPNOTE)."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from resin_toolkit.errors import ImageDamaged, NotAnImage, Usage
+
+PIECE = 1024 * 1024
+_ENCRYPTED = 1
+_DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error)
+_UNPACK = "Unpack it and name the image itself."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The image in the archive: its name there, and its size in bytes."""
+
+    name: str
+    size: int
+
+
+class ZipArchive:
+    """An open archive; `chosen` is its one image. `looks_right` tells whether bytes begin an image."""
+
+    def __init__(self, file: BinaryIO, name: str, looks_right: Callable[[bytes], bool], peek: int) -> None:
+        self._name = name
+        try:
+            self._archive = zipfile.ZipFile(file)
+        except _DAMAGE as error:
+            raise self._damaged(error) from error
+        self._peek = peek
+        self.chosen = self._choose(looks_right)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The image in pieces; its CRC and length are checked at its end."""
+        yield from self._read(self.chosen.name)
+
+    def close(self) -> None:
+        self._archive.close()
+
+    def _choose(self, looks_right: Callable[[bytes], bool]) -> Entry:
+        files = [info for info in self._archive.infolist() if _may_be_image(info)]
+        if not files:
+            raise NotAnImage(f"{self._name} holds no file.", hint="Check that it is the right archive.")
+        encrypted = [info.filename for info in files if info.flag_bits & _ENCRYPTED]
+        if encrypted:
+            raise NotAnImage(
+                f"{self._name} is encrypted ({encrypted[0]}), and resin does not decrypt archives.",
+                hint=_UNPACK,
+            )
+        if len(files) > 1:
+            files = [info for info in files if looks_right(self._start(info.filename))] or files
+        if len(files) > 1:
+            names = ", ".join(info.filename for info in files)
+            raise Usage(f"{self._name} holds several files: {names}.", hint=_UNPACK, entries=names)
+        return Entry(files[0].filename, files[0].file_size)
+
+    def _start(self, entry: str) -> bytes:
+        start = b""
+        for piece in self._read(entry):
+            start += piece
+            if len(start) >= self._peek:
+                break
+        return start[: self._peek]
+
+    def _read(self, entry: str) -> Iterator[bytes]:
+        try:
+            with self._archive.open(entry) as file:
+                while piece := file.read(PIECE):
+                    yield piece
+        except _DAMAGE as error:
+            raise self._damaged(error) from error
+        except NotImplementedError as error:
+            raise NotAnImage(
+                f"{self._name} packs {entry} by a method that resin cannot unpack.", hint=_UNPACK
+            ) from error
+
+    def _damaged(self, error: Exception) -> ImageDamaged:
+        reason = str(error).lower().rstrip(".") or "it ends before its own data does"
+        return ImageDamaged(f"{self._name} is damaged: {reason}.", hint="Download or copy it again.")
+
+
+def _may_be_image(info: zipfile.ZipInfo) -> bool:
+    """Not a folder, and not what macOS adds to each archive."""
+    name = info.filename
+    return not (info.is_dir() or name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith("."))

@@ -1,0 +1,138 @@
+"""Zstandard (RFC 8878): frames are followed block by block, so that memory stays bounded and a cut is seen.
+
+The library's own stream reader says nothing when a file ends in the middle of a frame, and its one-shot
+interface unpacks a few kilobytes of zeros into gigabytes; a block is at most 128 KiB of content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from image_tools.source.compressed import Compressed
+from image_tools.source.decoders import damaged, trailing_garbage
+from image_tools.source.kinds import is_skippable_frame
+from resin_toolkit.errors import Notice
+
+_MAGIC = b"\x28\xb5\x2f\xfd"
+_RLE, _RESERVED = 1, 3
+
+
+@dataclass(frozen=True)
+class FrameHeader:
+    """What a frame says of itself; `content` is in bytes, None where it does not say."""
+
+    raw: bytes
+    content: int | None
+    has_checksum: bool
+
+
+def zstandard_pieces(raw: Compressed, tell: Callable[[Notice], None]) -> Iterator[bytes]:
+    """The content of all frames; a frame's checksum and content size are enforced where it has them."""
+    import zstandard
+
+    decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
+    while raw.peek(1):
+        magic = raw.peek(4)
+        if is_skippable_frame(magic):
+            _skip_frame(raw)
+            continue
+        if magic != _MAGIC:
+            raise trailing_garbage(raw)
+        header = read_header(raw.take_exactly)
+        if not header.has_checksum:
+            tell(Notice("no-checksum", f"{raw.name} carries no checksum: damage to it may go unnoticed."))
+        try:
+            yield from _frame(raw, header, decompressor.decompressobj())
+        except zstandard.ZstdError as error:
+            raise damaged(raw, error) from error
+
+
+def read_header(take: Callable[[int], bytes]) -> FrameHeader:
+    """The frame header, magic number included, from `take(count)`."""
+    start = take(5)
+    descriptor = start[4]
+    single_segment = bool(descriptor & 0x20)
+    size_flag = descriptor >> 6
+    skip = (0 if single_segment else 1) + (0, 1, 2, 4)[descriptor & 3]
+    size_length = (1 if single_segment else 0, 2, 4, 8)[size_flag]
+    rest = take(skip + size_length) if skip + size_length else b""
+    content = int.from_bytes(rest[skip:], "little") if size_length else None
+    if content is not None and size_length == 2:
+        content += 256
+    return FrameHeader(start + rest, content, bool(descriptor & 4))
+
+
+def block_length(header: bytes) -> tuple[int, bool]:
+    """The stored length of the block that begins with these three bytes, and whether it is the last."""
+    word = int.from_bytes(header, "little")
+    kind, size = word >> 1 & 3, word >> 3
+    if kind == _RESERVED:
+        raise ValueError("a block of a reserved type")
+    return (1 if kind == _RLE else size), bool(word & 1)
+
+
+def content_size(read_at: Callable[[int, int], bytes], length: int) -> int | None:
+    """The size of the content in bytes by the headers of all frames of a seekable file, else None.
+
+    `read_at(offset, count)` reads the compressed file of `length` bytes. Damage is left for decoding to find.
+    """
+    total = position = 0
+
+    def take(count: int) -> bytes:
+        nonlocal position
+        data = read_at(position, count)
+        if len(data) < count:
+            raise EOFError
+        position += count
+        return data
+
+    try:
+        while position < length:
+            magic = read_at(position, 4)
+            if is_skippable_frame(magic):
+                position += 8 + int.from_bytes(read_at(position + 4, 4), "little")
+                continue
+            if magic != _MAGIC:
+                return None
+            header = read_header(take)
+            if header.content is None:
+                return None
+            total += header.content
+            last = False
+            while not last:
+                stored, last = block_length(take(3))
+                position += stored
+            position += 4 if header.has_checksum else 0
+    except (EOFError, ValueError):
+        return None
+    return total
+
+
+def _frame(raw: Compressed, header: FrameHeader, decompressor: Any) -> Iterator[bytes]:
+    first = decompressor.decompress(header.raw)
+    if first:
+        yield first
+    last = False
+    while not last:
+        start = raw.take_exactly(3)
+        try:
+            stored, last = block_length(start)
+        except ValueError as error:
+            raise damaged(raw, error) from error
+        piece = decompressor.decompress(start + raw.take_exactly(stored))
+        if piece:
+            yield piece
+    if header.has_checksum:
+        piece = decompressor.decompress(raw.take_exactly(4))
+        if piece:
+            yield piece
+    if not decompressor.eof:
+        raise damaged(raw, "a frame does not end where its last block does")
+
+
+def _skip_frame(raw: Compressed) -> None:
+    remaining = int.from_bytes(raw.take_exactly(8)[4:], "little")
+    while remaining:
+        remaining -= len(raw.take_exactly(min(remaining, 65536)))
