@@ -7,6 +7,7 @@ from importlib import import_module
 
 import click
 import typer
+from click.shell_completion import CompletionItem
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -31,6 +32,11 @@ class Verbs(TyperGroup):
         for group in dict.fromkeys(entry.group for entry in VERBS):
             with formatter.section(group):
                 formatter.write_dl([(e.name, e.help) for e in VERBS if e.group == group])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(e.name, help=e.help) for e in VERBS if e.name.startswith(incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
