@@ -106,6 +106,10 @@ class Report:
             if text:
                 self._out(text)
 
+    def heading(self, title: str, command: str) -> None:
+        """A step of a demonstration: what it shows, and the command that follows."""
+        self._out(f"\n# {clean(title)}\n$ {clean(command)}")
+
     def raw(self, data: bytes) -> None:
         """Bytes of a result on stdout, as they are."""
         sys.stdout.buffer.write(data)

@@ -1,0 +1,119 @@
+"""`resin demo`: the image half on a sample image, without a board, root or network."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import chdir, contextmanager, redirect_stdout
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resin_toolkit import cli
+from resin_toolkit.errors import InternalError
+from resin_toolkit.report import Report, Screen
+from resin_toolkit.verb import report_of, single
+
+SAMPLE = "sample.img.xz"
+CARD = "card.img"
+PASSPHRASE_FILE = "wifi.txt"
+PASSPHRASE = "only an example"
+
+STEPS = (
+    ("What is in the image, as it was downloaded", ["image", "info", SAMPLE]),
+    (
+        "Flash it to a card, with a Wi-Fi network and a host name; card.img stands for /dev/sdX",
+        [
+            "flash",
+            SAMPLE,
+            CARD,
+            "--yes",
+            "--wifi",
+            "--ssid",
+            "Kitchen Wi-Fi",
+            "--passphrase-file",
+            PASSPHRASE_FILE,
+        ]
+        + ["--hostname", "kitchen"],
+    ),
+    ("Change one more thing on the card", ["configure", CARD, "--persistent-logging"]),
+    ("What is on the card now", ["image", "info", CARD]),
+    ("The network profile and config.json, read back from the card", ["configure", CARD, "--show"]),
+)
+
+
+@dataclass(frozen=True)
+class Demonstrated:
+    """The commands that were run, with their results where --json asks for them."""
+
+    steps: tuple[Mapping[str, object], ...]
+    kept: str | None
+
+    def data(self) -> Mapping[str, object]:
+        return {"steps": list(self.steps), "folder": self.kept}
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        where = f"The files are in {self.kept}." if self.kept else "The temporary folder was removed."
+        return f"\nThat was the whole way from a download to a card that joins your network. {where}"
+
+
+def demo(
+    context: typer.Context,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the temporary folder, to try more in it.")
+    ] = False,
+) -> Demonstrated:
+    """Configure and flash a sample image to a file that stands for a card, and look at the result.
+
+    Works in a temporary folder; needs no board, no root and no network. Each step prints its command.
+    """
+    report = report_of(context)
+    with _folder(keep=keep) as folder, chdir(folder):
+        steps = tuple(_run(title, words, report) for title, words in STEPS)
+    return Demonstrated(steps, str(folder) if keep else None)
+
+
+app = single(demo)
+
+
+@contextmanager
+def _folder(*, keep: bool) -> Iterator[Path]:
+    """A temporary folder with the sample image and a passphrase in it."""
+    folder = Path(tempfile.mkdtemp(prefix="resin-demo-"))
+    try:
+        (folder / SAMPLE).write_bytes(files("image_tools").joinpath("data", SAMPLE).read_bytes())
+        descriptor = os.open(folder / PASSPHRASE_FILE, os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"{PASSPHRASE}\n")
+        yield folder
+    finally:
+        if not keep:
+            shutil.rmtree(folder)
+
+
+def _run(title: str, words: list[str], report: Report) -> Mapping[str, object]:
+    """Run one command as a user would; raises InternalError where it fails."""
+    command = shlex.join(["resin", *words])
+    if report.settings.json:
+        captured = io.StringIO()
+        with redirect_stdout(captured):
+            code = cli.run([*words, "--json"])
+        envelope = json.loads(captured.getvalue().splitlines()[-1])
+        result = {"title": title, "command": command, "result": envelope["data"]}
+    else:
+        report.heading(title, command)
+        code = cli.run([*words, *(["--quiet"] if report.settings.quiet else [])])
+        result = {"title": title, "command": command}
+    if code != 0:
+        raise InternalError(
+            f"A step of the demo failed: {command}", hint="Run `resin demo --keep` and try it there."
+        )
+    return result
