@@ -28,25 +28,15 @@ PASSPHRASE_FILE = "wifi.txt"
 PASSPHRASE = "only an example"
 
 STEPS = (
-    ("What is in the image, as it was downloaded", ["image", "info", SAMPLE]),
+    ("What is in the image, as it was downloaded", f"image info {SAMPLE}"),
     (
-        "Flash it to a card, with a Wi-Fi network and a host name; card.img stands for /dev/sdX",
-        [
-            "flash",
-            SAMPLE,
-            CARD,
-            "--yes",
-            "--wifi",
-            "--ssid",
-            "Kitchen Wi-Fi",
-            "--passphrase-file",
-            PASSPHRASE_FILE,
-        ]
-        + ["--hostname", "kitchen"],
+        "Flash it, with a Wi-Fi network and a host name; card.img stands for a drive such as /dev/sdb",
+        f"flash {SAMPLE} {CARD} --yes --wifi --ssid 'Kitchen Wi-Fi' "
+        f"--passphrase-file {PASSPHRASE_FILE} --hostname kitchen",
     ),
-    ("Change one more thing on the card", ["configure", CARD, "--persistent-logging"]),
-    ("What is on the card now", ["image", "info", CARD]),
-    ("The network profile and config.json, read back from the card", ["configure", CARD, "--show"]),
+    ("Change one more thing on the card", f"configure {CARD} --persistent-logging"),
+    ("What is on the card now", f"image info {CARD}"),
+    ("The network profile and config.json, read back from the card", f"configure {CARD} --show"),
 )
 
 
@@ -77,7 +67,7 @@ def demo(
     """
     report = report_of(context)
     with _folder(keep=keep) as folder, chdir(folder):
-        steps = tuple(_run(title, words, report) for title, words in STEPS)
+        steps = tuple(_run(title, command, report) for title, command in STEPS)
     return Demonstrated(steps, str(folder) if keep else None)
 
 
@@ -99,21 +89,20 @@ def _folder(*, keep: bool) -> Iterator[Path]:
             shutil.rmtree(folder)
 
 
-def _run(title: str, words: list[str], report: Report) -> Mapping[str, object]:
+def _run(title: str, command: str, report: Report) -> Mapping[str, object]:
     """Run one command as a user would; raises InternalError where it fails."""
-    command = shlex.join(["resin", *words])
+    step: dict[str, object] = {"title": title, "command": f"resin {command}"}
+    words = shlex.split(command)
     if report.settings.json:
         captured = io.StringIO()
         with redirect_stdout(captured):
             code = cli.run([*words, "--json"])
-        envelope = json.loads(captured.getvalue().splitlines()[-1])
-        result = {"title": title, "command": command, "result": envelope["data"]}
+        step["result"] = json.loads(captured.getvalue().splitlines()[-1])["data"]
     else:
-        report.heading(title, command)
-        code = cli.run([*words, *(["--quiet"] if report.settings.quiet else [])])
-        result = {"title": title, "command": command}
+        report.heading(title, f"resin {command}")
+        code = cli.run([*words, "--quiet"] if report.settings.quiet else words)
     if code != 0:
         raise InternalError(
-            f"A step of the demo failed: {command}", hint="Run `resin demo --keep` and try it there."
+            f"A step of the demo failed: resin {command}", hint="Run `resin demo --keep` and try it there."
         )
-    return result
+    return step
