@@ -115,7 +115,7 @@ def _object_problems(above: Path, config: Config) -> Iterator[Problem]:
         elif _is_group(path):
             yield from _group_problems(path, value)
         else:
-            yield _unknown(path)
+            yield _unknown(path, value)
 
 
 def _group_problems(path: Path, value: object) -> Iterator[Problem]:
@@ -155,11 +155,14 @@ def _value_problems(key: Key, value: object) -> Iterator[Problem]:
             yield Problem(Code.BAD_VALUE, key.name, f"{key.name}: {error.message}", error.hint)
 
 
-def _unknown(path: Path) -> Problem:
+def _unknown(path: Path, value: object) -> Problem:
     name = ".".join(path)
     if name in BY_NAME or name in GROUPS:
         message = f'"{name}" is one name with dots in it; the device looks for nested objects.'
         return Problem(Code.FLAT_KEY, name, message, f"Use --set {name}=…, which nests.")
+    while isinstance(value, dict) and len(value) == 1:
+        [(below, value)] = value.items()
+        name = f"{name}.{below}"
     meant = nearest(name)
     message = f'"{name}" is not a known key; it is kept.'
     return Problem(Code.UNKNOWN_KEY, name, message, f'Did you mean "{meant}"?' if meant else "")

@@ -21,9 +21,9 @@ ALIASES = {
 }
 """Old names of sections and types, which every NetworkManager still reads."""
 
-_ESCAPES = {"s": " ", "n": "\n", "t": "\t", "r": "\r", "\\": "\\", ";": "\\;"}
+_ESCAPES = {"s": " ", "n": "\n", "t": "\t", "r": "\r", "\\": "\\", ";": ";"}
 _ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
-_BLANK = " \t\n\r\v\f"
+_BLANK = " \t\n\r\f"
 _BYTE_LIST = re.compile(r"\s*(?:\d{1,3}\s*;\s*)+", re.ASCII)
 _BOM = b"\xef\xbb\xbf"
 
@@ -63,7 +63,7 @@ class Keyfile:
     def text(self, section: str, key: str) -> str | None:
         """A value without its escapes. Raises ConfigInvalid for an escape that the format does not have."""
         entry = self.entry(section, key)
-        return None if entry is None else _unescaped(self.name, entry).replace("\\;", ";")
+        return None if entry is None else _unescaped(self.name, entry)
 
     @property
     def id(self) -> str | None:
@@ -87,7 +87,7 @@ class Keyfile:
         entry = self.entry("wifi", "ssid")
         if entry is None:
             return None
-        text = _unescaped(self.name, entry)
+        text = _unescaped(self.name, entry, semicolon="\\;")
         if _BYTE_LIST.fullmatch(text):
             numbers = [int(number) for number in text.split(";") if number.strip()]
             if max(numbers) < 256:
@@ -126,7 +126,10 @@ def mended(data: bytes) -> bytes:
 
 
 def escape(text: str) -> str:
-    """`text` as the value of a key; spaces at both ends survive editors, too."""
+    """`text`, which has no control characters but tabs and line ends, as the value of a key.
+
+    Spaces at both ends are escaped, so that no editor takes them for nothing.
+    """
     text = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
     body = text.strip(" ")
     start = len(text) - len(text.lstrip(" "))
@@ -172,14 +175,14 @@ def _entry(name: str, number: int, line: str, section: str | None) -> Entry:
     return Entry(section, key, value.lstrip(_BLANK), number)
 
 
-def _unescaped(name: str, entry: Entry) -> str:
-    r"""The value with its escapes taken out, but for `\;`, which only the meaning of the key can tell."""
+def _unescaped(name: str, entry: Entry, semicolon: str = ";") -> str:
+    r"""The value with its escapes taken out; `semicolon` is what becomes of `\;`."""
 
     def plain(match: re.Match[str]) -> str:
         if match.group(1) not in _ESCAPES:
             reason = f"{entry.key} has a backslash that begins no escape"
             _refuse(name, entry.line, reason, "Write a backslash twice: \\\\.")
-        return _ESCAPES[match.group(1)]
+        return semicolon if match.group(1) == ";" else _ESCAPES[match.group(1)]
 
     return _ESCAPED.sub(plain, entry.raw)
 

@@ -19,8 +19,9 @@ KINDS = frozenset(
 )
 """Types of connection that NetworkManager knows (nm-settings, connection.type)."""
 
+_MEANT = {"wi": "wifi", "wlan": "wifi", "lan": "ethernet", "eth": "ethernet", "cell": "gsm", "lte": "gsm"}
 _FORBIDDEN = re.compile(r'[\x00-\x1f"*/:<>?\\|]')
-_SKIPPED = re.compile(r"^\.|~$|\.(ignore|swp|swpx|swo|pem|der|bak|rpm\w+|tmp|[A-Za-z0-9]{6})$")
+_SKIPPED = re.compile(r"^\.|~$|\.(ignore|swp|swpx|pem|der|[A-Za-z0-9]{6})$")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _NO_SECRET_STORE = "The device has no desktop that could be asked."
 
@@ -141,5 +142,8 @@ def _refuse(keyfile: Keyfile, reason: str, hint: str) -> NoReturn:
 def _meant(kind: str) -> str:
     import difflib
 
+    word = next((word for start, word in _MEANT.items() if kind.lower().startswith(start)), None)
+    if word is not None:
+        return f"Did you mean {word}?"
     near = difflib.get_close_matches(kind.lower(), KINDS, n=1)
     return f"Did you mean {near[0]}?" if near else "Wi-Fi is wifi, a cable is ethernet, a modem is gsm."

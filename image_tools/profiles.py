@@ -139,7 +139,7 @@ def is_sample(name: str, data: bytes) -> bool:
 def summary(keyfile: Keyfile) -> dict[str, object]:
     """What people want to know of a profile, secrets hidden; fit for JSON."""
     settings = {
-        section: {key: _shown(key, value) for key, value in keys.items()}
+        section: {key: _shown(section, key, value) for key, value in keys.items()}
         for section, keys in keyfile.sections.items()
     }
     result: dict[str, object] = {"id": keyfile.id, "uuid": keyfile.uuid, "type": keyfile.type}
@@ -157,9 +157,9 @@ def _check_id(text: str) -> None:
         )
 
 
-def _shown(key: str, value: str) -> str:
+def _shown(section: str, key: str, value: str) -> str:
     is_path = value.startswith(("/", "file://"))
-    is_secret = _SECRET_KEY.search(key) and not key.endswith("-flags")
+    is_secret = (section == "vpn-secrets" or _SECRET_KEY.search(key)) and not key.endswith("-flags")
     return HIDDEN if is_secret and not (is_path and key == "private-key") else value
 
 

@@ -109,7 +109,7 @@ def one_of(*words: str) -> Callable[[str], None]:
 
 def public_key(text: str) -> None:
     """An OpenSSH public key: TYPE BASE64 [COMMENT], as in authorized_keys (sshd(8)). Never shows the text."""
-    from binascii import Error, a2b_base64
+    from binascii import a2b_base64
 
     if "PRIVATE KEY" in text:
         raise BadValue("This is a private SSH key.", hint="Give the public one: the file that ends in .pub.")
@@ -124,7 +124,7 @@ def public_key(text: str) -> None:
         )
     try:
         blob = a2b_base64(words[at + 1], strict_mode=True)
-    except Error:
+    except ValueError:
         blob = b""
     kind = words[at].encode()
     if not blob.startswith(len(kind).to_bytes(4, "big") + kind) or len(blob) < len(kind) + 16:
@@ -135,14 +135,14 @@ def public_key(text: str) -> None:
 
 def certificate(text: str) -> None:
     """A PEM certificate (RFC 7468) in base64 once more, on one line."""
-    from binascii import Error, a2b_base64
+    from binascii import a2b_base64
 
     once_more = "Encode the PEM file: `base64 -w0 ca.pem`."
     if "-----BEGIN" in text:
         raise BadValue("The certificate is PEM that is not base64 encoded.", hint=once_more)
     try:
         pem = a2b_base64("".join(text.split()), strict_mode=True)
-    except Error:
+    except ValueError:
         raise BadValue("The certificate is not base64.", hint=once_more) from None
     if b"-----BEGIN CERTIFICATE-----" not in pem:
         raise BadValue("The certificate holds no PEM certificate.", hint=once_more)
