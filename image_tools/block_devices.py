@@ -1,0 +1,152 @@
+"""What the Linux kernel says of block devices: /sys (sysfs) and /proc (mounts and swap)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+SYSTEM_POINTS = ("/", "/boot", "/boot/efi", "/boot/firmware", "/efi", "/usr", "/var", "/home")
+SWAP = "swap"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A mounted file system, or swap space that is in use; `device` is the kernel's name, like `sda1`."""
+
+    device: str
+    point: str
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The kernel's view; another root than / is for a recorded one."""
+
+    root: Path = Path("/")
+
+    def disks(self) -> list[str]:
+        """The kernel's names of all whole block devices."""
+        return sorted(entry.name for entry in self._entries(self.root / "sys/block"))
+
+    def folder(self, name: str) -> Path:
+        return self.root / "sys/class/block" / name
+
+    def value(self, name: str, attribute: str) -> str:
+        """An attribute of a device, empty where it has none."""
+        try:
+            return (self.folder(name) / attribute).read_text(errors="replace").strip()
+        except OSError:
+            return ""
+
+    def number(self, name: str, attribute: str) -> int:
+        text = self.value(name, attribute)
+        return int(text) if text.isdecimal() else 0
+
+    def size(self, name: str) -> int:
+        """Bytes; the kernel counts in 512 whatever the device's sector is."""
+        return self.number(name, "size") * 512
+
+    def is_partition(self, name: str) -> bool:
+        return (self.folder(name) / "partition").exists()
+
+    def disk_of(self, name: str) -> str:
+        """The whole device that a partition is on; a whole device is its own."""
+        return self.folder(name).resolve().parent.name if self.is_partition(name) else name
+
+    def partitions(self, disk: str) -> list[str]:
+        names = [entry.name for entry in self._entries(self.folder(disk)) if (entry / "partition").exists()]
+        return sorted(names, key=lambda name: self.number(name, "partition"))
+
+    def holders(self, name: str) -> list[str]:
+        """Devices made out of this one: device mapper (LUKS, LVM), md (RAID), bcache."""
+        return sorted(entry.name for entry in self._entries(self.folder(name) / "holders"))
+
+    def backing_file(self, name: str) -> str:
+        """The file behind a loop device, empty for others."""
+        return self.value(name, "loop/backing_file")
+
+    def name_at(self, device: int) -> str | None:
+        """The kernel's name of the device with this number (`st_dev`, `st_rdev`)."""
+        link = self.root / f"sys/dev/block/{os.major(device)}:{os.minor(device)}"
+        return link.resolve().name if link.exists() else None
+
+    def disks_beneath(self, name: str) -> set[str]:
+        """All whole devices that a device lies on, itself included, through every layer."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            device = waiting.pop()
+            if device in found or not self.folder(device).exists():
+                continue
+            found.add(device)
+            waiting.append(self.disk_of(device))
+            waiting += [entry.name for entry in self._entries(self.folder(device) / "slaves")]
+            waiting += self._device_of_file(self.backing_file(device))
+        return {device for device in found if not self.is_partition(device)}
+
+    def mounts(self) -> list[Mount]:
+        """Everything that is mounted from a block device, and swap."""
+        return [*self._mounted(), *self._system_folders(), *self._swaps()]
+
+    def _mounted(self) -> Iterator[Mount]:
+        """The format of mountinfo: proc_pid_mountinfo(5)."""
+        for line in self._lines("proc/self/mountinfo"):
+            front, _, back = line.partition(" - ")
+            number, point, source = front.split()[2], front.split()[4], back.split()[1]
+            major, _, minor = number.partition(":")
+            # A btrfs has a number of its own; there only the source names the device.
+            name = self.name_at(os.makedev(int(major), int(minor))) or self._name_of_node(_unescape(source))
+            if name is not None:
+                yield Mount(name, _unescape(point))
+
+    def _system_folders(self) -> Iterator[Mount]:
+        """In a container no mount may name the device, but the number of the folder still does."""
+        for point in SYSTEM_POINTS:
+            for name in self._device_of_file(point):
+                yield Mount(name, point if Path(point).is_mount() else "/")
+
+    def _swaps(self) -> Iterator[Mount]:
+        for line in self._lines("proc/swaps")[1:]:
+            path = _unescape(line.split()[0])
+            node = self._name_of_node(path)
+            for name in [node] if node else self._device_of_file(path):
+                yield Mount(name, SWAP)
+
+    def _name_of_node(self, path: str) -> str | None:
+        if not path.startswith("/dev/"):
+            return None
+        name = Path(os.path.realpath(path)).name
+        return name if self.folder(name).exists() else None
+
+    def _device_of_file(self, path: str) -> list[str]:
+        if not path or self.root != Path("/"):
+            return []
+        try:
+            name = self.name_at(Path(path).stat().st_dev)
+        except OSError:
+            return []
+        return [name] if name else []
+
+    def _lines(self, path: str) -> list[str]:
+        try:
+            return (self.root / path).read_text(errors="surrogateescape").splitlines()
+        except OSError:
+            return []
+
+    @staticmethod
+    def _entries(folder: Path) -> list[Path]:
+        try:
+            return list(folder.iterdir())
+        except OSError:
+            return []
+
+
+def _unescape(text: str) -> str:
+    """Spaces and the like are octal escapes in these files: `\\040`."""
+    if "\\" not in text:
+        return text
+    parts = text.split("\\")
+    return parts[0] + "".join(
+        chr(int(part[:3], 8)) + part[3:] if part[:3].isdecimal() else "\\" + part for part in parts[1:]
+    )
