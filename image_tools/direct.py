@@ -1,0 +1,46 @@
+"""Reading and writing past the page cache: O_DIRECT, aligned buffers, whole blocks, short counts."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+
+BLOCK = 4096
+"""Buffers, offsets and lengths that are multiples of this suit the direct I/O of files and of most drives."""
+
+
+def buffers(count: int, size: int) -> list[memoryview]:
+    """`count` page-aligned buffers of `size` bytes each."""
+    return [memoryview(mmap.mmap(-1, size)) for _ in range(count)]
+
+
+def round_up(value: int, block: int) -> int:
+    return value + -value % block
+
+
+def write_all(descriptor: int, data: memoryview, offset: int) -> None:
+    """Write all of `data` at `offset`, in as many calls as it takes; raises OSError."""
+    done = 0
+    while done < len(data):
+        done += os.pwrite(descriptor, data[done:], offset + done)
+
+
+def read_all(descriptor: int, buffer: memoryview, offset: int, wanted: int) -> int:
+    """Read at least `wanted` bytes at `offset`, fewer only where the file ends; raises OSError.
+
+    `buffer` holds whole blocks, `wanted` rounded up; how many bytes are in it is returned.
+    """
+    done = 0
+    while done < wanted:
+        count = os.preadv(descriptor, [buffer[done:]], offset + done)
+        if count == 0:
+            break
+        done += count
+    return done
+
+
+def spans(start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
+    """The parts of `size` bytes of the range, the last one shorter, as (offset, length)."""
+    for offset in range(start, end, size):
+        yield offset, min(size, end - offset)
