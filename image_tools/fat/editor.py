@@ -102,8 +102,8 @@ class Editor:
         place = parent.place_for(len(long_name) + 1, per_cluster)
         size = 0 if source is None else source.size
         own = 1 if source is None else self._clusters_for(size)
-        taken = self._take(own + place.grow)
-        clusters, growth = taken[:own], taken[own:]
+        taken = self._take(place.grow + own, after=parent.clusters[-1] if place.grow else None)
+        growth, clusters = taken[: place.grow], taken[place.grow :]
         if source is None:
             self._write_empty_directory(clusters[0], parent)
         else:
@@ -231,8 +231,8 @@ class Editor:
     def _clusters_for(self, size: int) -> int:
         return -(-size // self._geometry.cluster_size)
 
-    def _take(self, count: int) -> list[int]:
-        taken = self._table.take_free(count, self._next)
+    def _take(self, count: int, *, after: int | None = None) -> list[int]:
+        taken = self._table.take_free(count, self._next, after=after)
         if taken:
             self._next = taken[-1] + 1 if taken[-1] < self._geometry.last_cluster else FIRST_CLUSTER
         self._free -= count

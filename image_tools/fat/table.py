@@ -68,15 +68,19 @@ class FatTable:
         yield from self._free_between(start, self._geometry.last_cluster + 1)
         yield from self._free_between(FIRST_CLUSTER, start)
 
-    def take_free(self, count: int, start: int) -> list[int]:
-        """`count` free clusters, in the order of `free_from`; raises NoSpace where there are fewer."""
+    def take_free(self, count: int, start: int, *, after: int | None = None) -> list[int]:
+        """`count` free clusters, in the order of `free_from`; raises NoSpace where there are fewer.
+
+        The first one will be linked to the chain that ends in `after`: where the entry of `after` lies across
+        two sectors, one is preferred with which that entry still ends the chain when half of it is written.
+        """
         found: list[int] = []
         if not count:
             return found
         for cluster in self.free_from(start):
             found.append(cluster)
             if len(found) == count:
-                return found
+                return self._safe_link_first(found, start, after)
         size = self._geometry.cluster_size
         raise NoSpace(
             f"The partition is full: {count * size} bytes are needed, {len(found) * size} are free.",
@@ -84,6 +88,18 @@ class FatTable:
             needed=count * size,
             free=len(found) * size,
         )
+
+    def _safe_link_first(self, found: list[int], start: int, after: int | None) -> list[int]:
+        if after is None or not self._is_split(after):
+            return found
+        low = _low_bits(after)
+        ends = (
+            cluster
+            for cluster in self.free_from(start)
+            if self._harm(self[after] & ~low | cluster & low) == 0
+        )
+        safe = next(ends, found[0])
+        return [safe, *(cluster for cluster in found if cluster != safe)][: len(found)]
 
     def count_free(self) -> int:
         """The number of free clusters, counted in the table itself."""
@@ -98,7 +114,39 @@ class FatTable:
         return free
 
     def update(self, entries: Mapping[int, int]) -> None:
-        """Set `entries` in the first FAT, flush, then in its mirrors, and flush: never both at once."""
+        """Set `entries` in the first FAT, flush, then in its mirrors, and flush: never both at once.
+
+        An entry of FAT12 may lie across two sectors, of which a cut may leave only one written. Such entries
+        are first set to what that would make of them, in the order of the two that is harmless.
+        """
+        for step in (self._halfway(entries), entries):
+            self._write_entries(step)
+
+    def _halfway(self, entries: Mapping[int, int]) -> dict[int, int]:
+        """What each entry that lies across two sectors of the FAT is when only one of them is new."""
+        kind = self._geometry.kind
+        halfway = {}
+        for cluster, new in entries.items():
+            if not self._is_split(cluster):
+                continue
+            old, low = self[cluster], _low_bits(cluster)
+            first, second = old & ~low | new & low, old & low | new & ~low & kind.mask
+            if not {first, second} & {old, new}:
+                halfway[cluster] = min(first, second, key=self._harm)
+        return halfway
+
+    def _harm(self, entry: int) -> int:
+        """How little an entry may stand in a chain, 0 for the end of one, 3 for what cannot be an entry."""
+        if entry > self._geometry.kind.bad:
+            return 0
+        if entry == FREE:
+            return 1
+        return 2 if FIRST_CLUSTER <= entry <= self._geometry.last_cluster else 3
+
+    def _is_split(self, cluster: int) -> bool:
+        return self._geometry.kind is FatKind.FAT12 and len(self._sectors_of(cluster)) > 1
+
+    def _write_entries(self, entries: Mapping[int, int]) -> None:
         if not entries:
             return
         sectors = sorted({sector for cluster in entries for sector in self._set(cluster, entries[cluster])})
@@ -203,6 +251,11 @@ class FatTable:
             part = self._page(number)[within : within + end - start]
             self._volume.write(fat_start + start, part)
             start += len(part)
+
+
+def _low_bits(cluster: int) -> int:
+    """The bits of a FAT12 entry that lie in its first byte."""
+    return 0x00F if cluster & 1 else 0x0FF
 
 
 def damaged(reason: str) -> FileSystemDamaged:
