@@ -30,6 +30,8 @@ def check(volume: Volume, geometry: Geometry, table: FatTable, tree: Tree) -> Ch
     owners = _owners(geometry, tree)
     stale = []
     for cluster, ours, mirrored in table.differences():
+        if cluster == 0 and ours != (geometry.kind.mask & ~0xFF | geometry.media):
+            raise damaged("its first FAT does not begin with the media byte, and the second one differs")
         if ours != mirrored and cluster <= geometry.last_cluster and owners[cluster] != _UNUSED:
             grown = owners[cluster] == _OF_DIRECTORY and mirrored > geometry.kind.bad
             if not grown or not _ends_empty(volume, geometry, table, cluster):
