@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from commands._configuring import ConfigureOptions, request_of
 from commands.drives import may_be_flashed, partitions_of
-from resin_toolkit.errors import DriveNotFound, Usage
+from resin_toolkit.errors import DriveNotFound, ResinError, Usage
 from resin_toolkit.report import Report, Screen, human_size
-from resin_toolkit.verb import report_of, single
+from resin_toolkit.verb import report_of, single, takes
 
 if TYPE_CHECKING:
+    from image_tools.configuration import Request
     from image_tools.drives import Drive
     from image_tools.source import Source
     from image_tools.target import Target
@@ -41,6 +43,8 @@ class Flashed:
     read_back: bool
     verified: bool
     sha256: str | None
+    configured: tuple[str, ...]
+    """The changes that were made to what was written, for a person to read; secrets are hidden."""
 
     @property
     def rate(self) -> int:
@@ -60,6 +64,7 @@ class Flashed:
             "read_back": self.read_back,
             "verified": self.verified,
             "sha256": self.sha256,
+            "configured": list(self.configured),
         }
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
@@ -68,12 +73,15 @@ class Flashed:
             f"({human_size(self.rate)}/s)"
         )
         if self.verified:
-            return f"{wrote} and verified it: read back past the page cache, every byte is right."
-        if self.read_back:
-            return f"{wrote}; what was read back is equal, but may have come from the page cache."
-        return f"{wrote}. It was not verified."
+            wrote += " and verified it: read back past the page cache, every byte is right."
+        elif self.read_back:
+            wrote += "; what was read back is equal, but may have come from the page cache."
+        else:
+            wrote += ". It was not verified."
+        return "\n".join([wrote, *self.configured])
 
 
+@takes(ConfigureOptions)
 def flash(
     context: typer.Context,
     image: Annotated[
@@ -93,33 +101,69 @@ def flash(
         str | None,
         typer.Option(metavar="HEX", help="Check the image, or the file it comes in, while it is written."),
     ] = None,
+    partition: Annotated[
+        int | None, typer.Option(metavar="N", help="Take this partition for the boot partition.")
+    ] = None,
+    options: ConfigureOptions = ConfigureOptions(),
 ) -> Flashed:
     """Write an image to a drive or file, and verify it.
 
     The image may be packed as gz, xz, zst, bz2 or zip. What was written is flushed, read back past the page
-    cache and compared. Drives that hold the running system, are mounted or read-only are refused.
+    cache and compared. Drives that hold the running system, are mounted or read-only are refused. The options
+    of `resin configure` change what was written; the image stays as it is.
     """
     from image_tools.flash import parse_sha256
     from image_tools.source import open_source
 
     report = report_of(context)
     expected = parse_sha256(sha256) if sha256 is not None else None
+    request = _request(image, options, report)
     with (
         open_source(image, digest=expected is not None) as source,
         _opened_target(image, source, target, report, allow_fixed=allow_fixed) as opened,
     ):
-        return _flashed(source, opened, report, verify=not no_verify, sha256=expected)
+        return _flashed(
+            source,
+            opened,
+            report,
+            verify=not no_verify,
+            sha256=expected,
+            request=request,
+            partition=partition,
+        )
 
 
 app = single(flash, epilog=EXAMPLES)
 
 
-def _flashed(source: Source, target: Target, report: Report, *, verify: bool, sha256: str | None) -> Flashed:
+def _request(image: str, options: ConfigureOptions, report: Report) -> Request | None:
+    """What to configure, checked as far as that is possible before there is a boot partition."""
+    if not options.given:
+        return None
+    if image == "-" and options.passphrase_file == "-":
+        raise Usage("stdin cannot be the image and the passphrase.", hint="Give the passphrase in a file.")
+    from image_tools.configuration import validate
+
+    request = request_of(options, report)
+    validate(request)
+    return request
+
+
+def _flashed(
+    source: Source,
+    target: Target,
+    report: Report,
+    *,
+    verify: bool,
+    sha256: str | None,
+    request: Request | None,
+    partition: int | None,
+) -> Flashed:
     from image_tools.flash import flash as write_and_verify
 
     try:
         done = write_and_verify(source, target, report.progress(), verify=verify, sha256=sha256)
-        # The image is on the target and verified: changes to it go through `edit_written` here.
+        configured = () if request is None else _configured(target, request, partition, report)
         target.finish()
     finally:
         report.warn(*source.notices, *target.notices)
@@ -133,7 +177,29 @@ def _flashed(source: Source, target: Target, report: Report, *, verify: bool, sh
         read_back=done.reading is not None,
         verified=done.verified,
         sha256=done.record.sha256,
+        configured=configured,
     )
+
+
+def _configured(target: Target, request: Request, partition: int | None, report: Report) -> tuple[str, ...]:
+    """Configure what is on the target, and read it back; the changes, for a person to read."""
+    from image_tools.boot import open_boot
+    from image_tools.clock import write_time
+    from image_tools.configuration import plan
+    from image_tools.flash import edit_written
+
+    def configure(file: BinaryIO) -> tuple[str, ...]:
+        boot = open_boot(file, partition)
+        planned = plan(boot.filesystem, request)
+        boot.filesystem.apply(planned.changes, now=write_time())
+        report.warn(*boot.notices, *planned.notices)
+        return planned.diff
+
+    try:
+        return edit_written(target, configure)
+    except ResinError as error:
+        message = f"{target.path} holds the image, but could not be configured: {error.message}"
+        raise type(error)(message, hint=error.hint, **error.facts) from error
 
 
 def _opened_target(
