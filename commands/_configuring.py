@@ -73,7 +73,8 @@ class ConfigureOptions:
 
     @property
     def wants_wifi(self) -> bool:
-        return self.wifi or self.ssid is not None or self.hidden or self.passphrase_file is not None
+        parts = (self.ssid, self.passphrase_file, self.security)
+        return self.wifi or self.hidden or any(part is not None for part in parts)
 
     @property
     def given(self) -> bool:
@@ -83,7 +84,6 @@ class ConfigureOptions:
 
 def request_of(options: ConfigureOptions, report: Report) -> Request:
     """The request that the options make; asks for what is missing. Raises Usage, BadValue or an OSError."""
-    from image_tools import config as config_file
     from image_tools.configuration import ConnectionFile, Request
     from image_tools.keyfile import mended
 
@@ -98,7 +98,7 @@ def request_of(options: ConfigureOptions, report: Report) -> Request:
     return Request(
         sets=tuple(sets),
         unsets=tuple(options.unset or ()),
-        merge=config_file.parse(options.config.read_bytes()) if options.config is not None else None,
+        merge=_parsed(options.config) if options.config is not None else None,
         connections=tuple(connections),
     )
 
@@ -124,7 +124,7 @@ def _wifi(options: ConfigureOptions, report: Report) -> ConnectionFile:
     text = options.ssid
     if text is None:
         if not report.interactive:
-            raise Usage("--wifi needs the name of the network.", hint="Give it with --ssid.")
+            raise Usage("A Wi-Fi network needs its name.", hint="Give it with --ssid.")
         text = report.ask("Wi-Fi network (SSID)", check=_ssid)
     ssid = _ssid(text)
     passphrase = _passphrase(options, report, ssid)
@@ -133,6 +133,8 @@ def _wifi(options: ConfigureOptions, report: Report) -> ConnectionFile:
 
 
 def _passphrase(options: ConfigureOptions, report: Report, ssid: bytes) -> str | None:
+    from image_tools.profiles import WifiProfile
+
     if options.security is Security.OPEN:
         if options.passphrase_file is not None:
             raise Usage(
@@ -140,6 +142,8 @@ def _passphrase(options: ConfigureOptions, report: Report, ssid: bytes) -> str |
             )
         return None
     if options.passphrase_file is not None:
+        if options.passphrase_file == "-" and report.interactive:
+            return report.ask_secret("Passphrase", check=lambda text: WifiProfile(ssid, text))
         return _read_passphrase(options.passphrase_file)
     if PASSPHRASE_VARIABLE in os.environ:
         return os.environ[PASSPHRASE_VARIABLE]
@@ -148,7 +152,6 @@ def _passphrase(options: ConfigureOptions, report: Report, ssid: bytes) -> str |
             "The Wi-Fi network needs a passphrase.",
             hint=f"Give --passphrase-file FILE (- is stdin) or ${PASSPHRASE_VARIABLE}, or --security open.",
         )
-    from image_tools.profiles import WifiProfile
 
     def check(text: str) -> None:
         if text or options.security is not None:
@@ -160,6 +163,8 @@ def _passphrase(options: ConfigureOptions, report: Report, ssid: bytes) -> str |
 def _read_passphrase(file: str) -> str:
     """The first line of a file, or of stdin."""
     if file == "-":
+        if sys.stdin is None:
+            raise BadValue("There is no stdin to read the passphrase from.", hint="Name a file.")
         data = sys.stdin.buffer.read(_LARGEST_PASSPHRASE_FILE + 1)
     else:
         with Path(file).open("rb") as stream:
@@ -175,6 +180,12 @@ def _read_passphrase(file: str) -> str:
             hint="Put the passphrase alone on its first line.",
         )
     return line
+
+
+def _parsed(file: Path) -> dict[str, object]:
+    from image_tools.config import parse
+
+    return parse(file.read_bytes(), str(file))
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from image_tools.roles import role_of
 from resin_toolkit.errors import (
     ConfigInvalid,
     FileSystemDamaged,
+    ImageDamaged,
     Notice,
     PartitionAmbiguous,
     PartitionNotFound,
@@ -23,6 +24,9 @@ from resin_toolkit.errors import (
 from resin_toolkit.report import Screen, clean, human_size, table
 
 _NARROWEST_MAP = 40
+_MARKS = ("\u2588", "\u2591", "\u2592", "\u00b7")
+_ASCII_MARKS = ("#", "-", "?", ".")
+"""For what is used, free, not known, and for what no partition covers."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class ImageInfo:
         scheme = self.table.scheme.value
         lines = [f"{clean(self.image)}: {human_size(self.table.size)}, {_scheme(scheme)}"]
         if screen.is_terminal and screen.width >= _NARROWEST_MAP:
-            lines += ["", *drawn(self.rows, self.table.size, screen.width - 1)]
+            lines += ["", *drawn(self.rows, self.table.size, screen)]
         lines += ["", _listed(self.rows, self.boot)]
         if self.os is not None:
             lines += ["", *_facts(self.os)]
@@ -87,21 +91,25 @@ class ImageInfo:
 
 def describe(image: str, file: BinaryIO, number: int | None) -> tuple[ImageInfo, tuple[Notice, ...]]:
     """Everything that can be told of the image in `file`, and what is dubious about it."""
-    partitions = read_table(file)
+    partitions = read_table(file, tolerant=True)
+    notices = list(partitions.notices)
     rows = []
     for partition in partitions.partitions:
         filesystem = probe(file, partition.start, partition.size)
         rows.append(Row(partition, filesystem, role_of(partition, filesystem)))
+        if filesystem.problem:
+            notices.append(
+                Notice("filesystem-damaged", f"Partition {partition.number}: {filesystem.problem}")
+            )
     try:
         boot = open_boot(file, number)
         os_info = read_os_info(boot.filesystem, boot.partition.name)
-    except (PartitionNotFound, PartitionAmbiguous, FileSystemDamaged) as error:
+    except (PartitionNotFound, PartitionAmbiguous, FileSystemDamaged, ImageDamaged) as error:
         if number is not None:
             raise
-        notice = Notice(error.code, error.message)
-        info = ImageInfo(image, partitions, tuple(rows), None, None, {}, ())
-        return info, (*partitions.notices, notice)
-    notices = list(boot.notices)
+        notices.append(Notice(error.code, error.message))
+        return ImageInfo(image, partitions, tuple(rows), None, None, {}, ()), tuple(notices)
+    notices.extend(boot.notices)
     config: Mapping[str, object] = {}
     try:
         config = config_file.hidden(read_config(boot.filesystem))
@@ -112,12 +120,14 @@ def describe(image: str, file: BinaryIO, number: int | None) -> tuple[ImageInfo,
     return found, tuple(notices)
 
 
-def drawn(rows: tuple[Row, ...], size: int, width: int) -> list[str]:
-    """The image as a bar of `width` characters: what is used, what is free, and what no partition covers.
+def drawn(rows: tuple[Row, ...], size: int, screen: Screen) -> list[str]:
+    """The image as a bar as wide as the screen: what is used, what is free, and what no partition covers.
 
     A partition is never narrower than one character, so very small ones are drawn larger than they are.
     """
-    names, bar = [" "] * width, ["\u00b7"] * width
+    used_mark, free_mark, unknown_mark, gap_mark = _MARKS if screen.unicode else _ASCII_MARKS
+    width = screen.width - 1
+    names, bar = [" "] * width, [gap_mark] * width
     cursor = 0
     for row in sorted(rows, key=lambda row: row.partition.start):
         if row.partition.is_extended:
@@ -130,8 +140,8 @@ def drawn(rows: tuple[Row, ...], size: int, width: int) -> list[str]:
         cells = right - left
         used = row.filesystem.used
         filled = cells if used is None else round(used * cells / max(1, row.partition.size))
-        full = "\u2592" if used is None else "\u2588"
-        bar[left:right] = full * filled + "\u2591" * (cells - filled)
+        full = unknown_mark if used is None else used_mark
+        bar[left:right] = full * filled + free_mark * (cells - filled)
         name = f"{row.partition.number} {row.role}"[: max(1, cells - 1)]
         names[left : left + len(name)] = name
     return ["".join(names).rstrip(), "".join(bar)]

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from commands._configuring import ConfigureOptions, ask_for_everything, request_of
-from resin_toolkit.errors import Usage
-from resin_toolkit.report import Report, Result, Screen
-from resin_toolkit.verb import report_of, single, takes
+from resin_toolkit.errors import Interrupted, Usage
+from resin_toolkit.report import Report, Result, Screen, clean
+from resin_toolkit.verb import as_examples, report_of, single, takes
 
 if TYPE_CHECKING:
     from image_tools.boot import BootPartition
-    from image_tools.configuration import Plan
+    from image_tools.configuration import Plan, Request
     from image_tools.os_info import OsInfo
 
-EXAMPLES = """\b
-Examples:
-  resin configure image.img --wifi --ssid Home --passphrase-file wifi.txt
-  resin configure image.img --hostname kitchen --persistent-logging
-  resin configure image.img.xz --hostname kitchen --output kitchen.img
-  resin configure image.img --show
+EXAMPLES = """
+resin configure image.img --wifi --ssid Home --passphrase-file wifi.txt
+resin configure image.img --hostname kitchen --persistent-logging
+resin configure image.img.xz --hostname kitchen --output kitchen.img
+resin configure image.img --set country=DE --dry-run
+resin configure image.img --show
 """
 
 
@@ -50,7 +50,7 @@ class Configured:
         if not self.diff:
             return f"{self.image} is configured like that already; nothing was written."
         end = f"Written to partition {self.partition} of {self.image}."
-        return "\n".join([*self.diff, end if self.written else "Nothing was written (--dry-run)."])
+        return clean("\n".join([*self.diff, end if self.written else "Nothing was written (--dry-run)."]))
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Configuration:
             unused = "" if connection["used"] else " (not used by the device)"
             lines.append(f"  {connection['file']}{unused}")
             lines.extend(f"    {fact}" for fact in _facts(connection))
-        return "\n".join(lines)
+        return clean("\n".join(lines))
 
 
 @takes(ConfigureOptions)
@@ -109,20 +109,35 @@ def configure(
     Works on the image file itself, without mounting and without root. Everything is checked before the first
     byte is written; after an interruption each file is either old or new.
     """
+    from image_tools.boot import open_boot
+
     report = report_of(context)
+    report.if_interrupted = Interrupted("Interrupted; nothing was changed.")
     if show:
-        return _shown(image, partition, options, report)
+        if options.given or dry_run or output is not None:
+            raise Usage(
+                "--show changes nothing, so it goes with --partition only.", hint="Leave out the others."
+            )
+        return _shown(image, partition, report)
     if not options.given and not report.interactive:
         raise Usage(
             "Nothing to configure was given.", hint="For example --hostname NAME, --wifi or --set KEY=VALUE."
         )
-    with _opened(image, output, report, read_only=dry_run and output is None) as file:
-        return _configured(
-            file, image if output is None else output, partition, options, report, dry_run=dry_run
-        )
+    request = _early_request(image, options, report) if output is not None and options.given else None
+    with _opened(image, output, report, dry_run=dry_run) as file:
+        boot = open_boot(file, partition)
+        planned = _planned(boot, options, request, report)
+        report.warn(*boot.notices, *planned.notices)
+        target = str(image if output is None else output)
+        if dry_run:
+            boot.filesystem.rehearse(planned.changes)
+        elif planned.changes:
+            _write(boot, planned, target, report, in_place=output is None, ask=not options.given)
+        written = not dry_run and (bool(planned.changes) or output is not None)
+        return Configured(target, boot.partition.number, planned.diff, written)
 
 
-app = single(configure, epilog=EXAMPLES)
+app = single(configure, epilog=as_examples(EXAMPLES))
 
 
 def _facts(connection: Mapping[str, object]) -> Iterator[str]:
@@ -135,15 +150,13 @@ def _facts(connection: Mapping[str, object]) -> Iterator[str]:
             yield f"{section}.{key} = {value}"
 
 
-def _shown(image: Path, partition: int | None, options: ConfigureOptions, report: Report) -> Configuration:
+def _shown(image: Path, partition: int | None, report: Report) -> Configuration:
     from image_tools import config as config_file
     from image_tools.boot import open_boot
     from image_tools.configuration import read_config, shown_connections
     from image_tools.media import opened_for_reading
     from image_tools.os_info import read_os_info
 
-    if options.given:
-        raise Usage("--show changes nothing.", hint="Leave out --show, or the options that change something.")
     with opened_for_reading(image, report.progress()) as file:
         boot = open_boot(file, partition)
         report.warn(*boot.notices)
@@ -156,39 +169,39 @@ def _shown(image: Path, partition: int | None, options: ConfigureOptions, report
         )
 
 
-def _configured(
-    file: BinaryIO,
-    image: Path,
-    partition: int | None,
-    options: ConfigureOptions,
-    report: Report,
-    *,
-    dry_run: bool,
-) -> Configured:
-    from image_tools.boot import open_boot
+def _early_request(image: Path, options: ConfigureOptions, report: Report) -> Request:
+    """The request, checked as far as it can be before the image is copied, which takes long."""
+    from image_tools.configuration import check_request
 
-    boot = open_boot(file, partition)
-    planned, asked = _planned(boot, options, report)
-    report.warn(*boot.notices, *planned.notices)
-    if dry_run:
-        boot.filesystem.rehearse(planned.changes)
-    elif planned.changes:
-        if asked:
-            report.say("\n".join(planned.diff))
-            report.confirm(f"Write this to {image}?")
-        write_plan(boot, planned)
-        report.warn(*boot.notices)
-    return Configured(str(image), boot.partition.number, planned.diff, bool(planned.changes) and not dry_run)
+    image.stat()
+    request = request_of(options, report)
+    check_request(request)
+    return request
 
 
-def _planned(boot: BootPartition, options: ConfigureOptions, report: Report) -> tuple[Plan, bool]:
-    """The plan, and whether the user was asked for parts of it."""
+def _planned(boot: BootPartition, options: ConfigureOptions, request: Request | None, report: Report) -> Plan:
     from image_tools.configuration import plan, read_config
 
-    asked = not options.given
-    if asked:
-        options = ask_for_everything(report, read_config(boot.filesystem))
-    return plan(boot.filesystem, request_of(options, report)), asked
+    if request is None:
+        if not options.given:
+            options = ask_for_everything(report, read_config(boot.filesystem))
+        request = request_of(options, report)
+    return plan(boot.filesystem, request)
+
+
+def _write(
+    boot: BootPartition, planned: Plan, target: str, report: Report, *, in_place: bool, ask: bool
+) -> None:
+    if ask:
+        report.say("\n".join(planned.diff))
+        report.confirm(f"Write this to {target}?")
+    if in_place:
+        report.if_interrupted = Interrupted(
+            f"Interrupted while writing; each file in {target} is either old or new.",
+            hint="Run the same command again to complete it.",
+        )
+    write_plan(boot, planned)
+    report.warn(*boot.notices)
 
 
 def write_plan(boot: BootPartition, planned: Plan) -> None:
@@ -199,17 +212,18 @@ def write_plan(boot: BootPartition, planned: Plan) -> None:
 
 
 @contextmanager
-def _opened(image: Path, output: Path | None, report: Report, *, read_only: bool) -> Iterator[BinaryIO]:
+def _opened(image: Path, output: Path | None, report: Report, *, dry_run: bool) -> Iterator[BinaryIO]:
     from image_tools.media import copied, opened_for_reading, opened_for_writing
 
-    if output is not None:
-        if output.exists():
-            report.confirm(f"Replace {output}?")
-        with copied(image, output, report.progress()) as file:
-            yield file
-    elif read_only:
+    if dry_run:
         with opened_for_reading(image, report.progress()) as file:
             yield file
-    else:
+    elif output is None:
         with opened_for_writing(image) as file:
+            yield file
+    else:
+        if output.exists():
+            report.confirm(f"{output} exists. Replace it?")
+        report.if_interrupted = Interrupted(f"Interrupted; {output} was not written.")
+        with copied(image, output, report.progress()) as file:
             yield file

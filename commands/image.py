@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from resin_toolkit.errors import BadValue, PathNotFound, Usage
+from resin_toolkit.errors import BadValue, Interrupted, PathNotFound, Usage
 from resin_toolkit.report import Report, Result, Screen, clean, table
 from resin_toolkit.verb import group, report_of
 
@@ -119,7 +119,12 @@ def ls(
         return Listing(path, tuple(files.walk(path) if recursive else files.list(path)))
 
 
-def cat(context: typer.Context, image: ImageArgument, path: str, partition: PartitionOption = None) -> Result:
+def cat(
+    context: typer.Context,
+    image: ImageArgument,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A file in it.", show_default=False)],
+    partition: PartitionOption = None,
+) -> Result:
     """Print a file of the boot partition."""
     report = report_of(context)
     with _reading(context, image, partition) as files:
@@ -142,9 +147,10 @@ def put(
     recursive: RecursiveOption = False,
     partition: PartitionOption = None,
 ) -> Transferred:
-    """Copy files into the boot partition, as `cp` does: FILE, FILE NEWNAME, or FILE... DIRECTORY.
+    """Copy files into the boot partition, as `cp` does.
 
-    A single FILE goes into the root directory. All or nothing is written.
+    After FILE stands its new name or the directory that it goes into; alone, it goes into the root directory.
+    All or nothing is written.
     """
     from image_tools.boot import open_boot
     from image_tools.clock import write_time
@@ -155,6 +161,10 @@ def put(
     local = [_local(Path(source), recursive=recursive) for source in sources]
     with opened_for_writing(image) as file:
         boot = open_boot(file, partition)
+        report.if_interrupted = Interrupted(
+            f"Interrupted while writing; each file in {image} is either old or new.",
+            hint="Run the same command again to complete it.",
+        )
         changes = list(_puts(boot.filesystem, local, destination))
         boot.filesystem.apply(changes, now=write_time())
         report.warn(*boot.notices)
@@ -173,7 +183,10 @@ def get(
     recursive: RecursiveOption = False,
     partition: PartitionOption = None,
 ) -> Transferred:
-    """Copy files out of the boot partition, as `cp` does; a single PATH goes into the current directory."""
+    """Copy files out of the boot partition, as `cp` does.
+
+    After PATH stands its new name or the directory here that it goes into; alone, it goes into this one.
+    """
     report = report_of(context)
     sources, destination = (paths[:-1], Path(paths[-1])) if len(paths) > 1 else (paths, Path())
     if len(sources) > 1 and not destination.is_dir():
@@ -184,10 +197,8 @@ def get(
     written: list[str] = []
     with _reading(context, image, partition) as files:
         for source in sources:
-            entry = files.stat(source)
-            target = destination / _safe_name(entry) if destination.is_dir() else destination
-            for item, place in _gets(files, entry, target, recursive=recursive):
-                _write_here(files, item, place, report)
+            for entry, place in _gets(files, source, destination, recursive=recursive):
+                _write_here(files, entry, place, report)
                 written.append(str(place))
     return Transferred("got", tuple(written))
 
@@ -208,13 +219,40 @@ def rm(
     report = report_of(context)
     with opened_for_writing(image) as file:
         boot = open_boot(file, partition)
+        report.if_interrupted = Interrupted(
+            f"Interrupted while writing; each file in {image} is either old or new.",
+            hint="Run the same command again to complete it.",
+        )
         boot.filesystem.apply([Remove(path, recursive=recursive) for path in paths], now=write_time())
         report.warn(*boot.notices)
     return Transferred("removed", tuple(paths))
 
 
+EXAMPLES = {
+    "info": "resin image info image.img",
+    "ls": """
+        resin image ls image.img
+        resin image ls --recursive image.img /system-connections
+    """,
+    "cat": "resin image cat image.img /config.json",
+    "put": """
+        resin image put image.img config.txt
+        resin image put image.img logo.png /splash/resin-logo.png
+        resin image put --recursive image.img dispatcher.d /
+    """,
+    "get": """
+        resin image get image.img /config.json
+        resin image get --recursive image.img /system-connections backup
+    """,
+    "rm": """
+        resin image rm image.img /splash/resin-logo.png
+        resin image rm --recursive image.img /system-proxy
+    """,
+}
+
 app = group(
     "Look into an image, and at the files of its boot partition, without mounting and without root.",
+    EXAMPLES,
     info=info,
     ls=ls,
     cat=cat,
@@ -261,14 +299,21 @@ def _sources_and_destination(paths: list[str]) -> tuple[list[str], str]:
 
 
 def _local(source: Path, *, recursive: bool) -> tuple[Path, list[Path]]:
-    """A file or directory here, and the files to put for it."""
+    """A file or directory here, and what to put for it, each directory before what is in it."""
     if not source.is_dir():
         if not source.is_file():
             raise PathNotFound(f"{source} does not exist.", hint="Check the spelling and the folder.")
         return source, [source]
     if not recursive:
         raise BadValue(f"{source} is a directory.", hint="Say --recursive to put it with all that is in it.")
-    return source, sorted(path for path in source.rglob("*") if path.is_file())
+    members = sorted(source.rglob("*"))
+    for member in members:
+        if not member.is_file() and (member.is_symlink() or not member.is_dir()):
+            raise BadValue(
+                f"{member} is neither a file nor a directory, and FAT holds nothing else.",
+                hint="Remove it, or name what should be put.",
+            )
+    return source, members
 
 
 def _puts(files: FatFileSystem, local: list[tuple[Path, list[Path]]], destination: str) -> Iterator[Change]:
@@ -287,24 +332,32 @@ def _puts(files: FatFileSystem, local: list[tuple[Path, list[Path]]], destinatio
             yield MakeDirectory(top, exist_ok=True)
         for member in members:
             path = f"{top}/{member.relative_to(source).as_posix()}" if source.is_dir() else top
+            if member.is_dir():
+                yield MakeDirectory(path, exist_ok=True)
+                continue
             content = FileSource(member.stat().st_size, partial(_opened, member))
-            yield Put(path, content, make_parents=source.is_dir())
+            yield Put(path, content)
 
 
 def _gets(
-    files: FatFileSystem, entry: Entry, target: Path, *, recursive: bool
-) -> Iterable[tuple[Entry, Path]]:
-    if not entry.is_directory:
-        return [(entry, target)]
+    files: FatFileSystem, source: str, destination: Path, *, recursive: bool
+) -> list[tuple[Entry, Path]]:
+    """What to get for `source`, and where it goes, each directory before what is in it."""
+    entry = files.stat(source) if source.strip("/") else None
+    top = destination
+    if entry is not None:
+        name = _safe_name(entry)
+        top = destination / name if destination.is_dir() else destination
+        if not entry.is_directory:
+            return [(entry, top)]
     if not recursive:
-        raise BadValue(
-            f"{entry.path} is a directory.", hint="Say --recursive to get it with all that is in it."
-        )
-    members = list(files.walk(entry.path))
-    for member in members:
+        raise BadValue(f"{source} is a directory.", hint="Say --recursive to get it with all that is in it.")
+    found = [(entry, top)] if entry is not None else []
+    above = entry.path if entry is not None else "/"
+    for member in files.walk(above):
         _safe_name(member)
-    below = len(entry.path)
-    return [(m, target / m.path[below:].lstrip("/")) for m in members if not m.is_directory]
+        found.append((member, top / member.path[len(above) :].lstrip("/")))
+    return found
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -321,8 +374,11 @@ def _safe_name(entry: Entry) -> str:
 
 
 def _write_here(files: FatFileSystem, entry: Entry, place: Path, report: Report) -> None:
+    if entry.is_directory:
+        place.mkdir(parents=True, exist_ok=True)
+        return
     if place.exists():
-        report.confirm(f"Replace {place}?")
+        report.confirm(f"{place} exists. Replace it?")
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("wb") as output:
         for chunk in files.chunks(entry.path):

@@ -11,7 +11,7 @@ from image_tools.config import Config
 from image_tools.fat import Change, Entry, FatFileSystem, MakeDirectory, Put, Remove
 from image_tools.keyfile import read_keyfile
 from image_tools.profile_check import check_connection
-from resin_toolkit.errors import ConfigInvalid, FileSystemDamaged, Notice
+from resin_toolkit.errors import BadValue, ConfigInvalid, FileSystemDamaged, Notice
 
 CONFIG_PATH = "/config.json"
 CONNECTIONS = "/system-connections"
@@ -58,20 +58,36 @@ def plan(filesystem: FatFileSystem, request: Request) -> Plan:
     """
     old = read_config(filesystem)
     new, notices = _configured(old, request)
+    notices.extend(_check_connections(request.connections))
     changes: list[Change] = []
     lines: list[str] = []
     for connection in request.connections:
-        notices.extend(check_connection(connection.name, connection.data))
         _plan_connection(filesystem, connection, changes, lines)
     written = {connection.name.lower() for connection in request.connections}
     for entry in _active_samples(filesystem):
         if entry.name.lower() not in written:
             changes.append(Remove(entry.path))
             lines.append(f"- {entry.path.lstrip('/')} (sample)")
-    if new != old:
+    if config_file.dump(new) != config_file.dump(old):
         changes.append(Put(CONFIG_PATH, config_file.dump(new)))
         lines.extend(config_file.diff(old, new))
     return Plan(tuple(changes), tuple(lines), tuple(dict.fromkeys(notices)))
+
+
+def check_request(request: Request) -> None:
+    """Raise what can be known to be wrong with a request without its image: BadValue or ConfigInvalid."""
+    if request.merge is not None:
+        config_file.merge({}, request.merge)
+    for name, value in request.sets:
+        config_file.set_value({}, name, value)
+    _check_connections(request.connections)
+
+
+def validate(request: Request) -> None:
+    """Raise BadValue or ConfigInvalid for a request that no boot partition could take."""
+    _configured({}, request)
+    for connection in request.connections:
+        check_connection(connection.name, connection.data)
 
 
 def read_config(filesystem: FatFileSystem) -> Config:
@@ -99,6 +115,20 @@ def _configured(old: Config, request: Request) -> tuple[Config, list[Notice]]:
         new, told = config_file.unset(new, name)
         notices.extend(told)
     return new, notices
+
+
+def _check_connections(connections: tuple[ConnectionFile, ...]) -> list[Notice]:
+    notices: list[Notice] = []
+    names: set[str] = set()
+    for connection in connections:
+        notices.extend(check_connection(connection.name, connection.data))
+        if connection.name.lower() in names:
+            raise BadValue(
+                f"Two network profiles would have the file name {connection.name}.",
+                hint="Rename one of the files; letters that differ in case only are the same on FAT.",
+            )
+        names.add(connection.name.lower())
+    return notices
 
 
 def _plan_connection(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from image_tools.source.kinds import Kind, kind_of
-from resin_toolkit.errors import BadValue, Refused, Usage
+from resin_toolkit.errors import BadValue, PathNotFound, Refused, Usage, from_os_error
 from resin_toolkit.progress import Progress
 
 _BLOCK = 64 << 10
@@ -23,8 +23,8 @@ _CHUNK = 4 << 20
 @contextmanager
 def opened_for_reading(image: Path, progress: Progress) -> Iterator[BinaryIO]:
     """The bytes of an image, seekable; a compressed one is unpacked into a temporary file meanwhile."""
-    with image.open("rb", buffering=0) as file:
-        _require_file_or_drive(image, file)
+    _require_file_or_drive(image)
+    with image.open("rb", buffering=0) as file, _errors_named(image):
         if not _is_compressed(file):
             file.seek(0)
             yield file
@@ -40,13 +40,12 @@ def opened_for_writing(image: Path) -> Iterator[BinaryIO]:
 
     Raises Usage for a compressed image and Refused for a drive that may not be written to.
     """
-    is_drive = stat.S_ISBLK(image.stat().st_mode)
+    is_drive = _require_file_or_drive(image)
     if is_drive:
-        from image_tools.drives import guard
+        from image_tools.drives import check_flashable, find_drive
 
-        guard(image)
-    with _open_exclusively(image, os.O_EXCL if is_drive else 0) as file:
-        _require_file_or_drive(image, file)
+        check_flashable(find_drive(str(image)), allow_fixed=True)
+    with _open_exclusively(image, os.O_EXCL if is_drive else 0) as file, _errors_named(image):
         if _is_compressed(file):
             raise Usage(
                 f"{image} is compressed, so nothing can be changed inside it.",
@@ -59,14 +58,17 @@ def opened_for_writing(image: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def copied(image: Path, output: Path, progress: Progress) -> Iterator[BinaryIO]:
     """A copy of an image, unpacked, to be changed; it becomes `output` only when the block ends well."""
+    _require_file_or_drive(image)
     if output.exists() and (not output.is_file() or output.samefile(image)):
         raise Usage(
             f"{output} cannot be the copy: it is the image itself, or no file.",
             hint="Name a new file with --output; `resin flash` writes to drives.",
         )
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    if not output.parent.is_dir():
+        raise PathNotFound(f"The folder {output.parent} does not exist.", hint="Make it first, with mkdir.")
+    partial = output.with_name(f".{output.name[:100]}.{os.getpid()}.partial")
     try:
-        with partial.open("xb+", buffering=0) as file:
+        with _errors_named(output, instead_of=partial), partial.open("xb+", buffering=0) as file:
             _unpack(image, file, progress)
             file.seek(0)
             yield file
@@ -74,6 +76,17 @@ def copied(image: Path, output: Path, progress: Progress) -> Iterator[BinaryIO]:
         partial.replace(output)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _errors_named(image: Path, *, instead_of: Path | None = None) -> Iterator[None]:
+    """Errors of the operating system that name no file, or `instead_of`, are about `image`."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or error.filename not in (None, str(instead_of)):
+            raise
+        raise from_os_error(error, image) from error
 
 
 def _open_exclusively(image: Path, flags: int) -> BinaryIO:
@@ -94,10 +107,14 @@ def _open_exclusively(image: Path, flags: int) -> BinaryIO:
     return file
 
 
-def _require_file_or_drive(image: Path, file: BinaryIO) -> None:
-    mode = os.fstat(file.fileno()).st_mode
+def _require_file_or_drive(image: Path) -> bool:
+    """Whether it is a drive; raises BadValue for what is neither, before a pipe is waited for."""
+    mode = image.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise BadValue(f"{image} is a directory, not an image.", hint="Name the image file itself.")
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
         raise BadValue(f"{image} is neither a file nor a drive.", hint="Name an image file or a drive.")
+    return stat.S_ISBLK(mode)
 
 
 def _is_compressed(file: BinaryIO) -> bool:
@@ -110,10 +127,12 @@ def _unpack(image: Path, file: BinaryIO, progress: Progress) -> None:
 
     with open_source(str(image)) as source, progress.step("unpacking", source.size) as step:
         position = 0
-        while chunk := source.read(_CHUNK):
+        buffer = memoryview(bytearray(_CHUNK))
+        while count := source.readinto(buffer):
+            chunk = buffer[:count]
             for start in range(0, len(chunk), _BLOCK):
                 block = chunk[start : start + _BLOCK]
-                if block.strip(b"\0"):
+                if bytes(block).strip(b"\0"):
                     file.seek(position + start)
                     _write_all(file, block)
             position += len(chunk)
@@ -121,7 +140,6 @@ def _unpack(image: Path, file: BinaryIO, progress: Progress) -> None:
         file.truncate(position)
 
 
-def _write_all(file: BinaryIO, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
+def _write_all(file: BinaryIO, data: memoryview) -> None:
+    while data:
+        data = data[file.write(data) :]

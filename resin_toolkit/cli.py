@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from resin_toolkit import __version__
-from resin_toolkit.errors import Exit, InternalError, Interrupted, ResinError, Usage, from_os_error
+from resin_toolkit.errors import Exit, InternalError, ResinError, Usage, from_os_error
 
 if TYPE_CHECKING:
     import click
@@ -38,45 +37,61 @@ VERBS = (
     VerbEntry("demo", "Try the image half on a sample image: no board, no root, no network.", "Image"),
 )
 
+COMPLETE_VARIABLE = "_RESIN_COMPLETE"
 USAGE_HINT = "Run `{command} --help` for what it takes."
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run `resin` with `arguments` (the process's own by default) and exit."""
+    if os.environ.get(COMPLETE_VARIABLE):
+        _complete()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: list[str]) -> int:
     """Run `resin` and return its exit code; never raises."""
+    _prepare_streams()
     if arguments in (["--version"], ["-V"]):
         return _print_version()
-    pin_packages()
-    from resin_toolkit.report import Report, Settings
-
-    words = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    asked = Settings(json="--json" in words, debug="--debug" in words or _debug_wanted())
-    report = Report(asked)
     try:
-        code = _run(arguments, report)
+        pin_packages()
+        from resin_toolkit.report import Report, Settings, discard_stdout
     except KeyboardInterrupt:
-        report.failure(_verb_of(arguments), Interrupted("Interrupted."))
+        print("error: Interrupted.", file=sys.stderr)
         return Exit.INTERRUPTED
+    words = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    report = Report(Settings(json="--json" in words, debug="--debug" in words or _debug_wanted()))
+    try:
+        return _run(arguments, report)
+    except KeyboardInterrupt as interrupt:
+        return _fail(report, report.if_interrupted, interrupt)
     except ResinError as error:
-        return _fail(report, arguments, error)
+        return _fail(report, error, error)
     except BrokenPipeError:
-        return _closed_pipe()
+        # The reader went away, which is its right.
+        discard_stdout()
+        return Exit.DONE
     except OSError as error:
-        if error.errno == errno.EPIPE:
-            return _closed_pipe()
-        return _fail(report, arguments, from_os_error(error), error)
+        return _fail(report, from_os_error(error), error)
     except Exception as error:  # noqa: BLE001 - a defect of ours still ends with one sentence
-        name = type(error).__name__
         failure = InternalError(
-            f"resin met a defect of its own ({name}).",
+            f"resin met a defect of its own ({type(error).__name__}).",
             hint="Run it again with --debug and report what it prints.",
         )
-        return _fail(report, arguments, failure, error)
-    return code
+        return _fail(report, failure, error)
+
+
+def _complete() -> NoReturn:
+    """Answer the shell that asks what could come next. A user waits at each TAB: nothing is tidied up."""
+    import gc
+
+    gc.disable()
+    pin_packages()
+    from resin_toolkit.root import complete
+
+    code = complete()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def pin_packages() -> None:
@@ -100,10 +115,11 @@ def pin_packages() -> None:
 def _run(arguments: list[str], report: Report) -> int:
     from resin_toolkit.root import click_errors, root_command
 
-    report.streams = any(entry.streams for entry in VERBS if entry.name == _verb_of(arguments))
+    root = root_command()
     usage_error, exit_request, abort = click_errors()
     try:
-        result = root_command().main(arguments, prog_name="resin", standalone_mode=False, obj=report)
+        with root.make_context("resin", list(arguments), obj=report) as context:
+            result = root.invoke(context)
     except usage_error as error:
         raise _usage(error) from error
     except exit_request as request:
@@ -112,7 +128,7 @@ def _run(arguments: list[str], report: Report) -> int:
         raise KeyboardInterrupt from None
     if isinstance(result, int):
         return result
-    report.result(_verb_of(arguments) or "", result)
+    report.result(report.verb or "", result)
     return Exit.DONE
 
 
@@ -123,22 +139,19 @@ def _usage(error: click.ClickException) -> ResinError:
     return Usage(message, hint=USAGE_HINT.format(command=command))
 
 
-def _fail(report: Report, arguments: list[str], error: ResinError, cause: BaseException | None = None) -> int:
-    report.failure(_verb_of(arguments), error)
+def _fail(report: Report, error: ResinError, cause: BaseException) -> int:
+    try:
+        report.failure(report.verb, error)
+    except (BrokenPipeError, ResinError):
+        # The error is that nothing can be written to stdout, and the JSON would go there too.
+        from resin_toolkit.report import discard_stdout
+
+        discard_stdout()
     if report.settings.debug:
         import traceback
 
-        traceback.print_exception(cause or error)
+        traceback.print_exception(cause)
     return error.exit
-
-
-def _verb_of(arguments: list[str]) -> str | None:
-    """The words of the verb as typed: `flash`, `image ls`."""
-    words = [word for word in arguments if not word.startswith("-")]
-    names = {entry.name for entry in VERBS}
-    if not words or words[0] not in names:
-        return None
-    return " ".join(words[:2]) if words[0] == "image" and len(words) > 1 else words[0]
 
 
 def _debug_wanted() -> bool:
@@ -148,12 +161,21 @@ def _debug_wanted() -> bool:
 def _print_version() -> int:
     try:
         print(f"resin {__version__}", flush=True)
-    except BrokenPipeError:
-        return _closed_pipe()
+    except OSError as error:
+        from resin_toolkit.report import discard_stdout
+
+        discard_stdout()
+        if not isinstance(error, BrokenPipeError):
+            print(f"error: stdout: {error.strerror}.", file=sys.stderr)
+            return Exit.FAILED
     return Exit.DONE
 
 
-def _closed_pipe() -> int:
-    """The reader went away, which is its right: stop quietly, and keep the interpreter's exit quiet too."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return Exit.DONE
+def _prepare_streams() -> None:
+    """Give the process a stdout and a stderr, where it was started without, that take any name of a file."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - it lives as long as the process
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

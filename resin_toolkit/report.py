@@ -6,15 +6,16 @@ Results go to stdout and everything else to stderr, so that `resin … > file` a
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
 
-from resin_toolkit.errors import Declined, Notice, ResinError
+from resin_toolkit.errors import BadValue, Declined, Interrupted, Notice, ResinError, from_os_error
 from resin_toolkit.progress import Progress, Silent, Step
 
 SCHEMA = 1
@@ -35,6 +36,8 @@ class Screen:
     width: int
     is_terminal: bool
     colour: bool
+    unicode: bool = True
+    """Whether it takes characters outside ASCII."""
 
 
 class Result(Protocol):
@@ -63,7 +66,10 @@ class Report:
 
     def __init__(self, settings: Settings | None = None, *, stdin: IO[str] | None = None) -> None:
         self.settings = settings or Settings()
+        self.verb: str | None = None
         self.streams = False
+        self.if_interrupted = Interrupted("Interrupted.")
+        """What Ctrl-C ends the run with; verbs say here what state it would leave things in."""
         self._stdin = stdin if stdin is not None else sys.stdin
         self._notices: list[Notice] = []
 
@@ -112,8 +118,9 @@ class Report:
 
     def raw(self, data: bytes) -> None:
         """Bytes of a result on stdout, as they are."""
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        with _errors_of_stdout():
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
 
     def failure(self, verb: str | None, error: ResinError) -> None:
         """Print a failure, in the form the user asked for."""
@@ -143,6 +150,9 @@ class Report:
                 answer = getpass(f"{question}: ", stream=sys.stderr)
             except EOFError:
                 raise _no_answer(question) from None
+            except KeyboardInterrupt:
+                sys.stderr.write("\n")
+                raise
             if self._accepted(answer, check):
                 return answer
 
@@ -178,8 +188,6 @@ class Report:
     def _accepted(self, answer: str, check: Callable[[str], object] | None) -> bool:
         if check is None:
             return True
-        from resin_toolkit.errors import BadValue
-
         try:
             check(answer)
         except BadValue as error:
@@ -190,7 +198,11 @@ class Report:
     def _line(self, question: str) -> str:
         sys.stderr.write(clean(question))
         sys.stderr.flush()
-        answer = self._stdin.readline()
+        try:
+            answer = self._stdin.readline()
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")
+            raise
         if not answer:
             sys.stderr.write("\n")
             raise _no_answer(question)
@@ -198,8 +210,9 @@ class Report:
 
     @staticmethod
     def _out(text: str) -> None:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        sys.stdout.flush()
+        with _errors_of_stdout():
+            sys.stdout.write(text if text.endswith("\n") else text + "\n")
+            sys.stdout.flush()
 
     @staticmethod
     def _error_line(text: str) -> None:
@@ -209,9 +222,32 @@ class Report:
 
 def screen() -> Screen:
     """What stdout can show right now."""
+    import shutil
+
     is_terminal = sys.stdout.isatty()
     colour = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Screen(shutil.get_terminal_size((80, 24)).columns, is_terminal, colour)
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    return Screen(shutil.get_terminal_size((80, 24)).columns, is_terminal, colour, unicode)
+
+
+@contextmanager
+def _errors_of_stdout() -> Iterator[None]:
+    """A full disk behind stdout is told as such; a closed pipe goes its own way."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What could not be written must not be tried again as the process ends.
+        discard_stdout()
+        raise from_os_error(error, "stdout") from error
+
+
+def discard_stdout() -> None:
+    """Let what is still to be written to stdout vanish."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:
@@ -259,7 +295,7 @@ def _no_answer(question: str) -> Declined:
     )
 
 
-class _Step:
+class _Step(ABC):
     def __enter__(self) -> Self:
         return self
 
@@ -268,8 +304,9 @@ class _Step:
     ) -> None:
         self.close(finished=kind is None)
 
+    @abstractmethod
     def close(self, *, finished: bool) -> None:
-        raise NotImplementedError
+        """The step is over; `finished` unless an error ended it."""
 
 
 class _BarStep(_Step):

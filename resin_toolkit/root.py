@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 
 import click
 import typer
 from click.shell_completion import CompletionItem
-from typer.core import TyperGroup
 from typer.main import get_command
 
 from resin_toolkit import __version__
 from resin_toolkit.cli import VERBS, VerbEntry
-from resin_toolkit.verb import HELP_OPTIONS
+from resin_toolkit.report import Report, Screen
+from resin_toolkit.verb import HELP_OPTIONS, METAVAR, Group, report_of, require_verb
 
 _BY_NAME = {entry.name: entry for entry in VERBS}
 
 
-class Verbs(TyperGroup):
+class Verbs(Group):
     """A group whose commands are opened on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -41,11 +42,21 @@ class Verbs(TyperGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _BY_NAME and not args[0].startswith("-"):
-            near = get_close_matches(args[0], _BY_NAME, n=1)
-            guess = f" Did you mean '{near[0]}'?" if near else ""
-            ctx.fail(f"No such command '{args[0]}'.{guess}")
+        report = ctx.find_object(Report)
+        if report is not None and args and args[0] in _BY_NAME:
+            report.streams = _BY_NAME[args[0]].streams
         return super().resolve_command(ctx, args)
+
+
+@dataclass(frozen=True)
+class Version:
+    """What `--version` prints where it is not the only word."""
+
+    def data(self) -> Mapping[str, object]:
+        return {"version": __version__}
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        return f"resin {__version__}"
 
 
 def open_verb(entry: VerbEntry) -> click.Command:
@@ -61,20 +72,35 @@ def root_command() -> click.Command:
         cls=Verbs,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        no_args_is_help=True,
         context_settings=HELP_OPTIONS,
+        subcommand_metavar=METAVAR,
         help="Put containers on embedded boards: configure images, flash cards. For resinOS and balenaOS.",
     )
-
-    @app.callback()
-    def resin(
-        version: bool = typer.Option(False, "--version", "-V", help="Print the version.", is_eager=True),
-    ) -> None:
-        if version:
-            click.echo(f"resin {__version__}")
-            raise click.exceptions.Exit(0)
-
+    app.callback(invoke_without_command=True)(_resin)
     return get_command(app)
+
+
+def complete() -> int:
+    """Print what could come next for the shell that asks, and return the exit code."""
+    from typer import _completion_classes as shells
+
+    # The help of our commands has no markup, so that rich need not be loaded for each TAB.
+    shells._sanitize_help_text = lambda text: text
+    try:
+        root_command().main([], prog_name="resin")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+def _resin(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", "-V", help="Print the version."),
+) -> None:
+    if version:
+        report_of(context).result("version", Version())
+        raise typer.Exit()
+    require_verb(context)
 
 
 def click_errors() -> tuple[type[click.ClickException], type[click.exceptions.Exit], type[click.Abort]]:

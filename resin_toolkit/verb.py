@@ -1,24 +1,28 @@
-"""What every verb has in common: its class of command, and the options that all of them take."""
+"""What every verb has in common: its classes of command, and the options that all of them take."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, replace
 from functools import wraps
 from typing import Any, get_type_hints
 
 import click
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
+from typer.models import ArgumentInfo
 
+from resin_toolkit.errors import Exit, Usage
 from resin_toolkit.report import Report
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
+METAVAR = "COMMAND [ARGS]..."
+
 _SHARED = {
     "json": (["--json"], "Print one JSON object on stdout."),
-    "quiet": (["--quiet", "-q"], "Print results and errors only."),
+    "quiet": (["--quiet", "-q"], "Print results, warnings and errors only."),
     "no_input": (["--no-input"], "Never ask; fail where an answer would be needed."),
     "yes": (["--yes", "-y"], "Agree to the confirmation beforehand."),
     "debug": (["--debug"], "Show the traceback of an error (also RESIN_DEBUG=1)."),
@@ -39,31 +43,113 @@ def _set(context: click.Context, parameter: click.Parameter, value: bool) -> Non
 
 
 class Verb(TyperCommand):
-    """A command that also takes the shared options and puts them into the run's report."""
+    """A command that also takes the shared options; its epilog, the examples, stands first in its help."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
-        for name, (words, text) in _SHARED.items():
-            option = click.Option(
-                [name, *words], is_flag=True, expose_value=False, is_eager=True, callback=_set, help=text
-            )
-            self.params.append(option)
+        self.params.extend(_shared_options())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _tell_verb(ctx)
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self._restore_help_of_arguments()
+        self.format_usage(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        self.format_options(ctx, formatter)
+
+    def _restore_help_of_arguments(self) -> None:
+        """click 8.5 gives arguments a help of their own, and with it empties the one that Typer has set."""
+        signature = inspect.signature(self.callback, eval_str=True) if self.callback else inspect.Signature()
+        for parameter in self.params:
+            if isinstance(parameter, TyperArgument) and parameter.help is None and parameter.name:
+                annotation = signature.parameters[parameter.name].annotation
+                facts = getattr(annotation, "__metadata__", ())
+                parameter.help = next((fact.help for fact in facts if isinstance(fact, ArgumentInfo)), None)
+
+
+class Group(TyperGroup):
+    """A command that has verbs of its own, and takes the shared options before them too."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.params.extend(_shared_options())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _tell_verb(ctx)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        names = self.list_commands(ctx)
+        if args and args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], names, n=1)
+            guess = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command '{args[0]}'.{guess}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, c.get_short_help_str(200)) for name, c in commands if c is not None])
+
+
+def require_verb(context: typer.Context) -> None:
+    """Print the help of a group, and end with wrong usage, where none of its verbs was typed."""
+    if context.invoked_subcommand is not None:
+        return
+    if report_of(context).settings.json:
+        raise Usage("No command was given.", hint=f"`{context.command_path} --help` lists them.")
+    typer.echo(context.get_help())
+    raise typer.Exit(Exit.USAGE)
 
 
 def single(verb: Any, *, epilog: str | None = None) -> typer.Typer:
-    """The application of a verb that is one command."""
+    """The application of a verb that is one command; `epilog` is what its help begins with, the examples."""
     app = _application()
     app.command(cls=Verb, context_settings=HELP_OPTIONS, epilog=epilog)(verb)
     return app
 
 
-def group(help: str, **verbs: Any) -> typer.Typer:
-    """The application of a verb that has verbs of its own."""
-    app = _application(help=help, no_args_is_help=True, cls=TyperGroup, context_settings=HELP_OPTIONS)
-    app.callback()(lambda: None)
+def group(help: str, examples: Mapping[str, str], **verbs: Any) -> typer.Typer:
+    """The application of a verb that has verbs of its own, each with its examples, one a line."""
+    app = _application(help=help, cls=Group, context_settings=HELP_OPTIONS, subcommand_metavar=METAVAR)
+    app.callback(invoke_without_command=True)(_group_callback)
     for name, verb in verbs.items():
-        app.command(name, cls=Verb, context_settings=HELP_OPTIONS)(verb)
+        epilog = as_examples(examples[name])
+        app.command(name, cls=Verb, context_settings=HELP_OPTIONS, epilog=epilog)(verb)
     return app
+
+
+def as_examples(lines: str) -> str:
+    """The epilog that shows command lines as they are."""
+    shown = "\n".join(f"  {line.strip()}" for line in lines.strip().splitlines())
+    return f"\b\nExamples:\n{shown}"
+
+
+def _group_callback(context: typer.Context) -> None:
+    require_verb(context)
+
+
+def _shared_options() -> list[click.Option]:
+    return [
+        click.Option(
+            [name, *words], is_flag=True, expose_value=False, is_eager=True, callback=_set, help=text
+        )
+        for name, (words, text) in _SHARED.items()
+    ]
+
+
+def _tell_verb(context: click.Context) -> None:
+    """Let the run's report know which command it is about: `flash`, `image ls`."""
+    report = context.find_object(Report)
+    if report is not None:
+        report.verb = context.command_path.partition(" ")[2] or None
 
 
 def _application(**settings: Any) -> typer.Typer:
