@@ -18,6 +18,7 @@ from fat_images import (
     make_image,
     mtools_tree,
     put_by_mtools,
+    run,
     scratch_folder,
 )
 from fat_layout import Layout
@@ -45,10 +46,13 @@ MAIN_GEOMETRIES = ("fat12", "fat16", "fat32")
 OLD = b"old " * 350
 KEPT = b"kept " * 400
 LONG = "a name that needs more slots than one sector of a directory holds " * 3 + "end.nmconnection"
+OTHER_LONG = LONG.replace("name", "text")
 
 CHANGES: dict[str, list[Change]] = {
     "create": [Put("/new.txt", b"new " * 300)],
     "create-long-name": [Put("/" + LONG, b"new " * 300)],
+    "create-long-name-between-others": [Put("/gaps/" + LONG, b"new " * 300)],
+    "delete-long-name": [Remove("/gaps/" + OTHER_LONG)],
     "replace-longer": [Put("/old.txt", b"longer " * 800)],
     "replace-shorter": [Put("/OLD.TXT", b"short")],
     "replace-by-empty": [Put("/old.txt", b"")],
@@ -102,13 +106,16 @@ def base_image(folder: Path, kind: str) -> FatImage:
     make_directory_by_mtools(image, "conns")
     put_by_mtools(image, "old.txt", OLD)
     put_by_mtools(image, "keep with a long name.bin", KEPT)
-    for name in ("tree", "tree/sub"):
+    for name in ("tree", "tree/sub", "gaps"):
         make_directory_by_mtools(image, name)
     layout = layout_of(image)
     for number in range(layout.cluster // 32 - 2):
         put_by_mtools(image, f"conns/FILE{number}", b"%d" % number)
     for name in ("tree/a.txt", "tree/sub/b.txt", "tree/sub/a long name in here.txt", "tree/c.txt"):
         put_by_mtools(image, name, name.encode() * 40)
+    for name in (LONG, OTHER_LONG, "behind the others"):
+        put_by_mtools(image, f"gaps/{name}", b"o" * 600)
+    run("mdel", "-i", image.mtools_name, f"::/gaps/{LONG}")
     free = layout.free()
     by_sector = range(0, len(free), max(1, layout.sector * 8 // layout.bits // 3))
     straddling = {number for number in free if number * 12 // 8 // 512 != (number * 12 + 11) // 8 // 512}

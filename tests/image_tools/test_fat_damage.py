@@ -124,6 +124,14 @@ def meet_a_free_cluster(at: Layout) -> None:
     at.set_entries({at.chain(at.first_cluster(FIRST))[1]: 0})
 
 
+def end_in_a_bad_cluster(at: Layout) -> None:
+    at.set_entries({at.chain(at.first_cluster(FIRST))[-1]: BAD[at.bits]})
+
+
+def end_in_a_free_cluster(at: Layout) -> None:
+    at.set_entries({at.chain(at.first_cluster(FIRST))[-1]: 0})
+
+
 def be_longer_than_the_chain(at: Layout) -> None:
     at.write_bytes(at.short_slot(FIRST) + 28, struct.pack("<I", 512 * 3 + 1))
 
@@ -171,6 +179,8 @@ DAMAGE: list[Callable[[Layout], None]] = [
     begin_at_cluster_one,
     meet_a_bad_cluster,
     meet_a_free_cluster,
+    end_in_a_bad_cluster,
+    end_in_a_free_cluster,
     be_longer_than_the_chain,
     have_no_chain,
     differ_where_a_file_begins,
@@ -180,7 +190,7 @@ DAMAGE: list[Callable[[Layout], None]] = [
     loop_a_directory,
     begin_a_directory_at_zero,
 ]
-UNREADABLE = DAMAGE[2:12]
+UNREADABLE = DAMAGE[2:14]
 
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
@@ -233,6 +243,15 @@ def test_second_fat_is_mended_where_no_directory_reaches(image: FatImage) -> Non
     assert [notice.code for notice in system.notices] == ["fat-mended"]
     assert layout.fat(0) == layout.fat(1)
     assert complaints(image) == []
+
+
+def test_second_fat_is_not_mended_from_a_first_one_without_media_byte(image: FatImage) -> None:
+    layout = layout_of(image)
+    layout.set_entries({0: 0}, fats=(0,))
+    before = image.digest()
+    with pytest.raises(FileSystemDamaged):
+        apply(image, [Put("/new.txt", b"new")])
+    assert image.digest() == before
 
 
 def test_reading_mends_nothing(image: FatImage) -> None:
