@@ -90,7 +90,6 @@ def complete() -> int:
         root_command().main([], prog_name="resin")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
-    return 0
 
 
 def _resin(
