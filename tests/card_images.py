@@ -9,6 +9,7 @@ import random
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import zstandard
@@ -46,8 +47,13 @@ def packed(kind: str, data: bytes, folder: Path) -> Path:
     path = folder / f"image-{kind}"
     if kind == "zip":
         return zipped(data, path)
-    path.write_bytes(data if kind == "raw" else PACKERS[kind](data))
+    path.write_bytes(data if kind == "raw" else _packed(kind, data))
     return path
+
+
+@lru_cache(maxsize=16)
+def _packed(kind: str, data: bytes) -> bytes:
+    return PACKERS[kind](data)
 
 
 KINDS = ("raw", *PACKERS, "zip")

@@ -1,0 +1,488 @@
+"""Writing and verifying on real loop devices, on files, and on devices that lie."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import pytest
+from card_images import KINDS, MIB, card_image, packed
+from faulty_file import Fault, faulty_file
+from loop_devices import blank_loop, loop_device, mounted, needs_root, run, small_file_system
+
+from image_tools.edit_written import edit_written
+from image_tools.flash import Flashed, flash
+from image_tools.flash_verify import verify_image
+from image_tools.flash_write import CHUNK, GRAIN, write_image
+from image_tools.pipeline import Pipeline
+from image_tools.source import Source, open_source
+from image_tools.target import State, Target, open_drive, open_file
+from resin_toolkit.errors import (
+    BadValue,
+    ImageDamaged,
+    Interrupted,
+    IoFailed,
+    NoSpace,
+    PathNotFound,
+    Refused,
+    ResinError,
+    VerifyFailed,
+)
+from resin_toolkit.progress import Silent, SilentStep
+
+root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
+
+SIZE = 6 * MIB
+IMAGE = card_image(SIZE)
+STALE = b"\xa5"
+
+
+def image_file(folder: Path, data: bytes = IMAGE) -> str:
+    path = folder / "image.img"
+    path.write_bytes(data)
+    return str(path)
+
+
+def to_drive(image: str, device: str, **options: bool) -> Flashed:
+    with open_source(image) as source, open_drive(device) as target:
+        done = flash(source, target, Silent(), **options)
+        target.finish()
+        return done
+
+
+def to_file(image: str, path: Path) -> Flashed:
+    with open_source(image) as source, open_file(str(path)) as target:
+        done = flash(source, target, Silent())
+        target.finish()
+        return done
+
+
+def content(device: str, count: int) -> bytes:
+    with open(device, "rb") as file:  # noqa: PTH123
+        return file.read(count)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+# to drives
+
+
+@root_only
+@pytest.mark.parametrize("sector", [512, 4096])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_reaches_the_drive_whole(kind: str, sector: int, tmp_path: Path) -> None:
+    image = packed(kind, IMAGE, tmp_path)
+    with blank_loop(tmp_path, 2 * SIZE, sector=sector) as device:
+        done = to_drive(str(image), device)
+        assert content(device, SIZE) == IMAGE
+    assert done.verified
+    assert done.record.size == SIZE
+
+
+@root_only
+@pytest.mark.parametrize("sector", [512, 4096])
+@pytest.mark.parametrize("size", [513, CHUNK - 1, CHUNK + 1, CHUNK + 511, CHUNK + 513, CHUNK + 4095])
+def test_the_last_block_holds_no_stale_bytes_and_the_next_is_untouched(
+    size: int, sector: int, tmp_path: Path
+) -> None:
+    image = image_file(tmp_path, IMAGE[:size])
+    end = size + -size % sector
+    with blank_loop(tmp_path, 12 * MIB, sector=sector, fill=STALE) as device:
+        done = to_drive(image, device)
+        found = content(device, 12 * MIB)
+    assert done.record.stored == end
+    assert found[:size] == IMAGE[:size]
+    assert found[size:end] == bytes(end - size)
+    assert found[end:] == STALE * (12 * MIB - end)
+
+
+@root_only
+def test_an_image_that_fills_the_drive_to_its_last_block(tmp_path: Path) -> None:
+    with blank_loop(tmp_path, SIZE) as device:
+        assert to_drive(image_file(tmp_path), device).verified
+        assert content(device, SIZE) == IMAGE
+
+
+@root_only
+@pytest.mark.parametrize("at", [0, 70_001, CHUNK + 5, SIZE - 1])
+def test_a_byte_that_changed_since_is_found_to_the_byte(at: int, tmp_path: Path) -> None:
+    with blank_loop(tmp_path, 2 * SIZE) as device, pytest.raises(VerifyFailed) as failure:
+        write_then_corrupt(image_file(tmp_path), device, at)
+    assert failure.value.facts["offset"] == at
+    assert failure.value.facts["exact"] is True
+    assert failure.value.facts["count"] == 1
+    assert f"at byte {at}" in failure.value.message
+    assert "does not hold a usable image" in failure.value.message
+
+
+@root_only
+def test_from_a_stream_the_offset_is_that_of_the_grain(tmp_path: Path) -> None:
+    image = packed("gz", IMAGE, tmp_path)
+    at = 5 * GRAIN + 17
+    with blank_loop(tmp_path, 2 * SIZE) as device, pytest.raises(VerifyFailed) as failure:
+        write_then_corrupt(str(image), device, at)
+    assert failure.value.facts["offset"] == 5 * GRAIN
+    assert failure.value.facts["exact"] is False
+    assert "within the 64 KiB" in failure.value.message
+
+
+@root_only
+def test_all_grains_that_differ_are_counted(tmp_path: Path) -> None:
+    with blank_loop(tmp_path, 2 * SIZE) as device, pytest.raises(VerifyFailed) as failure:
+        write_then_corrupt(image_file(tmp_path), device, 3 * GRAIN, 3 * GRAIN + 9, 60 * GRAIN, SIZE - 1)
+    assert failure.value.facts["count"] == 3
+
+
+def write_then_corrupt(image: str, device: str, *places: int) -> None:
+    with open_source(image) as source, open_drive(device) as target:
+        record = write_image(source, target, Silent())
+        for place in places:
+            flip(device, place)
+        verify_image(target, record, Silent(), original=source.reread)
+
+
+def flip(device: str, place: int) -> None:
+    with open(device, "r+b", buffering=0) as file:  # noqa: PTH123
+        file.seek(place)
+        byte = file.read(1)[0] ^ 1
+        file.seek(place)
+        file.write(bytes([byte]))
+        os.fsync(file.fileno())
+
+
+@root_only
+def test_without_verification_nothing_is_called_verified(tmp_path: Path) -> None:
+    with blank_loop(tmp_path, 2 * SIZE) as device:
+        done = to_drive(image_file(tmp_path), device, verify=False)
+        assert content(device, SIZE) == IMAGE
+    assert not done.verified
+    assert done.reading is None
+
+
+# drives that cannot
+
+
+@root_only
+def test_a_drive_that_is_too_small_is_refused_untouched(tmp_path: Path) -> None:
+    with blank_loop(tmp_path, SIZE - MIB, fill=STALE) as device:
+        with pytest.raises(Refused, match=f"has {SIZE - MIB} bytes and the image needs {SIZE}") as failure:
+            to_drive(image_file(tmp_path), device)
+        assert "Nothing was written" in failure.value.message
+        assert content(device, SIZE) == STALE * (SIZE - MIB)
+
+
+@root_only
+def test_a_stream_that_outgrows_the_drive_stops_there(tmp_path: Path) -> None:
+    image = packed("gz", IMAGE, tmp_path)
+    with (
+        blank_loop(tmp_path, SIZE - 512) as device,
+        pytest.raises(Refused, match=r"too small.*does not hold a usable image"),
+    ):
+        to_drive(str(image), device)
+
+
+@root_only
+def test_a_read_only_drive_is_not_opened(tmp_path: Path) -> None:
+    backing = tmp_path / "device.img"
+    backing.write_bytes(bytes(2 * SIZE))
+    with loop_device(backing, "--read-only") as device, pytest.raises(ResinError) as failure:
+        to_drive(image_file(tmp_path), device)
+    assert failure.value.exit in (4, 7)
+
+
+@root_only
+def test_a_mounted_drive_is_busy_and_says_where(tmp_path: Path) -> None:
+    with blank_loop(tmp_path, 2 * SIZE) as device:
+        run("mkfs.ext4", "-q", device)
+        with mounted(device, tmp_path / "mnt") as point, pytest.raises(Refused, match=str(point)):
+            open_drive(device)
+
+
+@root_only
+def test_a_drive_that_another_program_holds_is_refused_with_its_name(tmp_path: Path) -> None:
+    with blank_loop(tmp_path, 2 * SIZE) as device:
+        held = os.open(device, os.O_RDWR | os.O_EXCL)
+        try:
+            with pytest.raises(Refused, match="in use"):
+                open_drive(device)
+        finally:
+            os.close(held)
+
+
+# drives that lie
+
+
+@root_only
+@pytest.mark.parametrize("fault", [Fault.DROP, Fault.FLIP, Fault.WRAP])
+def test_a_drive_that_lies_is_found_out(fault: Fault, tmp_path: Path) -> None:
+    at = 5 * MIB
+    with (
+        faulty_file(tmp_path, 2 * SIZE, fault, at) as file,
+        loop_device(file) as device,
+        pytest.raises(VerifyFailed) as failure,
+    ):
+        to_drive(image_file(tmp_path), device)
+    assert "does not hold a usable image" in failure.value.message
+    if fault is Fault.FLIP:
+        assert failure.value.facts["offset"] == at
+        assert failure.value.facts["count"] == 1
+
+
+@root_only
+@pytest.mark.parametrize("fault", [Fault.WRITE_ERROR, Fault.READ_ERROR])
+def test_an_io_error_names_its_place(fault: Fault, tmp_path: Path) -> None:
+    with (
+        faulty_file(tmp_path, 2 * SIZE, fault, CHUNK) as file,
+        loop_device(file) as device,
+        pytest.raises(IoFailed, match=rf"at byte {CHUNK} cannot be.*does not hold a usable image") as failure,
+    ):
+        to_drive(image_file(tmp_path), device)
+    assert failure.value.facts["offset"] == CHUNK
+
+
+# to files
+
+
+@pytest.mark.parametrize("size", [SIZE, SIZE - 1, CHUNK + 1, 4096, 513])
+def test_a_file_gets_the_images_length(size: int, tmp_path: Path) -> None:
+    goal = tmp_path / "card.img"
+    to_file(image_file(tmp_path, IMAGE[:size]), goal)
+    assert goal.read_bytes() == IMAGE[:size]
+
+
+def test_a_longer_file_is_cut_to_the_images_length(tmp_path: Path) -> None:
+    goal = tmp_path / "card.img"
+    goal.write_bytes(STALE * (2 * SIZE))
+    to_file(image_file(tmp_path), goal)
+    assert goal.read_bytes() == IMAGE
+
+
+def test_a_file_in_memory_is_never_called_verified(tmp_path: Path) -> None:
+    goal = Path("/dev/shm") / f"{tmp_path.name}-card.img"
+    try:
+        with open_source(image_file(tmp_path)) as source, open_file(str(goal)) as target:
+            done = flash(source, target, Silent())
+            target.finish()
+            assert "read-back-cached" in [notice.code for notice in target.notices]
+        assert goal.read_bytes() == IMAGE
+    finally:
+        goal.unlink()
+    assert done.reading is not None
+    assert not done.verified
+
+
+def test_a_failed_run_removes_the_file_it_made(tmp_path: Path) -> None:
+    image = packed("gz", IMAGE, tmp_path)
+    image.write_bytes(image.read_bytes()[:-1])
+    goal = tmp_path / "card.img"
+    with pytest.raises(ImageDamaged, match="was removed"):
+        to_file(str(image), goal)
+    assert not goal.exists()
+
+
+def test_a_failed_run_leaves_a_file_that_was_there_and_says_so(tmp_path: Path) -> None:
+    image = packed("gz", IMAGE, tmp_path)
+    image.write_bytes(image.read_bytes()[:-1])
+    goal = tmp_path / "card.img"
+    goal.write_bytes(STALE * SIZE)
+    with pytest.raises(ImageDamaged, match="does not hold a usable image"):
+        to_file(str(image), goal)
+    assert goal.exists()
+
+
+def test_a_folder_and_a_missing_folder_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(BadValue, match="folder"):
+        open_file(str(tmp_path))
+    with pytest.raises(PathNotFound):
+        open_file(str(tmp_path / "none" / "card.img"))
+
+
+@root_only
+@pytest.mark.parametrize("kind", ["raw", "gz"])
+def test_a_full_file_system_is_no_space(kind: str, tmp_path: Path) -> None:
+    image = packed(kind, IMAGE, tmp_path)
+    with small_file_system(tmp_path, SIZE - 2 * MIB) as folder:
+        with pytest.raises(NoSpace):
+            to_file(str(image), folder / "card.img")
+        assert not (folder / "card.img").exists()
+
+
+# the checksum of the image
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wrong_sha256_is_a_damaged_image(kind: str, tmp_path: Path) -> None:
+    image = packed(kind, IMAGE, tmp_path)
+    goal = tmp_path / "card.img"
+    with (
+        pytest.raises(ImageDamaged, match="SHA-256"),
+        open_source(str(image), digest=True) as source,
+        open_file(str(goal)) as target,
+    ):
+        flash(source, target, Silent(), sha256="0" * 64)
+    assert not goal.exists()
+
+
+# stops
+
+
+class StopAt(Silent):
+    """Progress that acts like a Ctrl-C after so many bytes of a step."""
+
+    def __init__(self, name: str, at: int) -> None:
+        self._name = name
+        self._at = at
+
+    def step(self, name: str, total: int | None) -> SilentStep:
+        return _StopStep(self._at) if name == self._name else super().step(name, total)
+
+
+class _StopStep(SilentStep):
+    def __init__(self, at: int) -> None:
+        self._left = at
+
+    def advance(self, amount: int) -> None:
+        self._left -= amount
+        if self._left <= 0:
+            signal.raise_signal(signal.SIGINT)
+
+    def __enter__(self) -> Self:
+        return self
+
+
+@root_only
+@pytest.mark.parametrize("step", ["writing", "verifying"])
+def test_an_interrupt_says_what_state_the_drive_is_in(step: str, tmp_path: Path) -> None:
+    with (
+        blank_loop(tmp_path, 2 * SIZE) as device,
+        pytest.raises(Interrupted, match="does not hold a usable image"),
+        open_source(image_file(tmp_path)) as source,
+        open_drive(device) as target,
+    ):
+        flash(source, target, StopAt(step, CHUNK))
+
+
+def test_an_interrupt_while_a_pipe_gives_nothing_does_not_hang(tmp_path: Path) -> None:
+    end, start = os.pipe()
+    over = threading.Event()
+
+    def feed() -> None:
+        with open(start, "wb", buffering=0) as pipe:  # noqa: PTH123
+            pipe.write(IMAGE[: CHUNK + MIB])
+            time.sleep(0.2)
+            os.kill(os.getpid(), signal.SIGINT)
+            over.wait()
+
+    feeder = threading.Thread(target=feed)
+    goal = tmp_path / "card.img"
+    try:
+        with pytest.raises(Interrupted, match="was removed"):  # noqa: PT012
+            feeder.start()
+            with Source(io.FileIO(end), "stdin") as source, open_file(str(goal)) as target:
+                flash(source, target, Silent())
+    finally:
+        over.set()
+        for thread in set(threading.enumerate()) - {threading.main_thread()}:
+            thread.join()
+    assert not goal.exists()
+
+
+def test_a_stage_that_fails_stops_the_others() -> None:
+    def run_stages() -> None:
+        with Pipeline() as pipeline:
+            channel = pipeline.channel(int)
+            pipeline.stage("waits", lambda: print(channel.get()))
+            pipeline.stage("fails", lambda: channel.put(1 // 0))
+            channel.get()
+
+    with pytest.raises(ZeroDivisionError):
+        run_stages()
+
+
+# changes to what was written
+
+
+@contextmanager
+def flashed(image: str, device: str) -> Iterator[Target]:
+    with open_source(image) as source, open_drive(device) as target:
+        flash(source, target, Silent())
+        yield target
+        target.finish()
+
+
+@root_only
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_changes_reach_the_drive_and_nothing_else_does(sector: int, tmp_path: Path) -> None:
+    def edit(file: BinaryIO) -> str:
+        file.seek(1000)
+        assert file.read(3) == IMAGE[1000:1003]
+        file.seek(70_001)
+        file.write(b"hello")
+        file.seek(70_003)
+        file.write(b"LLO!")
+        file.seek(-5, io.SEEK_END)
+        file.write(b"ended")
+        file.flush()
+        return "done"
+
+    expected = bytearray(IMAGE.ljust(2 * SIZE, b"\0"))
+    expected[70_001:70_007] = b"heLLO!"
+    expected[-5:] = b"ended"
+    with blank_loop(tmp_path, 2 * SIZE, sector=sector) as device:
+        with flashed(image_file(tmp_path), device) as target:
+            assert edit_written(target, edit) == "done"
+        assert content(device, 2 * SIZE) == bytes(expected)
+
+
+def test_changes_reach_a_file(tmp_path: Path) -> None:
+    goal = tmp_path / "card.img"
+    with open_source(image_file(tmp_path)) as source, open_file(str(goal)) as target:
+        flash(source, target, Silent())
+        edit_written(target, lambda file: (file.seek(SIZE - 3), file.write(b"end")))
+        target.finish()
+    assert goal.read_bytes() == IMAGE[:-3] + b"end"
+
+
+@root_only
+def test_a_change_that_the_drive_loses_is_found_out(tmp_path: Path) -> None:
+    at = 9 * MIB + 77  # beyond the image, so that only the change meets the fault
+
+    def edit(file: BinaryIO) -> None:
+        file.seek(at - 10)
+        file.write(b"x" * 100)
+
+    with (
+        faulty_file(tmp_path, 2 * SIZE, Fault.FLIP, at) as file,
+        loop_device(file) as device,
+        pytest.raises(VerifyFailed) as failure,
+        flashed(image_file(tmp_path), device) as target,
+    ):
+        edit_written(target, edit)
+    assert failure.value.facts["offset"] == at
+    assert failure.value.facts["count"] == 1
+
+
+@root_only
+def test_a_change_that_is_refused_leaves_the_image_as_it_came(tmp_path: Path) -> None:
+    def edit(_: BinaryIO) -> None:
+        raise BadValue("That cannot be a host name.")
+
+    with (
+        blank_loop(tmp_path, 2 * SIZE) as device,
+        pytest.raises(BadValue, match="holds the image as it came"),
+        flashed(image_file(tmp_path), device) as target,
+    ):
+        edit_written(target, edit)
+    assert target.state is State.COMPLETE
