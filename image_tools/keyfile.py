@@ -122,7 +122,7 @@ def read_keyfile(data: bytes, name: str = "the profile") -> Keyfile:
 
 def mended(data: bytes) -> bytes:
     """`data` without the byte-order mark and the carriage returns that Windows editors leave."""
-    return data.removeprefix(_BOM).replace(b"\r\n", b"\n").removesuffix(b"\r")
+    return data.removeprefix(_BOM).replace(b"\r\n", b"\n")
 
 
 def escape(text: str) -> str:
@@ -191,7 +191,7 @@ def _notices(name: str, data: bytes, entries: list[Entry]) -> list[Notice]:
     notices = []
     if data.startswith(_BOM):
         notices.append(Notice("keyfile-bom", f"{name} begins with a byte-order mark, which is left out."))
-    if b"\r" in data:
+    if b"\r\n" in data:
         notices.append(Notice("keyfile-crlf", f"{name} has line ends of Windows, which are mended."))
     seen: dict[tuple[str, str], int] = {}
     for entry in entries:
