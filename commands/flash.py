@@ -11,7 +11,7 @@ import typer
 
 from commands._configuring import ConfigureOptions, request_of
 from commands.drives import may_be_flashed, partitions_of
-from resin_toolkit.errors import DriveNotFound, ResinError, Usage
+from resin_toolkit.errors import DriveNotFound, Usage
 from resin_toolkit.report import Report, Screen, human_size
 from resin_toolkit.verb import report_of, single, takes
 
@@ -195,11 +195,7 @@ def _configured(target: Target, request: Request, partition: int | None, report:
         report.warn(*boot.notices, *planned.notices)
         return planned.diff
 
-    try:
-        return edit_written(target, configure)
-    except ResinError as error:
-        message = f"{target.path} holds the image, but could not be configured: {error.message}"
-        raise type(error)(message, hint=error.hint, **error.facts) from error
+    return edit_written(target, configure)
 
 
 def _opened_target(
