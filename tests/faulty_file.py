@@ -23,6 +23,7 @@ _REPLY = struct.Struct("<IiQ")
 _GETATTR, _SETATTR, _OPEN, _READ, _WRITE, _STATFS = 3, 4, 14, 15, 16, 17
 _RELEASE, _FSYNC, _FLUSH, _INIT, _DESTROY = 18, 20, 25, 26, 38
 _WITHOUT_REPLY = (2, 36, 42)  # FORGET, INTERRUPT, BATCH_FORGET
+_KEEP_CACHE = 2  # as on a disk, what the cache holds survives another open
 _LARGEST_WRITE = 128 * 1024
 _LAZY = 2  # MNT_DETACH
 
@@ -108,7 +109,7 @@ class _Server:
         if code in (_GETATTR, _SETATTR):
             return struct.pack("<QII", 1, 0, 0) + self._attributes()
         if code == _OPEN:
-            return struct.pack("<QII", 0, 0, 0)
+            return struct.pack("<QII", 0, _KEEP_CACHE, 0)
         if code == _READ:
             _, offset, size = struct.unpack_from("<QQI", body)
             return self._read(offset, size)

@@ -20,7 +20,7 @@ from loop_devices import blank_loop, loop_device, mounted, needs_root, run, smal
 from image_tools.edit_written import edit_written
 from image_tools.flash import Flashed, flash
 from image_tools.flash_verify import verify_image
-from image_tools.flash_write import CHUNK, GRAIN, write_image
+from image_tools.flash_write import CHUNK, GRAIN, POOL, write_image
 from image_tools.pipeline import Pipeline
 from image_tools.source import Source, open_source
 from image_tools.target import State, Target, open_drive, open_file
@@ -106,6 +106,15 @@ def test_the_last_block_holds_no_stale_bytes_and_the_next_is_untouched(
     assert found[:size] == IMAGE[:size]
     assert found[size:end] == bytes(end - size)
     assert found[end:] == STALE * (12 * MIB - end)
+
+
+@root_only
+def test_a_buffer_that_is_used_again_leaves_nothing_in_the_last_block(tmp_path: Path) -> None:
+    size = POOL * CHUNK + 513
+    image = image_file(tmp_path, IMAGE[:512] + b"\x5a" * (size - 512))
+    with blank_loop(tmp_path, size - 513 + 4096, sector=4096) as device:
+        to_drive(image, device)
+        assert content(device, size + 4096)[size:] == bytes(4096 - 513)
 
 
 @root_only
