@@ -233,6 +233,13 @@ def test_a_superblock_without_checksum_that_cannot_be(tmp_path: Path, field: int
         assert probed(image).problem
 
 
+def test_a_superblock_of_no_blocks(tmp_path: Path) -> None:
+    image = made(tmp_path / "image", FORMATS["ext2"])
+    poke(image, 1024 + 0x04, bytes(4))
+    poke(image, 1024 + 0x0C, bytes(4))
+    assert "0 blocks" in probed(image).problem
+
+
 def test_no_superblock(tmp_path: Path) -> None:
     with blank(tmp_path / "image", MIB).open("rb") as file, pytest.raises(NotAnImage):
         read_superblock(Window(file, 0, MIB))

@@ -126,6 +126,15 @@ def test_a_damaged_primary_is_replaced_by_its_backup(tmp_path: Path, place: int)
     assert codes(table) == ["gpt-primary-damaged"]
 
 
+def test_the_backups_header_in_the_primarys_place(tmp_path: Path) -> None:
+    image = image_of(tmp_path / "image")
+    whole = table_of(image)
+    poke(image, 512, peek(image, BACKUP, 512))
+    table = table_of(image)
+    assert table.partitions == whole.partitions
+    assert "claims to be at sector" in table.notices[0].message
+
+
 @pytest.mark.parametrize("place", [BACKUP, BACKUP + 56, BACKUP - 32 * 512, BACKUP - 1])
 def test_a_damaged_backup_is_told(tmp_path: Path, place: int) -> None:
     image = image_of(tmp_path / "image")
