@@ -135,7 +135,9 @@ def _run(arguments: list[str], report: Report) -> int:
 def _usage(error: click.ClickException) -> ResinError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "resin"
-    message = error.format_message().strip() or "Something is missing."
+    message = error.format_message().strip() or "Something is missing"
+    if message[-1] not in ".?!":
+        message += "."
     return Usage(message, hint=USAGE_HINT.format(command=command))
 
 

@@ -1,4 +1,4 @@
-"""Disk images with a boot partition: sfdisk, mkfs.fat and mtools make them, fsck.fat and mtools judge them."""
+"""Disk images with a boot partition, made by sfdisk, mkfs.fat and mtools; fsck.fat and mtools judge them."""
 
 from __future__ import annotations
 
