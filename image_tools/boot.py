@@ -69,7 +69,7 @@ def _numbered(file: BinaryIO, table: PartitionTable, number: int) -> BootPartiti
             hint="`resin image info` shows its partitions.",
         )
     try:
-        filesystem = FatFileSystem.open(file, partition.start, partition.size)
+        filesystem = _open_fat(file, table, partition)
     except NotAnImage:
         raise PartitionNotFound(
             f"Partition {number} holds no FAT file system.",
@@ -87,7 +87,7 @@ def _fat_partitions(
         if partition.is_extended:
             continue
         try:
-            filesystem = FatFileSystem.open(file, partition.start, partition.size)
+            filesystem = _open_fat(file, table, partition)
         except NotAnImage:
             continue
         except FileSystemDamaged as error:
@@ -95,6 +95,12 @@ def _fat_partitions(
             continue
         found.append(BootPartition(table, partition, filesystem))
     return found, damage
+
+
+def _open_fat(file: BinaryIO, table: PartitionTable, partition: Partition) -> FatFileSystem:
+    """The FAT file system of a partition, as much of which is taken to exist as the image has bytes for."""
+    start = min(partition.start, table.size)
+    return FatFileSystem.open(file, start, min(partition.size, table.size - start))
 
 
 def _in_partition(error: FileSystemDamaged, partition: Partition) -> FileSystemDamaged:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import disk_images
@@ -62,6 +63,17 @@ def test_boot_at_p12_of_a_gpt(tmp_path: Path) -> None:
     path = disk_images.gpt(tmp_path / "image", 40 * MIB, *small, "--new=12:32768:+16M")
     in_partition(path, 12, "resin-boot").put({"here": "x"})
     assert found(path) == (12, ["here"])
+
+
+@pytest.mark.parametrize("sector", [1 << 40, 1 << 60])
+def test_a_partition_that_begins_far_behind_the_end_is_passed_over(tmp_path: Path, sector: int) -> None:
+    path = disk_images.gpt(tmp_path / "image", 40 * MIB, "--new=1:2048:+8M", "--new=2:32768:+16M")
+    in_partition(path, 2, "resin-boot").put({"here": "x"})
+    disk_images.poke(path, 1024 + 32, struct.pack("<QQ", sector, sector + 2048))
+    disk_images.sign_gpt(path, 512)
+    assert found(path) == (2, ["here"])
+    with path.open("rb") as file, pytest.raises(PartitionNotFound):
+        open_boot(file, 1)
 
 
 def test_boot_in_a_logical_partition(tmp_path: Path) -> None:
