@@ -114,6 +114,7 @@ def ls(
     """List the files of the boot partition."""
     with _reading(context, image, partition) as files:
         entry = files.find(path)
+        path = path if entry is None else entry.path
         if entry is not None and not entry.is_directory:
             return Listing(path, (entry,))
         return Listing(path, tuple(files.walk(path) if recursive else files.list(path)))
