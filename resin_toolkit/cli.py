@@ -144,11 +144,14 @@ def _usage(error: click.ClickException) -> ResinError:
 def _fail(report: Report, error: ResinError, cause: BaseException) -> int:
     try:
         report.failure(report.verb, error)
-    except (BrokenPipeError, ResinError):
-        # The error is that nothing can be written to stdout, and the JSON would go there too.
+    except BrokenPipeError:
         from resin_toolkit.report import discard_stdout
 
         discard_stdout()
+    except ResinError as unwritten:
+        # stdout takes no JSON; what is left is stderr.
+        report.failure(report.verb, error)
+        report.failure(report.verb, unwritten)
     if report.settings.debug:
         import traceback
 

@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
 
@@ -118,7 +118,7 @@ class Report:
 
     def raw(self, data: bytes) -> None:
         """Bytes of a result on stdout, as they are."""
-        with _errors_of_stdout():
+        with self._stdout():
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
 
@@ -208,11 +208,23 @@ class Report:
             raise _no_answer(question)
         return answer.strip()
 
-    @staticmethod
-    def _out(text: str) -> None:
-        with _errors_of_stdout():
+    def _out(self, text: str) -> None:
+        with self._stdout():
             sys.stdout.write(text if text.endswith("\n") else text + "\n")
             sys.stdout.flush()
+
+    @contextmanager
+    def _stdout(self) -> Iterator[None]:
+        """A full disk behind stdout is told as such, in text; a closed pipe goes its own way."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # What could not be written must not be tried again as the process ends.
+            discard_stdout()
+            self.settings = replace(self.settings, json=False)
+            raise from_os_error(error, "stdout") from error
 
     @staticmethod
     def _error_line(text: str) -> None:
@@ -228,19 +240,6 @@ def screen() -> Screen:
     colour = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
     return Screen(shutil.get_terminal_size((80, 24)).columns, is_terminal, colour, unicode)
-
-
-@contextmanager
-def _errors_of_stdout() -> Iterator[None]:
-    """A full disk behind stdout is told as such; a closed pipe goes its own way."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        # What could not be written must not be tried again as the process ends.
-        discard_stdout()
-        raise from_os_error(error, "stdout") from error
 
 
 def discard_stdout() -> None:

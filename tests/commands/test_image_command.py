@@ -222,7 +222,8 @@ def test_put_follows_the_rules_of_cp(boot: Boot) -> None:
     assert boot.complaints() == []
 
 
-def test_put_of_a_directory(boot: Boot, here: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_put_of_a_directory(boot: Boot) -> None:
     deep = Path("dispatcher.d/one/two")
     deep.mkdir(parents=True)
     (deep / "script").write_bytes(b"#!/bin/sh\n")
