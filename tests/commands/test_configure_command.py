@@ -18,6 +18,7 @@ import pytest
 from boot_images import SAMPLE, Boot, boot_image, in_partition
 from card_images import zipped, zstd
 from disk_images import MIB
+from loop_devices import loop_device, needs_root
 from resin_command import PROGRAM, Run, Terminal, environment, program, resin
 
 SECRET = "never-to-be-seen-42"
@@ -520,6 +521,36 @@ def test_many_runs_at_once_leave_a_sound_image(boot: Boot) -> None:
     assert [f"mine{n}" in config for n in range(6)] == [code == 0 for code in codes]
     assert 0 in codes
     assert boot.complaints() == []
+
+
+# a drive that was flashed
+
+
+@pytest.mark.skipif(needs_root(), reason="needs root, to make a loop device")
+def test_a_drive_is_configured_in_place(boot: Boot) -> None:
+    with loop_device(boot.path) as device:
+        run = resin("configure", device, "--hostname", "kitchen")
+        assert run.code == 0, run.err
+        assert resin("image", "cat", device, "/config.json", "--json").data["text"].count("kitchen") == 1
+    assert config_of(boot)["hostname"] == "kitchen"
+    assert boot.complaints() == []
+
+
+@pytest.mark.skipif(needs_root(), reason="needs root, to make a loop device")
+def test_a_drive_that_is_read_only_or_in_use_is_refused(boot: Boot) -> None:
+    before = boot.digest()
+    with loop_device(boot.path, "--read-only") as device:
+        run = resin("configure", device, "--hostname", "kitchen", "--json")
+        assert (run.code, run.error["code"]) == (4, "refused")
+        assert device in run.error["message"]
+    with loop_device(boot.path) as device:
+        holder = os.open(device, os.O_RDONLY | os.O_EXCL)
+        try:
+            run = resin("configure", device, "--hostname", "kitchen", "--json")
+        finally:
+            os.close(holder)
+        assert (run.code, run.error["code"]) == (4, "refused")
+    assert boot.digest() == before
 
 
 # who is asked, and when

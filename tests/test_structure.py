@@ -1,0 +1,168 @@
+"""How the house is built: which room may use which, and which library belongs to which file."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import commands
+import image_tools
+import resin_toolkit
+
+ROOMS = {
+    package.__name__: Path(str(package.__file__)).parent for package in (commands, image_tools, resin_toolkit)
+}
+FOR_IMAGES = {"resin_toolkit.errors", "resin_toolkit.progress"}
+SCREEN = {"typer", "click"}
+
+
+@cache
+def sources() -> dict[str, Path]:
+    """Every module of ours, by its name."""
+    found = {}
+    for room, folder in ROOMS.items():
+        for path in folder.rglob("*.py"):
+            parts = [room, *path.relative_to(folder).with_suffix("").parts]
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+@cache
+def imports(module: str, *, at_import_time: bool) -> frozenset[str]:
+    """The modules that a module names in its imports; `at_import_time` leaves out those that come later."""
+    tree = ast.parse(sources()[module].read_text(encoding="utf-8"))
+    return frozenset(name for node in _nodes(tree, deep=not at_import_time) for name in _named(node, module))
+
+
+def _nodes(tree: ast.AST, *, deep: bool) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        is_later = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or (
+            isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        )
+        if deep or not is_later:
+            yield node
+            yield from _nodes(node, deep=deep)
+
+
+def _named(node: ast.AST, module: str) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"{module} has a relative import"
+        assert node.module is not None
+        for alias in node.names:
+            inner = f"{node.module}.{alias.name}"
+            yield inner if inner in sources() else node.module
+
+
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def users_of(libraries: set[str]) -> set[str]:
+    """Our modules that import one of the libraries, early or late."""
+    return {m for m in sources() if {room_of(name) for name in imports(m, at_import_time=False)} & libraries}
+
+
+def test_the_rooms_are_all_here() -> None:
+    assert {room_of(module) for module in sources()} == set(ROOMS)
+    assert len(sources()) > 40
+    assert "typer" in imports("resin_toolkit.verb", at_import_time=True)
+    assert "resin_toolkit.root" in imports("resin_toolkit.cli", at_import_time=False)
+    assert "resin_toolkit.root" not in imports("resin_toolkit.cli", at_import_time=True)
+
+
+def test_the_image_half_uses_only_the_ground_that_it_shares() -> None:
+    for module in sources():
+        if room_of(module) == "image_tools":
+            used = {n for n in imports(module, at_import_time=False) if room_of(n) in ROOMS}
+            assert {name for name in used if room_of(name) != "image_tools"} <= FOR_IMAGES, module
+
+
+def test_the_ground_uses_no_room() -> None:
+    for module in sources():
+        if room_of(module) == "resin_toolkit":
+            used = {room_of(name) for name in imports(module, at_import_time=False)}
+            assert not used & {"commands", "image_tools"}, module
+
+
+def test_nothing_points_back_to_the_commands() -> None:
+    for module in sources():
+        if room_of(module) != "commands":
+            names = imports(module, at_import_time=False)
+            assert not {name for name in names if room_of(name) == "commands"}, module
+
+
+@pytest.mark.parametrize("module", sorted(FOR_IMAGES))
+def test_the_shared_ground_stands_on_nothing(module: str) -> None:
+    assert not {name for name in imports(module, at_import_time=False) if room_of(name) in ROOMS}
+
+
+def test_there_are_no_circles() -> None:
+    """Leave out, again and again, what uses nothing that is left; what stays is a circle."""
+    left = {m: {n for n in imports(m, at_import_time=True) if n in sources()} - {m} for m in sources()}
+    while free := [module for module, used in left.items() if not used & left.keys()]:
+        for module in free:
+            del left[module]
+    assert left == {}
+
+
+@pytest.mark.parametrize(
+    ("libraries", "room"),
+    [
+        ({"psutil", "pyudev"}, "image_tools.drives"),
+        ({"tqdm", "getpass"}, "resin_toolkit.report"),
+        ({"zstandard"}, "image_tools.source"),
+        ({"xxhash"}, "image_tools.flash"),
+    ],
+)
+def test_a_library_belongs_to_one_place(libraries: set[str], room: str) -> None:
+    users = users_of(libraries)
+    assert users
+    assert {module for module in users if module != room and not module.startswith(f"{room}.")} == set()
+
+
+def test_heavy_libraries_are_loaded_where_they_are_used() -> None:
+    heavy = {"psutil", "pyudev", "tqdm", "zstandard", "xxhash", "rich"}
+    for module in sources():
+        assert not {room_of(name) for name in imports(module, at_import_time=True)} & heavy, module
+
+
+def test_only_the_command_line_knows_its_framework() -> None:
+    ground = {f"resin_toolkit.{name}" for name in ("cli", "root", "verb")}
+    assert {module for module in users_of(SCREEN) if room_of(module) != "commands"} <= ground
+
+
+def test_only_the_report_speaks() -> None:
+    """`print` stands nowhere else but in what has to work before the report is there."""
+    for module, path in sources().items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        calls = [
+            n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+        ]
+        assert "print" not in calls or module == "resin_toolkit.cli", module
+
+
+def test_nobody_catches_everything_and_goes_on() -> None:
+    """But for the entry point, and for the threads that hand a failure to the one that waits for them."""
+    for module, path in sources().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ExceptHandler):
+                caught = ast.unparse(node.type) if node.type else ""
+                goes_on = not any(isinstance(below, ast.Raise) for below in ast.walk(node))
+                if caught in ("", "Exception", "BaseException") and goes_on:
+                    assert module in ("resin_toolkit.cli", "image_tools.flash.pipeline")
+
+
+def test_no_file_is_long() -> None:
+    assert [m for m, path in sources().items() if len(path.read_text("utf-8").splitlines()) > 450] == []
+
+
+def test_nothing_is_left_undone() -> None:
+    for module, path in sources().items():
+        text = path.read_text(encoding="utf-8")
+        assert not [word for word in ("TODO", "FIXME", "raise NotImplementedError") if word in text], module
