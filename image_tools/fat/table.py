@@ -25,6 +25,8 @@ class FatTable:
         self._volume = volume
         self._geometry = geometry
         self._pages: dict[int, bytearray] = {}
+        self._unpacked: dict[int, tuple[int, ...] | list[int]] = {}
+        self._per_page = PAGE * 8 // geometry.kind.bits
         self._bytes_used = -(-(geometry.last_cluster + 1) * geometry.kind.bits // 8)
 
     def __getitem__(self, cluster: int) -> int:
@@ -47,14 +49,20 @@ class FatTable:
         kind, last = self._geometry.kind, self._geometry.last_cluster
         clusters: list[int] = []
         cluster = first
-        while cluster <= kind.bad - 1:
-            if not FIRST_CLUSTER <= cluster <= last:
-                problem = "a free cluster" if cluster == FREE and clusters else f"cluster {cluster}"
-                raise damaged(f"the chain of {what} runs into {problem}, which it cannot own")
-            if len(clusters) == self._geometry.cluster_count:
+        while FIRST_CLUSTER <= cluster <= last:
+            page = cluster // self._per_page
+            base, values = page * self._per_page, self._numbers(page)
+            low, high = max(base, FIRST_CLUSTER), min(base + len(values), last + 1)
+            for _ in values:  # not a step more than the page has entries, lest a loop in it never ends
+                clusters.append(cluster)
+                cluster = values[cluster - base]
+                if not low <= cluster < high:
+                    break
+            if len(clusters) > self._geometry.cluster_count:
                 raise damaged(f"the chain of {what} is a loop")
-            clusters.append(cluster)
-            cluster = self[cluster]
+        if cluster < kind.bad:
+            problem = "a free cluster" if cluster == FREE and clusters else f"cluster {cluster}"
+            raise damaged(f"the chain of {what} runs into {problem}, which it cannot own")
         if cluster == kind.bad:
             raise damaged(f"the chain of {what} runs into a cluster that is marked bad")
         if not clusters:
@@ -166,7 +174,7 @@ class FatTable:
                 ours, theirs = self._raw(self._geometry.fat_starts[0], number), self._raw(start, number)
                 if ours == theirs:
                     continue
-                first = number * PAGE * 8 // self._geometry.kind.bits
+                first = number * self._per_page
                 pairs = zip(self._values(ours, masked=False), self._values(theirs, masked=False), strict=True)
                 for index, (mine, other) in enumerate(pairs):
                     if mine != other:
@@ -181,10 +189,9 @@ class FatTable:
         self._volume.flush()
 
     def _free_between(self, start: int, end: int) -> Iterator[int]:
-        per_page = PAGE * 8 // self._geometry.kind.bits
-        for number in range(start // per_page, -(-end // per_page)):
-            base = number * per_page
-            for index, value in enumerate(self._values(bytes(self._page(number)))):
+        for number in range(start // self._per_page, -(-end // self._per_page)):
+            base = number * self._per_page
+            for index, value in enumerate(self._numbers(number)):
                 if not value and start <= base + index < end:
                     yield base + index
 
@@ -219,9 +226,17 @@ class FatTable:
             for both in (raw[cluster * 3 // 2] | raw[cluster * 3 // 2 + 1] << 8,)
         ]
 
+    def _numbers(self, page: int) -> tuple[int, ...] | list[int]:
+        """The entries of a page, unpacked once for as long as none of them changes."""
+        values = self._unpacked.get(page)
+        if values is None:
+            values = self._unpacked[page] = self._values(bytes(self._page(page)))
+        return values
+
     def _set(self, cluster: int, value: int) -> list[int]:
         """Put an entry into its page; returns the sectors of the FAT that hold it."""
         kind = self._geometry.kind
+        self._unpacked.pop(cluster // self._per_page, None)
         if kind is FatKind.FAT32:
             page, within = divmod(cluster * 4, PAGE)
             raw = self._page(page)
