@@ -85,7 +85,7 @@ class ConfigureOptions:
 def request_of(options: ConfigureOptions, report: Report) -> Request:
     """The request that the options make; asks for what is missing. Raises Usage, BadValue or an OSError."""
     from image_tools.configuration import ConnectionFile, Request
-    from image_tools.keyfile import mended
+    from image_tools.profiles.keyfile import mended
 
     sets = [_assignment(text) for text in options.set_ or ()]
     if options.hostname is not None:
@@ -197,7 +197,7 @@ def _assignment(text: str) -> tuple[str, str]:
 
 
 def _ssid(text: str) -> bytes:
-    from image_tools.wifi import check_ssid
+    from image_tools.profiles.wifi import check_ssid
 
     ssid = os.fsencode(text)
     check_ssid(ssid)

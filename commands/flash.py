@@ -18,8 +18,8 @@ from resin_toolkit.verb import report_of, single, takes
 if TYPE_CHECKING:
     from image_tools.configuration import Request
     from image_tools.drives import Drive
+    from image_tools.flash.target import Target
     from image_tools.source import Source
-    from image_tools.target import Target
 
 EXAMPLES = """\b
 Examples:
@@ -142,10 +142,10 @@ def _request(image: str, options: ConfigureOptions, report: Report) -> Request |
         return None
     if image == "-" and options.passphrase_file == "-":
         raise Usage("stdin cannot be the image and the passphrase.", hint="Give the passphrase in a file.")
-    from image_tools.configuration import validate
+    from image_tools.configuration import check_request
 
     request = request_of(options, report)
-    validate(request)
+    check_request(request)
     return request
 
 
@@ -203,7 +203,7 @@ def _opened_target(
 ) -> Target:
     """The target, checked, agreed to and opened; nothing is written yet."""
     from image_tools.drives import check_fits, check_flashable, check_not_source, find_drive
-    from image_tools.target import is_drive, open_drive, open_file
+    from image_tools.flash.target import is_drive, open_drive, open_file
 
     if path is None:
         path = _picked(report, allow_fixed=allow_fixed)

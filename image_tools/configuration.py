@@ -9,8 +9,8 @@ from image_tools import config as config_file
 from image_tools import profiles
 from image_tools.config import Config
 from image_tools.fat import Change, Entry, FatFileSystem, MakeDirectory, Put, Remove
-from image_tools.keyfile import read_keyfile
-from image_tools.profile_check import check_connection
+from image_tools.profiles.check import check_connection
+from image_tools.profiles.keyfile import read_keyfile
 from resin_toolkit.errors import BadValue, ConfigInvalid, FileSystemDamaged, Notice
 
 CONFIG_PATH = "/config.json"
@@ -81,13 +81,6 @@ def check_request(request: Request) -> None:
     for name, value in request.sets:
         config_file.set_value({}, name, value)
     _check_connections(request.connections)
-
-
-def validate(request: Request) -> None:
-    """Raise BadValue or ConfigInvalid for a request that no boot partition could take."""
-    _configured({}, request)
-    for connection in request.connections:
-        check_connection(connection.name, connection.data)
 
 
 def read_config(filesystem: FatFileSystem) -> Config:

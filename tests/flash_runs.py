@@ -9,8 +9,8 @@ from pathlib import Path
 from card_images import MIB, card_image
 
 from image_tools.flash import Flashed, flash
+from image_tools.flash.target import Target, open_drive, open_file
 from image_tools.source import open_source
-from image_tools.target import Target, open_drive, open_file
 from resin_toolkit.progress import Silent
 
 SIZE = 6 * MIB

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from image_tools import config, config_keys, values
-from image_tools.config import Config, Kind, Origin
+from image_tools import config
+from image_tools.config import Config, Kind, Origin, values
+from image_tools.config import keys as config_keys
 from resin_toolkit.errors import BadValue, ConfigInvalid, ResinError
 
 SECRET = "Marked-S3cret"

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from loop_devices import blank_loop, loop_device, mounted, needs_root, partition_node, run
 
-from image_tools.block_devices import Kernel, Mount
 from image_tools.drives import (
     Drive,
     Reason,
@@ -18,6 +17,7 @@ from image_tools.drives import (
     list_drives,
     users_of,
 )
+from image_tools.drives.block_devices import Kernel, Mount
 from resin_toolkit.errors import BadValue, DriveNotFound, Refused
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")

@@ -12,10 +12,10 @@ from faulty_file import Fault, faulty_file
 from flash_runs import IMAGE, SIZE, content, flashed, image_file
 from loop_devices import blank_loop, loop_device, needs_root
 
-from image_tools.edit_written import edit_written
 from image_tools.flash import flash
+from image_tools.flash.edit import edit_written
+from image_tools.flash.target import State, open_file
 from image_tools.source import open_source
-from image_tools.target import State, open_file
 from resin_toolkit.errors import BadValue, VerifyFailed
 from resin_toolkit.progress import Silent
 

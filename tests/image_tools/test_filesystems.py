@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from disk_images import MIB, blank, peek, poke, run
 
-from image_tools.ext4 import read_superblock
 from image_tools.filesystems import FileSystem, probe
+from image_tools.filesystems.ext4 import read_superblock
 from image_tools.partitions import Partition
 from image_tools.roles import role_of
 from image_tools.window import Window

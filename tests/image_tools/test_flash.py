@@ -18,11 +18,11 @@ from flash_runs import IMAGE, SIZE, content, image_file, to_drive, to_file
 from loop_devices import blank_loop, loop_device, mounted, needs_root, run, small_file_system
 
 from image_tools.flash import flash
-from image_tools.flash_verify import verify_image
-from image_tools.flash_write import CHUNK, GRAIN, POOL, write_image
-from image_tools.pipeline import Pipeline
+from image_tools.flash.pipeline import Pipeline
+from image_tools.flash.target import open_drive, open_file
+from image_tools.flash.verify import verify_image
+from image_tools.flash.write import CHUNK, GRAIN, POOL, write_image
 from image_tools.source import Source, open_source
-from image_tools.target import open_drive, open_file
 from resin_toolkit.errors import (
     BadValue,
     ImageDamaged,

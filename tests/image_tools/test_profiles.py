@@ -11,8 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from keyfile_readers import SystemReaders, nmcli
 
-from image_tools import keyfile, profile_check, profiles, wifi
-from image_tools.profiles import WifiProfile
+from image_tools import profiles
+from image_tools.profiles import WifiProfile, keyfile, wifi
+from image_tools.profiles import check as profile_check
+from image_tools.profiles import profile as profile_module
 from resin_toolkit.errors import BadValue, ConfigInvalid, ResinError
 
 SECRET = "Marked-S3cret"
@@ -212,7 +214,7 @@ def test_the_same_input_gives_the_same_file() -> None:
 @settings(deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"])))
 def test_uuids_are_those_of_the_standard(text: str) -> None:
-    namespace = uuid.UUID(bytes=profiles._OWN_NAMESPACE)
+    namespace = uuid.UUID(bytes=profile_module._OWN_NAMESPACE)
 
     assert profiles.uuid_of(text, "b") == str(uuid.uuid5(namespace, f"{text}\0b"))
 
@@ -503,7 +505,7 @@ def test_summaries_hide_every_secret_of_networkmanager(section: str, key: str) -
     summary = profiles.summary(keyfile.read_keyfile(data))
 
     assert SECRET not in json.dumps(summary)
-    assert f'"{key}": "{profiles.HIDDEN}"' in json.dumps(summary)
+    assert f'"{key}": "{profile_module.HIDDEN}"' in json.dumps(summary)
 
 
 def test_summaries_keep_what_is_no_secret() -> None:

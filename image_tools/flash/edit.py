@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
-from image_tools.direct import BLOCK, buffers, read_all, round_up, spans
-from image_tools.flash_write import CHUNK, medium_failure, write_failure
-from image_tools.target import State, Target
+from image_tools.flash.direct import BLOCK, buffers, read_all, round_up, spans
+from image_tools.flash.target import State, Target
+from image_tools.flash.write import CHUNK, medium_failure, write_failure
 from resin_toolkit.errors import Notice, VerifyFailed, from_os_error
 
 if TYPE_CHECKING:

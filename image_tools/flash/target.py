@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from image_tools.block_devices import Kernel
-from image_tools.direct import BLOCK
+from image_tools.drives.block_devices import Kernel
+from image_tools.flash.direct import BLOCK
 from resin_toolkit.errors import (
     BadValue,
     Interrupted,

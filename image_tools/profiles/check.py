@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
-from image_tools.keyfile import Keyfile, read_keyfile
-from image_tools.wifi import check_passphrase, check_ssid
+from image_tools.profiles.keyfile import Keyfile, read_keyfile
+from image_tools.profiles.wifi import check_passphrase, check_ssid
 from resin_toolkit.errors import BadValue, Notice
 
 KINDS = frozenset(

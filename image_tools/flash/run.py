@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from image_tools.edit_written import edit_written
-from image_tools.flash_verify import verify_image
-from image_tools.flash_write import Record, write_image
+from image_tools.flash.target import Reading, State, Target, check_room
+from image_tools.flash.verify import verify_image
+from image_tools.flash.write import Record, write_image
 from image_tools.source import Source
-from image_tools.target import Reading, State, Target, check_room
 from resin_toolkit.errors import BadValue, ImageDamaged
 from resin_toolkit.progress import Progress
-
-__all__ = ["Flashed", "edit_written", "flash", "parse_sha256", "verify_image", "write_image"]
 
 
 @dataclass(frozen=True)

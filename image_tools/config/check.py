@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from image_tools.config_keys import BY_NAME, GROUPS, Key, Kind, Origin, holder_of, nearest
-from image_tools.config_text import Config, loads, shown
+from image_tools.config.keys import BY_NAME, GROUPS, Key, Kind, Origin, holder_of, nearest
+from image_tools.config.text import Config, loads, shown
 from resin_toolkit.errors import BadValue, Notice
 
 Path = tuple[str, ...]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from image_tools.block_devices import SWAP, SYSTEM_POINTS, Kernel, Mount
+from image_tools.drives.block_devices import SWAP, SYSTEM_POINTS, Kernel, Mount
 from resin_toolkit.errors import BadValue, DriveNotFound, Refused, from_os_error
 
 

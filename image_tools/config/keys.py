@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from image_tools import values
+from image_tools.config import values
 
 
 class Kind(Enum):

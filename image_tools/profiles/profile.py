@@ -5,32 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from image_tools.keyfile import Keyfile, Sections, escape, escape_ssid, mended, read_keyfile, render
-from image_tools.profile_check import check_connection
-from image_tools.wifi import (
+from image_tools.profiles.keyfile import Keyfile, Sections, escape, escape_ssid, read_keyfile, render
+from image_tools.profiles.wifi import (
     check_passphrase,
     check_ssid,
     pre_shared_key,
-    ssid_of,
     ssid_text,
 )
 from resin_toolkit.errors import BadValue, ConfigInvalid
-
-__all__ = [
-    "Keyfile",
-    "WifiProfile",
-    "check_connection",
-    "check_passphrase",
-    "check_ssid",
-    "file_name_of",
-    "is_sample",
-    "mended",
-    "read_keyfile",
-    "ssid_of",
-    "ssid_text",
-    "summary",
-    "uuid_of",
-]
 
 HIDDEN = "********"
 _SAMPLES = ("resin-sample", "balena-sample")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from image_tools.ext4 import read_superblock
+from image_tools.filesystems.ext4 import read_superblock
 from image_tools.window import Window, window_of
 from resin_toolkit.errors import FileSystemDamaged, NotAnImage, from_os_error
 

@@ -9,26 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from image_tools.config_check import Code, Path, fatal_problems, guessed, key_at, problems, typed
-from image_tools.config_keys import BY_NAME, KEYS, Key, Kind, Origin, holder_of
-from image_tools.config_text import Config, dump, parse, shown
+from image_tools.config.check import Code, Path, fatal_problems, guessed, key_at, problems, typed
+from image_tools.config.keys import BY_NAME, KEYS, holder_of
+from image_tools.config.text import Config, shown
 from resin_toolkit.errors import BadValue, ConfigInvalid, Notice
-
-__all__ = [
-    "KEYS",
-    "Config",
-    "Key",
-    "Kind",
-    "Origin",
-    "check",
-    "diff",
-    "dump",
-    "hidden",
-    "merge",
-    "parse",
-    "set_value",
-    "unset",
-]
 
 HIDDEN = "********"
 

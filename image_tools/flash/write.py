@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from image_tools.direct import BLOCK, buffers, round_up, write_all
-from image_tools.pipeline import Channel, Pipeline
+from image_tools.flash.direct import BLOCK, buffers, round_up, write_all
+from image_tools.flash.pipeline import Channel, Pipeline
+from image_tools.flash.target import State, Target
 from image_tools.source import Source
-from image_tools.target import State, Target
 from resin_toolkit.errors import DriveNotFound, IoFailed, NoSpace, Refused, ResinError, from_os_error
 from resin_toolkit.progress import Progress
 

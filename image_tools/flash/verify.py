@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from image_tools.direct import BLOCK, buffers, read_all, round_up, spans
-from image_tools.flash_write import CHUNK, GRAIN, Record, grain_hashes, medium_failure
-from image_tools.pipeline import Channel, Pipeline
-from image_tools.target import Reading, Target
+from image_tools.flash.direct import BLOCK, buffers, read_all, round_up, spans
+from image_tools.flash.pipeline import Channel, Pipeline
+from image_tools.flash.target import Reading, Target
+from image_tools.flash.write import CHUNK, GRAIN, Record, grain_hashes, medium_failure
 from resin_toolkit.errors import Notice, VerifyFailed
 from resin_toolkit.progress import Progress
 
