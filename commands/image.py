@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resin_toolkit.errors import BadValue, Interrupted, PathNotFound, Usage
-from resin_toolkit.report import Report, Result, Screen, clean, table
+from commands._image_files import gets, local_members, puts, sources_and_destination, write_here
+from resin_toolkit.errors import Interrupted, Usage
+from resin_toolkit.report import Result, Screen, clean, table
 from resin_toolkit.verb import group, report_of
 
 if TYPE_CHECKING:
-    from image_tools.fat import Change, Entry, FatFileSystem
+    from image_tools.fat import Entry, FatFileSystem
 
 ImageArgument = Annotated[
     Path,
@@ -158,15 +157,15 @@ def put(
     from image_tools.media import opened_for_writing
 
     report = report_of(context)
-    sources, destination = _sources_and_destination(paths)
-    local = [_local(Path(source), recursive=recursive) for source in sources]
+    sources, destination = sources_and_destination(paths)
+    local = [local_members(Path(source), recursive=recursive) for source in sources]
     with opened_for_writing(image) as file:
         boot = open_boot(file, partition)
         report.if_interrupted = Interrupted(
             f"Interrupted while writing; each file in {image} is either old or new.",
             hint="Run the same command again to complete it.",
         )
-        changes = list(_puts(boot.filesystem, local, destination))
+        changes = list(puts(boot.filesystem, local, destination))
         boot.filesystem.apply(changes, now=write_time())
         report.warn(*boot.notices)
     return Transferred("put", tuple(change.path for change in changes))
@@ -198,8 +197,8 @@ def get(
     written: list[str] = []
     with _reading(context, image, partition) as files:
         for source in sources:
-            for entry, place in _gets(files, source, destination, recursive=recursive):
-                _write_here(files, entry, place, report)
+            for entry, place in gets(files, source, destination, recursive=recursive):
+                write_here(files, entry, place, report)
                 written.append(str(place))
     return Transferred("got", tuple(written))
 
@@ -284,103 +283,3 @@ def _entry_data(entry: Entry) -> Mapping[str, object]:
         "size": entry.size,
         "modified": entry.modified.isoformat() if entry.modified else None,
     }
-
-
-def _sources_and_destination(paths: list[str]) -> tuple[list[str], str]:
-    """The files to put and where they go: the root directory, where only one file is named."""
-    if len(paths) == 1:
-        return paths, "/"
-    *sources, destination = paths
-    if Path(destination).exists() and not destination.startswith("/"):
-        raise Usage(
-            f"{destination} is a file here, and the last name says where the others go in the image.",
-            hint="End with a place in the boot partition, for example / or /system-connections.",
-        )
-    return sources, destination
-
-
-def _local(source: Path, *, recursive: bool) -> tuple[Path, list[Path]]:
-    """A file or directory here, and what to put for it, each directory before what is in it."""
-    if not source.is_dir():
-        if not source.is_file():
-            raise PathNotFound(f"{source} does not exist.", hint="Check the spelling and the folder.")
-        return source, [source]
-    if not recursive:
-        raise BadValue(f"{source} is a directory.", hint="Say --recursive to put it with all that is in it.")
-    members = sorted(source.rglob("*"))
-    for member in members:
-        if not member.is_file() and (member.is_symlink() or not member.is_dir()):
-            raise BadValue(
-                f"{member} is neither a file nor a directory, and FAT holds nothing else.",
-                hint="Remove it, or name what should be put.",
-            )
-    return source, members
-
-
-def _puts(files: FatFileSystem, local: list[tuple[Path, list[Path]]], destination: str) -> Iterator[Change]:
-    from image_tools.fat import FileSource, MakeDirectory, Put
-
-    entry = files.find(destination)
-    is_directory = not PurePosixPath(destination).name or (entry is not None and entry.is_directory)
-    if not is_directory and (len(local) > 1 or destination.endswith("/")):
-        raise PathNotFound(
-            f"{destination} is no directory in the boot partition.",
-            hint="Name one that `resin image ls` shows.",
-        )
-    for source, members in local:
-        top = f"{destination.rstrip('/')}/{source.resolve().name}" if is_directory else destination
-        if source.is_dir():
-            yield MakeDirectory(top, exist_ok=True)
-        for member in members:
-            path = f"{top}/{member.relative_to(source).as_posix()}" if source.is_dir() else top
-            if member.is_dir():
-                yield MakeDirectory(path, exist_ok=True)
-                continue
-            content = FileSource(member.stat().st_size, partial(_opened, member))
-            yield Put(path, content)
-
-
-def _gets(
-    files: FatFileSystem, source: str, destination: Path, *, recursive: bool
-) -> list[tuple[Entry, Path]]:
-    """What to get for `source`, and where it goes, each directory before what is in it."""
-    entry = files.stat(source) if source.strip("/") else None
-    top = destination
-    if entry is not None:
-        name = _safe_name(entry)
-        top = destination / name if destination.is_dir() else destination
-        if not entry.is_directory:
-            return [(entry, top)]
-    if not recursive:
-        raise BadValue(f"{source} is a directory.", hint="Say --recursive to get it with all that is in it.")
-    found = [(entry, top)] if entry is not None else []
-    above = entry.path if entry is not None else "/"
-    for member in files.walk(above):
-        _safe_name(member)
-        found.append((member, top / member.path[len(above) :].lstrip("/")))
-    return found
-
-
-def _opened(path: Path) -> BinaryIO:
-    return path.open("rb")
-
-
-def _safe_name(entry: Entry) -> str:
-    """The name of an entry, which an image can make up, where it is a plain name on this system."""
-    if entry.name in ("", ".", "..") or "/" in entry.name or "\0" in entry.name or os.sep in entry.name:
-        raise BadValue(
-            f"{entry.path!r} has a name that cannot be used here.", hint="Give it another destination."
-        )
-    return entry.name
-
-
-def _write_here(files: FatFileSystem, entry: Entry, place: Path, report: Report) -> None:
-    if entry.is_directory:
-        place.mkdir(parents=True, exist_ok=True)
-        return
-    if place.exists():
-        report.confirm(f"{place} exists. Replace it?")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("wb") as output:
-        for chunk in files.chunks(entry.path):
-            output.write(chunk)
