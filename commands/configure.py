@@ -37,6 +37,8 @@ class Configured:
     partition: int
     diff: tuple[str, ...]
     written: bool
+    agreed: bool = False
+    """Whether the user saw the changes and agreed to them, so that they need not be told again."""
 
     def data(self) -> Mapping[str, object]:
         return {
@@ -50,7 +52,14 @@ class Configured:
         if not self.diff:
             return f"{self.image} is configured like that already; nothing was written."
         end = f"Written to partition {self.partition} of {self.image}."
-        return clean("\n".join([*self.diff, end if self.written else "Nothing was written (--dry-run)."]))
+        return clean(
+            "\n".join(
+                [
+                    *(() if self.agreed else self.diff),
+                    end if self.written else "Nothing was written (--dry-run).",
+                ]
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -134,7 +143,8 @@ def configure(
         elif planned.changes:
             _write(boot, planned, target, report, in_place=output is None, ask=not options.given)
         written = not dry_run and (bool(planned.changes) or output is not None)
-        return Configured(target, boot.partition.number, planned.diff, written)
+        agreed = written and not options.given
+        return Configured(target, boot.partition.number, planned.diff, written, agreed)
 
 
 app = single(configure, epilog=as_examples(EXAMPLES))
@@ -192,6 +202,8 @@ def _planned(boot: BootPartition, options: ConfigureOptions, request: Request | 
 def _write(
     boot: BootPartition, planned: Plan, target: str, report: Report, *, in_place: bool, ask: bool
 ) -> None:
+    from image_tools.clock import write_time
+
     if ask:
         report.say("\n".join(planned.diff))
         report.confirm(f"Write this to {target}?")
@@ -200,15 +212,8 @@ def _write(
             f"Interrupted while writing; each file in {target} is either old or new.",
             hint="Run the same command again to complete it.",
         )
-    write_plan(boot, planned)
-    report.warn(*boot.notices)
-
-
-def write_plan(boot: BootPartition, planned: Plan) -> None:
-    """Write a plan, dated SOURCE_DATE_EPOCH where that is set."""
-    from image_tools.clock import write_time
-
     boot.filesystem.apply(planned.changes, now=write_time())
+    report.warn(*boot.notices)
 
 
 @contextmanager

@@ -18,10 +18,14 @@ from typing import Annotated
 import typer
 
 from resin_toolkit import cli
-from resin_toolkit.errors import InternalError
+from resin_toolkit.errors import Exit, InternalError
 from resin_toolkit.report import Report, Screen
-from resin_toolkit.verb import report_of, single
+from resin_toolkit.verb import as_examples, report_of, single
 
+EXAMPLES = """
+resin demo
+resin demo --keep
+"""
 SAMPLE = "sample.img.xz"
 CARD = "card.img"
 PASSPHRASE_FILE = "wifi.txt"
@@ -71,7 +75,7 @@ def demo(
     return Demonstrated(steps, str(folder) if keep else None)
 
 
-app = single(demo)
+app = single(demo, epilog=as_examples(EXAMPLES))
 
 
 @contextmanager
@@ -101,7 +105,9 @@ def _run(title: str, command: str, report: Report) -> Mapping[str, object]:
     else:
         report.heading(title, f"resin {command}")
         code = cli.run([*words, "--quiet"] if report.settings.quiet else words)
-    if code != 0:
+    if code == Exit.INTERRUPTED:
+        raise KeyboardInterrupt
+    if code != Exit.DONE:
         raise InternalError(
             f"A step of the demo failed: resin {command}", hint="Run `resin demo --keep` and try it there."
         )

@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run `resin` with `arguments` (the process's own by default) and exit."""
     if os.environ.get(COMPLETE_VARIABLE):
         _complete()
+    _end_as_interrupted()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -79,6 +80,16 @@ def run(arguments: list[str]) -> int:
             hint="Run it again with --debug and report what it prints.",
         )
         return _fail(report, failure, error)
+
+
+def _end_as_interrupted() -> None:
+    """Let a polite kill, and a terminal that is closed, end a run as Ctrl-C does: tidied up, and told."""
+    import signal
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _complete() -> NoReturn:

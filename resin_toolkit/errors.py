@@ -206,6 +206,10 @@ def from_os_error(error: OSError, subject: str | os.PathLike[str] | None = None)
         return BadValue(f"{name} is a directory, not a file.", hint="Name the file itself.")
     if isinstance(error, NotADirectoryError):
         return PathNotFound(f"{about}.", hint="A part of this path is a file, not a directory.")
+    if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST):
+        return BadValue(f"{about}.", hint="Choose another name.")
+    if error.errno in (errno.EBUSY, errno.ETXTBSY):
+        return Refused(f"{about}.", hint="It is in use: unmount it, or end the program that holds it.")
     if error.errno == errno.EROFS:
         return Refused(f"{about}.", hint="It is read-only: check the card's lock switch, or make a copy.")
     if error.errno in (errno.ENXIO, errno.ENODEV, errno.ENOMEDIUM):

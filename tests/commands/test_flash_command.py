@@ -306,7 +306,8 @@ def test_a_cut_archive_fails_and_leaves_no_file(tmp_path: Path) -> None:
 # Ctrl-C
 
 
-def test_an_interrupt_ends_with_130_and_leaves_no_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_ends_with_130_and_leaves_no_file(number: signal.Signals, tmp_path: Path) -> None:
     goal = tmp_path / "card.img"
     command = [*RESIN, "flash", "-", str(goal)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -316,7 +317,7 @@ def test_an_interrupt_ends_with_130_and_leaves_no_file(tmp_path: Path) -> None:
         process.stdin.flush()
         while not (goal.exists() and goal.stat().st_size):
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert process.wait(20) == 130
         assert b"Interrupted" in process.stderr.read()
         assert not goal.exists()
