@@ -1,10 +1,9 @@
-"""The entry point: the table of verbs, start-up, and the end of every run."""
+"""The entry point: start-up, and the end of every run."""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -18,24 +17,6 @@ if TYPE_CHECKING:
 
     from resin_toolkit.report import Report
 
-
-@dataclass(frozen=True)
-class VerbEntry:
-    """A verb that exists. `commands/<name>.py` holds its `app`; it is opened only when its word is typed."""
-
-    name: str
-    help: str
-    group: str
-    streams: bool = False
-
-
-VERBS = (
-    VerbEntry("configure", "Write config.json and network profiles into an image's boot partition.", "Image"),
-    VerbEntry("image", "Look into an image: its partitions, and the files of its boot partition.", "Image"),
-    VerbEntry("drives", "List the drives that may be flashed.", "Image"),
-    VerbEntry("flash", "Write an image to a drive or file, and verify it.", "Image", streams=True),
-    VerbEntry("demo", "Try the image half on a sample image: no board, no root, no network.", "Image"),
-)
 
 COMPLETE_VARIABLE = "_RESIN_COMPLETE"
 USAGE_HINT = "Run `{command} --help` for what it takes."

@@ -16,8 +16,8 @@ from boot_images import Boot, boot_image
 from resin_command import PROGRAM, Terminal, environment, program, resin
 
 from resin_toolkit import __version__, errors
-from resin_toolkit.cli import VERBS
 from resin_toolkit.errors import ResinError
+from resin_toolkit.verbs import VERBS
 
 NAMES = [entry.name for entry in VERBS]
 IMAGE_VERBS = ["info", "ls", "cat", "put", "get", "rm"]

@@ -1,0 +1,24 @@
+"""The table of verbs: what `resin --help` and TAB show without opening any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class VerbEntry:
+    """A verb that exists. `commands/<name>.py` holds its `app`; it is opened only when its word is typed."""
+
+    name: str
+    help: str
+    group: str
+    streams: bool = False
+
+
+VERBS = (
+    VerbEntry("configure", "Write config.json and network profiles into an image's boot partition.", "Image"),
+    VerbEntry("image", "Look into an image: its partitions, and the files of its boot partition.", "Image"),
+    VerbEntry("drives", "List the drives that may be flashed.", "Image"),
+    VerbEntry("flash", "Write an image to a drive or file, and verify it.", "Image", streams=True),
+    VerbEntry("demo", "Try the image half on a sample image: no board, no root, no network.", "Image"),
+)
