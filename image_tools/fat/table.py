@@ -6,7 +6,7 @@ Source: Microsoft FAT specification 1.03, "FAT Data Structure".
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from image_tools.fat.geometry import FIRST_CLUSTER, FatKind, Geometry
 from image_tools.fat.volume import Volume
@@ -24,6 +24,7 @@ class FatTable:
     def __init__(self, volume: Volume, geometry: Geometry) -> None:
         self._volume = volume
         self._geometry = geometry
+        self._bits = geometry.kind.bits
         self._pages: dict[int, bytearray] = {}
         self._unpacked: dict[int, tuple[int, ...] | list[int]] = {}
         self._per_page = PAGE * 8 // geometry.kind.bits
@@ -53,11 +54,15 @@ class FatTable:
             page = cluster // self._per_page
             base, values = page * self._per_page, self._numbers(page)
             low, high = max(base, FIRST_CLUSTER), min(base + len(values), last + 1)
-            for _ in values:  # not a step more than the page has entries, lest a loop in it never ends
-                clusters.append(cluster)
-                cluster = values[cluster - base]
-                if not low <= cluster < high:
-                    break
+            if values[high - 1 - base] == high and _ascend(values[cluster - base : high - base]):
+                clusters.extend(range(cluster, high))
+                cluster = high
+            else:
+                for _ in values:  # not a step more than the page has entries, lest a loop in it never ends
+                    clusters.append(cluster)
+                    cluster = values[cluster - base]
+                    if not low <= cluster < high:
+                        break
             if len(clusters) > self._geometry.cluster_count:
                 raise damaged(f"the chain of {what} is a loop")
         if cluster < kind.bad:
@@ -253,8 +258,8 @@ class FatTable:
         return self._sectors_of(cluster)
 
     def _sectors_of(self, cluster: int) -> list[int]:
-        first = cluster * self._geometry.kind.bits // 8
-        last = (cluster + 1) * self._geometry.kind.bits - 1
+        first = cluster * self._bits // 8
+        last = (cluster + 1) * self._bits - 1
         size = self._geometry.sector_size
         return sorted({first // size, last // 8 // size})
 
@@ -266,6 +271,11 @@ class FatTable:
             part = self._page(number)[within : within + end - start]
             self._volume.write(fat_start + start, part)
             start += len(part)
+
+
+def _ascend(values: Sequence[int]) -> bool:
+    """Whether each number is one more than the one before it."""
+    return tuple(values) == tuple(range(values[0], values[0] + len(values)))
 
 
 def _low_bits(cluster: int) -> int:
