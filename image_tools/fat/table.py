@@ -15,7 +15,10 @@ from resin_toolkit.errors import FileSystemDamaged, NoSpace
 # A whole number of sectors of every size, and more than the whole of any FAT12, whose entries of one and a
 # half bytes would otherwise straddle pages.
 PAGE = 16384
+# What is read at once where a whole FAT is gone through.
+STRETCH = 16 * PAGE
 FREE = 0
+_ALL_FREE = bytes(STRETCH)
 
 
 class FatTable:
@@ -117,13 +120,12 @@ class FatTable:
     def count_free(self) -> int:
         """The number of free clusters, counted in the table itself."""
         free = 0
-        for number in range(self._page_count()):
-            raw = self._raw(self._geometry.fat_starts[0], number)
-            if number and not raw.strip(b"\0"):
-                free += len(raw) * 8 // self._geometry.kind.bits
+        for first, raw in self._stretches(self._geometry.fat_starts[0]):
+            if raw == _ALL_FREE:
+                free += STRETCH * 8 // self._bits
                 continue
             values = self._values(raw)
-            free += values.count(0) - (0 if number else values[:FIRST_CLUSTER].count(0))
+            free += values.count(0) - (0 if first else values[:FIRST_CLUSTER].count(0))
         return free
 
     def update(self, entries: Mapping[int, int]) -> None:
@@ -175,11 +177,12 @@ class FatTable:
         Entries 0 and 1, which belong to no cluster, are told as well, and so are reserved bits that differ.
         """
         for start in self._geometry.fat_starts[1:]:
-            for number in range(self._page_count()):
-                ours, theirs = self._raw(self._geometry.fat_starts[0], number), self._raw(start, number)
+            stretches = zip(
+                self._stretches(self._geometry.fat_starts[0]), self._stretches(start), strict=True
+            )
+            for (first, ours), (_, theirs) in stretches:
                 if ours == theirs:
                     continue
-                first = number * self._per_page
                 pairs = zip(self._values(ours, masked=False), self._values(theirs, masked=False), strict=True)
                 for index, (mine, other) in enumerate(pairs):
                     if mine != other:
@@ -200,21 +203,21 @@ class FatTable:
                 if not value and start <= base + index < end:
                     yield base + index
 
-    def _page_count(self) -> int:
-        return -(-self._bytes_used // PAGE)
+    def _stretches(self, fat_start: int) -> Iterator[tuple[int, bytes]]:
+        """A FAT from its start to the last cluster: a cluster number, and the bytes from its entry on."""
+        for start in range(0, self._bytes_used, STRETCH):
+            length = min(STRETCH, self._bytes_used - start)
+            yield start * 8 // self._bits, self._volume.read(fat_start + start, length)
 
     def _page(self, number: int) -> bytearray:
         page = self._pages.get(number)
         if page is None:
+            start = number * PAGE
+            length = min(PAGE, self._geometry.fat_size - start)
             page = self._pages[number] = bytearray(
-                self._raw(self._geometry.fat_starts[0], number, whole=True)
+                self._volume.read(self._geometry.fat_starts[0] + start, length)
             )
         return page
-
-    def _raw(self, fat_start: int, number: int, *, whole: bool = False) -> bytes:
-        """The bytes of a page; `whole` up to the end of the FAT, else of the clusters that exist."""
-        end = self._geometry.fat_size if whole else self._bytes_used
-        return self._volume.read(fat_start + number * PAGE, min(PAGE, end - number * PAGE))
 
     def _values(self, raw: bytes, *, masked: bool = True) -> tuple[int, ...] | list[int]:
         """The entries in the bytes of a page, no further than the last cluster."""

@@ -52,7 +52,8 @@ class Volume:
             number = self._file.fileno()
         except (io.UnsupportedOperation, AttributeError):
             return
-        os.fsync(number)
+        # The length of an image never changes, so its other metadata need not be waited for.
+        (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(number)
 
 
 class Rehearsal(Volume):

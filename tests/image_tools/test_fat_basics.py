@@ -553,7 +553,7 @@ def test_fat32_without_mirroring_writes_the_active_fat_only(folder: Path) -> Non
 def test_a_flush_reaches_the_medium(image: FatImage, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a real file each step ends in fsync, after the write of the step and before that of the next."""
     steps: list[str] = []
-    real = os.fsync
+    real = os.fdatasync
 
     class Watched(io.FileIO):
         def write(self, data: bytes) -> int:  # type: ignore[override]
@@ -565,7 +565,7 @@ def test_a_flush_reaches_the_medium(image: FatImage, monkeypatch: pytest.MonkeyP
         steps.append("fsync")
         real(descriptor)
 
-    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "fdatasync", fsync)
     with Watched(str(image.path), "r+b") as file:
         FatFileSystem.open(file, image.offset, image.size).apply([Put("/a.bin", b"a" * 5000)])
     assert steps[-1] == "fsync"
