@@ -1,21 +1,31 @@
 """config.json of the boot partition: the keys that are known, and reading, changing and writing the file."""
 
 from image_tools.config.edit import check, diff, hidden, merge, set_value, unset
-from image_tools.config.keys import KEYS, Key, Kind, Origin
-from image_tools.config.text import Config, dump, parse
+from image_tools.config.keys import KEYS, Group, Key, Kind, Origin, key_names
+from image_tools.config.listing import KeyRow, keys_table, markdown_table
+from image_tools.config.ssh_keys import add_ssh_keys, public_keys
+from image_tools.config.text import Config, dump, needs_mending, parse
 
 __all__ = [
     "KEYS",
     "Config",
+    "Group",
     "Key",
+    "KeyRow",
     "Kind",
     "Origin",
+    "add_ssh_keys",
     "check",
     "diff",
     "dump",
     "hidden",
+    "key_names",
+    "keys_table",
+    "markdown_table",
     "merge",
+    "needs_mending",
     "parse",
+    "public_keys",
     "set_value",
     "unset",
 ]

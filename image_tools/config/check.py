@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -145,14 +145,30 @@ def _key_problems(key: Key, value: object) -> Iterator[Problem]:
 
 
 def _value_problems(key: Key, value: object) -> Iterator[Problem]:
-    if key.check is None:
+    if isinstance(value, dict):
+        yield from _entry_problems(key, value)
         return
     texts = value if isinstance(value, list) else [value]
     for text in map(str, texts):
-        try:
-            key.check(text)
-        except BadValue as error:
-            yield Problem(Code.BAD_VALUE, key.name, f"{key.name}: {error.message}", error.hint)
+        yield from _judged(key.check, text, key.name)
+
+
+def _entry_problems(key: Key, entries: Config) -> Iterator[Problem]:
+    for entry, value in entries.items():
+        name = f"{key.name}.{entry}"
+        yield from _judged(key.entry, entry, key.name)
+        if value is not None and not isinstance(value, str):
+            hint = f"Set it with --set {name}=…, or remove it with --unset {name}."
+            yield Problem(Code.WRONG_TYPE, name, f"{name} must be {Kind.STRING.value}.", hint)
+
+
+def _judged(check: Callable[[str], None] | None, text: str, name: str) -> Iterator[Problem]:
+    if check is None:
+        return
+    try:
+        check(text)
+    except BadValue as error:
+        yield Problem(Code.BAD_VALUE, name, f"{name}: {error.message}", error.hint)
 
 
 def _unknown(path: Path, value: object) -> Problem:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from image_tools.config import values
+from image_tools.config.ssh_keys import public_key
 
 
 class Kind(Enum):
@@ -17,6 +18,15 @@ class Kind(Enum):
     INTEGER = "a whole number"
     STRINGS = "a list of texts"
     OBJECT = "an object"
+
+
+class Group(Enum):
+    """How the keys are grouped for people; the value is the group's heading."""
+
+    USER = "Yours to set"
+    FLASHER = "In flasher images only"
+    CLOUD = "Written by the cloud, kept as they are"
+    OLD = "OS 1.x only"
 
 
 class Origin(Enum):
@@ -32,7 +42,9 @@ class Key:
     """One key. In `name` a dot nests: `os.network.connectivity.uri`.
 
     `check` takes one text (each text of a list or object) and raises BadValue; `normal` gives the form that
-    the device reads. `secret` values are never shown. A key with `flasher` counts in flasher images only.
+    the device reads; `entry` takes the name of an entry of an object. `secret` values are never shown. A key
+    with `flasher` counts in flasher images only. `since` is the OS version that first reads the key, empty
+    where that is not known.
     """
 
     name: str
@@ -44,6 +56,15 @@ class Key:
     origin: Origin = Origin.USER
     secret: bool = False
     flasher: bool = False
+    since: str = ""
+    entry: Callable[[str], None] | None = None
+
+    @property
+    def group(self) -> Group:
+        """The group that the key is listed in."""
+        if self.origin is Origin.USER:
+            return Group.FLASHER if self.flasher else Group.USER
+        return Group.CLOUD if self.origin is Origin.CLOUD else Group.OLD
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -81,16 +102,43 @@ KEYS: tuple[Key, ...] = (
         'Seconds between connectivity checks; "0" is off.',
         values.seconds,
     ),
-    Key("os.network.connectivity.response", Kind.STRING, "Answer that the connectivity check expects."),
+    Key(
+        "os.network.connectivity.response",
+        Kind.STRING,
+        "Answer that the connectivity check expects.",
+        values.one_line,
+    ),
     Key("os.network.wifi.randomMacAddressScan", Kind.BOOL, "Scan for Wi-Fi with random MAC addresses."),
-    Key("os.udevRules", Kind.OBJECT, "udev rules: name to text, in /etc/udev/rules.d/NAME.rules."),
-    Key("os.sshKeys", Kind.STRINGS, "OpenSSH public keys that may log in.", values.public_key),
+    Key(
+        "os.udevRules",
+        Kind.OBJECT,
+        "udev rules: name to text, in /etc/udev/rules.d/NAME.rules.",
+        entry=values.file_stem,
+    ),
+    Key(
+        "os.sshKeys",
+        Kind.STRINGS,
+        "OpenSSH public keys that may log in; with them, nobody may without a key.",
+        public_key,
+        since="2.20",
+    ),
     Key("os.fan.profile", Kind.STRING, "Fan profile (Jetson Orin).", values.one_of(*_FANS), choices=_FANS),
     Key("os.power.mode", Kind.STRING, "Power mode (Jetson Orin).", values.one_of(*_POWER), choices=_POWER),
-    Key("os.kernel.extraFirmwareVol", Kind.STRING, "Volume with further firmware for the kernel."),
+    Key(
+        "os.kernel.extraFirmwareVol",
+        Kind.STRING,
+        "Volume with further firmware for the kernel.",
+        values.volume,
+    ),
     Key("installer.secureboot", Kind.BOOL, "Turn on secure boot while installing.", flasher=True),
     Key("installer.migrate.force", Kind.BOOL, "Install over the running system.", flasher=True),
-    Key("installer.target_devices", Kind.STRING, "Drives to install to, with spaces between.", flasher=True),
+    Key(
+        "installer.target_devices",
+        Kind.STRING,
+        "Drives to install to, with spaces between.",
+        values.drives,
+        flasher=True,
+    ),
     _cloud("uuid", Kind.STRING, "The device's identity."),
     _cloud("deviceType", Kind.STRING, "The device type's slug."),
     _cloud("deviceId", Kind.INTEGER, "The device's number."),
@@ -126,6 +174,11 @@ GROUPS: frozenset[str] = frozenset(
     ".".join(key.path[:depth]) for key in KEYS for depth in range(1, len(key.path))
 )
 """Objects that only hold further keys: `os`, `os.network`."""
+
+
+def key_names() -> tuple[str, ...]:
+    """The names of all keys, for completion."""
+    return tuple(BY_NAME)
 
 
 _TELLING = 7

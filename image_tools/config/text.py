@@ -45,6 +45,14 @@ def parse(data: bytes, name: str = "config.json") -> Config:
     return value
 
 
+def needs_mending(data: bytes) -> bool:
+    """Whether an editor left what `parse` understands but the device's programs may not.
+
+    That is a byte-order mark, UTF-16, or line ends of Windows; `dump` of what was parsed is without them.
+    """
+    return data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or b"\r" in data
+
+
 _TWICE = "Remove one of the two; the device would use the last."
 
 

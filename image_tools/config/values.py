@@ -13,7 +13,13 @@ from resin_toolkit.errors import BadValue
 
 MAX_LABEL = 63
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
-_KEY_TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9-]+(?:@openssh\.com)?", re.ASCII)
+_URL = re.compile(
+    r"https?://(?:[^/?#@\s]*@)?(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::([0-9]{1,5}))?(?:[/?#][^\s]*)?",
+    re.IGNORECASE,
+)
+_DRIVE = re.compile(r"(?:/dev/)?[A-Za-z0-9][A-Za-z0-9/_.-]*", re.ASCII)
+_VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 
 
 def hostname(text: str) -> None:
@@ -41,7 +47,7 @@ def repaired_hostname(text: str) -> str:
 
 def country(text: str) -> None:
     """A country of the Wi-Fi regulatory database: two letters, ISO 3166-1 alpha-2."""
-    if not re.fullmatch(r"[A-Z]{2}", text):
+    if not re.fullmatch(r"[A-Z]{2}", text) or text == "UK":
         raise BadValue(
             f'"{text}" is not a country code.',
             hint="A country is two letters of ISO 3166-1: DE, FR, US; the United Kingdom is GB.",
@@ -72,7 +78,7 @@ def name_servers(text: str) -> None:
 def time_servers(text: str) -> None:
     """Host names or addresses of NTP servers."""
     for word in _words(text):
-        if not re.fullmatch(r"[A-Za-z0-9._:%-]+", word, re.ASCII):
+        if not _is_host(word):
             raise BadValue(
                 f'"{word}" is not a host name or address.',
                 hint='Give the servers with spaces between them: "0.pool.ntp.org 1.pool.ntp.org".',
@@ -81,11 +87,51 @@ def time_servers(text: str) -> None:
 
 
 def web_address(text: str) -> None:
-    """An http or https URL with a host."""
-    if not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", text, re.IGNORECASE):
+    """An http or https URL with a host. A login in it is never shown."""
+    match = _URL.fullmatch(text)
+    if not match or not text.isprintable():
         raise BadValue(
             f"{_without_login(text)!r} is not a web address.",
-            hint="It begins with http:// or https:// and has no spaces.",
+            hint="It begins with http:// or https://, then comes a host, and it has no spaces.",
+        )
+    if match[1] is not None and not 0 < int(match[1]) < 65536:
+        raise BadValue(f"{_without_login(text)!r} has a bad port.", hint="A port is 1 to 65535.")
+
+
+def one_line(text: str) -> None:
+    """Text without line breaks and other control characters."""
+    if any(character < " " or character == "\x7f" for character in text):
+        raise BadValue("The text has control characters.", hint="Give one line of plain text.")
+
+
+def drives(text: str) -> None:
+    """Names of drives on the device: `nvme0n1 sda`, or with /dev/ before them."""
+    for word in _words(text):
+        if not _DRIVE.fullmatch(word):
+            raise BadValue(
+                f'"{word}" is not the name of a drive.',
+                hint='Give the names with spaces between them: "nvme0n1 sda".',
+                value=word,
+            )
+
+
+def volume(text: str) -> None:
+    """The name of an engine's volume."""
+    if not _VOLUME.fullmatch(text):
+        raise BadValue(
+            f'"{text}" is not the name of a volume.',
+            hint="It has letters, digits, and `_`, `.`, `-` after the first.",
+            value=text,
+        )
+
+
+def file_stem(text: str) -> None:
+    """What can stand before the ending of a file's name."""
+    if not text or "/" in text or text.startswith(".") or not text.isprintable():
+        raise BadValue(
+            f'"{text}" cannot be a file name.',
+            hint="Give a name such as 10-modem, without a folder.",
+            value=text,
         )
 
 
@@ -107,45 +153,61 @@ def one_of(*words: str) -> Callable[[str], None]:
     return check
 
 
-def public_key(text: str) -> None:
-    """An OpenSSH public key: TYPE BASE64 [COMMENT], as in authorized_keys (sshd(8)). Never shows the text."""
-    from binascii import a2b_base64
-
-    if "PRIVATE KEY" in text:
-        raise BadValue("This is a private SSH key.", hint="Give the public one: the file that ends in .pub.")
-    if "\n" in text.strip() or "\r" in text.strip():
-        raise BadValue("An SSH key spans more than one line.", hint="Give each key as an entry of its own.")
-    words = text.split()
-    at = next((index for index, word in enumerate(words) if _KEY_TYPE.fullmatch(word)), len(words))
-    if at + 1 >= len(words):
-        raise BadValue(
-            "An SSH key is not an OpenSSH public key.",
-            hint="It is one line such as `ssh-ed25519 AAAA… name`; `ssh-keygen -y -f KEY` prints it.",
-        )
-    try:
-        blob = a2b_base64(words[at + 1], strict_mode=True)
-    except ValueError:
-        blob = b""
-    kind = words[at].encode()
-    if not blob.startswith(len(kind).to_bytes(4, "big") + kind) or len(blob) < len(kind) + 16:
-        raise BadValue(
-            f"An SSH key ({words[at]}) is cut short or damaged.", hint="Copy the whole line of the .pub file."
-        )
-
-
 def certificate(text: str) -> None:
-    """A PEM certificate (RFC 7468) in base64 once more, on one line."""
+    """PEM certificates (RFC 7468) in base64 once more, on one line. Never shows the text."""
     from binascii import a2b_base64
 
     once_more = "Encode the PEM file: `base64 -w0 ca.pem`."
+    if "PRIVATE KEY" in text:
+        raise _private_for_certificate()
     if "-----BEGIN" in text:
         raise BadValue("The certificate is PEM that is not base64 encoded.", hint=once_more)
     try:
         pem = a2b_base64("".join(text.split()), strict_mode=True)
     except ValueError:
         raise BadValue("The certificate is not base64.", hint=once_more) from None
-    if b"-----BEGIN CERTIFICATE-----" not in pem:
+    if b"PRIVATE KEY-----" in pem:
+        raise _private_for_certificate()
+    found = _PEM.findall(pem)
+    if not found:
         raise BadValue("The certificate holds no PEM certificate.", hint=once_more)
+    for body in found:
+        try:
+            der = a2b_base64(b"".join(body.split()), strict_mode=True)
+        except ValueError:
+            der = b""
+        if not _is_der_sequence(der):
+            raise BadValue("The certificate is cut short or damaged.", hint=once_more)
+
+
+def _private_for_certificate() -> BadValue:
+    return BadValue(
+        "The certificate comes with a private key.", hint="Give the certificate alone; the key is a secret."
+    )
+
+
+def _is_der_sequence(der: bytes) -> bool:
+    """Whether the bytes are one SEQUENCE (X.690, 8.1.3) and nothing else, as a certificate is."""
+    if len(der) < 4 or der[0] != 0x30:
+        return False
+    if der[1] < 0x80:
+        return len(der) == 2 + der[1]
+    size = der[1] & 0x7F
+    return size <= 4 and len(der) == 2 + size + int.from_bytes(der[2 : 2 + size], "big")
+
+
+def _is_host(word: str) -> bool:
+    """Whether it is an IP address or a host name (RFC 1123): labels with dots between."""
+    if ":" in word or re.fullmatch(r"[0-9.]+", word):
+        from ipaddress import ip_address
+
+        try:
+            ip_address(word)
+        except ValueError:
+            return False
+        return True
+    labels = word.removesuffix(".").split(".")
+    return len(word) <= 253 and all(_LABEL.fullmatch(label.replace("_", "-")) for label in labels)
 
 
 def _words(text: str) -> list[str]:

@@ -19,6 +19,7 @@ from image_tools.config import keys as config_keys
 from resin_toolkit.errors import BadValue, ConfigInvalid, ResinError
 
 SECRET = "Marked-S3cret"
+CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n").decode()
 ED25519 = base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(range(32))).decode()
 
 numbers = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
@@ -192,7 +193,7 @@ def test_no_bytes_break_the_parser(data: bytes) -> None:
         ("deviceId", "1234", 1234),
         ("uuid", "123", "123"),
         ("deviceApiKeys.api.example.com", "x", "x"),
-        ("balenaRootCA", base64.b64encode(b"-----BEGIN CERTIFICATE-----\n").decode(), None),
+        ("balenaRootCA", CA, None),
     ],
 )
 def test_known_keys_take_their_type(name: str, text: str, value: object) -> None:
