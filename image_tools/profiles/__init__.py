@@ -1,12 +1,30 @@
 """Network profiles of the boot partition: `system-connections/`, one NetworkManager keyfile each."""
 
+from image_tools.profiles.addressing import Addressing
+from image_tools.profiles.attachment import Attachment
+from image_tools.profiles.cellular import CellularProfile
 from image_tools.profiles.check import check_connection
+from image_tools.profiles.enterprise import Enterprise, Phase2
+from image_tools.profiles.ethernet import EthernetProfile
+from image_tools.profiles.hotspot import Band, HotspotProfile
+from image_tools.profiles.identity import Profile, file_name_of, uuid_of
 from image_tools.profiles.keyfile import Keyfile, mended, read_keyfile
-from image_tools.profiles.profile import WifiProfile, file_name_of, is_sample, summary, uuid_of
+from image_tools.profiles.profile import is_sample, summary
 from image_tools.profiles.wifi import check_passphrase, check_ssid, ssid_of, ssid_text
+from image_tools.profiles.wifi_profile import Security, WifiProfile
 
 __all__ = [
+    "Addressing",
+    "Attachment",
+    "Band",
+    "CellularProfile",
+    "Enterprise",
+    "EthernetProfile",
+    "HotspotProfile",
     "Keyfile",
+    "Phase2",
+    "Profile",
+    "Security",
     "WifiProfile",
     "check_connection",
     "check_passphrase",

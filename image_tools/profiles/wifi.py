@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from image_tools.profiles.identity import is_readable
 from resin_toolkit.errors import BadValue
 
 MAX_SSID = 32
 MIN_PASSPHRASE, MAX_PASSPHRASE = 8, 63
+MAX_SAE_PASSPHRASE = 128
 _HEX_KEY = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 _PRINTABLE = re.compile(r"[ -~]*", re.ASCII)
 
@@ -60,6 +62,29 @@ def check_passphrase(passphrase: str) -> None:
         raise BadValue(
             f"The Wi-Fi passphrase is too {size}.",
             hint=f"WPA takes {MIN_PASSPHRASE} to {MAX_PASSPHRASE} characters, or a key of 64 hex digits.",
+        )
+
+
+def check_sae_passphrase(passphrase: str) -> None:
+    """Raise BadValue unless it can be a passphrase of SAE: text of 1 to 128 bytes, and no derived key.
+
+    IEEE 802.11-2020, 12.4.3 sets no least length and takes any Unicode. Neither the message nor the facts
+    hold any of it.
+    """
+    if _HEX_KEY.fullmatch(passphrase):
+        raise BadValue(
+            "64 hex digits are a derived key of WPA-PSK, and SAE has none.",
+            hint="Give the passphrase itself.",
+        )
+    if passphrase and not is_readable(passphrase):
+        raise BadValue(
+            "The Wi-Fi passphrase has control characters or bytes that are no text.",
+            hint="Type it in UTF-8, on one line.",
+        )
+    if not 1 <= len(passphrase.encode()) <= MAX_SAE_PASSPHRASE:
+        raise BadValue(
+            f"The Wi-Fi passphrase is {'too long' if passphrase else 'empty'}.",
+            hint=f"SAE takes 1 to {MAX_SAE_PASSPHRASE} bytes (a letter outside ASCII takes 2 to 4).",
         )
 
 

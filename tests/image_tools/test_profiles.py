@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keyfile_readers import SystemReaders, nmcli
 
 from image_tools import profiles
-from image_tools.profiles import WifiProfile, keyfile, wifi
+from image_tools.profiles import WifiProfile, identity, keyfile, wifi
 from image_tools.profiles import check as profile_check
 from image_tools.profiles import profile as profile_module
 from resin_toolkit.errors import BadValue, ConfigInvalid, ResinError
@@ -214,7 +214,7 @@ def test_the_same_input_gives_the_same_file() -> None:
 @settings(deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"])))
 def test_uuids_are_those_of_the_standard(text: str) -> None:
-    namespace = uuid.UUID(bytes=profile_module._OWN_NAMESPACE)
+    namespace = uuid.UUID(bytes=identity._OWN_NAMESPACE)
 
     assert profiles.uuid_of(text, "b") == str(uuid.uuid5(namespace, f"{text}\0b"))
 

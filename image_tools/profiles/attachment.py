@@ -1,0 +1,132 @@
+"""Certificates and private keys that a profile names: PEM (RFC 7468) or DER (X.690), put beside it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+
+from resin_toolkit.errors import BadValue
+
+DEVICE_FOLDER = "/mnt/boot/system-connections"
+"""Where the device finds what lies in `system-connections/` of its boot partition."""
+
+_LARGEST = 256 << 10
+_BOM = b"\xef\xbb\xbf"
+_PEM = re.compile(rb"^-----BEGIN ([A-Z0-9 ]{1,40})-----[ \t]*\r?$(.*?)^-----END \1-----", re.M | re.S)
+_KEY_LABELS = {
+    "PRIVATE KEY",
+    "ENCRYPTED PRIVATE KEY",
+    "RSA PRIVATE KEY",
+    "EC PRIVATE KEY",
+    "DSA PRIVATE KEY",
+    "TSS2 PRIVATE KEY",
+}
+_CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"}
+_SEQUENCE, _INTEGER, _OBJECT_ID, _VERSION = 0x30, 0x02, 0x06, 0xA0
+
+
+class Content(Enum):
+    """What a file of certificates and keys holds."""
+
+    CERTIFICATE = "a certificate"
+    KEY = "a private key"
+    BUNDLE = "certificate and key together (PKCS #12)"
+    OTHER = "neither"
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A certificate or key; `name` is the name of the file that it came from, for messages.
+
+    Raises BadValue for what is neither; no message holds any of it.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", self.data.removeprefix(_BOM))
+        if len(self.data) > _LARGEST:
+            raise BadValue(
+                f"{self.name} is too large to be a certificate or a key.", hint="Give one certificate or key."
+            )
+        if self.content is Content.OTHER:
+            raise BadValue(f"{self.name} is no certificate and no private key{self._reason()}.", hint=_HINT)
+
+    @property
+    def is_pem(self) -> bool:
+        """Whether it is text."""
+        return _PEM.search(self.data) is not None
+
+    @property
+    def content(self) -> Content:
+        """What is in it; a file that holds a private key among other things counts as the key that it is."""
+        blocks = _blocks(self.data)
+        if not blocks:
+            return _content_of_der(self.data)
+        labels = {label for label, _ in blocks}
+        if labels & _KEY_LABELS:
+            return Content.KEY
+        is_certificate = any(
+            label == "TRUSTED CERTIFICATE" or _content_of_der(_decoded(body)) is Content.CERTIFICATE
+            for label, body in blocks
+            if label in _CERTIFICATE_LABELS
+        )
+        return Content.CERTIFICATE if is_certificate else Content.OTHER
+
+    @property
+    def ending(self) -> str:
+        """The ending of its file: NetworkManager takes no file with one of these for a profile."""
+        return ".pem" if self.is_pem else ".der"
+
+    def _reason(self) -> str:
+        labels = [label for label, _ in _blocks(self.data)]
+        if labels and labels[0] not in _CERTIFICATE_LABELS:
+            return f", but: {labels[0].lower()}"
+        return ": it is empty" if not self.data else ""
+
+
+_HINT = "Give a PEM or DER file; `openssl x509` and `openssl pkey` turn other forms into these."
+
+
+def _blocks(data: bytes) -> list[tuple[str, bytes]]:
+    return [(match[1].decode("ascii"), match[2]) for match in _PEM.finditer(data)]
+
+
+def _decoded(body: bytes) -> bytes:
+    import base64
+
+    try:
+        return base64.b64decode(b"".join(body.split()), validate=True)
+    except ValueError:
+        return b""
+
+
+def _content_of_der(data: bytes) -> Content:
+    """Told by the first tags: RFC 5280 (Certificate), 5958 and 8017 and 5915 (keys), 7292 (PFX)."""
+    outer = _element(data)
+    if outer is None or outer[0] != _SEQUENCE:
+        return Content.OTHER
+    tag, inside = _element(outer[1]) or (0, b"")
+    if tag == _INTEGER:
+        return {b"\x00": Content.KEY, b"\x01": Content.KEY, b"\x03": Content.BUNDLE}.get(
+            inside, Content.OTHER
+        )
+    if tag != _SEQUENCE or not inside:
+        return Content.OTHER
+    if inside[0] in (_VERSION, _INTEGER):
+        return Content.CERTIFICATE
+    return Content.KEY if inside[0] == _OBJECT_ID else Content.OTHER
+
+
+def _element(data: bytes) -> tuple[int, bytes] | None:
+    """Tag and content of the DER element that `data` begins with; None where it is cut short."""
+    if len(data) < 2:
+        return None
+    length, start = data[1], 2
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(data[2:start], "big")
+    content = data[start : start + length]
+    return (data[0], content) if len(content) == length and length else None

@@ -1,0 +1,130 @@
+"""A Wi-Fi network that the device joins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from image_tools.profiles.addressing import AUTOMATIC, Addressing
+from image_tools.profiles.enterprise import Eap, Enterprise
+from image_tools.profiles.identity import Profile, check_id, check_priority, uuid_of
+from image_tools.profiles.keyfile import Sections, escape, escape_ssid
+from image_tools.profiles.wifi import (
+    check_passphrase,
+    check_sae_passphrase,
+    check_ssid,
+    pre_shared_key,
+    ssid_text,
+)
+from resin_toolkit.errors import BadValue
+
+
+class Security(StrEnum):
+    """How a Wi-Fi network is protected."""
+
+    WPA_PSK = "wpa-psk"
+    SAE = "sae"
+    OPEN = "open"
+    PEAP = "peap"
+    TTLS = "ttls"
+    TLS = "tls"
+
+    @property
+    def eap(self) -> Eap | None:
+        """The method of a company's network; None for one with a passphrase or without."""
+        return Eap(self.value) if self in (Security.PEAP, Security.TTLS, Security.TLS) else None
+
+
+@dataclass(frozen=True)
+class WifiProfile(Profile):
+    """A Wi-Fi network that the device joins.
+
+    `id` is the name that people see; the SSID's text if left out. `security` is WPA-PSK if left out, or open
+    where there is no passphrase. The derived key of WPA-PSK is written, unless `plain_passphrase`; SAE needs
+    the passphrase itself. The network with the highest `priority` is tried first. Raises BadValue for what
+    cannot work.
+    """
+
+    ssid: bytes
+    passphrase: str | None = field(default=None, repr=False)
+    hidden: bool = False
+    id: str | None = None
+    security: Security | None = None
+    plain_passphrase: bool = False
+    enterprise: Enterprise | None = None
+    priority: int | None = None
+    addressing: Addressing = AUTOMATIC
+
+    def __post_init__(self) -> None:
+        check_ssid(self.ssid)
+        self._check_secret()
+        if self.id is not None:
+            check_id(self.id)
+        check_priority(self.priority)
+        if self.addressing.shared:
+            raise BadValue(
+                "A network that the device joins cannot be shared over itself.",
+                hint="Make a hotspot, or share a cable.",
+            )
+
+    @property
+    def kind(self) -> Security:
+        """`security`, or what stands for it."""
+        if self.security is not None:
+            return self.security
+        return Security.OPEN if self.passphrase is None else Security.WPA_PSK
+
+    @property
+    def connection_id(self) -> str:
+        """`id`, or what stands for it."""
+        return self.id if self.id is not None else ssid_text(self.ssid)
+
+    @property
+    def uuid(self) -> str:
+        """The same for the same id and SSID, whatever else changes."""
+        return uuid_of("wifi", self.connection_id, self.ssid.hex())
+
+    def sections(self) -> Sections:
+        """The keyfile's sections, for NetworkManager 1.0 and later (SAE: 1.16)."""
+        wifi = {"mode": "infrastructure", "ssid": escape_ssid(self.ssid)}
+        if self.hidden:
+            wifi["hidden"] = "true"
+        sections = {"connection": self._connection("wifi", self.priority), "wifi": wifi}
+        return {**sections, **self._security_sections(), **self.addressing.sections()}
+
+    def attachments(self) -> tuple[tuple[str, bytes], ...]:
+        """The certificates and the key of a company's network."""
+        return () if self.enterprise is None else self.enterprise.attachments(self.file_name)
+
+    def _security_sections(self) -> dict[str, dict[str, str]]:
+        method = self.kind.eap
+        if method is not None and self.enterprise is not None:
+            keys = self.enterprise.section(method, self.file_name)
+            return {"wifi-security": {"key-mgmt": "wpa-eap"}, "802-1x": keys}
+        if self.passphrase is None:
+            return {}
+        if self.kind is Security.SAE:
+            # WPA3 goes with protected management frames: 3 is "required".
+            return {"wifi-security": {"key-mgmt": "sae", "pmf": "3", "psk": escape(self.passphrase)}}
+        plain = self.plain_passphrase and len(self.passphrase) < 64
+        psk = escape(self.passphrase) if plain else pre_shared_key(self.passphrase, self.ssid)
+        return {"wifi-security": {"key-mgmt": "wpa-psk", "psk": psk}}
+
+    def _check_secret(self) -> None:
+        kind, method = self.kind, self.kind.eap
+        if (method is None) != (self.enterprise is None):
+            raise BadValue(
+                f"A Wi-Fi network of the kind {kind} {'has no' if method is None else 'needs an'} identity.",
+                hint="An identity goes with peap, ttls and tls, and with nothing else.",
+            )
+        if method is not None and self.enterprise is not None:
+            self.enterprise.check(method)
+        takes_passphrase = kind in (Security.WPA_PSK, Security.SAE)
+        if takes_passphrase != (self.passphrase is not None):
+            relation = "needs a" if takes_passphrase else "has no"
+            raise BadValue(
+                f"A Wi-Fi network of the kind {kind} {relation} passphrase.",
+                hint="A passphrase goes with wpa-psk and sae, and with nothing else.",
+            )
+        if self.passphrase is not None:
+            (check_sae_passphrase if kind is Security.SAE else check_passphrase)(self.passphrase)
