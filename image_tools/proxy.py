@@ -1,8 +1,8 @@
 """A proxy for all of the device's traffic: `system-proxy/redsocks.conf` and `system-proxy/no_proxy`.
 
 redsocks takes the proxy's host as an IPv4 address or as a name, which it looks up once, when it starts, and
-for IPv4 alone: a proxy at an IPv6 address cannot be used. The device hands each line of `no_proxy`
-to iptables and stops at the first that iptables does not take, so that file holds IPv4 addresses and networks, nothing
+for IPv4 alone: a proxy at an IPv6 address cannot be used. The device hands each line of `no_proxy` to its
+iptables and stops at the first line that is refused, so that file holds IPv4 addresses and networks, nothing
 else. The form of redsocks.conf is that of redsocks' own example file.
 """
 
