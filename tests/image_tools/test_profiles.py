@@ -13,7 +13,6 @@ from keyfile_readers import SystemReaders, nmcli
 
 from image_tools import profiles
 from image_tools.profiles import WifiProfile, identity, keyfile, wifi
-from image_tools.profiles import check as profile_check
 from image_tools.profiles import profile as profile_module
 from resin_toolkit.errors import BadValue, ConfigInvalid, ResinError
 
@@ -176,7 +175,7 @@ def test_file_names_are_safe_and_one_for_each_id(first: str, second: str) -> Non
     name = profiles.file_name_of(first)
 
     assert re.fullmatch(r"[a-z0-9_][a-z0-9_-]{0,62}", name)
-    assert list(profile_check._name_notices(name)) == []
+    assert profiles.check_connection(name, _file()) == []
     assert (name == profiles.file_name_of(second)) == (first == second)
 
 
@@ -367,7 +366,13 @@ def _file(*, connection: str = "", wifi: str = "", security: str = "", more: str
         (_file(security="key-mgmt=wpa-psk\npsk-flags=1"), "desktop"),
         (_file(security="key-mgmt=sae"), "no psk"),
         (_file(security="key-mgmt=wpa-eap"), "802-1x"),
-        (_file(security="key-mgmt=wpa-eap", more="[802-1x]\neap=peap;\npassword-flags=1"), "desktop"),
+        (
+            _file(
+                security="key-mgmt=wpa-eap",
+                more="[802-1x]\neap=peap;\nidentity=a\nphase2-auth=mschapv2\npassword-flags=1",
+            ),
+            "desktop",
+        ),
     ],
 )
 def test_a_file_that_can_never_work_is_refused(data: bytes, reason: str) -> None:
@@ -408,7 +413,8 @@ def test_a_dubious_file_is_told_of(data: bytes, code: str) -> None:
         b"[connection]\nid=x\ntype=802-11-wireless\n[802-11-wireless]\nssid=x\n",
         b"[connection]\nid=x\ntype=gsm\n[gsm]\napn=internet\n",
         b"# mine\n[connection]\nid=x\ntype=ethernet\n[ipv4]\nmethod=shared\n",
-        b"[connection]\nid=x\ntype=wireguard\ninterface-name=wg0\n[wireguard]\nprivate-key=x\n",
+        b"[connection]\nid=x\ntype=wireguard\ninterface-name=wg0\n"
+        b"[wireguard]\nprivate-key=4Iv5qcIUz/5bWOKP8AOLEKdkbzaNXYqXV0KSn0rGoWo=\n",
     ],
 )
 def test_a_sound_file_passes(readers: SystemReaders, data: bytes) -> None:

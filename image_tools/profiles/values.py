@@ -1,0 +1,200 @@
+"""Whether a value in a keyfile is of the kind that its key has.
+
+The kinds: `text`, `secret` and `any` (anything), `bool`, `int:LEAST..MOST`, `a|b|c` (one of these), `mac`,
+`mac:a|b` (a hardware address or one of these), `uuid`, `ip4`, `ip6`, `address4` and `route4` (with `6`, too),
+`cidr`, `bytes`, `ssid`, `file` (a path, a URI, or the certificate itself), `wgkey` (32 bytes in base64),
+`endpoint` (host and port), `keepalive`, `list`, and `list:KIND` for a list with semicolons.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Interface, IPv6Interface
+
+_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])([0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}", re.ASCII)
+_MAC_BYTES = re.compile(r"(\d{1,3};){6}", re.ASCII)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_INTEGER = re.compile(r"[+-]?(0[xX][0-9A-Fa-f]+|\d+)", re.ASCII)
+_ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]]+):(\d{1,5})", re.ASCII)
+_WGKEY = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=", re.ASCII)
+_ADDRESS_PARTS = re.compile(r"\s*[,;/\s]\s*")
+
+
+def problem(kind: str, text: str) -> str | None:
+    """What a value should be and is not, as `a number from 1 to 5`; None where it is that. Holds no value."""
+    name, _, detail = kind.partition(":")
+    if name == "list":
+        return _list_problem(detail, text)
+    if "|" in kind and name != "mac":
+        return None if text in kind.split("|") else "one of " + ", ".join(kind.split("|"))
+    if name == "int":
+        return _integer_problem(detail, text)
+    if name == "mac":
+        return _mac_problem(detail, text)
+    check = _CHECKS.get(name)
+    return None if check is None else check(text)
+
+
+def is_uuid(text: str) -> bool:
+    return _UUID.fullmatch(text) is not None
+
+
+def is_wireguard_key(text: str) -> bool:
+    """Whether it is 32 bytes in base64."""
+    return _WGKEY.fullmatch(text) is not None
+
+
+def interface(text: str, version: int) -> IPv4Interface | IPv6Interface | None:
+    """The address with its prefix at the beginning of `text`; None where there is none.
+
+    Without a prefix, NetworkManager takes 24 or 64.
+    """
+    import ipaddress
+
+    address, prefix = _split_address(text)[:2]
+    try:
+        host = (ipaddress.IPv4Address if version == 4 else ipaddress.IPv6Address)(address)
+        return ipaddress.ip_interface(f"{host}/{prefix or (24 if version == 4 else 64)}")
+    except ValueError:
+        return None
+
+
+def has_prefix(text: str) -> bool:
+    """Whether an address names the length of its prefix."""
+    return bool(_split_address(text)[1])
+
+
+def gateway_of(text: str) -> str:
+    """The gateway that an address (`address1`) names, or an empty text."""
+    return _split_address(text)[2]
+
+
+def split_list(text: str) -> list[str]:
+    """The parts of a list with semicolons (commas, in some releases)."""
+    return [part for part in re.split(r"\s*[;,]\s*", text.strip()) if part]
+
+
+def is_ip(text: str, version: int) -> bool:
+    """Whether it is an address of IPv4 or IPv6, without a prefix."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(text).version == version
+    except ValueError:
+        return False
+
+
+def _split_address(text: str) -> tuple[str, str, str]:
+    """Address, prefix and gateway of `ADDRESS/PREFIX,GATEWAY`, and of the older `ADDRESS;PREFIX;GATEWAY;`."""
+    parts = [*_ADDRESS_PARTS.split(text.strip()), "", "", ""]
+    first = text.strip()[len(parts[0]) :].lstrip()[:1]
+    # "1.2.3.4,1.2.3.1" has a gateway and no prefix.
+    if first == "," and ("." in parts[1] or ":" in parts[1]):
+        return parts[0], "", parts[1]
+    return parts[0], parts[1], parts[2]
+
+
+def _list_problem(kind: str, text: str) -> str | None:
+    if not kind or kind == "text":
+        return None
+    parts = split_list(text)
+    if kind.startswith("address"):
+        return problem(kind, text)
+    wrong = next((found for part in parts if (found := problem(kind, part))), None)
+    return None if wrong is None else f"a list, each part of it {wrong}"
+
+
+def _integer_problem(bounds: str, text: str) -> str | None:
+    least, most = map(int, bounds.split(".."))
+    word = text.strip()
+    is_plain = _INTEGER.fullmatch(word) and len(word) < 25
+    value = int(word, 16 if "x" in word.lower() else 10) if is_plain else None
+    return None if value is not None and least <= value <= most else f"a number from {least} to {most}"
+
+
+def _mac_problem(words: str, text: str) -> str | None:
+    if _MAC.fullmatch(text) or (words and text in words.split("|")):
+        return None
+    if _MAC_BYTES.fullmatch(text) and all(int(part) < 256 for part in split_list(text)):
+        return None
+    others = f", or one of {', '.join(words.split('|'))}" if words else ""
+    return f"a hardware address such as 00:22:68:12:79:A2{others}"
+
+
+def _bool_problem(text: str) -> str | None:
+    return None if text.strip() in ("true", "false", "1", "0") else "true or false (in lower case)"
+
+
+def _dns_problem(version: int) -> Callable[[str], str | None]:
+    def check(text: str) -> str | None:
+        # Later releases take DNS over TLS: 9.9.9.9#dns.quad9.net, dns+tls://9.9.9.9.
+        if not text or "://" in text or is_ip(text.partition("#")[0], version):
+            return None
+        return f"an IPv{version} address without a prefix"
+
+    return check
+
+
+def _address_problem(version: int) -> Callable[[str], str | None]:
+    def check(text: str) -> str | None:
+        gateway = gateway_of(text)
+        if interface(text, version) is None or (gateway and not is_ip(gateway, version)):
+            return f"ADDRESS/PREFIX,GATEWAY of IPv{version} with a prefix up to {_most(version)}"
+        return None
+
+    return check
+
+
+def _route_problem(version: int) -> Callable[[str], str | None]:
+    def check(text: str) -> str | None:
+        destination, _, hop = _split_address(text)
+        metric = [*_ADDRESS_PARTS.split(text.strip()), "", "", "", ""][3]
+        is_hop = not hop or hop.isdecimal() or is_ip(hop, version)
+        if interface(text, version) is None or not destination or not is_hop:
+            return f"NETWORK/PREFIX,GATEWAY,METRIC of IPv{version} with a prefix up to {_most(version)}"
+        return None if not metric or metric.isdecimal() else "a route whose metric is a number"
+
+    return check
+
+
+def _cidr_problem(text: str) -> str | None:
+    address, _, prefix = text.partition("/")
+    version = 6 if ":" in address else 4
+    is_right = is_ip(address, version) and (
+        not prefix or (prefix.isdecimal() and int(prefix) <= _most(version))
+    )
+    return None if is_right else "an address with a prefix, such as 10.0.0.0/24"
+
+
+def _most(version: int) -> int:
+    return 32 if version == 4 else 128
+
+
+def _file_problem(text: str) -> str | None:
+    return None if text.strip() else "the path of a file"
+
+
+def _endpoint_problem(text: str) -> str | None:
+    found = _ENDPOINT.fullmatch(text)
+    return None if found and 0 < int(found.group(2)) < 65536 else "a host and a port: vpn.example.com:51820"
+
+
+_CHECKS: dict[str, Callable[[str], str | None]] = {
+    "bool": _bool_problem,
+    "uuid": lambda text: None if is_uuid(text) else "a UUID",
+    "ip4": _dns_problem(4),
+    "ip6": _dns_problem(6),
+    "address4": _address_problem(4),
+    "address6": _address_problem(6),
+    "route4": _route_problem(4),
+    "route6": _route_problem(6),
+    "cidr": _cidr_problem,
+    "file": _file_problem,
+    "wgkey": lambda text: None if is_wireguard_key(text) else "32 bytes in base64, as `wg genkey` makes them",
+    "endpoint": _endpoint_problem,
+    "keepalive": lambda text: None if text == "off" else _integer_problem("0..65535", text),
+}
