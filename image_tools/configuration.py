@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from image_tools import config as config_file
 from image_tools import profiles
-from image_tools.config import Config
-from image_tools.fat import Change, Entry, FatFileSystem, MakeDirectory, Put, Remove
+from image_tools.config import Config, needs_mending
+from image_tools.fat import Change, Entry, FatFileSystem, Put, Remove
 from image_tools.profiles.check import check_connection
 from image_tools.profiles.keyfile import read_keyfile
 from resin_toolkit.errors import BadValue, ConfigInvalid, FileSystemDamaged, Notice
@@ -29,16 +29,33 @@ class ConnectionFile:
 
 
 @dataclass(frozen=True)
+class PlacedFile:
+    """Another file, at a path from the root of the boot partition; `about` says in a few words what it is."""
+
+    path: str
+    data: bytes = field(repr=False)
+    about: str
+
+
+@dataclass(frozen=True)
 class Request:
-    """What should be configured. `sets` are pairs of a key of config.json and its value as typed."""
+    """What should be configured.
+
+    `sets` are pairs of a key of config.json and its value as typed; with `replace` the existing config.json
+    is not looked at. A connection takes the place of one of the same id; `removed` are ids.
+    """
 
     sets: tuple[tuple[str, str], ...] = ()
     unsets: tuple[str, ...] = ()
     merge: Config | None = None
+    replace: bool = False
+    ssh_keys: tuple[str, ...] = ()
     connections: tuple[ConnectionFile, ...] = ()
+    removed: tuple[str, ...] = ()
+    files: tuple[PlacedFile, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.sets or self.unsets or self.merge is not None or self.connections)
+        return self != Request()
 
 
 @dataclass(frozen=True)
@@ -56,22 +73,53 @@ def plan(filesystem: FatFileSystem, request: Request) -> Plan:
     config.json comes last: while it is old, the rest has not been committed. The active sample profile of old
     images goes. Raises BadValue or ConfigInvalid; nothing is written here.
     """
-    old = read_config(filesystem)
+    raw = None if request.replace else _raw_config(filesystem)
+    old = {} if raw is None else config_file.parse(raw)
     new, notices = _configured(old, request)
     notices.extend(_check_connections(request.connections))
-    changes: list[Change] = []
-    lines: list[str] = []
+    work = _Work(filesystem)
+    for file in request.files:
+        work.put(file.path, file.data, file.about)
     for connection in request.connections:
-        _plan_connection(filesystem, connection, changes, lines)
-    written = {connection.name.lower() for connection in request.connections}
-    for entry in _active_samples(filesystem):
-        if entry.name.lower() not in written:
-            changes.append(Remove(entry.path))
-            lines.append(f"- {entry.path.lstrip('/')} (sample)")
-    if config_file.dump(new) != config_file.dump(old):
-        changes.append(Put(CONFIG_PATH, config_file.dump(new)))
-        lines.extend(config_file.diff(old, new))
-    return Plan(tuple(changes), tuple(lines), tuple(dict.fromkeys(notices)))
+        work.put(f"{CONNECTIONS}/{connection.name}", connection.data, _description(connection.data))
+    for entry, why in _superseded(filesystem, request, notices):
+        work.remove(entry, why)
+    if _must_write(filesystem, request, raw, config_file.dump(old), config_file.dump(new)):
+        known = _known_config(filesystem) if request.replace else old
+        work.commit(config_file.dump(new), config_file.diff(known, new))
+    return Plan(tuple(work.changes), tuple(work.lines), tuple(dict.fromkeys(notices)))
+
+
+class _Work:
+    """The changes of a plan as they come together, with a line about each."""
+
+    def __init__(self, filesystem: FatFileSystem) -> None:
+        self._filesystem = filesystem
+        self.changes: list[Change] = []
+        self.lines: list[str] = []
+        self._paths: set[str] = set()
+
+    def put(self, path: str, data: bytes, about: str) -> None:
+        """Write a file, unless it is there already with that content."""
+        self._paths.add(path.lower())
+        existing = self._filesystem.find(path)
+        if existing is not None and existing.size == len(data) and self._filesystem.read(path) == data:
+            return
+        self.changes.append(Put(path, data, make_parents=True))
+        self.lines.append(f"{'+' if existing is None else '~'} {path.lstrip('/')} ({about})")
+
+    def remove(self, entry: Entry, why: str) -> None:
+        """Remove a file that the plan does not write; once."""
+        if entry.path.lower() in self._paths:
+            return
+        self._paths.add(entry.path.lower())
+        self.changes.append(Remove(entry.path))
+        self.lines.append(f"- {entry.path.lstrip('/')} ({why})")
+
+    def commit(self, data: bytes, lines: list[str]) -> None:
+        """Write config.json, after everything else."""
+        self.changes.append(Put(CONFIG_PATH, data))
+        self.lines.extend(lines or ["~ config.json (another encoding or line ends)"])
 
 
 def check_request(request: Request) -> None:
@@ -80,15 +128,14 @@ def check_request(request: Request) -> None:
         config_file.merge({}, request.merge)
     for name, value in request.sets:
         config_file.set_value({}, name, value)
+    config_file.add_ssh_keys({}, request.ssh_keys)
     _check_connections(request.connections)
 
 
 def read_config(filesystem: FatFileSystem) -> Config:
     """config.json of the boot partition; empty where there is none. Raises ConfigInvalid."""
-    entry = filesystem.find(CONFIG_PATH)
-    if entry is None:
-        return {}
-    return config_file.parse(_content(filesystem, entry, _LARGEST_CONFIG))
+    raw = _raw_config(filesystem)
+    return {} if raw is None else config_file.parse(raw)
 
 
 def shown_connections(filesystem: FatFileSystem) -> tuple[Mapping[str, object], ...]:
@@ -107,6 +154,9 @@ def _configured(old: Config, request: Request) -> tuple[Config, list[Notice]]:
     for name in request.unsets:
         new, told = config_file.unset(new, name)
         notices.extend(told)
+    if request.ssh_keys:
+        new, told = config_file.add_ssh_keys(new, request.ssh_keys)
+        notices.extend(told)
     return new, notices
 
 
@@ -124,28 +174,57 @@ def _check_connections(connections: tuple[ConnectionFile, ...]) -> list[Notice]:
     return notices
 
 
-def _plan_connection(
-    filesystem: FatFileSystem, connection: ConnectionFile, changes: list[Change], lines: list[str]
-) -> None:
-    path = f"{CONNECTIONS}/{connection.name}"
-    existing = filesystem.find(path)
-    same = (
-        existing is not None
-        and existing.size == len(connection.data)
-        and filesystem.read(path) == connection.data
-    )
-    if same:
-        return
-    if filesystem.find(CONNECTIONS) is None and not changes:
-        changes.append(MakeDirectory(CONNECTIONS))
-    changes.append(Put(path, connection.data))
-    lines.append(f"{'+' if existing is None else '~'} {path.lstrip('/')} ({_description(connection.data)})")
-
-
-def _active_samples(filesystem: FatFileSystem) -> Iterator[Entry]:
+def _superseded(
+    filesystem: FatFileSystem, request: Request, notices: list[Notice]
+) -> Iterator[tuple[Entry, str]]:
+    """The profiles that go, and why: samples, those of an id that is written anew, those to be removed."""
+    renewed = {read_keyfile(connection.data, connection.name).id for connection in request.connections}
+    missing = set(request.removed)
     for entry in _connections(filesystem):
-        if profiles.is_sample(entry.name, _content(filesystem, entry, _LARGEST_PROFILE)):
-            yield entry
+        if entry.name.lower().endswith(UNUSED_SUFFIX):
+            continue
+        data = _content(filesystem, entry, _LARGEST_PROFILE)
+        found = _id_of(data)
+        if profiles.is_sample(entry.name, data):
+            yield entry, "sample"
+        elif found is not None and found in request.removed:
+            missing.discard(found)
+            yield entry, "removed"
+        elif found is not None and found in renewed:
+            yield entry, "replaced"
+    notices.extend(
+        Notice("no-such-connection", f"There is no network profile with the id {name}, so none was removed.")
+        for name in sorted(missing)
+    )
+
+
+def _id_of(data: bytes) -> str | None:
+    try:
+        return read_keyfile(data).id
+    except ConfigInvalid:
+        return None
+
+
+def _raw_config(filesystem: FatFileSystem) -> bytes | None:
+    entry = filesystem.find(CONFIG_PATH)
+    return None if entry is None else _content(filesystem, entry, _LARGEST_CONFIG)
+
+
+def _known_config(filesystem: FatFileSystem) -> Config:
+    """The config.json that is replaced, as far as it can be read."""
+    try:
+        return read_config(filesystem)
+    except ConfigInvalid:
+        return {}
+
+
+def _must_write(
+    filesystem: FatFileSystem, request: Request, raw: bytes | None, old: bytes, new: bytes
+) -> bool:
+    """Whether config.json changes; by a file that the device may not read, it does so in any case."""
+    if request.replace:
+        return _raw_config(filesystem) != new
+    return old != new or (bool(request) and raw is not None and needs_mending(raw))
 
 
 def _connections(filesystem: FatFileSystem) -> list[Entry]:

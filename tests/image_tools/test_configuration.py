@@ -10,8 +10,8 @@ from boot_images import SAMPLE, Boot, boot_image
 from cut_file import RecordedFile
 
 from image_tools.boot import open_boot
-from image_tools.configuration import ConnectionFile, Plan, Request, check_request, plan
-from image_tools.fat import Put
+from image_tools.configuration import ConnectionFile, PlacedFile, Plan, Request, check_request, plan
+from image_tools.fat import Put, Remove
 from image_tools.profiles import WifiProfile
 from resin_toolkit.errors import BadValue, ConfigInvalid
 
@@ -118,3 +118,54 @@ def test_what_is_wrong_with_a_request_is_known_without_its_image(request_: Reque
 
 def test_a_good_request_passes() -> None:
     check_request(REQUEST)
+
+
+def test_a_profile_of_the_same_id_is_replaced_and_not_doubled(tmp_path: Path) -> None:
+    mine = b"[connection]\nid=kitchen\ntype=wifi\n[wifi]\nssid=other\n"
+    boot = boot_image(tmp_path / "image", {"system-connections/by-hand": mine})
+    found = plan_for(boot, Request(connections=REQUEST.connections[:1]))
+    assert [type(change) for change in found.changes] == [Put, Remove]
+    assert found.changes[1] == Remove("/system-connections/by-hand")
+    assert found.diff[1] == "- system-connections/by-hand (replaced)"
+
+
+def test_a_profile_is_removed_by_its_id_and_one_that_is_not_there_is_told(tmp_path: Path) -> None:
+    profile = PROFILES[0]
+    files = {
+        "config.json": "{}",
+        "system-connections/one": profile.keyfile(),
+        "system-connections/x.ignore": "",
+    }
+    found = plan_for(boot_image(tmp_path / "image", files), Request(removed=("kitchen", "attic")))
+    assert found.changes == (Remove("/system-connections/one"),)
+    assert [notice.code for notice in found.notices] == ["no-such-connection"]
+    assert "attic" in found.notices[0].message
+
+
+def test_replace_starts_from_nothing_even_where_config_json_is_broken(tmp_path: Path) -> None:
+    boot = boot_image(tmp_path / "image", {"config.json": '{"hostname": "old", '})
+    request = Request(sets=(("country", "DE"),), replace=True)
+    (change,) = plan_for(boot, request).changes
+    assert isinstance(change, Put)
+    assert json.loads(change.source.open().read()) == {"country": "DE"}
+    sound = boot_image(tmp_path / "sound", {"config.json": '{"hostname": "old", "country": "DE"}'})
+    assert plan_for(sound, request).diff == ('- hostname = "old"',)
+
+
+@pytest.mark.parametrize("raw", [b'\xef\xbb\xbf{"a": 1}', b'{\r\n  "a": 1\r\n}\r\n'])
+def test_a_config_json_from_windows_is_mended_where_something_is_configured(
+    tmp_path: Path, raw: bytes
+) -> None:
+    boot = boot_image(tmp_path / "image", {"config.json": raw})
+    assert plan_for(boot, Request()).changes == ()
+    (change,) = plan_for(boot, Request(sets=(("a", "1"),))).changes
+    assert isinstance(change, Put)
+    assert change.source.open().read() == b'{\n  "a": 1\n}\n'
+
+
+def test_other_files_are_placed_before_what_names_them(tmp_path: Path) -> None:
+    file = PlacedFile("/system-proxy/no_proxy", b"10.0.0.0/8\n", "no proxy")
+    boot = boot_image(tmp_path / "image", {"config.json": "{}"})
+    found = plan_for(boot, Request(files=(file,), connections=REQUEST.connections))
+    assert found.changes[0] == Put("/system-proxy/no_proxy", b"10.0.0.0/8\n", make_parents=True)
+    assert found.diff[0] == "+ system-proxy/no_proxy (no proxy)"
