@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from image_tools.profiles.finding import Finding
+from image_tools.profiles.keyfile import Keyfile
 from image_tools.profiles.lint_rules import ASKED_FOR, Profile
 from image_tools.profiles.wifi import check_passphrase, check_ssid
 from resin_toolkit.errors import BadValue
@@ -20,6 +21,13 @@ _WITH_PSK = ("wpa-psk", "sae", "wpa-none")
 def key_management(profile: Profile) -> str:
     """`key-mgmt`; NetworkManager takes it in upper case, too."""
     return profile.text("wifi-security", "key-mgmt").strip().lower()
+
+
+def is_plain_passphrase(keyfile: Keyfile) -> bool:
+    """Whether it holds a passphrase where the derived key would do: for WPA-PSK, not for SAE."""
+    method = (keyfile.text("wifi-security", "key-mgmt") or "").strip().lower()
+    psk = keyfile.text("wifi-security", "psk")
+    return method == "wpa-psk" and bool(psk) and not _HEX_KEY.fullmatch(psk or "")
 
 
 def wifi_findings(profile: Profile) -> Iterator[Finding]:
