@@ -20,7 +20,8 @@ from image_tools.profiles.lint_wifi import wifi_findings
 from resin_toolkit.errors import ConfigInvalid
 
 _SKIPPED = re.compile(r"^\.|~$|\.(ignore|swp|swpx|pem|der|[A-Za-z0-9]{6})$")
-_PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,30}", re.ASCII)
+_PLAIN_KEY = re.compile(r"[a-z][a-z0-9._-]{0,30}", re.ASCII)
+_WITH_SECRETS = ("wifi-security", "802-1x", "wireguard", "vpn-secrets")
 _PLAIN_SECTION = re.compile(r"[A-Za-z0-9 ._-]{1,31}", re.ASCII)
 _RULES = (connection_findings, wifi_findings, eap_findings, address_findings)
 
@@ -82,7 +83,7 @@ def _double_findings(profile: Profile) -> Iterator[Finding]:
     for entry in profile.keyfile.entries:
         place = (entry.section, entry.key)
         if place in seen:
-            shown, before = _shown(entry), seen[place]
+            shown, before = _shown(entry).replace("such key", "a key"), seen[place]
             reason = f"{shown} stands in its section for the second time; line {before} is without effect"
             yield profile.warning("keyfile-twice", entry.line, reason, "Remove one of the two lines.")
         seen[place] = entry.line
@@ -163,8 +164,11 @@ def _is_in(section: str, key: str) -> bool:
 
 
 def _shown(entry: Entry) -> str:
-    """A key's name, unless it looks like something else that came here by mistake: a secret with a "="."""
-    return entry.key if _PLAIN_KEY.fullmatch(entry.key) else "such key"
+    """A key's name, unless it may be a secret with a "=" in it that came here by mistake."""
+    if settings.kind_of(entry.section, entry.key) not in (None, "any"):
+        return entry.key
+    is_plain = _PLAIN_KEY.fullmatch(entry.key) and entry.section not in _WITH_SECRETS
+    return entry.key if is_plain else "such key"
 
 
 def _section_name(section: str) -> str:

@@ -140,6 +140,7 @@ def _wireguard_findings(profile: Profile) -> Iterator[Finding]:
     key, line = profile.text("wireguard", "private-key"), profile.line("wireguard", "private-key")
     if not key:
         if profile.flags("wireguard", "private-key") & 3:
+            line = profile.line("wireguard", "private-key-flags")
             reason = "it leaves its private-key to the desktop (private-key-flags)"
             remedy = f"Remove private-key-flags and add private-key=…. {ASKED_FOR}"
             yield profile.error("profile-agent-secret", line, reason, remedy)

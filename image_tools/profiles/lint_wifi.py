@@ -86,6 +86,7 @@ def _security_findings(profile: Profile) -> Iterator[Finding]:
 def _psk_findings(profile: Profile, method: str, psk: str) -> Iterator[Finding]:
     line = profile.line("wifi-security", "psk")
     if not psk and profile.flags("wifi-security", "psk") & 3:
+        line = profile.line("wifi-security", "psk-flags")
         reason = "it leaves its psk to the desktop (psk-flags)"
         yield profile.error(
             "profile-agent-secret", line, reason, f"Remove psk-flags and add psk=…. {ASKED_FOR}"
