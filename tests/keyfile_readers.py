@@ -30,8 +30,33 @@ def groups(keyfile):
                 found[group][key] = None
     return found
 
+def read_of(keyfile):
+    return NM.keyfile_read(keyfile, "/tmp", NM.KeyfileHandlerFlags.NONE, None, None)
+
+def family(setting):
+    addresses = [setting.get_address(i) for i in range(setting.get_num_addresses())]
+    return {
+        "method": setting.get_method(), "gateway": setting.get_gateway(),
+        "addresses": [f"{a.get_address()}/{a.get_prefix()}" for a in addresses],
+        "dns": [setting.get_dns(i) for i in range(setting.get_num_dns())],
+        "never-default": setting.get_never_default(), "route-metric": setting.get_route_metric(),
+    }
+
+def settings(keyfile):
+    read = read_of(keyfile)
+    valid = read.normalize()[0] and read.verify()
+    found = read.to_dbus(NM.ConnectionSerializationFlags.ALL).unpack()
+    found["ipv4"] = family(read.get_setting_ip4_config())
+    found["ipv6"] = family(read.get_setting_ip6_config())
+    return {"valid": valid, **found}
+
+def rewritten(keyfile):
+    read = read_of(keyfile)
+    read.normalize()
+    return groups(NM.keyfile_write(read, NM.KeyfileHandlerFlags.NONE, None, None))
+
 def connection(keyfile):
-    read = NM.keyfile_read(keyfile, "/tmp", NM.KeyfileHandlerFlags.NONE, None, None)
+    read = read_of(keyfile)
     wifi, security = read.get_setting_wireless(), read.get_setting_wireless_security()
     ssid = wifi.get_ssid() if wifi else None
     valid = read.normalize()[0] and read.verify()
@@ -51,12 +76,12 @@ for line in sys.stdin:
     try:
         data = GLib.Bytes.new(base64.b64decode(question["data"]))
         keyfile.load_from_bytes(data, GLib.KeyFileFlags.NONE)
-        answer = (groups if question["ask"] == "groups" else connection)(keyfile)
+        answer = globals()[question["ask"]](keyfile)
     except GLib.Error as error:
         answer = {"error": error.message}
     except UnicodeDecodeError:
         answer = {"error": "not UTF-8"}
-    print(json.dumps(answer), flush=True)
+    print(json.dumps(answer, default=list), flush=True)
 """
 
 
@@ -79,6 +104,17 @@ class SystemReaders:
             answer["ssid"] = base64.b64decode(answer["ssid"])
         return answer
 
+    def settings(self, data: bytes) -> dict[str, Any]:
+        """Every setting and property as NetworkManager has it on D-Bus, and whether it is `valid`.
+
+        `ipv4` and `ipv6` have addresses, gateway and servers as texts. Bytes are lists of numbers.
+        """
+        return self._ask("settings", data)
+
+    def rewritten(self, data: bytes) -> dict[str, Any]:
+        """Groups, keys and values of the keyfile that NetworkManager writes for what it read."""
+        return self._ask("rewritten", data)
+
     def _ask(self, what: str, data: bytes) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -100,5 +136,5 @@ class SystemReaders:
 
 def nmcli(data: bytes) -> bytes:
     """The keyfile as `nmcli --offline` writes it again, with one property set that it had already."""
-    command = ["nmcli", "--offline", "connection", "modify", "ipv6.method", "auto"]
+    command = ["nmcli", "--offline", "connection", "modify", "connection.autoconnect", "yes"]
     return subprocess.run(command, input=data, capture_output=True, check=True).stdout

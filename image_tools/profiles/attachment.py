@@ -23,7 +23,7 @@ _KEY_LABELS = {
     "TSS2 PRIVATE KEY",
 }
 _CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"}
-_SEQUENCE, _INTEGER, _OBJECT_ID, _VERSION = 0x30, 0x02, 0x06, 0xA0
+_SEQUENCE, _INTEGER, _OCTETS, _OBJECT_ID, _VERSION = 0x30, 0x02, 0x04, 0x06, 0xA0
 
 
 class Content(Enum):
@@ -105,28 +105,40 @@ def _decoded(body: bytes) -> bytes:
 
 def _content_of_der(data: bytes) -> Content:
     """Told by the first tags: RFC 5280 (Certificate), 5958 and 8017 and 5915 (keys), 7292 (PFX)."""
-    outer = _element(data)
-    if outer is None or outer[0] != _SEQUENCE:
+    outer = _elements(data)
+    parts = _elements(outer[0][1]) if outer and outer[0][0] == _SEQUENCE else []
+    if not parts:
         return Content.OTHER
-    tag, inside = _element(outer[1]) or (0, b"")
+    tag, first = parts[0]
     if tag == _INTEGER:
-        return {b"\x00": Content.KEY, b"\x01": Content.KEY, b"\x03": Content.BUNDLE}.get(
-            inside, Content.OTHER
-        )
-    if tag != _SEQUENCE or not inside:
-        return Content.OTHER
-    if inside[0] in (_VERSION, _INTEGER):
+        kinds = {b"\0": Content.KEY, b"\1": Content.KEY, b"\3": Content.BUNDLE}
+        return kinds.get(first, Content.OTHER)
+    inside = _elements(first) if tag == _SEQUENCE else []
+    if _is_signed_part(inside):
         return Content.CERTIFICATE
-    return Content.KEY if inside[0] == _OBJECT_ID else Content.OTHER
+    is_encrypted = [tag for tag, _ in inside[:1]] == [_OBJECT_ID] and [t for t, _ in parts[1:]] == [_OCTETS]
+    return Content.KEY if is_encrypted else Content.OTHER
 
 
-def _element(data: bytes) -> tuple[int, bytes] | None:
-    """Tag and content of the DER element that `data` begins with; None where it is cut short."""
-    if len(data) < 2:
-        return None
-    length, start = data[1], 2
-    if length & 0x80:
-        start += length & 0x7F
-        length = int.from_bytes(data[2:start], "big")
-    content = data[start : start + length]
-    return (data[0], content) if len(content) == length and length else None
+def _is_signed_part(inside: list[tuple[int, bytes]]) -> bool:
+    """Whether it is what a certificate's signature is of; version 1 has a number and an algorithm first."""
+    tags = [tag for tag, _ in inside[:2]]
+    if tags == [_VERSION, _INTEGER]:
+        return True
+    return tags == [_INTEGER, _SEQUENCE] and [tag for tag, _ in _elements(inside[1][1])[:1]] == [_OBJECT_ID]
+
+
+def _elements(data: bytes) -> list[tuple[int, bytes]]:
+    """Tag and content of the DER elements that `data` is made of; none if one is cut short."""
+    found = []
+    while data:
+        length, start = data[1] if len(data) > 1 else 0, 2
+        if length & 0x80:
+            start += length & 0x7F
+            length = int.from_bytes(data[2:start])
+        content = data[start : start + length]
+        if len(content) < length or len(data) < start:
+            return []
+        found.append((data[0], content))
+        data = data[start + length :]
+    return found

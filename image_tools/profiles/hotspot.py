@@ -20,10 +20,10 @@ class Band(StrEnum):
 
     @property
     def channels(self) -> frozenset[int]:
-        """The channels of the band (IEEE 802.11-2020, annex E); a country may forbid some."""
+        """The channels that NetworkManager takes; a country or an adapter may forbid some of them."""
         if self is Band.GHZ_2:
             return frozenset(range(1, 15))
-        return frozenset((*range(36, 65, 4), *range(100, 145, 4), *range(149, 178, 4)))
+        return frozenset((*range(36, 65, 4), *range(100, 141, 4), *range(149, 166, 4)))
 
 
 @dataclass(frozen=True)
