@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from image_tools.config.text import Config
@@ -50,7 +51,7 @@ def public_keys(data: bytes, name: str) -> list[str]:
             f"{name} is in the format of another SSH program.", hint=f"Convert it: `ssh-keygen -i -f {name}`."
         )
     found: dict[tuple[bytes, bytes], str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
         line = line.strip()
         if not line or line.startswith("#"):
             continue
@@ -122,7 +123,7 @@ def _identity(text: str) -> tuple[bytes, bytes]:
     if _is_private(text):
         raise BadValue("This is a private SSH key.", hint="Give the public one: the file that ends in .pub.")
     text = text.strip()
-    if len(text.splitlines()) > 1 or any(character < " " and character != "\t" for character in text):
+    if any(character < " " and character != "\t" for character in text):
         raise BadValue("An SSH key spans more than one line.", hint="Give each key as an entry of its own.")
     options, words = _split(text)
     if len(words) < 2:
@@ -141,16 +142,21 @@ def _identity(text: str) -> tuple[bytes, bytes]:
 
 def _split(text: str) -> tuple[str, list[str]]:
     """Options, and the words that follow them."""
-    words = text.split(None, 2)
-    if words and words[0].encode("utf-8", "replace") in _FIELDS:
+    words = _words(text)
+    if words[0].encode("utf-8", "replace") in _FIELDS:
         return "", words
     quoted = False
     for position, character in enumerate(text):
         if character == '"' and text[position - 1 : position] != "\\":
             quoted = not quoted
         elif character in " \t" and not quoted:
-            return text[:position], text[position:].split(None, 2)
+            return text[:position], _words(text[position:])
     return text, []
+
+
+def _words(text: str) -> list[str]:
+    """Type, blob and comment. Only blanks and tabs separate them: a no-break space does not, to OpenSSH."""
+    return re.split(r"[ \t]+", text.strip(" \t"), maxsplit=2)
 
 
 def _is_sound(kind: bytes, blob: bytes) -> bool:

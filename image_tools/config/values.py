@@ -13,13 +13,10 @@ from resin_toolkit.errors import BadValue
 
 MAX_LABEL = 63
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
-_URL = re.compile(
-    r"https?://(?:[^/?#@\s]*@)?(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::([0-9]{1,5}))?(?:[/?#][^\s]*)?",
-    re.IGNORECASE,
-)
-_DRIVE = re.compile(r"(?:/dev/)?[A-Za-z0-9][A-Za-z0-9/_.-]*", re.ASCII)
-_VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
+_URL = r"https?://(?:[^/?#@\s]*@)?(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::([0-9]{1,5}))?(?:[/?#][^\s]*)?"
+_DRIVE = r"(?:/dev/)?[A-Za-z0-9][A-Za-z0-9/_.-]*"
+_VOLUME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+_PEM = rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----"
 
 
 def hostname(text: str) -> None:
@@ -88,7 +85,7 @@ def time_servers(text: str) -> None:
 
 def web_address(text: str) -> None:
     """An http or https URL with a host. A login in it is never shown."""
-    match = _URL.fullmatch(text)
+    match = re.fullmatch(_URL, text, re.IGNORECASE)
     if not match or not text.isprintable():
         raise BadValue(
             f"{_without_login(text)!r} is not a web address.",
@@ -107,7 +104,7 @@ def one_line(text: str) -> None:
 def drives(text: str) -> None:
     """Names of drives on the device: `nvme0n1 sda`, or with /dev/ before them."""
     for word in _words(text):
-        if not _DRIVE.fullmatch(word):
+        if not re.fullmatch(_DRIVE, word, re.ASCII):
             raise BadValue(
                 f'"{word}" is not the name of a drive.',
                 hint='Give the names with spaces between them: "nvme0n1 sda".',
@@ -117,7 +114,7 @@ def drives(text: str) -> None:
 
 def volume(text: str) -> None:
     """The name of an engine's volume."""
-    if not _VOLUME.fullmatch(text):
+    if not re.fullmatch(_VOLUME, text, re.ASCII):
         raise BadValue(
             f'"{text}" is not the name of a volume.',
             hint="It has letters, digits, and `_`, `.`, `-` after the first.",
@@ -168,7 +165,7 @@ def certificate(text: str) -> None:
         raise BadValue("The certificate is not base64.", hint=once_more) from None
     if b"PRIVATE KEY-----" in pem:
         raise _private_for_certificate()
-    found = _PEM.findall(pem)
+    found = re.findall(_PEM, pem)
     if not found:
         raise BadValue("The certificate holds no PEM certificate.", hint=once_more)
     for body in found:

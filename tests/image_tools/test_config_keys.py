@@ -184,6 +184,7 @@ def test_a_private_key_is_refused_without_showing_it(tmp_path: Path, form: str) 
         (f"ssh-ed25519 {blob(b'ssh-ed25519', bytes(32), b'x')}".encode(), "damaged", "whole line"),
         (f"ssh-ed25519 {blob(b'ssh-ed25519')}".encode(), "damaged", "whole line"),
         (f"ssh-rsa {blob(b'ssh-rsa', b'x', b'x' * 64)}".encode(), "damaged", "whole line"),
+        (ed25519().replace(" ", "\u00a0").encode(), "not an OpenSSH", "ssh-keygen"),
         (f'command="{ed25519()}'.encode(), "not an OpenSSH", "ssh-keygen"),
     ],
 )
@@ -198,7 +199,7 @@ def test_what_is_no_key_is_refused(data: bytes, reason: str, hint: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(
     seeds=st.lists(st.integers(0, 255), min_size=1, max_size=4),
-    comment=st.text(st.characters(categories=("L", "N", "P", "S")), max_size=12),
+    comment=st.text(st.characters(categories=("L", "N", "P", "S", "Zl", "Zp")), max_size=12).map(str.strip),
     end=st.sampled_from(["\n", "\r\n", "\n\n# x\n"]),
 )
 def test_keys_are_read_as_written(seeds: list[int], comment: str, end: str) -> None:
