@@ -90,7 +90,7 @@ def _config_findings(filesystem: FatFileSystem) -> Iterator[Finding]:
     text = data.decode("utf-8", "replace")
     for problem in problems(config):
         severity = Severity.ERROR if problem.code in FATAL else Severity.WARNING
-        line = _line_of(text, problem.name.rpartition(".")[2])
+        line = _line_of(text, problem.name) or _line_of(text, problem.name.rpartition(".")[2])
         yield Finding(problem.code.value, severity, CONFIG, line, problem.message, problem.hint)
 
 
