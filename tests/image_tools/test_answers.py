@@ -252,6 +252,9 @@ def test_one_network_needs_no_list_and_the_home_folder_is_known(monkeypatch: pyt
         ("[[wifi]]\nssid = ''", 2, "name"),
         (f"[[wifi]]\nssid = '{'x' * 33}'", 2, "32"),
         ("[[wifi]]\nssid = [256]", 2, "ssid ="),
+        ("[[wifi]]\nssid = [true]", 2, "ssid ="),
+        ("[[wifi]]\nssid = [1.5]", 2, "ssid ="),
+        ("[[wifi]]\nssid = 'x'\nhidden = true\n[[wifi]]\nssid = 'y'\nhidden = 1", 6, "= true"),
         ("[[wifi]]\nssid = 'x'\nsecurity = 'wep'", 3, "wpa-psk"),
         ("[[wifi]]\nssid = 'x'\nstatic = '10.0.0.1'", 3, "PREFIX"),
         ("[[wifi]]\nssid = 'x'\nstatic = '10.0.0.2/24'\ngateway = '10.1.0.1'", 3, "prefix"),
@@ -499,6 +502,25 @@ def test_a_network_without_a_name_completes_the_only_one() -> None:
 
     assert merged(one, nameless).wifi == (WifiAnswers(ssid=b"x", hidden=True, passphrase=secret),)
     assert merged(two, nameless).wifi == (*two.wifi, *nameless.wifi)
+
+
+def test_networks_of_one_name_are_told_apart_by_their_ids() -> None:
+    under = Answers(wifi=(WifiAnswers(ssid=b"x", id="a"), WifiAnswers(ssid=b"x", id="b")))
+    over = Answers(
+        wifi=(
+            WifiAnswers(ssid=b"x", id="b", priority=1),
+            WifiAnswers(ssid=b"x", priority=2),
+            WifiAnswers(ssid=b"x", id="c"),
+            WifiAnswers(ssid=b"x", priority=3),
+        )
+    )
+
+    assert merged(under, over).wifi == (
+        WifiAnswers(ssid=b"x", id="a", priority=2),
+        WifiAnswers(ssid=b"x", id="b", priority=1),
+        WifiAnswers(ssid=b"x", id="c"),
+        WifiAnswers(ssid=b"x", priority=3),
+    )
 
 
 @settings(max_examples=60, deadline=None)

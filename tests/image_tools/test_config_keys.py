@@ -184,6 +184,7 @@ def test_a_private_key_is_refused_without_showing_it(tmp_path: Path, form: str) 
         (f"ssh-ed25519 {blob(b'ssh-ed25519', bytes(32), b'x')}".encode(), "damaged", "whole line"),
         (f"ssh-ed25519 {blob(b'ssh-ed25519')}".encode(), "damaged", "whole line"),
         (f"ssh-rsa {blob(b'ssh-rsa', b'x', b'x' * 64)}".encode(), "damaged", "whole line"),
+        (f"ssh-rsa {blob(b'ssh-rsa', b'', bytes([255]) * 256)}".encode(), "damaged", "whole line"),
         (ed25519().replace(" ", "\u00a0").encode(), "not an OpenSSH", "ssh-keygen"),
         (f'command="{ed25519()}'.encode(), "not an OpenSSH", "ssh-keygen"),
     ],
