@@ -19,10 +19,10 @@ from image_tools.profiles.lint_rules import Profile
 from image_tools.profiles.lint_wifi import wifi_findings
 from resin_toolkit.errors import ConfigInvalid
 
-_SKIPPED = re.compile(r"^\.|~$|\.(ignore|swp|swpx|pem|der|[A-Za-z0-9]{6})$")
-_PLAIN_KEY = re.compile(r"[a-z][a-z0-9._-]{0,30}", re.ASCII)
+_SKIPPED = r"^\.|~$|\.(ignore|swp|swpx|pem|der|[A-Za-z0-9]{6})$"
+_PLAIN_KEY = r"(?a)[a-z][a-z0-9._-]{0,30}"
 _WITH_SECRETS = ("wifi-security", "802-1x", "wireguard", "vpn-secrets")
-_PLAIN_SECTION = re.compile(r"[A-Za-z0-9 ._-]{1,31}", re.ASCII)
+_PLAIN_SECTION = r"(?a)[A-Za-z0-9 ._-]{1,31}"
 _RULES = (connection_findings, wifi_findings, eap_findings, address_findings)
 
 
@@ -57,7 +57,7 @@ def lint_keyfile(name: str, data: bytes, *, beside: Collection[str] | None = Non
 
 def is_skipped(name: str) -> bool:
     """Whether NetworkManager passes over a file of that name."""
-    return _SKIPPED.search(name) is not None
+    return re.search(_SKIPPED, name) is not None
 
 
 def _name_findings(name: str) -> Iterator[Finding]:
@@ -139,7 +139,7 @@ def _has_its_own_code(entry: Entry) -> bool:
 
 def _unknown_section(profile: Profile, section: str, line: int) -> Finding:
     meant = settings.nearest(section, settings.section_names())
-    shown = f" [{section}]" if meant or _PLAIN_SECTION.fullmatch(section) else ""
+    shown = f" [{section}]" if meant or re.fullmatch(_PLAIN_SECTION, section) else ""
     remedy = f"Did you mean [{meant}]?" if meant else "Compare it with `man nm-settings-keyfile`."
     return profile.warning(
         "keyfile-unknown-section", line, f"NetworkManager has no such section{shown}", remedy
@@ -167,7 +167,7 @@ def _shown(entry: Entry) -> str:
     """A key's name, unless it may be a secret with a "=" in it that came here by mistake."""
     if settings.kind_of(entry.section, entry.key) not in (None, "any"):
         return entry.key
-    is_plain = _PLAIN_KEY.fullmatch(entry.key) and entry.section not in _WITH_SECRETS
+    is_plain = re.fullmatch(_PLAIN_KEY, entry.key) and entry.section not in _WITH_SECRETS
     return entry.key if is_plain else "such key"
 
 

@@ -23,9 +23,9 @@ _MEANT = {"wi": "wifi", "wlan": "wifi", "lan": "ethernet", "eth": "ethernet", "c
 _NEEDS_SECTION = ("wifi", "vlan", "wireguard", "bluetooth")
 _NAMED = ("bond", "bridge", "dummy", "team", "tun", "vrf", "wireguard")
 """Virtual interfaces, which need the name that they are to have."""
-_USUAL_INTERFACE = re.compile(r"(wlan|eth|wwan|usb)\d{1,2}", re.ASCII)
-_INTERFACE = re.compile(r"[^\s/:%\x00-\x1f]{1,15}")
-_APN = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_USUAL_INTERFACE = r"(?a)(wlan|eth|wwan|usb)\d{1,2}"
+_INTERFACE = r"[^\s/:%\x00-\x1f]{1,15}"
+_APN = r"(?a)[A-Za-z0-9._-]{1,64}"
 _PEER = "wireguard-peer."
 
 
@@ -99,11 +99,11 @@ def _interface_findings(profile: Profile) -> Iterator[Finding]:
             reason = f"a {profile.type} needs the name that its interface is to have"
             remedy = "Add interface-name=… to [connection]."
             yield profile.error("profile-interface-name", line, reason, remedy)
-    elif name != "*" and (not _INTERFACE.fullmatch(name) or name in (".", "..", "all", "default")):
+    elif name != "*" and (not re.fullmatch(_INTERFACE, name) or name in (".", "..", "all", "default")):
         reason = "no interface can have the name in interface-name"
         remedy = "A name has 15 characters at the most, no space, no slash, no colon and no percent sign."
         yield profile.error("profile-interface-name", line, reason, remedy)
-    elif profile.type in ("wifi", "ethernet") and not _USUAL_INTERFACE.fullmatch(name):
+    elif profile.type in ("wifi", "ethernet") and not re.fullmatch(_USUAL_INTERFACE, name):
         reason = f"it is for an interface named {name} only"
         remedy = "Remove the line, unless the board has it; most have wlan0 and eth0."
         yield profile.warning("profile-interface", line, reason, remedy)
@@ -117,7 +117,7 @@ def _gsm_findings(profile: Profile) -> Iterator[Finding]:
             yield profile.warning(
                 "profile-apn", line, reason, "Add apn=… to [gsm], as the provider tells it."
             )
-    elif not _APN.fullmatch(apn):
+    elif not re.fullmatch(_APN, apn):
         reason = "the APN has characters that none can have"
         remedy = "An APN has 1 to 64 letters, digits, full stops, hyphens and underscores."
         yield profile.error("profile-apn", line, reason, remedy)

@@ -24,7 +24,7 @@ _COPIED_TO = "/etc/NetworkManager/system-connections/"
 _METHODS = "leap|md5|tls|peap|ttls|sim|fast|pwd|external"
 _WITH_PASSWORD = ("leap", "md5", "peap", "ttls", "fast", "pwd")
 _WITH_PHASE_2 = ("peap", "ttls")
-_OF_WORKSTATION = re.compile(r"/(home|Users|root|tmp|media|run/(user|media)|var/home)/|~|[A-Za-z]:[\\/]")
+_OF_WORKSTATION = r"/(home|Users|root|tmp|media|run/(user|media)|var/home)/|~|[A-Za-z]:[\\/]"
 _SECTION = "802-1x"
 
 
@@ -111,7 +111,7 @@ def _certificate_findings(profile: Profile) -> Iterator[Finding]:
 
 
 def _misplaced(path: str, profile: Profile) -> str | None:
-    if _OF_WORKSTATION.match(path):
+    if re.match(_OF_WORKSTATION, path):
         return "lies on the workstation, where the device does not find it"
     for folder in (CONNECTIONS_ON_DEVICE, _COPIED_TO):
         path = path.removeprefix(folder)

@@ -20,7 +20,7 @@ _METHODS = {
     4: ("auto", "link-local", "manual", "shared", "disabled"),
     6: ("ignore", "auto", "dhcp", "link-local", "manual", "shared", "disabled"),
 }
-_ADDRESS = re.compile(r"address(es)?\d*", re.ASCII)
+_ADDRESS = r"(?a)address(es)?\d*"
 _NO_ADDRESSES = ("disabled", "ignore", "link-local")
 _NO_DNS = {4: ("disabled", "link-local", "shared"), 6: ("disabled", "ignore", "link-local")}
 
@@ -38,7 +38,8 @@ def address_findings(profile: Profile) -> Iterator[Finding]:
 
 def _is_address(profile: Profile, entry: Entry) -> bool:
     return (
-        _ADDRESS.fullmatch(entry.key) is not None and profile.keyfile.entry(entry.section, entry.key) is entry
+        re.fullmatch(_ADDRESS, entry.key) is not None
+        and profile.keyfile.entry(entry.section, entry.key) is entry
     )
 
 

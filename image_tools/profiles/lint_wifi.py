@@ -12,7 +12,7 @@ from image_tools.profiles.wifi import check_passphrase, check_ssid
 from resin_toolkit.errors import BadValue
 
 SAMPLE_PASSPHRASE = "super_secret_wifi_password"
-_HEX_KEY = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
+_HEX_KEY = r"(?a)[0-9A-Fa-f]{64}"
 _METHODS = ("none", "ieee8021x", "wpa-none", "wpa-psk", "wpa-eap", "wpa-eap-suite-b-192", "sae", "owe")
 _WITH_EAP = ("ieee8021x", "wpa-eap", "wpa-eap-suite-b-192")
 _WITH_PSK = ("wpa-psk", "sae", "wpa-none")
@@ -27,7 +27,7 @@ def is_plain_passphrase(keyfile: Keyfile) -> bool:
     """Whether it holds a passphrase where the derived key would do: for WPA-PSK, not for SAE."""
     method = (keyfile.text("wifi-security", "key-mgmt") or "").strip().lower()
     psk = keyfile.text("wifi-security", "psk")
-    return method == "wpa-psk" and bool(psk) and not _HEX_KEY.fullmatch(psk or "")
+    return method == "wpa-psk" and bool(psk) and not re.fullmatch(_HEX_KEY, psk or "")
 
 
 def wifi_findings(profile: Profile) -> Iterator[Finding]:
@@ -94,7 +94,7 @@ def _psk_findings(profile: Profile, method: str, psk: str) -> Iterator[Finding]:
     elif not psk:
         remedy = f"Add psk=… to [wifi-security]. {ASKED_FOR}"
         yield profile.error("profile-psk", line, "it has no psk", remedy)
-    elif method == "sae" and _HEX_KEY.fullmatch(psk):
+    elif method == "sae" and re.fullmatch(_HEX_KEY, psk):
         reason = "the psk is 64 hex digits, and SAE takes the passphrase itself"
         yield profile.warning("profile-sae-key", line, reason, "Put the passphrase there, or use wpa-psk.")
     elif method != "sae":

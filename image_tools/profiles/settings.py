@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
 
 VERSION = "1.42.4"
 """The release of NetworkManager whose settings these are; keys of older and newer ones were added."""
 
 _FILE = "networkmanager-settings.txt"
 _PEER = "wireguard-peer."
-_NUMBER = re.compile(r"(?<=[a-z.])\d+(?=$|_)", re.ASCII)
+_NUMBER = r"(?a)(?<=[a-z.])\d+(?=$|_)"
 
 
 def section_names() -> list[str]:
@@ -47,7 +46,7 @@ def kind_of(section: str, key: str) -> str | None:
     keys = keys_of(section)
     if keys is None:
         return None
-    kind = keys.get(key) or keys.get(_NUMBER.sub("#", key, count=1))
+    kind = keys.get(key) or keys.get(re.sub(_NUMBER, "#", key, count=1))
     if kind is not None:
         return kind
     return next((kind for name, kind in keys.items() if name[-1] == "*" and key.startswith(name[:-1])), None)
@@ -63,4 +62,6 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
 
 @cache
 def _text() -> str:
+    from pathlib import Path
+
     return Path(__file__).with_name(_FILE).read_text(encoding="ascii")

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ipaddress import IPv4Interface, IPv6Interface
 
-_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])([0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}", re.ASCII)
-_MAC_BYTES = re.compile(r"(\d{1,3};){6}", re.ASCII)
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
-_INTEGER = re.compile(r"[+-]?(0[xX][0-9A-Fa-f]+|\d+)", re.ASCII)
-_ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]]+):(\d{1,5})", re.ASCII)
-_WGKEY = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=", re.ASCII)
-_ADDRESS_PARTS = re.compile(r"\s*[,;/\s]\s*")
+_MAC = r"(?a)[0-9A-Fa-f]{2}([:-])([0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}"
+_MAC_BYTES = r"(?a)(\d{1,3};){6}"
+_UUID = r"(?a)[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_INTEGER = r"(?a)[+-]?(0[xX][0-9A-Fa-f]+|\d+)"
+_ENDPOINT = r"(?a)(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]]+):(\d{1,5})"
+_WGKEY = r"(?a)[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="
+_ADDRESS_PARTS = r"\s*[,;/\s]\s*"
 
 
 def problem(kind: str, text: str) -> str | None:
@@ -40,12 +40,12 @@ def problem(kind: str, text: str) -> str | None:
 
 
 def is_uuid(text: str) -> bool:
-    return _UUID.fullmatch(text) is not None
+    return re.fullmatch(_UUID, text) is not None
 
 
 def is_wireguard_key(text: str) -> bool:
     """Whether it is 32 bytes in base64."""
-    return _WGKEY.fullmatch(text) is not None
+    return re.fullmatch(_WGKEY, text) is not None
 
 
 def interface(text: str, version: int) -> IPv4Interface | IPv6Interface | None:
@@ -90,7 +90,7 @@ def is_ip(text: str, version: int) -> bool:
 
 def _split_address(text: str) -> tuple[str, str, str]:
     """Address, prefix and gateway of `ADDRESS/PREFIX,GATEWAY`, and of the older `ADDRESS;PREFIX;GATEWAY;`."""
-    parts = [*_ADDRESS_PARTS.split(text.strip()), "", "", ""]
+    parts = [*re.split(_ADDRESS_PARTS, text.strip()), "", "", ""]
     first = text.strip()[len(parts[0]) :].lstrip()[:1]
     # "1.2.3.4,1.2.3.1" has a gateway and no prefix.
     if first == "," and ("." in parts[1] or ":" in parts[1]):
@@ -111,15 +111,15 @@ def _list_problem(kind: str, text: str) -> str | None:
 def _integer_problem(bounds: str, text: str) -> str | None:
     least, most = map(int, bounds.split(".."))
     word = text.strip()
-    is_plain = _INTEGER.fullmatch(word) and len(word) < 25
+    is_plain = re.fullmatch(_INTEGER, word) and len(word) < 25
     value = int(word, 16 if "x" in word.lower() else 10) if is_plain else None
     return None if value is not None and least <= value <= most else f"a number from {least} to {most}"
 
 
 def _mac_problem(words: str, text: str) -> str | None:
-    if _MAC.fullmatch(text) or (words and text in words.split("|")):
+    if re.fullmatch(_MAC, text) or (words and text in words.split("|")):
         return None
-    if _MAC_BYTES.fullmatch(text) and all(int(part) < 256 for part in split_list(text)):
+    if re.fullmatch(_MAC_BYTES, text) and all(int(part) < 256 for part in split_list(text)):
         return None
     others = f", or one of {', '.join(words.split('|'))}" if words else ""
     return f"a hardware address such as 00:22:68:12:79:A2{others}"
@@ -152,7 +152,7 @@ def _address_problem(version: int) -> Callable[[str], str | None]:
 def _route_problem(version: int) -> Callable[[str], str | None]:
     def check(text: str) -> str | None:
         destination, _, hop = _split_address(text)
-        metric = [*_ADDRESS_PARTS.split(text.strip()), "", "", "", ""][3]
+        metric = [*re.split(_ADDRESS_PARTS, text.strip()), "", "", "", ""][3]
         is_hop = not hop or hop.isdecimal() or is_ip(hop, version)
         if interface(text, version) is None or not destination or not is_hop:
             return f"NETWORK/PREFIX,GATEWAY,METRIC of IPv{version} with a prefix up to {_most(version)}"
@@ -179,7 +179,7 @@ def _file_problem(text: str) -> str | None:
 
 
 def _endpoint_problem(text: str) -> str | None:
-    found = _ENDPOINT.fullmatch(text)
+    found = re.fullmatch(_ENDPOINT, text)
     return None if found and 0 < int(found.group(2)) < 65536 else "a host and a port: vpn.example.com:51820"
 
 
