@@ -28,6 +28,12 @@ NO_PROXY = "system-proxy/no_proxy"
 _LARGEST = 1 << 20
 _LARGEST_CONFIG = 4 << 20
 _UNUSED = ".ignore"
+_LOOKED_AT = (
+    ("connection", "id"),
+    ("connection", "uuid"),
+    ("wifi-security", "key-mgmt"),
+    ("wifi-security", "psk"),
+)
 _BEGIN = b"-----BEGIN "
 _PRIVATE_KEY = re.compile(rb"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----")
 _ENCRYPTED = re.compile(rb"-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED")
@@ -176,7 +182,7 @@ def _used_keyfile(file: _File) -> Keyfile | None:
         return None
     try:
         keyfile = read_keyfile(mended(file.data), file.name)
-        for section, key in (("connection", "id"), ("connection", "uuid"), ("wifi-security", "psk")):
+        for section, key in _LOOKED_AT:
             keyfile.text(section, key)
     except ConfigInvalid:
         return None

@@ -109,6 +109,7 @@ CASES: list[tuple[str, Severity, str, int | None, Files, Files]] = [
         {"system-connections/resin-sample.ignore": SAMPLE},
     ),
     ("keyfile-syntax", E, HOME, 1, {HOME: "nonsense"}, {f"{HOME}.ignore": "nonsense"}),
+    ("keyfile-escape", E, HOME, 8, {HOME: wireless(SECRET, "\\q")}, {HOME: wireless(SECRET, "sae")}),
     ("keyfile-bom", E, HOME, 1, {HOME: "\ufeff" + wired()}, {HOME: wired()}),
     ("keyfile-crlf", W, HOME, 1, {HOME: wired().replace("\n", "\r\n")}, {HOME: wired()}),
     (
