@@ -20,7 +20,7 @@ CODES = {
     "profile-no-connection": "The profile has no [connection] section.",
     "profile-no-id": "The profile has no id.",
     "profile-no-uuid": "The profile has no uuid; NetworkManager makes one up from the file's name.",
-    "profile-uuid": "The uuid is none; some releases refuse the profile.",
+    "profile-uuid": "The uuid is none, for which NetworkManager refuses the profile.",
     "profile-no-type": "The profile does not say what it is.",
     "profile-type": "NetworkManager has no such type of connection.",
     "profile-no-section": "The section that the type of connection needs is missing.",

@@ -54,7 +54,7 @@ def _uuid_findings(profile: Profile) -> Iterator[Finding]:
         yield profile.warning("profile-no-uuid", line, reason, "Add uuid=…, as `uuidgen` prints one.")
     elif not values.is_uuid(uuid):
         reason = "it has a uuid that is none"
-        yield profile.warning("profile-uuid", line, reason, "Remove the line, or run `uuidgen`.")
+        yield profile.error("profile-uuid", line, reason, "Remove the line, or run `uuidgen`.")
 
 
 def _type_findings(profile: Profile) -> Iterator[Finding]:

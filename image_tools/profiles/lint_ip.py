@@ -29,7 +29,7 @@ def address_findings(profile: Profile) -> Iterator[Finding]:
     """Whether the addresses can be set as they stand."""
     for version in (4, 6):
         section = f"ipv{version}"
-        if any(entry.section == section for entry in profile.keyfile.entries):
+        if section in profile.sections:
             addresses = [entry for entry in profile.entries(section) if _is_address(profile, entry)]
             yield from _method_findings(profile, version, addresses)
             yield from _prefix_findings(profile, addresses)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MAC = r"(?a)[0-9A-Fa-f]{2}([:-])([0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}"
 _MAC_BYTES = r"(?a)(\d{1,3};){6}"
-_UUID = r"(?a)[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_UUID = r"(?a)[0-9a-fA-F]{40}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _INTEGER = r"(?a)[+-]?(0[xX][0-9A-Fa-f]+|\d+)"
 _ENDPOINT = r"(?a)(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]]+):(\d{1,5})"
 _WGKEY = r"(?a)[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="
@@ -40,6 +40,7 @@ def problem(kind: str, text: str) -> str | None:
 
 
 def is_uuid(text: str) -> bool:
+    """Whether it is a UUID, or the 40 hex digits that the oldest releases made."""
     return re.fullmatch(_UUID, text) is not None
 
 

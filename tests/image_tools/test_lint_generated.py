@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from keyfile_cases import CASES
 from keyfile_readers import SYSTEM_PYTHON, SystemReaders
 from profile_strategies import any_profile
 
 from image_tools.profiles import Profile, settings
+from image_tools.profiles.finding import Severity
 from image_tools.profiles.lint import lint_keyfile
 
 WIFI = "[connection]\nid=x\nuuid=7d0ab2c8-7b9b-4b47-b6b4-f5d5e6f2d6f0\ntype=wifi\n[wifi]\nssid=x\n"
@@ -155,3 +157,11 @@ def test_an_address_that_passes_is_one_for_networkmanager(readers: SystemReaders
     data = f"{WIFI}[ipv4]\nmethod=manual\naddress1={text}\n".encode()
     if not any(finding.is_error for finding in lint_keyfile("x", data)):
         assert readers.network_manager(data)["valid"]
+
+
+def test_networkmanager_refuses_no_near_miss(readers: SystemReaders) -> None:
+    """What is clean here can be used there; and what it refuses is an error here, not a warning."""
+    for code, severity, line, bad, near in CASES:
+        assert "error" not in readers.network_manager(near), (code, line, near)
+        if severity is Severity.WARNING:
+            assert "error" not in readers.network_manager(bad), (code, line, bad)

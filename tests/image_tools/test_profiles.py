@@ -359,6 +359,7 @@ def _file(*, connection: str = "", wifi: str = "", security: str = "", more: str
         (b"[connection]\nid=x\ntype=wifi\n", "no \\[wifi\\]"),
         (b"[connection]\nid=x\ntype=wifi\n[wifi]\n", "no ssid"),
         (b"[connection]\nid=x\ntype=wifi\n[wifi]\nssid=" + b"x" * 33, "33 bytes"),
+        (_file(connection="uuid=1234"), "uuid"),
         (_file(security="psk=12345678"), "key-mgmt"),
         (_file(security="key-mgmt=wpa2-psk\npsk=12345678"), "wpa2-psk"),
         (_file(security="key-mgmt=wpa-psk"), "no psk"),
@@ -385,7 +386,6 @@ def test_a_file_that_can_never_work_is_refused(data: bytes, reason: str) -> None
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (_file(connection="uuid=1234"), "profile-uuid"),
         (_file(connection="permissions=user:alice:;"), "profile-permissions"),
         (_file(connection="autoconnect=false"), "profile-autoconnect"),
         (_file(connection="interface-name=wlp3s0"), "profile-interface"),
