@@ -1,106 +1,60 @@
-"""The options that say how to configure an image, and how they become a request. Several verbs take them."""
+"""From answers to a request: reads the files and secrets that they name, and asks for what is missing."""
 
 from __future__ import annotations
 
 import os
-import sys
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from resin_toolkit.errors import BadValue, Usage
+from commands._configure_options import PASSPHRASE_VARIABLE, ConfigureOptions
+from commands._secrets import STDIN, read_secret, required_secret
+from resin_toolkit.errors import BadValue, ConfigInvalid, Notice, Usage
 from resin_toolkit.report import Report
 
 if TYPE_CHECKING:
-    from image_tools.configuration import ConnectionFile, Request
+    from image_tools import profiles
+    from image_tools.answers import Answers, SecretReference, WifiAnswers
+    from image_tools.answers.model import NetworkAnswers
+    from image_tools.configuration import ConnectionFile, PlacedFile, Request
 
-PASSPHRASE_VARIABLE = "RESIN_WIFI_PASSPHRASE"
-_LARGEST_PASSPHRASE_FILE = 4096
-
-
-class Security(Enum):
-    """How a Wi-Fi network is secured."""
-
-    WPA_PSK = "wpa-psk"
-    OPEN = "open"
-
-
-@dataclass(frozen=True)
-class ConfigureOptions:
-    """What to configure, as typed."""
-
-    wifi: Annotated[bool, typer.Option("--wifi", help="Add a Wi-Fi network; asks for what is missing.")] = (
-        False
-    )
-    ssid: Annotated[str | None, typer.Option("--ssid", metavar="TEXT", help="Name of the Wi-Fi network.")] = (
-        None
-    )
-    passphrase_file: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help=f"Where its passphrase is (- is stdin); else ${PASSPHRASE_VARIABLE}, or asked for.",
-        ),
-    ] = None
-    security: Annotated[
-        Security | None, typer.Option(help="How it is secured; by default wpa-psk.", show_default=False)
-    ] = None
-    hidden: Annotated[bool, typer.Option("--hidden", help="The network does not announce its name.")] = False
-    hostname: Annotated[str | None, typer.Option(metavar="NAME", help="Host name, and name in mDNS.")] = None
-    persistent_logging: Annotated[
-        bool | None,
-        typer.Option(
-            "--persistent-logging/--no-persistent-logging", help="Keep the device's logs on its disk."
-        ),
-    ] = None
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set a key of config.json; dots nest."),
-    ] = None
-    unset: Annotated[
-        list[str] | None, typer.Option("--unset", metavar="KEY", help="Remove a key of config.json.")
-    ] = None
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Merge this JSON file into config.json.")
-    ] = None
-    connection: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="Add this NetworkManager keyfile, after a check."),
-    ] = None
-
-    @property
-    def wants_wifi(self) -> bool:
-        parts = (self.ssid, self.passphrase_file, self.security)
-        return self.wifi or self.hidden or any(part is not None for part in parts)
-
-    @property
-    def given(self) -> bool:
-        """Whether anything was asked for."""
-        return self != ConfigureOptions()
+_PASSPHRASE_HINT = f"Give --passphrase-file FILE (- is stdin) or ${PASSPHRASE_VARIABLE}, or --security open."
 
 
 def request_of(options: ConfigureOptions, report: Report) -> Request:
-    """The request that the options make; asks for what is missing. Raises Usage, BadValue or an OSError."""
-    from image_tools.configuration import ConnectionFile, Request
-    from image_tools.profiles.keyfile import mended
+    """The request that the options make, laid over the file of answers that they name.
 
-    sets = [_assignment(text) for text in options.set_ or ()]
-    if options.hostname is not None:
-        sets.append(("hostname", options.hostname))
-    if options.persistent_logging is not None:
-        sets.append(("persistentLogging", str(options.persistent_logging).lower()))
-    connections = [ConnectionFile(path.name, mended(path.read_bytes())) for path in options.connection or ()]
-    if options.wants_wifi:
-        connections.append(_wifi(options, report))
-    return Request(
-        sets=tuple(sets),
-        unsets=tuple(options.unset or ()),
-        merge=_parsed(options.config) if options.config is not None else None,
-        connections=tuple(connections),
+    Asks for what is missing. Raises Usage, BadValue or an OSError.
+    """
+    from image_tools.configuration import Request, combined
+
+    answers = all_answers(options)
+    request = Request(
+        sets=(*answers.sets, *(_assignment(text) for text in options.set_ or ())),
+        unsets=answers.unset,
+        merge=_merge(answers),
+        replace=bool(answers.replace),
+        ssh_keys=tuple(key for path in answers.ssh_keys for key in _public_keys(path)),
+        connections=tuple(_given_connections(answers)),
+        removed=answers.remove_connections,
+        files=tuple(_proxy_files(answers, report)),
     )
+    for profile in list(_profiles(answers, report)):
+        request = combined(request, Request.of_profile(profile))
+    return request
+
+
+def all_answers(options: ConfigureOptions) -> Answers:
+    """What the options and the file of answers say together; the options count more."""
+    from commands._typed_answers import answers_of
+    from image_tools.answers import merged, read_answers
+
+    typed = answers_of(options)
+    if options.from_ is None:
+        return typed
+    file = options.from_
+    return merged(read_answers(file.read_bytes(), str(file), file.absolute().parent), typed)
 
 
 def ask_for_everything(report: Report, config: dict[str, object]) -> ConfigureOptions:
@@ -108,7 +62,7 @@ def ask_for_everything(report: Report, config: dict[str, object]) -> ConfigureOp
     current = config.get("hostname")
     shown = f" [{current}]" if isinstance(current, str) else ""
     hostname = report.ask(f"Host name{shown}, empty to leave it", check=_check_hostname)
-    ssid = report.ask("Wi-Fi network to join, empty for none", check=lambda text: text and _ssid(text))
+    ssid = _ask_ssid(report, "Wi-Fi network to join, empty for none", optional=True)
     logging = report.ask("Keep logs on the device's disk? yes, no, empty to leave it", check=_check_answer)
     return ConfigureOptions(
         hostname=hostname or None,
@@ -117,91 +71,227 @@ def ask_for_everything(report: Report, config: dict[str, object]) -> ConfigureOp
     )
 
 
-def _wifi(options: ConfigureOptions, report: Report) -> ConnectionFile:
-    from image_tools.configuration import ConnectionFile
-    from image_tools.profiles import WifiProfile
+def _profiles(answers: Answers, report: Report) -> Iterator[profiles.Profile]:
+    from image_tools import profiles
 
-    text = options.ssid
-    if text is None:
+    for wifi in answers.wifi:
+        yield _wifi(wifi, report)
+    if (cable := answers.ethernet) is not None:
+        addressing = replace(_addressing(cable), shared=bool(cable.shared))
+        yield profiles.EthernetProfile(cable.id or "ethernet", cable.priority, addressing)
+    if (modem := answers.cellular) is not None:
+        if modem.apn is None:
+            raise Usage("A modem's profile needs its APN.", hint="Give it with --cellular APN.")
+        yield profiles.CellularProfile(
+            modem.apn,
+            number=modem.number,
+            username=modem.username,
+            password=_optional_secret(modem.password, "Password of the APN", report),
+            pin=_optional_secret(modem.pin, "PIN of the SIM", report),
+            id=modem.id or "cellular",
+            priority=modem.priority,
+        )
+    if (hotspot := answers.hotspot) is not None:
+        if hotspot.ssid is None:
+            raise Usage("A hotspot needs its name.", hint="Give it with --hotspot SSID.")
+        passphrase = required_secret(
+            hotspot.passphrase,
+            "Passphrase of the hotspot",
+            report,
+            hint="Give it with --hotspot-passphrase-file.",
+            check=profiles.check_passphrase,
+        )
+        yield profiles.HotspotProfile(
+            hotspot.ssid,
+            passphrase,
+            id=hotspot.id,
+            band=None if hotspot.band is None else profiles.Band(hotspot.band),
+            channel=hotspot.channel,
+            priority=hotspot.priority,
+            addressing=replace(_addressing(hotspot), shared=True),
+        )
+
+
+def _addressing(network: NetworkAnswers) -> profiles.Addressing:
+    from image_tools.profiles import Addressing
+
+    return Addressing(
+        static=network.static,
+        gateway=network.gateway,
+        dns=network.dns,
+        never_default=bool(network.never_default),
+        route_metric=network.route_metric,
+    )
+
+
+def _wifi(wifi: WifiAnswers, report: Report) -> profiles.WifiProfile:
+    from image_tools import profiles
+
+    ssid = wifi.ssid
+    if ssid is None:
         if not report.interactive:
             raise Usage("A Wi-Fi network needs its name.", hint="Give it with --ssid.")
-        text = report.ask("Wi-Fi network (SSID)", check=_ssid)
-    ssid = _ssid(text)
-    passphrase = _passphrase(options, report, ssid)
-    profile = WifiProfile(ssid, passphrase, hidden=options.hidden)
-    return ConnectionFile(profile.file_name, profile.keyfile())
+        ssid = os.fsencode(_ask_ssid(report, "Wi-Fi network (SSID)"))
+    profiles.check_ssid(ssid)
+    security = None if wifi.security is None else profiles.Security(wifi.security)
+    is_company = security is not None and security.eap is not None
+    return profiles.WifiProfile(
+        ssid,
+        None if is_company else _passphrase(wifi, ssid, security, report),
+        hidden=bool(wifi.hidden),
+        id=wifi.id,
+        security=security,
+        plain_passphrase=bool(wifi.plain_passphrase),
+        enterprise=_enterprise(wifi, security, report) if is_company else None,
+        priority=wifi.priority,
+        addressing=_addressing(wifi),
+    )
 
 
-def _passphrase(options: ConfigureOptions, report: Report, ssid: bytes) -> str | None:
-    from image_tools.profiles import WifiProfile
+def _passphrase(
+    wifi: WifiAnswers, ssid: bytes, security: profiles.Security | None, report: Report
+) -> str | None:
+    from image_tools import profiles
 
-    if options.security is Security.OPEN:
-        if options.passphrase_file is not None:
-            raise Usage(
-                "An open network has no passphrase.", hint="Leave out --security open or --passphrase-file."
-            )
+    if security is profiles.Security.OPEN:
         return None
-    if options.passphrase_file is not None:
-        if options.passphrase_file == "-" and report.interactive:
-            return report.ask_secret("Passphrase", check=lambda text: WifiProfile(ssid, text))
-        return _read_passphrase(options.passphrase_file)
-    if PASSPHRASE_VARIABLE in os.environ:
-        return os.environ[PASSPHRASE_VARIABLE]
-    if not report.interactive:
-        raise Usage(
-            "The Wi-Fi network needs a passphrase.",
-            hint=f"Give --passphrase-file FILE (- is stdin) or ${PASSPHRASE_VARIABLE}, or --security open.",
-        )
 
     def check(text: str) -> None:
-        if text or options.security is not None:
-            WifiProfile(ssid, text)
+        if text or security is not None or wifi.passphrase is not None:
+            profiles.WifiProfile(ssid, text, security=security)
 
-    return report.ask_secret("Passphrase (empty for an open network)", check=check) or None
+    question = "Passphrase"
+    if security is None and wifi.passphrase is None:
+        question = "Passphrase (empty for an open network)"
+    if wifi.passphrase is None and not report.interactive:
+        raise Usage("The Wi-Fi network needs a passphrase.", hint=_PASSPHRASE_HINT)
+    return required_secret(wifi.passphrase, question, report, hint=_PASSPHRASE_HINT, check=check) or None
 
 
-def _read_passphrase(file: str) -> str:
-    """The first line of a file, or of stdin."""
-    if file == "-":
-        if sys.stdin is None:
-            raise BadValue("There is no stdin to read the passphrase from.", hint="Name a file.")
-        data = sys.stdin.buffer.read(_LARGEST_PASSPHRASE_FILE + 1)
-    else:
-        with Path(file).open("rb") as stream:
-            data = stream.read(_LARGEST_PASSPHRASE_FILE + 1)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = ""
-    line = text.removesuffix("\n").removesuffix("\r")
-    if not line or "\n" in line or len(data) > _LARGEST_PASSPHRASE_FILE:
-        raise BadValue(
-            f"{'stdin' if file == '-' else file} does not hold one passphrase.",
-            hint="Put the passphrase alone on its first line.",
-        )
-    return line
+def _enterprise(wifi: WifiAnswers, security: profiles.Security | None, report: Report) -> profiles.Enterprise:
+    from image_tools import profiles
+
+    identity = wifi.identity
+    if identity is None:
+        if not report.interactive:
+            raise Usage("A company's network asks who the device is.", hint="Give it with --identity.")
+        identity = report.ask("Identity (user name)")
+    password = None
+    if security is not profiles.Security.TLS:
+        hint = f"Give it with --passphrase-file FILE (- is stdin) or ${PASSPHRASE_VARIABLE}."
+        password = required_secret(wifi.password, f"Password of {identity}", report, hint=hint)
+    return profiles.Enterprise(
+        identity,
+        password=password,
+        anonymous_identity=wifi.anonymous_identity,
+        ca_cert=_attachment(wifi.ca_cert),
+        client_cert=_attachment(wifi.client_cert),
+        private_key=_attachment(wifi.private_key),
+        private_key_password=_optional_secret(
+            wifi.private_key_password, "Passphrase of the private key", report
+        ),
+        domain_suffix_match=wifi.domain_suffix_match,
+        phase2=profiles.Phase2(wifi.phase2) if wifi.phase2 else profiles.Phase2.MSCHAPV2,
+    )
+
+
+def _attachment(path: Path | None) -> profiles.Attachment | None:
+    from image_tools.profiles import Attachment
+
+    return None if path is None else Attachment(path.name, path.read_bytes())
+
+
+def _optional_secret(reference: SecretReference | None, question: str, report: Report) -> str | None:
+    return None if reference is None else read_secret(reference, question, report)
+
+
+def uses_stdin(options: ConfigureOptions) -> bool:
+    """Whether a secret is to come from stdin."""
+    files = (options.passphrase_file, options.private_key_passphrase_file, options.gsm_password_file)
+    return str(STDIN) in (*files, options.pin_file, options.hotspot_passphrase_file)
+
+
+def _proxy_files(answers: Answers, report: Report) -> Iterator[PlacedFile]:
+    from image_tools.configuration import NO_PROXY_PATH, PROXY_PATH, PlacedFile
+
+    if answers.proxy is None:
+        return
+    from image_tools import proxy
+
+    if (url := answers.proxy.url) is not None:
+        text = url if isinstance(url, str) else read_secret(url, "URL of the proxy", report)
+        parsed = proxy.ProxyUrl.parse(text)
+        if isinstance(url, str) and parsed.password is not None:
+            told = "The proxy's password was typed, where other users of this computer can see it."
+            report.warn(
+                Notice("proxy-password-typed", f"{told} A file of answers can name a file with the URL.")
+            )
+        report.warn(*proxy.proxy_notices(parsed))
+        yield PlacedFile(PROXY_PATH, proxy.redsocks_conf(parsed), f"proxy {parsed}")
+    if entries := answers.proxy.no_proxy:
+        yield PlacedFile(NO_PROXY_PATH, proxy.no_proxy(entries), ", ".join(entries))
+
+
+def _given_connections(answers: Answers) -> Iterator[ConnectionFile]:
+    from image_tools.configuration import ConnectionFile
+    from image_tools.profiles import mended
+
+    for path in answers.connections:
+        yield ConnectionFile(path.name, mended(path.read_bytes()))
+
+
+def _merge(answers: Answers) -> dict[str, object] | None:
+    """What is laid over config.json: a file, and what a file of answers has in its own [config]."""
+    from image_tools.config import merge
+
+    file = None if answers.config_file is None else _parsed(answers.config_file)
+    if not answers.config:
+        return file
+    return merge(file or {}, dict(answers.config))[0]
+
+
+def _public_keys(path: Path) -> list[str]:
+    from image_tools.config import public_keys
+
+    return public_keys(path.read_bytes(), str(path))
 
 
 def _parsed(file: Path) -> dict[str, object]:
     from image_tools.config import parse
 
-    return parse(file.read_bytes(), str(file))
+    try:
+        return parse(file.read_bytes(), str(file))
+    except ConfigInvalid as error:
+        raise BadValue(error.message, hint="Mend the file.") from error
 
 
 def _assignment(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not equals or not name:
+    if not equals or not name or not name.isprintable():
         # The text may hold a secret, so it is not repeated.
         raise Usage("--set takes KEY=VALUE.", hint="For example --set hostname=kitchen.")
     return name, value
 
 
-def _ssid(text: str) -> bytes:
-    from image_tools.profiles.wifi import check_ssid
+def _ask_ssid(report: Report, question: str, *, optional: bool = False) -> str:
+    """The name of a network, which may be picked by its number out of those that the workstation knows."""
+    from image_tools.profiles import check_ssid
+    from resin_toolkit.workstation import wifi_networks
 
-    ssid = os.fsencode(text)
-    check_ssid(ssid)
-    return ssid
+    networks = wifi_networks()
+    for number, network in enumerate(networks, start=1):
+        about = "not in reach" if network.signal is None else f"{network.signal}%"
+        report.say(f"  {number}  {network.ssid} ({about})")
+
+    def picked(text: str) -> str:
+        is_number = text.isdecimal() and 1 <= int(text) <= len(networks)
+        return networks[int(text) - 1].ssid if is_number else text
+
+    def check(text: str) -> None:
+        if text or not optional:
+            check_ssid(os.fsencode(picked(text)))
+
+    return picked(report.ask(f"{question}{', or its number' if networks else ''}", check=check))
 
 
 def _check_hostname(text: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from commands._configuring import ConfigureOptions, ask_for_everything, request_of
+from commands._configure_options import ConfigureOptions
+from commands._configuring import all_answers, ask_for_everything, request_of
 from resin_toolkit.errors import Interrupted, Usage
 from resin_toolkit.report import Report, Result, Screen, clean
 from resin_toolkit.verb import as_examples, report_of, single, takes
@@ -18,14 +19,15 @@ from resin_toolkit.verb import as_examples, report_of, single, takes
 if TYPE_CHECKING:
     from image_tools.boot import BootPartition
     from image_tools.configuration import Plan, Request
-    from image_tools.os_info import OsInfo
 
 EXAMPLES = """
 resin configure image.img --wifi --ssid Home --passphrase-file wifi.txt
 resin configure image.img --hostname kitchen --persistent-logging
 resin configure image.img.xz --hostname kitchen --output kitchen.img
 resin configure image.img --set country=DE --dry-run
+resin configure image.img --from kitchen.toml
 resin configure image.img --show
+resin configure image.img --check
 """
 
 
@@ -62,51 +64,26 @@ class Configured:
         )
 
 
-@dataclass(frozen=True)
-class Configuration:
-    """What is configured in an image. Secrets are hidden."""
-
-    image: str
-    partition: int
-    os: OsInfo
-    config: Mapping[str, object]
-    connections: tuple[Mapping[str, object], ...]
-
-    def data(self) -> Mapping[str, object]:
-        return {
-            "image": self.image,
-            "partition": self.partition,
-            "os": asdict(self.os),
-            "config": self.config,
-            "connections": list(self.connections),
-        }
-
-    def text(self, screen: Screen) -> str:  # noqa: ARG002
-        import json
-
-        lines = [f"config.json (partition {self.partition}):"]
-        lines.append(json.dumps(self.config, indent=2, ensure_ascii=False))
-        lines.append("system-connections:" if self.connections else "system-connections: none")
-        for connection in self.connections:
-            unused = "" if connection["used"] else " (not used by the device)"
-            lines.append(f"  {connection['file']}{unused}")
-            lines.extend(f"    {fact}" for fact in _facts(connection))
-        return clean("\n".join(lines))
-
-
 @takes(ConfigureOptions)
 def configure(
     context: typer.Context,
     image: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            metavar="IMAGE", help="An image file, or a drive that was flashed.", show_default=False
+            metavar="IMAGE",
+            help="An image file, or a drive that was flashed.",
+            show_default=False,
+            readable=False,
         ),
-    ],
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print what is configured, and stop.")] = False,
+    toml: Annotated[bool, typer.Option("--toml", help="With --show: as a file of answers.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Print what cannot work, and stop.")] = False,
+    keys: Annotated[bool, typer.Option("--keys", help="List the keys of config.json, and stop.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change, and stop.")] = False,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write to a copy; needed for a compressed image.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write to a copy; needed for a compressed image.", readable=False),
     ] = None,
     partition: Annotated[
         int | None, typer.Option(metavar="N", help="Take this partition for the boot partition.")
@@ -122,12 +99,18 @@ def configure(
 
     report = report_of(context)
     report.if_interrupted = Interrupted("Interrupted; nothing was changed.")
-    if show:
-        if options.given or dry_run or output is not None:
+    if keys or check or show or toml:
+        others = (options.given, dry_run, output is not None, keys + check + show > 1, toml and not show)
+        if any(others):
             raise Usage(
-                "--show changes nothing, so it goes with --partition only.", hint="Leave out the others."
+                "--show, --check and --keys change nothing, so nothing else goes with them.",
+                hint="Leave out the others; --toml goes with --show.",
             )
-        return _shown(image, partition, report)
+        return _view(image, partition, report, keys=keys, check=check, toml=toml)
+    if image is None:
+        raise Usage("Missing argument 'IMAGE'.", hint="Name an image file, or a drive that was flashed.")
+    if partition is None and options.given:
+        partition = all_answers(options).partition
     if not options.given and not report.interactive:
         raise Usage(
             "Nothing to configure was given.", hint="For example --hostname NAME, --wifi or --set KEY=VALUE."
@@ -141,42 +124,27 @@ def configure(
         if dry_run:
             boot.filesystem.rehearse(planned.changes)
         elif planned.changes:
-            _write(boot, planned, target, report, in_place=output is None, ask=not options.given)
+            _write(boot, planned, target, report, in_place=output is None, ask=report.asked)
         written = not dry_run and (bool(planned.changes) or output is not None)
-        agreed = written and not options.given
+        agreed = written and report.asked
         return Configured(target, boot.partition.number, planned.diff, written, agreed)
 
 
+def _view(
+    image: Path | None, partition: int | None, report: Report, *, keys: bool, check: bool, toml: bool
+) -> Result:
+    from commands import _configure_views as views
+
+    if keys:
+        return views.known_keys()
+    if image is None:
+        raise Usage("Missing argument 'IMAGE'.", hint="Name an image file, or a drive that was flashed.")
+    if check:
+        return views.checked(image, partition, report)
+    return (views.shown_as_answers if toml else views.shown)(image, partition, report)
+
+
 app = single(configure, epilog=as_examples(EXAMPLES))
-
-
-def _facts(connection: Mapping[str, object]) -> Iterator[str]:
-    """The settings of a connection, or why they cannot be read."""
-    if "problem" in connection:
-        yield str(connection["problem"])
-    settings = connection.get("settings")
-    for section, keys in settings.items() if isinstance(settings, Mapping) else ():
-        for key, value in keys.items():
-            yield f"{section}.{key} = {value}"
-
-
-def _shown(image: Path, partition: int | None, report: Report) -> Configuration:
-    from image_tools import config as config_file
-    from image_tools.boot import open_boot
-    from image_tools.configuration import read_config, shown_connections
-    from image_tools.media import opened_for_reading
-    from image_tools.os_info import read_os_info
-
-    with opened_for_reading(image, report.progress()) as file:
-        boot = open_boot(file, partition)
-        report.warn(*boot.notices)
-        return Configuration(
-            str(image),
-            boot.partition.number,
-            read_os_info(boot.filesystem, boot.partition.name),
-            config_file.hidden(read_config(boot.filesystem)),
-            shown_connections(boot.filesystem),
-        )
 
 
 def _early_request(image: Path, options: ConfigureOptions, report: Report) -> Request:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from commands._configuring import ConfigureOptions, request_of
+from commands._configure_options import ConfigureOptions
+from commands._configuring import all_answers, request_of, uses_stdin
 from commands.drives import may_be_flashed, partitions_of
 from resin_toolkit.errors import DriveNotFound, Usage
 from resin_toolkit.report import Report, Screen, human_size
@@ -118,6 +119,8 @@ def flash(
     report = report_of(context)
     expected = parse_sha256(sha256) if sha256 is not None else None
     request = _request(image, options, report)
+    if partition is None and options.given:
+        partition = all_answers(options).partition
     with (
         open_source(image, digest=expected is not None) as source,
         _opened_target(image, source, target, report, allow_fixed=allow_fixed) as opened,
@@ -140,8 +143,8 @@ def _request(image: str, options: ConfigureOptions, report: Report) -> Request |
     """What to configure, checked as far as that is possible before there is a boot partition."""
     if not options.given:
         return None
-    if image == "-" and options.passphrase_file == "-":
-        raise Usage("stdin cannot be the image and the passphrase.", hint="Give the passphrase in a file.")
+    if image == "-" and uses_stdin(options):
+        raise Usage("stdin cannot be the image and a secret.", hint="Give the secret in a file.")
     from image_tools.configuration import check_request
 
     request = request_of(options, report)

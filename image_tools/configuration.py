@@ -15,6 +15,8 @@ from resin_toolkit.errors import BadValue, ConfigInvalid, FileSystemDamaged, Not
 
 CONFIG_PATH = "/config.json"
 CONNECTIONS = "/system-connections"
+PROXY_PATH = "/system-proxy/redsocks.conf"
+NO_PROXY_PATH = "/system-proxy/no_proxy"
 UNUSED_SUFFIX = ".ignore"
 _LARGEST_CONFIG = 4 << 20
 _LARGEST_PROFILE = 1 << 20
@@ -56,6 +58,30 @@ class Request:
 
     def __bool__(self) -> bool:
         return self != Request()
+
+    @classmethod
+    def of_profile(cls, profile: profiles.Profile) -> Request:
+        """The request to add a profile, with the certificates and keys that it names."""
+        *attached, (name, keyfile) = profile.files()
+        files = (PlacedFile(f"{CONNECTIONS}/{file}", data, "certificate or key") for file, data in attached)
+        return cls(connections=(ConnectionFile(name, keyfile),), files=tuple(files))
+
+
+def combined(first: Request, second: Request) -> Request:
+    """Both requests in one; where they speak of the same, the second one counts."""
+    named = {name for name, _ in second.sets}
+    merges = [merge for merge in (first.merge, second.merge) if merge is not None]
+    files = {file.path: file for file in (*first.files, *second.files)}
+    return Request(
+        sets=(*first.sets, *second.sets),
+        unsets=(*(name for name in first.unsets if name not in named), *second.unsets),
+        merge=config_file.merge(*merges)[0] if len(merges) == 2 else next(iter(merges), None),
+        replace=first.replace or second.replace,
+        ssh_keys=tuple(dict.fromkeys((*first.ssh_keys, *second.ssh_keys))),
+        connections=(*first.connections, *second.connections),
+        removed=(*first.removed, *second.removed),
+        files=tuple(files.values()),
+    )
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def run(arguments: list[str]) -> int:
         return _print_version()
     try:
         pin_packages()
-        from resin_toolkit.report import Report, Settings, discard_stdout
+        from resin_toolkit.report import Report, Settings, discard
     except KeyboardInterrupt:
         print("error: Interrupted.", file=sys.stderr)
         return Exit.INTERRUPTED
@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> int:
         return _fail(report, error, error)
     except BrokenPipeError:
         # The reader went away, which is its right.
-        discard_stdout()
+        discard(sys.stdout)
         return Exit.DONE
     except OSError as error:
         return _fail(report, from_os_error(error), error)
@@ -113,7 +113,7 @@ def _run(arguments: list[str], report: Report) -> int:
         with root.make_context("resin", list(arguments), obj=report) as context:
             result = root.invoke(context)
     except usage_error as error:
-        raise _usage(error) from error
+        raise _usage(error, report) from error
     except exit_request as request:
         return int(request.exit_code)
     except abort:
@@ -121,12 +121,12 @@ def _run(arguments: list[str], report: Report) -> int:
     if isinstance(result, int):
         return result
     report.result(report.verb or "", result)
-    return Exit.DONE
+    return int(getattr(result, "exit", Exit.DONE))
 
 
-def _usage(error: click.ClickException) -> ResinError:
+def _usage(error: click.ClickException, report: Report) -> ResinError:
     context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "resin"
+    command = context.command_path if context is not None else f"resin {report.verb or ''}".rstrip()
     message = error.format_message().strip() or "Something is missing"
     if message[-1] not in ".?!":
         message += "."
@@ -137,9 +137,9 @@ def _fail(report: Report, error: ResinError, cause: BaseException) -> int:
     try:
         report.failure(report.verb, error)
     except BrokenPipeError:
-        from resin_toolkit.report import discard_stdout
+        from resin_toolkit.report import discard
 
-        discard_stdout()
+        discard(sys.stdout)
     except ResinError as unwritten:
         # stdout takes no JSON; what is left is stderr.
         report.failure(report.verb, error)
@@ -159,9 +159,9 @@ def _print_version() -> int:
     try:
         print(f"resin {__version__}", flush=True)
     except OSError as error:
-        from resin_toolkit.report import discard_stdout
+        from resin_toolkit.report import discard
 
-        discard_stdout()
+        discard(sys.stdout)
         if not isinstance(error, BrokenPipeError):
             print(f"error: stdout: {error.strerror}.", file=sys.stderr)
             return Exit.FAILED

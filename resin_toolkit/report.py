@@ -72,6 +72,9 @@ class Report:
         """What Ctrl-C ends the run with; verbs say here what state it would leave things in."""
         self._stdin = stdin if stdin is not None else sys.stdin
         self._notices: list[Notice] = []
+        self._unheard: OSError | None = None
+        self.asked = False
+        """Whether the user was asked for a value."""
 
     # what is said
 
@@ -97,11 +100,21 @@ class Report:
 
     def event(self, name: str, **fields: object) -> None:
         """One JSON object on a line of its own, for verbs that stream; nothing without --json."""
-        if self.settings.json and self.streams:
-            self._out(_dump({"event": name, **fields}))
+        if not (self.settings.json and self.streams):
+            return
+        try:
+            sys.stdout.write(_dump({"event": name, **fields}) + "\n")
+            sys.stdout.flush()
+        except OSError as error:
+            # Whoever listened has gone: that must not end a flash half-way.
+            discard(sys.stdout)
+            self._unheard = None if isinstance(error, BrokenPipeError) else error
 
     def result(self, verb: str, result: Result | None) -> None:
-        """Print what a verb returned."""
+        """Print what a verb returned; raises where that, or an event before it, could not be written."""
+        if self._unheard is not None:
+            self.settings = replace(self.settings, json=False)
+            raise from_os_error(self._unheard, "stdout") from self._unheard
         if self.settings.json:
             data = dict(result.data()) if result is not None else {}
             if self._notices:
@@ -135,6 +148,7 @@ class Report:
 
     def ask(self, question: str, *, default: str = "", check: Callable[[str], object] | None = None) -> str:
         """A line typed by the user; asked again while `check` raises BadValue. Needs `interactive`."""
+        self.asked = True
         while True:
             suffix = f" [{default}]" if default else ""
             answer = self._line(f"{question}{suffix}: ") or default
@@ -145,6 +159,7 @@ class Report:
         """Like `ask`, typed without echo."""
         from getpass import getpass
 
+        self.asked = True
         while True:
             try:
                 answer = getpass(f"{question}: ", stream=sys.stderr)
@@ -222,14 +237,18 @@ class Report:
             raise
         except OSError as error:
             # What could not be written must not be tried again as the process ends.
-            discard_stdout()
+            discard(sys.stdout)
             self.settings = replace(self.settings, json=False)
             raise from_os_error(error, "stdout") from error
 
     @staticmethod
     def _error_line(text: str) -> None:
-        sys.stderr.write(clean(text) + "\n")
-        sys.stderr.flush()
+        """A line on stderr, as long as somebody takes it: what is said must not end what is done."""
+        try:
+            sys.stderr.write(clean(text) + "\n")
+            sys.stderr.flush()
+        except OSError:
+            discard(sys.stderr)
 
 
 def screen() -> Screen:
@@ -242,10 +261,10 @@ def screen() -> Screen:
     return Screen(shutil.get_terminal_size((80, 24)).columns, is_terminal, colour, unicode)
 
 
-def discard_stdout() -> None:
-    """Let what is still to be written to stdout vanish."""
+def discard(stream: IO[str]) -> None:
+    """Let what is still to be written to stdout or stderr vanish."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, stream.fileno())
     os.close(null)
 
 
@@ -324,10 +343,16 @@ class _BarStep(_Step):
         )
 
     def advance(self, amount: int) -> None:
-        self._bar.update(amount)
+        try:
+            self._bar.update(amount)
+        except OSError:
+            discard(sys.stderr)
 
     def close(self, *, finished: bool) -> None:  # noqa: ARG002
-        self._bar.close()
+        try:
+            self._bar.close()
+        except OSError:
+            discard(sys.stderr)
 
 
 class _BarProgress:

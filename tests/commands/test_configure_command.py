@@ -418,7 +418,7 @@ BAD = [
     (["--ssid", "home", "--passphrase-file", "lines.txt"], "bad-value"),
     (["--ssid", "home", "--passphrase-file", "missing.txt"], "file-not-found"),
     (["--ssid", "home", "--passphrase-file", "."], "bad-value"),
-    (["--config", "broken.json"], "config-invalid"),
+    (["--config", "broken.json"], "bad-value"),
     (["--config", "missing.json"], "file-not-found"),
     (["--connection", "broken.json"], "config-invalid"),
     (["--partition", "9"], "partition-not-found"),
@@ -578,6 +578,9 @@ def test_what_is_missing_is_asked_for_and_the_passphrase_is_not_echoed(boot: Boo
     terminal.until("Passphrase")
     assert SECRET not in terminal.command_line()
     terminal.type(f"{SECRET}\n")
+    terminal.until("+ system-connections/home")
+    terminal.until("[y/N]")
+    terminal.type("y\n")
     assert terminal.end() == 0, terminal.screen
     assert SECRET not in terminal.screen
     assert "short\r\n" not in terminal.screen.partition("Passphrase")[2].partition("too short")[0]
@@ -588,6 +591,8 @@ def test_a_passphrase_from_stdin_that_is_a_terminal_is_not_echoed(boot: Boot) ->
     terminal = Terminal("configure", boot.path, "--ssid", "home", "--passphrase-file", "-")
     terminal.until("Passphrase")
     terminal.type(f"{SECRET}\n")
+    terminal.until("[y/N]")
+    terminal.type("y\n")
     assert terminal.end() == 0, terminal.screen
     assert SECRET not in terminal.screen
     assert "wifi-security" in keyfile(boot, "home")

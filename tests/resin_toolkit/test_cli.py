@@ -63,7 +63,9 @@ def test_examples_come_first_and_name_the_command(words: list[str]) -> None:
 
 def test_arguments_are_explained() -> None:
     for words in (["configure"], ["image", "ls"]):
-        assert re.search(r"^  IMAGE +An image file, or a drive", resin(*words, "--help").out, re.MULTILINE)
+        assert re.search(
+            r"^  \[?IMAGE\]? +An image file, or a drive", resin(*words, "--help").out, re.MULTILINE
+        )
 
 
 def test_help_lists_every_verb() -> None:
@@ -339,9 +341,11 @@ def test_completion(shell_name: str) -> None:
     assert completed(shell_name, "resin ") == NAMES
     assert completed(shell_name, "resin fl") == ["flash"]
     assert completed(shell_name, "resin image ") == IMAGE_VERBS
-    assert completed(shell_name, "resin configure --ho") == ["--hostname"]
+    assert completed(shell_name, "resin configure --hostn") == ["--hostname"]
     assert completed(shell_name, "resin image ls --rec") == ["--recursive"]
-    assert completed(shell_name, "resin configure x --security ") == ["wpa-psk", "open"]
+    assert completed(shell_name, "resin configure x --security ") == [
+        *("wpa-psk", "sae", "open", "peap", "ttls", "tls")
+    ]
     assert completed(shell_name, "resin nonsense --x") == []
 
 
