@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -219,3 +222,12 @@ def test_a_warning_is_told_with_its_remedy() -> None:
 def test_no_value_breaks_the_linter(section: str, key: str, value: str) -> None:
     for finding in lint_keyfile("x", wifi(security=PSK, eap=PEAP) + f"[{section}]\n{key}={value}\n".encode()):
         assert isinstance(finding, Finding)
+
+
+def test_the_linter_is_loaded_by_those_who_lint() -> None:
+    code = "import sys, image_tools.configuration; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
+
+    assert "image_tools.profiles.check" in loaded.split()
+    assert not [name for name in loaded.split() if name.startswith("image_tools.profiles.lint")]
+    assert "image_tools.profiles.settings" not in loaded.split()
