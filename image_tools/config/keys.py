@@ -165,7 +165,7 @@ KEYS: tuple[Key, ...] = (
     _old("wifiKey", Kind.STRING, "Passphrase of the Wi-Fi network.", secret=True),
     _old("connectivity", Kind.STRING, "The program that manages the network."),
     _old("files", Kind.OBJECT, "Files to write: path to text.", secret=True),
-    _old("network", Kind.STRING, "Kind of the network: ethernet or wifi."),
+    _old("network", Kind.STRING, "Kind of the network: ethernet or wifi.", secret=True),
 )
 
 BY_NAME: dict[str, Key] = {key.name: key for key in KEYS}

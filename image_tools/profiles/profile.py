@@ -13,9 +13,8 @@ _SAMPLES = ("resin-sample", "balena-sample")
 _SAMPLE_SSID = b"My_Wifi_Ssid"
 _IGNORED = ".ignore"
 
-_SECRET_KEY = re.compile(
-    r"password|psk|wep-key|^pin$|preshared|secret|\bcak\b|mka-cak|^private-key$", re.ASCII
-)
+_LOGIN_IN_URL = re.compile(r"(?<=://)[^/?#\s]*@")
+_SECRET_KEY = re.compile(r"pass|psk|wep-key|^pin$|preshared|secret|\bcak\b|mka-cak|^private-key$", re.ASCII)
 
 
 def is_sample(name: str, data: bytes) -> bool:
@@ -49,4 +48,6 @@ def summary(keyfile: Keyfile) -> dict[str, object]:
 def _shown(section: str, key: str, value: str) -> str:
     is_path = value.startswith(("/", "file://"))
     is_secret = (section == "vpn-secrets" or _SECRET_KEY.search(key)) and not key.endswith("-flags")
-    return HIDDEN if is_secret and not (is_path and key == "private-key") else value
+    if is_secret and not (is_path and key == "private-key"):
+        return HIDDEN
+    return _LOGIN_IN_URL.sub(f"{HIDDEN}@", value)

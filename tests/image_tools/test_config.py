@@ -621,3 +621,8 @@ def test_keys_of_ssh_keygen_are_taken(tmp_path: Path, kind: str) -> None:
         config.set_value({}, "os.sshKeys", (tmp_path / "key").read_text())
     with pytest.raises(BadValue):
         config.set_value({}, "os.sshKeys", re.sub(r"AAAA\S{6}", "AAAA", public))
+
+
+def test_the_services_of_old_images_are_hidden() -> None:
+    services = {"network": {"wifi_service": "[service]\npassphrase=marked"}, "files": {"x": "psk=marked"}}
+    assert "marked" not in str(config.hidden(services))

@@ -548,3 +548,10 @@ def test_errors_hold_no_secret(data: bytes) -> None:
 def test_the_digest_of_a_file_name_is_not_of_the_secret() -> None:
     assert WifiProfile(b"X", SECRET).file_name == WifiProfile(b"X").file_name
     assert hashlib.sha1(b"X").hexdigest()[:8] in WifiProfile(b"X").file_name
+
+
+def test_summaries_hide_the_passphrase_of_a_vpn_and_logins_in_urls() -> None:
+    text = f"[connection]\nid=v\ntype=vpn\n[vpn]\ncert-pass={SECRET}\n[proxy]\npac-url=http://me:{SECRET}@host/x\n"
+    shown = str(profiles.summary(profiles.read_keyfile(text.encode())))
+    assert SECRET not in shown
+    assert "host/x" in shown
