@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def sources_and_destination(paths: list[str]) -> tuple[list[str], str]:
     """The files to put and where they go: the root directory, where only one file is named."""
+    require_names(paths)
     if len(paths) == 1:
         return paths, "/"
     *sources, destination = paths
@@ -28,10 +29,18 @@ def sources_and_destination(paths: list[str]) -> tuple[list[str], str]:
     return sources, destination
 
 
+def require_names(paths: list[str]) -> None:
+    """Raise Usage for a name that is empty, which would mean this folder."""
+    if "" in paths:
+        raise Usage("A name is empty.", hint="Is a variable of your shell not set?")
+
+
 def local_members(source: Path, *, recursive: bool) -> tuple[Path, list[Path]]:
     """A file or directory here, and what to put for it, each directory before what is in it."""
     if not source.is_dir():
-        if not source.is_file():
+        if source.exists() and not source.is_file():
+            raise BadValue(f"{source} is not a regular file.", hint="Put its content into a file first.")
+        if not source.exists():
             raise PathNotFound(f"{source} does not exist.", hint="Check the spelling and the folder.")
         return source, [source]
     if not recursive:
@@ -58,7 +67,7 @@ def puts(files: FatFileSystem, local: list[tuple[Path, list[Path]]], destination
             hint="Name one that `resin image ls` shows.",
         )
     for source, members in local:
-        top = f"{destination.rstrip('/')}/{source.resolve().name}" if is_directory else destination
+        top = f"{destination.rstrip('/')}/{_own_name(source)}" if is_directory else destination
         if source.is_dir():
             yield MakeDirectory(top, exist_ok=True)
         for member in members:
@@ -68,6 +77,11 @@ def puts(files: FatFileSystem, local: list[tuple[Path, list[Path]]], destination
                 continue
             content = FileSource(member.stat().st_size, partial(_opened, member))
             yield Put(path, content)
+
+
+def _own_name(source: Path) -> str:
+    """The name of a file or folder here, a link's own too."""
+    return source.name if source.name not in ("", "..") else source.resolve().name
 
 
 def gets(

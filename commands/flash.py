@@ -213,7 +213,7 @@ def _opened_target(
     if image != "-":
         check_not_source(image, path)
     if not is_drive(path):
-        return open_file(_agreed_file(path, report))
+        return open_file(_agreed_file(path, report), like=image)
     drive = find_drive(path)
     check_flashable(drive, allow_fixed=allow_fixed)
     check_fits(drive, source.size)

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands._image_files import gets, local_members, puts, sources_and_destination, write_here
-from resin_toolkit.errors import Interrupted, Usage
+from commands._image_files import (
+    gets,
+    local_members,
+    puts,
+    require_names,
+    sources_and_destination,
+    write_here,
+)
+from resin_toolkit.errors import Interrupted, PathNotFound, Usage
 from resin_toolkit.report import Result, Screen, clean, table
 from resin_toolkit.verb import group, report_of
 
@@ -20,7 +27,12 @@ if TYPE_CHECKING:
 
 ImageArgument = Annotated[
     Path,
-    typer.Argument(metavar="IMAGE", help="An image file, or a drive that was flashed.", show_default=False),
+    typer.Argument(
+        metavar="IMAGE",
+        help="An image file, or a drive that was flashed.",
+        show_default=False,
+        readable=False,
+    ),
 ]
 PartitionOption = Annotated[
     int | None, typer.Option("--partition", metavar="N", help="Take this partition for the boot partition.")
@@ -188,7 +200,10 @@ def get(
     After PATH stands its new name or the directory here that it goes into; alone, it goes into this one.
     """
     report = report_of(context)
+    require_names(paths)
     sources, destination = (paths[:-1], Path(paths[-1])) if len(paths) > 1 else (paths, Path())
+    if paths[-1].endswith("/") and len(paths) > 1 and not destination.is_dir():
+        raise PathNotFound(f"The folder {paths[-1]} does not exist here.", hint="Make it first, with mkdir.")
     if len(sources) > 1 and not destination.is_dir():
         raise Usage(
             f"{destination} is no directory here.",
@@ -196,6 +211,11 @@ def get(
         )
     written: list[str] = []
     with _reading(context, image, partition) as files:
+        if len(paths) > 1 and not destination.exists() and files.find(paths[-1]) is not None:
+            raise Usage(
+                f"{paths[-1]} is in the image, and the last name says where the others go here.",
+                hint="End with a place here, for example a dot for this folder.",
+            )
         for source in sources:
             for entry, place in gets(files, source, destination, recursive=recursive):
                 write_here(files, entry, place, report)

@@ -29,7 +29,7 @@ def opened_for_reading(image: Path, progress: Progress) -> Iterator[BinaryIO]:
             file.seek(0)
             yield file
             return
-    with tempfile.TemporaryFile() as unpacked:
+    with _errors_named(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as unpacked:
         _unpack(image, unpacked, progress)
         yield unpacked
 
@@ -45,7 +45,7 @@ def opened_for_writing(image: Path) -> Iterator[BinaryIO]:
         from image_tools.drives import check_flashable, find_drive
 
         check_flashable(find_drive(str(image)), allow_fixed=True)
-    with _open_exclusively(image, os.O_EXCL if is_drive else 0) as file, _errors_named(image):
+    with _open_exclusively(image, os.O_EXCL if is_drive else 0) as file, _errors_named(image, changing=True):
         if _is_compressed(file):
             raise Usage(
                 f"{image} is compressed, so nothing can be changed inside it.",
@@ -66,9 +66,13 @@ def copied(image: Path, output: Path, progress: Progress) -> Iterator[BinaryIO]:
         )
     if not output.parent.is_dir():
         raise PathNotFound(f"The folder {output.parent} does not exist.", hint="Make it first, with mkdir.")
+    output = output.resolve()
     partial = output.with_name(f".{output.name[:100]}.{os.getpid()}.partial")
+    # A configured image holds secrets: it is for no more people than what it replaces or comes from.
+    mode = (output if output.exists() else image).stat().st_mode & 0o666
     try:
-        with _errors_named(output, instead_of=partial), partial.open("xb+", buffering=0) as file:
+        with _errors_named(output, instead_of=partial), _private(partial) as file:
+            os.fchmod(file.fileno(), mode if stat.S_ISREG(image.stat().st_mode) else mode & 0o600)
             _unpack(image, file, progress)
             file.seek(0)
             yield file
@@ -78,15 +82,28 @@ def copied(image: Path, output: Path, progress: Progress) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
 
 
+def _private(path: Path) -> BinaryIO:
+    """A new file that its owner alone can read."""
+    return os.fdopen(
+        os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b", buffering=0
+    )
+
+
 @contextmanager
-def _errors_named(image: Path, *, instead_of: Path | None = None) -> Iterator[None]:
-    """Errors of the operating system that name no file, or `instead_of`, are about `image`."""
+def _errors_named(image: Path, *, instead_of: Path | None = None, changing: bool = False) -> Iterator[None]:
+    """Errors of the operating system that name no file, or `instead_of`, are about `image`.
+
+    Where it was being changed, they say what state it is in.
+    """
     try:
         yield
     except OSError as error:
         if isinstance(error, BrokenPipeError) or error.filename not in (None, str(instead_of)):
             raise
-        raise from_os_error(error, image) from error
+        failure = from_os_error(error, image)
+        if changing:
+            failure.message += " Each file in it is either old or new; the same command completes it."
+        raise failure from error
 
 
 def _open_exclusively(image: Path, flags: int) -> BinaryIO:

@@ -119,7 +119,7 @@ def _object(filesystem: FatFileSystem, path: str) -> dict[str, object]:
     """The JSON object in a file; empty where there is none that can be read, which others report."""
     try:
         value = json.loads(_text(filesystem, path) or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -12,10 +12,11 @@ from image_tools.fat.check import Checkup, check
 from image_tools.fat.directory import Entry
 from image_tools.fat.editor import Editor
 from image_tools.fat.geometry import BOOT_SECTOR, FatKind, Geometry, read_geometry
+from image_tools.fat.names import split_path
 from image_tools.fat.table import FatTable
 from image_tools.fat.tree import Tree, not_found
 from image_tools.fat.volume import Rehearsal, Volume
-from resin_toolkit.errors import FileSystemDamaged, NotAnImage, Notice
+from resin_toolkit.errors import BadValue, FileSystemDamaged, NotAnImage, Notice
 
 
 class FatFileSystem:
@@ -95,6 +96,8 @@ class FatFileSystem:
 
     def chunks(self, path: str) -> Iterator[bytes]:
         """The content of a file, in pieces of at most 1 MiB."""
+        if not split_path(path):
+            raise BadValue("/ is a directory, not a file.", hint="Name a file.")
         return self._tree.chunks(self.stat(path))
 
     def walk(self, path: str = "/") -> Iterator[Entry]:

@@ -63,14 +63,17 @@ class Target:
     removed. `finish` marks the work as done. `notices` holds what the user should know.
     """
 
-    def __init__(self, path: str, *, is_drive: bool, created: bool = False) -> None:
+    def __init__(self, path: str, *, is_drive: bool, created: bool = False, mode: int = 0o666) -> None:
         self.path = path
         self.is_drive = is_drive
         self.created = created
+        self._mode = mode
         self.notices: list[Notice] = []
         self.state = State.UNTOUCHED
         self.direct = True
         self.descriptor = self._open()
+        if not is_drive:
+            self._lock()
         self.capacity = _ioctl_u64(self.descriptor, _BLKGETSIZE64) if is_drive else None
         self.block = max(512, _ioctl_u32(self.descriptor, _BLKSSZGET)) if is_drive else BLOCK
 
@@ -162,8 +165,7 @@ class Target:
     ) -> None:
         finished = self.state is State.FINISHED
         if not finished and self.created:
-            with contextlib.suppress(OSError):
-                Path(self.path).unlink()
+            self._unlink()
         try:
             os.close(self.descriptor)
         except OSError as failure:
@@ -186,15 +188,32 @@ class Target:
             return Reading(True)
         return Reading(False, f"it is on {kind or 'an unknown file system'}")
 
+    def _lock(self) -> None:
+        """Keep other runs away from a file, as O_EXCL does from a drive."""
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self.descriptor)
+            raise Refused(
+                f"Another program is writing {self.path}.",
+                hint="Wait until it is done, or name another file.",
+            ) from None
+
+    def _unlink(self) -> None:
+        """Remove the file that this run created, and no other that has come into its place."""
+        with contextlib.suppress(OSError):
+            if os.path.samestat(Path(self.path).stat(), os.fstat(self.descriptor)):
+                Path(self.path).unlink()
+
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_EXCL if self.is_drive else os.O_CREAT)
         try:
             try:
-                return os.open(self.path, flags | os.O_DIRECT, 0o666)
+                return os.open(self.path, flags | os.O_DIRECT, self._mode)
             except OSError as error:
                 if error.errno != errno.EINVAL:
                     raise
-            descriptor = os.open(self.path, flags, 0o666)
+            descriptor = os.open(self.path, flags, self._mode)
         except OSError as error:
             raise self._not_opened(error) from error
         self.direct = False
@@ -209,7 +228,9 @@ class Target:
         if error.errno in (errno.EACCES, errno.EPERM):
             return NotPermitted(
                 f"{self.path} may not be written by this user.",
-                hint="Run it with `sudo` and the full path of `resin`." if self.is_drive else "",
+                hint="Run it with `sudo` and the full path of `resin`."
+                if self.is_drive
+                else "Choose a folder that you may write to.",
             )
         return from_os_error(error, self.path)
 
@@ -219,9 +240,10 @@ def open_drive(path: str) -> Target:
     return Target(os.path.realpath(path), is_drive=True)
 
 
-def open_file(path: str) -> Target:
+def open_file(path: str, *, like: str | None = None) -> Target:
     """Open a file that stands for a drive, and create it where there is none.
 
+    A new one is readable by no more people than the image `like`; by its owner alone where that is no file.
     Raises PathNotFound for a missing folder, BadValue for what is neither a file nor absent.
     """
     place = Path(path)
@@ -230,7 +252,8 @@ def open_file(path: str) -> Target:
         raise BadValue(f"{path} is {kind}.", hint="Name a drive, or a file to write the image to.")
     if not place.parent.is_dir():
         raise PathNotFound(f"The folder {place.parent} does not exist.", hint="Make it first, with mkdir.")
-    return Target(path, is_drive=False, created=not place.exists())
+    mode = Path(like).stat().st_mode & 0o666 if like is not None and Path(like).is_file() else 0o600
+    return Target(path, is_drive=False, created=not place.exists(), mode=mode)
 
 
 def is_drive(path: str) -> bool:
@@ -251,7 +274,8 @@ def check_room(target: Target, size: int | None) -> None:
         return
     room = os.fstatvfs(target.descriptor)
     free = room.f_bavail * room.f_frsize + os.fstat(target.descriptor).st_blocks * 512
-    if size > free:
+    # A file system that tells of no blocks at all does not know.
+    if room.f_blocks and size > free:
         raise NoSpace(
             f"{target.path} has no room: {free} bytes are free there and the image needs {size}.",
             hint="Make room, or choose another place.",
