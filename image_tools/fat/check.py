@@ -6,6 +6,8 @@ to a file system that contradicts itself.
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from image_tools.fat.geometry import Geometry
@@ -44,7 +46,15 @@ def _owners(geometry: Geometry, tree: Tree) -> bytearray:
     """What each cluster is used for, by its number."""
     owners = bytearray(geometry.last_cluster + 1)
 
-    def claim(clusters: list[int], owner: int, path: str) -> None:
+    def claim(clusters: Sequence[int], owner: int, path: str) -> None:
+        count = len(clusters)
+        first = clusters[0] if count else 0
+        if (
+            clusters == array("I", range(first, first + count))
+            and owners.count(0, first, first + count) == count
+        ):
+            owners[first : first + count] = bytes((owner,)) * count
+            return
         for cluster in clusters:
             if owners[cluster]:
                 raise damaged(f"cluster {cluster} belongs to {path} and to something else (cross-linked)")

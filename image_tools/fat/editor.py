@@ -8,6 +8,7 @@ flushed before the next one begins. A sector is taken to be written whole or not
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from datetime import datetime
 
 from image_tools.fat.changes import Change, FileSource, MakeDirectory, Put, Remove
@@ -143,7 +144,7 @@ class Editor:
                 )
             for child in children:
                 self._remove_entry(directory, child, recursive=True)
-            clusters = directory.clusters
+            clusters: Sequence[int] = directory.clusters
         else:
             clusters = self._tree.clusters(entry)
         self._erase(parent, entry)
@@ -247,7 +248,7 @@ class Editor:
             self._volume.flush()
             self._table.update(entries)
 
-    def _release(self, clusters: list[int]) -> None:
+    def _release(self, clusters: Sequence[int]) -> None:
         self._table.update(dict.fromkeys(clusters, FREE))
         self._free += len(clusters)
 

@@ -6,6 +6,7 @@ Source: Microsoft FAT specification 1.03, "FAT Data Structure".
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from image_tools.fat.geometry import FIRST_CLUSTER, FatKind, Geometry
@@ -17,8 +18,11 @@ from resin_toolkit.errors import FileSystemDamaged, NoSpace
 PAGE = 16384
 # What is read at once where a whole FAT is gone through.
 STRETCH = 16 * PAGE
+# How many pages are kept unpacked, which takes ten times their size.
+MOST_UNPACKED = 16
 FREE = 0
 _ALL_FREE = bytes(STRETCH)
+_NO_RESERVED_BITS = bytes(range(16))
 
 
 class FatTable:
@@ -45,13 +49,13 @@ class FatTable:
         both = int(struct.unpack_from("<H", self._page(0), cluster * 3 // 2)[0])
         return both >> 4 if cluster & 1 else both & kind.mask
 
-    def chain(self, first: int, what: str) -> list[int]:
+    def chain(self, first: int, what: str) -> array[int]:
         """The clusters of the chain that begins at `first`; `what` names its owner in an error.
 
         Raises FileSystemDamaged where the chain loops, leaves the volume, or meets a free or bad cluster.
         """
         kind, last = self._geometry.kind, self._geometry.last_cluster
-        clusters: list[int] = []
+        clusters = array("I")
         cluster = first
         while FIRST_CLUSTER <= cluster <= last:
             page = cluster // self._per_page
@@ -226,7 +230,8 @@ class FatTable:
             return struct.unpack(f"<{len(raw) // 2}H", raw)
         if kind is FatKind.FAT32:
             values = struct.unpack(f"<{len(raw) // 4}I", raw)
-            plain = not masked or max(values, default=0) <= kind.mask
+            # The reserved bits are the upper half of every fourth byte.
+            plain = not masked or not raw[3::4].translate(None, _NO_RESERVED_BITS)
             return values if plain else [value & kind.mask for value in values]
         return [
             (both >> 4 if cluster & 1 else both & kind.mask)
@@ -238,6 +243,8 @@ class FatTable:
         """The entries of a page, unpacked once for as long as none of them changes."""
         values = self._unpacked.get(page)
         if values is None:
+            if len(self._unpacked) == MOST_UNPACKED:
+                self._unpacked.clear()
             values = self._unpacked[page] = self._values(bytes(self._page(page)))
         return values
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 
 from image_tools.fat.directory import MOST_SLOTS, Directory, Entry
@@ -56,10 +57,10 @@ class Tree:
             directory = self.opened(entry)
         return directory.find(name) if name else None
 
-    def clusters(self, entry: Entry) -> list[int]:
+    def clusters(self, entry: Entry) -> array[int]:
         """The chain of an entry, empty where it owns none; raises FileSystemDamaged where it is too short."""
         if not entry.first_cluster and not entry.is_directory:
-            chain = []
+            chain = array("I")
         else:
             chain = self._table.chain(entry.first_cluster, entry.path)
         if len(chain) * self._geometry.cluster_size < entry.size and not entry.is_directory:
@@ -84,7 +85,7 @@ class Tree:
                 rest -= length
 
     def _chained(self, path: str, first_cluster: int) -> Directory:
-        clusters = self._table.chain(first_cluster, f"the directory {path}")
+        clusters = list(self._table.chain(first_cluster, f"the directory {path}"))
         size = self._geometry.cluster_size
         if len(clusters) * size > MOST_SLOTS * SLOT + size:
             raise damaged(f"the directory {path} is longer than a directory can be")
