@@ -135,8 +135,7 @@ def shown(image: Path, partition: int | None, report: Report) -> Configuration:
 def shown_as_answers(image: Path, partition: int | None, report: Report) -> AnswersFile:
     """The file of answers that would configure another image like this one."""
     from image_tools.answers.from_image import answers_of_image
-
-    from image_tools.answers import write_answers
+    from image_tools.answers.writing import write_answers
 
     with opened_for_reading(image, report.progress()) as file:
         boot = open_boot(file, partition)

@@ -15,8 +15,7 @@ from resin_toolkit.report import Report
 
 if TYPE_CHECKING:
     from image_tools import profiles
-    from image_tools.answers import Answers, SecretReference, WifiAnswers
-    from image_tools.answers.model import NetworkAnswers
+    from image_tools.answers import Answers, NetworkAnswers, SecretReference, WifiAnswers
     from image_tools.configuration import ConnectionFile, PlacedFile, Request
 
 _PASSPHRASE_HINT = f"Give --passphrase-file FILE (- is stdin) or ${PASSPHRASE_VARIABLE}, or --security open."
@@ -48,11 +47,13 @@ def request_of(options: ConfigureOptions, report: Report) -> Request:
 def all_answers(options: ConfigureOptions) -> Answers:
     """What the options and the file of answers say together; the options count more."""
     from commands._typed_answers import answers_of
-    from image_tools.answers import merged, read_answers
 
     typed = answers_of(options)
     if options.from_ is None:
         return typed
+    from image_tools.answers.merging import merged
+    from image_tools.answers.reading import read_answers
+
     file = options.from_
     return merged(read_answers(file.read_bytes(), str(file), file.absolute().parent), typed)
 

@@ -1,17 +1,24 @@
-"""Network profiles of the boot partition: `system-connections/`, one NetworkManager keyfile each."""
+"""Network profiles of the boot partition: `system-connections/`, one NetworkManager keyfile each.
 
-from image_tools.profiles.addressing import Addressing
-from image_tools.profiles.attachment import Attachment
-from image_tools.profiles.cellular import CellularProfile
-from image_tools.profiles.check import check_connection
-from image_tools.profiles.enterprise import Enterprise, Phase2
-from image_tools.profiles.ethernet import EthernetProfile
-from image_tools.profiles.hotspot import Band, HotspotProfile
-from image_tools.profiles.identity import Profile, file_name_of, uuid_of
-from image_tools.profiles.keyfile import Keyfile, mended, read_keyfile
-from image_tools.profiles.profile import is_sample, summary
-from image_tools.profiles.wifi import check_passphrase, check_ssid, ssid_of, ssid_text
-from image_tools.profiles.wifi_profile import Security, WifiProfile
+A name is loaded when it is first used: nobody who adds a Wi-Fi network waits for the modems and the linter.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from image_tools.profiles.addressing import Addressing
+    from image_tools.profiles.attachment import Attachment
+    from image_tools.profiles.cellular import CellularProfile
+    from image_tools.profiles.check import check_connection
+    from image_tools.profiles.enterprise import Enterprise, Phase2
+    from image_tools.profiles.ethernet import EthernetProfile
+    from image_tools.profiles.hotspot import Band, HotspotProfile
+    from image_tools.profiles.identity import Profile, file_name_of, uuid_of
+    from image_tools.profiles.keyfile import Keyfile, mended, read_keyfile
+    from image_tools.profiles.profile import is_sample, summary
+    from image_tools.profiles.wifi import check_passphrase, check_ssid, ssid_of, ssid_text
+    from image_tools.profiles.wifi_profile import Security, WifiProfile
 
 __all__ = [
     "Addressing",
@@ -38,3 +45,37 @@ __all__ = [
     "summary",
     "uuid_of",
 ]
+
+_HOMES = {
+    "Addressing": "addressing",
+    "Attachment": "attachment",
+    "Band": "hotspot",
+    "CellularProfile": "cellular",
+    "Enterprise": "enterprise",
+    "EthernetProfile": "ethernet",
+    "HotspotProfile": "hotspot",
+    "Keyfile": "keyfile",
+    "Phase2": "enterprise",
+    "Profile": "identity",
+    "Security": "wifi_profile",
+    "WifiProfile": "wifi_profile",
+    "check_connection": "check",
+    "check_passphrase": "wifi",
+    "check_ssid": "wifi",
+    "file_name_of": "identity",
+    "is_sample": "profile",
+    "mended": "keyfile",
+    "read_keyfile": "keyfile",
+    "ssid_of": "wifi",
+    "ssid_text": "wifi",
+    "summary": "profile",
+    "uuid_of": "identity",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value

@@ -18,13 +18,11 @@ from image_tools.answers import (
     ProxyAnswers,
     SecretReference,
     WifiAnswers,
-    answers_table,
-    markdown_table,
-    merged,
-    read_answers,
-    write_answers,
 )
-from image_tools.answers.schema import TABLES, TOP
+from image_tools.answers.merging import merged
+from image_tools.answers.reading import read_answers
+from image_tools.answers.schema import TABLES, TOP, answers_table, markdown_table
+from image_tools.answers.writing import write_answers
 from resin_toolkit.errors import BadValue, ConfigInvalid, PathNotFound, ResinError, from_os_error
 
 SECRET = "Marked-S3cret"
