@@ -346,6 +346,8 @@ def test_completion(shell_name: str) -> None:
     assert completed(shell_name, "resin configure x --security ") == [
         *("wpa-psk", "sae", "open", "peap", "ttls", "tls")
     ]
+    assert completed(shell_name, "resin configure x --unset os.ssh") == ["os.sshKeys"]
+    assert completed(shell_name, "resin configure x --set persist") == ["persistentLogging="]
     assert completed(shell_name, "resin nonsense --x") == []
 
 
