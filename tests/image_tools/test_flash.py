@@ -264,8 +264,12 @@ def test_a_file_in_memory_is_never_called_verified(tmp_path: Path) -> None:
     assert not done.verified
 
 
+# All buffers together are shorter, so that its end is read only after its start was written.
+LONGER_THAN_THE_POOL = IMAGE + bytes((POOL + 1) * CHUNK)
+
+
 def test_a_failed_run_removes_the_file_it_made(tmp_path: Path) -> None:
-    image = packed("gz", IMAGE, tmp_path)
+    image = packed("gz", LONGER_THAN_THE_POOL, tmp_path)
     image.write_bytes(image.read_bytes()[:-1])
     goal = tmp_path / "card.img"
     with pytest.raises(ImageDamaged, match="was removed"):
@@ -274,7 +278,7 @@ def test_a_failed_run_removes_the_file_it_made(tmp_path: Path) -> None:
 
 
 def test_a_failed_run_leaves_a_file_that_was_there_and_says_so(tmp_path: Path) -> None:
-    image = packed("gz", IMAGE, tmp_path)
+    image = packed("gz", LONGER_THAN_THE_POOL, tmp_path)
     image.write_bytes(image.read_bytes()[:-1])
     goal = tmp_path / "card.img"
     goal.write_bytes(STALE * SIZE)
