@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 import certificates
 import pytest
 from boot_images import Boot, boot_image
-from resin_command import Run, environment, resin
+from resin_command import Run, Terminal, environment, resin
 
 from image_tools.profiles import read_keyfile
 
@@ -339,3 +340,28 @@ def test_a_copy_with_secrets_is_readable_by_no_more_people_than_the_image(boot: 
     boot.path.chmod(0o600)
     configured(boot, *WIFI, "--output", "copy.img")
     assert Path("copy.img").stat().st_mode & 0o077 == 0
+
+
+# On a terminal
+
+
+def test_a_network_that_the_workstation_sees_is_picked_by_its_number(
+    boot: Boot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nmcli = Path("bin/nmcli").absolute()
+    nmcli.parent.mkdir()
+    nmcli.write_text('#!/bin/sh\ncase "$*" in *SSID,SIGNAL*) printf "Attic:30\\nKitchen:80\\n" ;; esac\n')
+    nmcli.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{nmcli.parent}:{os.environ['PATH']}")
+    terminal = Terminal("configure", boot.path, "--wifi")
+    terminal.until("1  Kitchen (80%)")
+    terminal.until("(SSID), or its number")
+    terminal.type("2\n")
+    terminal.until("Passphrase")
+    terminal.type(f"{SECRET}\n")
+    terminal.until("'Attic'")
+    terminal.until("[y/N]")
+    terminal.type("n\n")
+    assert terminal.end() == 4
+    assert SECRET not in terminal.screen
+    assert "system-connections" not in " ".join(boot.tree())
