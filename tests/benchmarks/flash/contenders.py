@@ -119,7 +119,7 @@ def resin(
         options = [option, block_map(image)] if option == "--bmap" else [option] if option else []
         return peers.resin(image.form(ending), devices, prefix, *options)
 
-    extents = {"": lambda: image.extents, "--full": whole, "--bmap": lambda: image.in_block_map}[option]
+    extents = {"": lambda: image.extents, "--full": whole, "--bmap": lambda: image.used_in_block_map}[option]
     missing = None if peers.resin_has(option) else f"this resin has no {option}"
     if option == "--bmap":
         missing = missing or no_bmaptool()

@@ -49,14 +49,15 @@ class Image:
         return found
 
     @cached_property
-    def in_block_map(self) -> list[Extent]:
-        """The ranges of the block map, as bmaptool's XML has them."""
+    def used_in_block_map(self) -> list[Extent]:
+        """What the block map calls mapped and the file systems do not call free."""
         assert self.block_map is not None
         tree = ElementTree.parse(self.block_map)
         size = int(tree.findtext("BlockSize", "0"))
         ranges = [(text.text or "").split("-") for text in tree.iter("Range")]
         blocks = [(int(words[0]), int(words[-1])) for words in ranges]
-        return [Extent(first * size, (last - first + 1) * size) for first, last in blocks]
+        mapped_blocks = [Extent(first * size, (last - first + 1) * size) for first, last in blocks]
+        return mapped.in_both(mapped_blocks, self.extents)
 
     @cached_property
     def dense(self) -> Path:

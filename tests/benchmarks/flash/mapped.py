@@ -38,6 +38,18 @@ def total(extents: Iterable[Extent]) -> int:
     return sum(extent.length for extent in extents)
 
 
+def in_both(left: list[Extent], right: list[Extent]) -> list[Extent]:
+    """The bytes that are in an extent of both lists."""
+    found = []
+    for one in left:
+        for other in right:
+            start = max(one.start, other.start)
+            end = min(one.start + one.length, other.start + other.length)
+            if start < end:
+                found.append(Extent(start, end - start))
+    return found
+
+
 def free_extents(image: Path) -> list[Extent]:
     """What is free, neighbours joined, in the order of the image."""
     found = sorted(

@@ -17,7 +17,7 @@ WRITE, READ = 60 * MIB, 180 * MIB
 BLKIO = Path("/sys/fs/cgroup/blkio")
 GROUP = BLKIO / "resin-benchmark"
 JOIN = ("sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(GROUP))
-TOLERANCE = 0.06
+TOLERANCE = 0.08
 TRIAL = 240 * MIB
 
 
