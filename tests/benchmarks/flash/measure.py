@@ -38,9 +38,13 @@ def use_of(*command: str | Path) -> Use:
     )
     watch = Watch(process.pid)
     assert process.stdout is not None
-    said = process.stdout.read().decode(errors="replace")
-    process.stdout.close()
-    _, status, usage = os.wait4(process.pid, 0)
+    try:
+        said = process.stdout.read().decode(errors="replace")
+        process.stdout.close()
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        end(process)
+        raise
     seconds = time.monotonic() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     watch.end()
@@ -57,12 +61,23 @@ def seconds_of(*commands: Sequence[str | Path]) -> float:
         subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for words in commands
     ]
-    said = [run.communicate()[0].decode(errors="replace") for run in runs]
+    try:
+        said = [run.communicate()[0].decode(errors="replace") for run in runs]
+    except BaseException:
+        end(*runs)
+        raise
     seconds = time.monotonic() - started
     for run, words in zip(runs, said, strict=True):
         if run.returncode:
             raise Failed(f"{run.args!r} ended with {run.returncode}: {words}")
     return seconds
+
+
+def end(*runs: subprocess.Popen[bytes]) -> None:
+    """So that none goes on where the benchmark itself is ended."""
+    for run in runs:
+        run.kill()
+        run.wait()
 
 
 class Watch:

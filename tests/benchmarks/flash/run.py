@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -52,6 +53,8 @@ def main() -> int:
     if os.geteuid() != 0:
         print("flash: not run, a loop device needs root", file=sys.stderr)
         return 2
+    # Asked to end, it leaves no loop device and no limit behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # Programs are measured as they are installed, with their bytecode.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     rows = chosen(options.rows or (QUICK if options.quick else ()))
