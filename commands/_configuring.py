@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commands._cards import Card, with_address
 from commands._configure_options import PASSPHRASE_VARIABLE, ConfigureOptions
 from commands._secrets import STDIN, read_secret, required_secret
 from resin_toolkit.errors import BadValue, ConfigInvalid, Notice, Usage
@@ -26,7 +27,12 @@ def request_of(options: ConfigureOptions, report: Report) -> Request:
 
     Asks for what is missing. Raises Usage, BadValue or an OSError.
     """
-    from image_tools.configuration import Request, combined
+    return requests_of(options, report, [Card()])[0]
+
+
+def requests_of(options: ConfigureOptions, report: Report, cards: Sequence[Card]) -> list[Request]:
+    """A request for each card; they differ in host name and address. What is missing is asked for once."""
+    from image_tools.configuration import Request
 
     answers = all_answers(options)
     request = Request(
@@ -39,7 +45,18 @@ def request_of(options: ConfigureOptions, report: Report) -> Request:
         removed=answers.remove_connections,
         files=tuple(_proxy_files(answers, report)),
     )
-    for profile in list(_profiles(answers, report)):
+    found = list(_profiles(answers, report))
+    return [_for_card(request, found, card) for card in cards]
+
+
+def _for_card(request: Request, found: Sequence[profiles.Profile], card: Card) -> Request:
+    from image_tools.configuration import Request, combined
+
+    sets = tuple((key, card.named(value) if key == "hostname" else value) for key, value in request.sets)
+    if card.hostname is not None and "hostname" not in dict(sets):
+        sets = (*sets, ("hostname", card.hostname))
+    request = replace(request, sets=sets)
+    for profile in with_address(found, card):
         request = combined(request, Request.of_profile(profile))
     return request
 

@@ -50,6 +50,8 @@ class ResinError(Exception):
         self.message = message
         self.hint = hint
         self.facts = facts
+        self.partial: object = None
+        """What was done all the same, a result to be shown beside the failure; None if nothing was."""
 
 
 # 1: failed

@@ -22,8 +22,11 @@ class Step(Protocol):
 class Progress(Protocol):
     """What long work reports to."""
 
-    def step(self, name: str, total: int | None) -> Step:
-        """Begin a stretch of work, a verb such as "writing"; `total` in bytes, None where it is not known."""
+    def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
+        """Begin a stretch of work, a verb such as "writing"; `total` in bytes, None where it is not known.
+
+        `subject` names what it is done to, where several are worked on at a time.
+        """
 
 
 class SilentStep:
@@ -42,5 +45,5 @@ class SilentStep:
 class Silent:
     """Progress that nobody watches."""
 
-    def step(self, name: str, total: int | None) -> SilentStep:  # noqa: ARG002
+    def step(self, name: str, total: int | None, *, subject: str = "") -> SilentStep:  # noqa: ARG002
         return SilentStep()

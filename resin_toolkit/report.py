@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import IO, Any, Protocol, Self
+from typing import IO, Any, Protocol, Self, TypeVar
 
 from resin_toolkit.errors import BadValue, Declined, Interrupted, Notice, ResinError, from_os_error
 from resin_toolkit.progress import Progress, Silent, Step
+
+C = TypeVar("C")
 
 SCHEMA = 1
 SECONDS_BETWEEN_LINES = 10.0
@@ -116,14 +118,17 @@ class Report:
             self.settings = replace(self.settings, json=False)
             raise from_os_error(self._unheard, "stdout") from self._unheard
         if self.settings.json:
-            data = dict(result.data()) if result is not None else {}
-            if self._notices:
-                data["warnings"] = [{"code": n.code, "message": n.message} for n in self._notices]
-            self._out(_dump(_envelope(verb, data=data)))
+            self._out(_dump(_envelope(verb, data=self._data(result))))
         elif result is not None:
             text = result.text(screen())
             if text:
                 self._out(text)
+
+    def _data(self, result: Result | None) -> dict[str, object]:
+        data = dict(result.data()) if result is not None else {}
+        if self._notices:
+            data["warnings"] = [{"code": n.code, "message": n.message} for n in self._notices]
+        return data
 
     def heading(self, title: str, command: str) -> None:
         """A step of a demonstration: what it shows, and the command that follows."""
@@ -136,10 +141,14 @@ class Report:
             sys.stdout.buffer.flush()
 
     def failure(self, verb: str | None, error: ResinError) -> None:
-        """Print a failure, in the form the user asked for."""
+        """Print a failure, in the form the user asked for, and what was done all the same."""
+        partial: Any = error.partial
         if self.settings.json:
-            self._out(_dump(_envelope(verb, error=error)))
+            data = self._data(partial) if partial is not None else None
+            self._out(_dump(_envelope(verb, data=data, error=error)))
             return
+        if partial is not None:
+            self._out(partial.text(screen()))
         self._error_line(f"error: {error.message}")
         if error.hint:
             self._error_line(f"hint: {error.hint}")
@@ -171,15 +180,50 @@ class Report:
             if self._accepted(answer, check):
                 return answer
 
-    def choose(self, question: str, choices: Sequence[str]) -> int:
-        """The index of the one of `choices` that the user picks by its number; nothing is preselected."""
-        for number, choice in enumerate(choices, start=1):
-            self._error_line(f"  {number}  {choice}")
+    def choose(self, question: str, choices: Callable[[], Sequence[tuple[C, str]]]) -> C:
+        """The one of `choices` that the user picks by its number; nothing is preselected.
+
+        While nothing is typed, `choices` is asked again each second, and the list shown anew where it has
+        changed: the number that is typed counts for the list that was shown last.
+        """
+        shown = list(choices())
+        self._list(shown)
+        self._prompt(question, shown)
         while True:
-            answer = self._line(f"{question} [1-{len(choices)}]: ")
-            if answer.isdecimal() and 1 <= int(answer) <= len(choices):
-                return int(answer) - 1
-            self._error_line(f"Type a number from 1 to {len(choices)}.")
+            if not self._typed_within(1.0):
+                found = list(choices())
+                if [text for _, text in found] != [text for _, text in shown]:
+                    shown = found
+                    self._error_line("")
+                    self._list(shown)
+                    self._prompt(question, shown)
+                continue
+            answer = self._stdin.readline()
+            if not answer:
+                raise _no_answer(question)
+            number = answer.strip()
+            if number.isdecimal() and 1 <= int(number) <= len(shown):
+                return shown[int(number) - 1][0]
+            self._prompt(question, shown)
+
+    def _list(self, choices: Sequence[tuple[object, str]]) -> None:
+        for number, (_, text) in enumerate(choices, start=1):
+            self._error_line(f"  {number}  {text}")
+        if not choices:
+            self._error_line("  Nothing is there yet: plug it in.")
+
+    @staticmethod
+    def _prompt(question: str, choices: Sequence[object]) -> None:
+        numbers = f" [1-{len(choices)}]" if choices else ""
+        sys.stderr.write(clean(f"{question}{numbers}: "))
+        sys.stderr.flush()
+
+    def _typed_within(self, seconds: float) -> bool:
+        """Whether a line is there to be read."""
+        import select
+
+        ready, _, _ = select.select([self._stdin], [], [], seconds)
+        return bool(ready)
 
     def confirm(self, question: str) -> None:
         """Return if the user agrees (or --yes was given), else raise Declined."""
@@ -355,9 +399,13 @@ class _BarStep(_Step):
             discard(sys.stderr)
 
 
+def _titled(name: str, subject: str) -> str:
+    return f"{subject}: {name}" if subject else name
+
+
 class _BarProgress:
-    def step(self, name: str, total: int | None) -> Step:
-        return _BarStep(name, total)
+    def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
+        return _BarStep(_titled(name, subject), total)
 
 
 class _TimedStep(_Step):
@@ -385,11 +433,13 @@ class _LineProgress:
     def __init__(self, report: Report) -> None:
         self._report = report
 
-    def step(self, name: str, total: int | None) -> Step:
+    def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
+        title = _titled(name, subject)
+
         def tell(done: int, seconds: float) -> None:
             rate = f", {human_size(int(done / seconds))}/s" if seconds > 0.1 else ""
             share = f" of {human_size(total)} ({100 * done // total}%)" if total else ""
-            self._report.say(f"{name}: {human_size(done)}{share}{rate}")
+            self._report.say(f"{title}: {human_size(done)}{share}{rate}")
 
         return _TimedStep(total, tell)
 
@@ -398,8 +448,11 @@ class _EventProgress:
     def __init__(self, report: Report) -> None:
         self._report = report
 
-    def step(self, name: str, total: int | None) -> Step:
+    def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
+        about = {"target": subject} if subject else {}
+
         def tell(done: int, seconds: float) -> None:
-            self._report.event("progress", step=name, bytes=done, total=total, seconds=round(seconds, 3))
+            times = {"seconds": round(seconds, 3)}
+            self._report.event("progress", step=name, **about, bytes=done, total=total, **times)
 
         return _TimedStep(total, tell)

@@ -34,7 +34,13 @@ class Fault(Enum):
     DROP = "drop"
     """The write that covers the offset is reported as done, and is not."""
     FLIP = "flip"
-    """One bit at the offset is stored wrong."""
+    """One bit at the offset is stored wrong, each time."""
+    FLIP_ONCE = "flip-once"
+    """The same, but only the first time."""
+    LIMIT = "limit"
+    """What is written from the offset on is lost, and reads as zero."""
+    ONES = "ones"
+    """What is written from the offset on reads as all ones."""
     WRAP = "wrap"
     """A counterfeit card: from the offset on, writes go to the start again."""
     WRITE_ERROR = "write-error"
@@ -80,6 +86,7 @@ class _Server:
         self._fault = fault
         self._offset = offset
         self._written = False
+        self._times = 0
 
     def serve(self, device: int) -> None:
         while True:
@@ -138,6 +145,10 @@ class _Server:
 
     def _write(self, offset: int, data: bytes) -> None:
         place = self._offset - offset
+        if self._fault in (Fault.LIMIT, Fault.ONES) and place < len(data):
+            kept = max(place, 0)
+            lost = b"\xff" * (len(data) - kept) if self._fault is Fault.ONES else b""
+            data = data[:kept] + lost
         if self._fault is Fault.WRAP and place < len(data):
             offset %= self._offset
         elif 0 <= place < len(data):
@@ -146,7 +157,8 @@ class _Server:
                 raise OSError(errno.EIO, "a bad block")
             if self._fault is Fault.DROP:
                 return
-            if self._fault is Fault.FLIP:
+            self._times += 1
+            if self._fault is Fault.FLIP or (self._fault is Fault.FLIP_ONCE and self._times == 1):
                 data = data[:place] + bytes([data[place] ^ 0x04]) + data[place + 1 :]
         os.pwrite(self._file, data, offset)
 

@@ -12,6 +12,7 @@ from image_tools.drives.listing import (
     list_drives,
     users_of,
 )
+from image_tools.drives.unmounting import unmount
 
 __all__ = [
     "Drive",
@@ -23,5 +24,6 @@ __all__ = [
     "check_not_source",
     "find_drive",
     "list_drives",
+    "unmount",
     "users_of",
 ]

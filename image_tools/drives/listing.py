@@ -60,6 +60,8 @@ class Drive:
     mount_points: tuple[str, ...]
     """All that is mounted from it, through every layer of device mapper too."""
     refusals: tuple[Refusal, ...]
+    to_unmount: tuple[str, ...] = ()
+    """The mount points of a removable drive, which have to be unmounted before it is written."""
 
     @property
     def title(self) -> str:
@@ -208,6 +210,8 @@ def _drive(kernel: Kernel, name: str, mounts: Iterable[Mount], udev: _Udev) -> D
     used = [mount for mount in mounts if name in kernel.disks_beneath(mount.device)]
     transport = _transport(kernel, name, facts)
     size = kernel.size(name)
+    removable = kernel.value(name, "removable") == "1" or transport in ("usb", "sd")
+    system = {mount.point for mount in used} & {*SYSTEM_POINTS, SWAP}
     return Drive(
         path=f"/dev/{name}",
         vendor=_text(facts, "ID_VENDOR") or _vendor(kernel, name),
@@ -216,11 +220,12 @@ def _drive(kernel: Kernel, name: str, mounts: Iterable[Mount], udev: _Udev) -> D
         size=size,
         sector_size=kernel.number(name, "queue/logical_block_size") or 512,
         transport=transport,
-        removable=kernel.value(name, "removable") == "1" or transport in ("usb", "sd"),
+        removable=removable,
         read_only=kernel.value(name, "ro") == "1",
         partitions=tuple(_partition(kernel, part, used, udev) for part in kernel.partitions(name)),
         mount_points=tuple(dict.fromkeys(mount.point for mount in used)),
-        refusals=tuple(_refusals(kernel, name, size, used)),
+        refusals=tuple(_refusals(kernel, name, size, used, removable=removable)),
+        to_unmount=tuple(dict.fromkeys(mount.point for mount in used)) if removable and not system else (),
     )
 
 
@@ -236,14 +241,16 @@ def _partition(kernel: Kernel, name: str, mounts: Iterable[Mount], udev: _Udev) 
     )
 
 
-def _refusals(kernel: Kernel, name: str, size: int, mounts: list[Mount]) -> Iterable[Refusal]:
+def _refusals(
+    kernel: Kernel, name: str, size: int, mounts: list[Mount], *, removable: bool
+) -> Iterable[Refusal]:
     points = list(dict.fromkeys(mount.point for mount in mounts))
     system = [point for point in points if point in (*SYSTEM_POINTS, SWAP)]
     others = [point for point in points if point not in system]
     if system:
         what = ", ".join(system)
         yield Refusal(Reason.SYSTEM, f"holds the running system ({what})", "Choose another drive.")
-    if others:
+    if others and not removable:
         where = ", ".join(others)
         yield Refusal(Reason.MOUNTED, f"is mounted ({where})", f"Unmount it first: umount {' '.join(others)}")
     holders = {holder for part in (name, *kernel.partitions(name)) for holder in kernel.holders(part)}

@@ -163,6 +163,11 @@ _RECOGNISERS: tuple[Callable[[Window], FileSystem | None], ...] = (
 )
 
 
+def signatures(window: Window) -> list[FileSystem]:
+    """Everything but FAT whose marks are there, a file system or not; more than one is a contradiction."""
+    return [found for recognise in _RECOGNISERS if (found := recognise(window)) is not None]
+
+
 def _is_empty(window: Window) -> bool:
     prefix = window.read(0, EMPTY_PREFIX)
     return bool(prefix) and not any(prefix)

@@ -1,13 +1,15 @@
-"""Writing an image to a drive or file, and reading every byte back from the medium."""
+"""Writing an image to drives or files, and reading back from the medium what was written."""
 
-from image_tools.flash.edit import edit_written
-from image_tools.flash.run import Flashed, flash, parse_sha256
+from image_tools.flash.outcome import Options, Outcome
+from image_tools.flash.plan import Job
+from image_tools.flash.run import flash, parse_sha256
 from image_tools.flash.target import Target, is_drive, open_drive, open_file
 
 __all__ = [
-    "Flashed",
+    "Job",
+    "Options",
+    "Outcome",
     "Target",
-    "edit_written",
     "flash",
     "is_drive",
     "open_drive",

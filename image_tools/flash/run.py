@@ -1,52 +1,45 @@
-"""Write an image to a drive or file, and read it back from the medium."""
+"""Write an image to one or several drives or files, and read it back from each medium."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
-from image_tools.flash.target import Reading, State, Target, check_room
-from image_tools.flash.verify import verify_image
-from image_tools.flash.write import Record, write_image
+from image_tools.flash.image_reader import ImageReader
+from image_tools.flash.outcome import Options, Outcome
+from image_tools.flash.party import Party
+from image_tools.flash.plan import Job, plan_for
+from image_tools.flash.target import check_room
+from image_tools.flash.usage_of import usage_of
 from image_tools.source import Source
-from resin_toolkit.errors import BadValue, ImageDamaged
+from image_tools.usage import StreamUsage, Usage, UsageContradicted
+from resin_toolkit.errors import BadValue, ImageDamaged, Notice
 from resin_toolkit.progress import Progress
 
 
-@dataclass(frozen=True)
-class Flashed:
-    """What was written. `reading` tells how it was read back, None if it was not; times in seconds."""
-
-    record: Record
-    reading: Reading | None
-    write_seconds: float
-    verify_seconds: float
-
-    @property
-    def verified(self) -> bool:
-        """Whether all of it was read back from the medium itself, and was the same."""
-        return self.reading is not None and self.reading.past_cache
-
-
 def flash(
-    source: Source, target: Target, progress: Progress, *, verify: bool = True, sha256: str | None = None
-) -> Flashed:
-    """Write all of `source` to `target`, flush it, read it back and compare.
+    source: Source, jobs: Sequence[Job], progress: Progress, options: Options | None = None
+) -> list[Outcome]:
+    """Write `source` to every job's target, flush it, read it back and compare; an outcome for each.
 
-    `sha256` is what the image, or the file that it comes in, must have; the source is then opened with
-    `digest`. Call `target.finish()` when nothing more is to be written. Raises Refused or NoSpace (too small,
-    before anything is written where the size is known), ImageDamaged (the source, or another checksum),
-    IoFailed, DriveNotFound, VerifyFailed; each says what state the target is in.
+    The source is read once. What one target fails with is its outcome's `error`, and does not stop the
+    others. What makes the image unfit for all is raised: ImageDamaged (the source, another checksum, another
+    block map), what the edits raise, Refused or NoSpace (too small, before anything is written where the size
+    is known). Each error says what state the target is in.
     """
-    check_room(target, source.size)
-    started = time.monotonic()
-    record = write_image(source, target, progress, digest=sha256 is not None)
-    if sha256 is not None:
-        _check_digest(source, record, sha256)
-    written = time.monotonic()
-    reading = verify_image(target, record, progress, original=source.reread) if verify else None
-    target.state = State.COMPLETE
-    return Flashed(record, reading, written - started, time.monotonic() - written)
+    options = options or Options()
+    try:
+        return _flash(source, jobs, progress, options)
+    except UsageContradicted as contradiction:
+        if not source.can_reopen:
+            raise ImageDamaged(
+                f"{source.name} cannot be written in parts: {contradiction.reason}.",
+                hint="Write it with --full.",
+            ) from contradiction
+        notice = Notice("written-in-full", f"All of the image was written: {contradiction.reason}.")
+        source.notices.append(notice)
+        with source.reopen() as again:
+            return _flash(again, jobs, progress, replace(options, full=True, sha256=None))
 
 
 def parse_sha256(text: str) -> str:
@@ -57,11 +50,33 @@ def parse_sha256(text: str) -> str:
     return digest
 
 
-def _check_digest(source: Source, record: Record, expected: str) -> None:
-    found = [digest for digest in (source.stored_sha256(), record.sha256) if digest]
-    if expected not in found:
-        raise ImageDamaged(
-            f"{source.name} is not the file with this SHA-256: it has {' and, unpacked, '.join(found)}.",
-            hint="Download it again, or check where the sum comes from.",
-            found=found,
-        )
+def _flash(source: Source, jobs: Sequence[Job], progress: Progress, options: Options) -> list[Outcome]:
+    with ImageReader(source) as reader:
+        usage = usage_of(reader, full=options.full, block_map=options.block_map)
+        plans = [plan_for(reader, job, options.partition) for job in jobs]
+        for job in jobs:
+            check_room(job.target, source.size, _needed(usage, source.size))
+        party = Party(reader, usage, progress, plans, options)
+        party.go()
+        outcomes = party.outcomes()
+    apart = [index for index, lane in enumerate(party.lanes) if lane.apart and lane.error is None]
+    for index in apart:
+        outcomes[index] = _alone(source, jobs[index], progress, options)
+    return outcomes
+
+
+def _alone(source: Source, job: Job, progress: Progress, options: Options) -> Outcome:
+    """Write to a target by itself that was too slow to keep company."""
+    job.target.notices.append(
+        Notice("set-apart", f"{job.target.path} was far slower than the others, and written after them.")
+    )
+    with source.reopen() as again:
+        [outcome] = _flash(again, [job], progress, replace(options, sha256=None))
+        return outcome
+
+
+def _needed(usage: Usage, size: int | None) -> int | None:
+    """The bytes that will be written, where that is known beforehand."""
+    if size is None or isinstance(usage, StreamUsage):
+        return None
+    return sum(end - start for start, end in usage.needed(0, size))

@@ -9,14 +9,14 @@ import os
 import stat
 import struct
 import time
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from image_tools.drives.block_devices import Kernel
-from image_tools.flash.direct import BLOCK
+from image_tools.flash.direct import BLOCK, aligned, write_all
+from image_tools.flash.medium import write_failure
+from image_tools.flash.reading import Reading, reading_of_drive, reading_of_file
 from resin_toolkit.errors import (
     BadValue,
     Interrupted,
@@ -29,14 +29,18 @@ from resin_toolkit.errors import (
     from_os_error,
 )
 
-# linux/fs.h
+# linux/fs.h, linux/cdrom.h
 _BLKRRPART = 0x125F
 _BLKFLSBUF = 0x1261
 _BLKSSZGET = 0x1268
+_BLKDISCARD = 0x1277
 _BLKGETSIZE64 = 0x80081272
+_CDROMEJECT = 0x5309
 
-_PAST_THE_CACHE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "vfat", "exfat", "ntfs3", "jfs"})
-"""File systems whose direct reads come from the medium."""
+HEAD = 1024 * 1024
+"""The beginning of the image, which is written last: without it a drive holds no system."""
+TAIL_SECTORS = 34
+"""The end of a drive that may hold the backup of a GPT (UEFI 2.10, 5.3.1: a header and at least 16 KiB)."""
 
 
 class State(Enum):
@@ -44,26 +48,26 @@ class State(Enum):
 
     UNTOUCHED = "untouched"
     PARTIAL = "partial"
-    COMPLETE = "complete"
     FINISHED = "finished"
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the target is read back: whether past the page cache, and if not, why."""
-
-    past_cache: bool
-    reason: str = ""
 
 
 class Target:
     """An open drive or file, in a `with` block.
 
     A failure that leaves the block says what state the target is in; a file that this run created is then
-    removed. `finish` marks the work as done. `notices` holds what the user should know.
+    removed. `finish` marks the work as done. `notices` holds what the user should know. Sizes are in bytes;
+    `capacity` is None for a file. `descriptor` is one that somebody else has opened, exclusively.
     """
 
-    def __init__(self, path: str, *, is_drive: bool, created: bool = False, mode: int = 0o666) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        is_drive: bool,
+        created: bool = False,
+        mode: int = 0o666,
+        descriptor: int | None = None,
+    ) -> None:
         self.path = path
         self.is_drive = is_drive
         self.created = created
@@ -71,42 +75,70 @@ class Target:
         self.notices: list[Notice] = []
         self.state = State.UNTOUCHED
         self.direct = True
-        self.descriptor = self._open()
+        self.descriptor = self._open() if descriptor is None else descriptor
         if not is_drive:
             self._lock()
         self.capacity = _ioctl_u64(self.descriptor, _BLKGETSIZE64) if is_drive else None
         self.block = max(512, _ioctl_u32(self.descriptor, _BLKSSZGET)) if is_drive else BLOCK
 
-    def open_buffered(self) -> int:
-        """A second descriptor, through the page cache, for reads and writes of any length."""
-        return os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+    @property
+    def tail(self) -> tuple[int, int]:
+        """Where a GPT's backup would lie, as (start, end); empty for a file."""
+        if self.capacity is None:
+            return 0, 0
+        start = (self.capacity - TAIL_SECTORS * self.block) // self.block * self.block
+        return max(0, start), self.capacity
 
-    def write_buffered(self, reason: str) -> None:
-        """From now on write through the page cache, and say so."""
-        if not self.direct:
+    def blank(self) -> None:
+        """Make sure that what is there does not boot, not even as a mixture with what comes: flushed."""
+        self.state = State.PARTIAL
+        if self.capacity is None:
+            self._truncate(0)
             return
-        self.direct = False
-        flags = fcntl.fcntl(self.descriptor, fcntl.F_GETFL)
-        fcntl.fcntl(self.descriptor, fcntl.F_SETFL, flags & ~os.O_DIRECT)
-        self.notices.append(
-            Notice("buffered", f"{self.path} does not take direct I/O ({reason}): it is written buffered.")
-        )
+        start, end = self.tail
+        for place, length in ((0, min(HEAD, self.capacity // self.block * self.block)), (start, end - start)):
+            self.write(aligned(b"", length), place)
+        self.flush()
+
+    def discard(self) -> None:
+        """Give the whole drive back to its controller (BLKDISCARD); says so where it cannot."""
+        if self.capacity is None:
+            return
+        try:
+            fcntl.ioctl(self.descriptor, _BLKDISCARD, struct.pack("QQ", 0, self.capacity))
+            self.state = State.PARTIAL
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL):
+                raise write_failure(error, self, 0) from error
+            self.notices.append(
+                Notice("no-discard", f"{self.path} cannot discard: unused areas keep their old content.")
+            )
+
+    def write(self, data: memoryview, offset: int) -> None:
+        """Write whole blocks; falls back to buffered writes, aloud, where the system refuses direct ones.
+
+        Raises Refused (a drive that is too small), NoSpace, IoFailed, DriveNotFound.
+        """
+        self.state = State.PARTIAL
+        try:
+            write_all(self.descriptor, data, offset)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not self.direct:
+                raise write_failure(error, self, offset) from error
+            self._write_buffered()
+            self.write(data, offset)
 
     def flush(self) -> None:
         """Return when all that was written is on the medium."""
         try:
             os.fsync(self.descriptor)
         except OSError as error:
-            raise from_os_error(error, self.path) from error
+            raise write_failure(error, self, 0) from error
 
-    def truncate(self, length: int) -> None:
+    def set_length(self, length: int) -> None:
         """Give a file its length; drives have theirs."""
-        if self.is_drive:
-            return
-        try:
-            os.ftruncate(self.descriptor, length)
-        except OSError as error:
-            raise from_os_error(error, self.path) from error
+        if self.capacity is None:
+            self._truncate(length)
 
     def drop_cache(self) -> Reading:
         """Flush, drop what the page cache holds, and prepare to read from the medium itself."""
@@ -116,9 +148,82 @@ class Target:
             with contextlib.suppress(OSError):
                 fcntl.ioctl(self.descriptor, _BLKFLSBUF)
         os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        return self._reading()
+        if not self.direct:
+            return Reading(False, "it does not take direct I/O")
+        return reading_of_drive(self.path) if self.is_drive else reading_of_file(self.path)
 
-    def reread_table(self) -> None:
+    def finish(self) -> None:
+        """The image is on the target, flushed; the system is told of the new partitions."""
+        self.flush()
+        self._reread_table()
+        self.state = State.FINISHED
+
+    def eject(self) -> None:
+        """Let the drive's medium go; says so where it cannot."""
+        if not self.is_drive:
+            return
+        try:
+            fcntl.ioctl(self.descriptor, _CDROMEJECT)
+        except OSError:
+            self.notices.append(
+                Notice(
+                    "not-ejected",
+                    f"{self.path} cannot be ejected by command; all is flushed, so it may be pulled out.",
+                )
+            )
+
+    def left_as(self) -> str:
+        """A sentence about what a run that ends now leaves behind."""
+        kind = "drive" if self.is_drive else "file"
+        if self.state is State.UNTOUCHED:
+            return f"Nothing was written to {self.path}."
+        if self.state is State.FINISHED:
+            return f"The {kind} {self.path} holds the image."
+        if self.created:
+            return f"The partial file {self.path} was removed."
+        return f"The {kind} {self.path} does not hold a usable image: it holds no system that could start."
+
+    def explain(self, error: ResinError) -> ResinError:
+        """The same error, which also says what state the target is in."""
+        state = self.left_as()
+        if state not in error.message:
+            error.message = f"{error.message} {state}"
+            error.args = (error.message,)
+        return error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        finished = self.state is State.FINISHED
+        if not finished and self.created:
+            self._unlink()
+        try:
+            os.close(self.descriptor)
+        except OSError as failure:
+            if error is None:
+                raise from_os_error(failure, self.path) from failure
+        if isinstance(error, ResinError):
+            self.explain(error)
+        elif isinstance(error, KeyboardInterrupt):
+            raise Interrupted(f"Interrupted. {self.left_as()}", state=self.state.value) from error
+
+    def _truncate(self, length: int) -> None:
+        try:
+            os.ftruncate(self.descriptor, length)
+        except OSError as error:
+            raise from_os_error(error, self.path) from error
+
+    def _write_buffered(self) -> None:
+        """From now on write through the page cache, and say so."""
+        self.direct = False
+        flags = fcntl.fcntl(self.descriptor, fcntl.F_GETFL)
+        fcntl.fcntl(self.descriptor, fcntl.F_SETFL, flags & ~os.O_DIRECT)
+        self.notices.append(_buffered(self.path))
+
+    def _reread_table(self) -> None:
         """Let the system see the new partitions. What it does not see is no failure of the flash."""
         if not self.is_drive:
             return
@@ -139,54 +244,6 @@ class Target:
                 f"The system still shows the old partitions of {self.path}: replug it.",
             )
         )
-
-    def finish(self) -> None:
-        """The image is on the target, flushed."""
-        self.flush()
-        self.reread_table()
-        self.state = State.FINISHED
-
-    def left_as(self) -> str:
-        """A sentence about what a run that ends now leaves behind."""
-        if self.state is State.UNTOUCHED:
-            return f"Nothing was written to {self.path}."
-        if self.created:
-            return f"The partial file {self.path} was removed."
-        kind = "drive" if self.is_drive else "file"
-        if self.state is State.COMPLETE:
-            return f"The {kind} {self.path} holds the image as it came, without further changes."
-        return f"The {kind} {self.path} does not hold a usable image."
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        finished = self.state is State.FINISHED
-        if not finished and self.created:
-            self._unlink()
-        try:
-            os.close(self.descriptor)
-        except OSError as failure:
-            if error is None:
-                raise from_os_error(failure, self.path) from failure
-        if finished:
-            return
-        if isinstance(error, ResinError):
-            _add_state(error, self.left_as())
-        elif isinstance(error, KeyboardInterrupt):
-            raise Interrupted(f"Interrupted. {self.left_as()}", state=self.state.value) from error
-
-    def _reading(self) -> Reading:
-        if not self.direct:
-            return Reading(False, "it does not take direct I/O")
-        if self.is_drive:
-            return _reading_of_drive(self.path)
-        kind = file_system_of(self.path)
-        if kind in _PAST_THE_CACHE:
-            return Reading(True)
-        return Reading(False, f"it is on {kind or 'an unknown file system'}")
 
     def _lock(self) -> None:
         """Keep other runs away from a file, as O_EXCL does from a drive."""
@@ -217,9 +274,7 @@ class Target:
         except OSError as error:
             raise self._not_opened(error) from error
         self.direct = False
-        self.notices.append(
-            Notice("buffered", f"{self.path} does not take direct I/O: it is written buffered.")
-        )
+        self.notices.append(_buffered(self.path))
         return descriptor
 
     def _not_opened(self, error: OSError) -> ResinError:
@@ -228,9 +283,8 @@ class Target:
         if error.errno in (errno.EACCES, errno.EPERM):
             return NotPermitted(
                 f"{self.path} may not be written by this user.",
-                hint="Run it with `sudo` and the full path of `resin`."
-                if self.is_drive
-                else "Choose a folder that you may write to.",
+                hint="Choose a folder that you may write to.",
+                path=self.path,
             )
         return from_os_error(error, self.path)
 
@@ -263,11 +317,12 @@ def is_drive(path: str) -> bool:
         return False
 
 
-def check_room(target: Target, size: int | None) -> None:
-    """Raise Refused (a drive) or NoSpace (a file system) where `size` bytes cannot fit; None is unknown."""
-    if size is None:
-        return
-    if target.is_drive:
+def check_room(target: Target, size: int | None, needed: int | None) -> None:
+    """Raise Refused (a drive) or NoSpace (a file system) where an image cannot fit; None is unknown.
+
+    A drive must have room for the image's `size`, a file system for the `needed` bytes that are written.
+    """
+    if target.capacity is not None:
         from image_tools.drives import check_fits, find_drive
 
         check_fits(find_drive(target.path), size)
@@ -275,45 +330,13 @@ def check_room(target: Target, size: int | None) -> None:
     room = os.fstatvfs(target.descriptor)
     free = room.f_bavail * room.f_frsize + os.fstat(target.descriptor).st_blocks * 512
     # A file system that tells of no blocks at all does not know.
-    if room.f_blocks and size > free:
+    if needed is not None and room.f_blocks and needed > free:
         raise NoSpace(
-            f"{target.path} has no room: {free} bytes are free there and the image needs {size}.",
+            f"{target.path} has no room: {free} bytes are free there and the image needs {needed}.",
             hint="Make room, or choose another place.",
             free=free,
-            needed=size,
+            needed=needed,
         )
-
-
-def file_system_of(path: str) -> str:
-    """The type of the file system that a file is on, empty where it is not known."""
-    device = Path(path).stat().st_dev
-    number = f"{os.major(device)}:{os.minor(device)}"
-    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
-        front, _, back = line.partition(" - ")
-        if front.split()[2] == number:
-            return back.split()[0]
-    return ""
-
-
-def _reading_of_drive(path: str) -> Reading:
-    """Direct reads pass this system's cache; only the file behind a loop device has a cache of its own."""
-    kernel = Kernel()
-    name = Path(path).name
-    backing = kernel.backing_file(name)
-    if not backing or kernel.value(name, "loop/dio") == "1":
-        return Reading(True)
-    try:
-        descriptor = os.open(backing, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return Reading(False, "the file behind the loop device is cached and cannot be opened")
-    try:
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(descriptor)
-    kind = file_system_of(backing)
-    if kind in _PAST_THE_CACHE or kind.startswith("fuse"):
-        return Reading(True)
-    return Reading(False, f"the file behind the loop device is on {kind or 'an unknown file system'}")
 
 
 def _busy(path: str) -> Refused:
@@ -328,11 +351,8 @@ def _busy(path: str) -> Refused:
     )
 
 
-def _add_state(error: ResinError, state: str) -> None:
-    if state in error.message:
-        return
-    error.message = f"{error.message} {state}"
-    error.args = (error.message,)
+def _buffered(path: str) -> Notice:
+    return Notice("buffered", f"{path} does not take direct I/O: it is written through the page cache.")
 
 
 def _ioctl_u64(descriptor: int, request: int) -> int:

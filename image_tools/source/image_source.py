@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 
 from image_tools.partitions import read_table
-from image_tools.source import decoders, xz_index, zstandard_frames
+from image_tools.source import decoders, sparse, xz_index, zstandard_frames
 from image_tools.source.compressed import Compressed
 from image_tools.source.kinds import MAGIC_LENGTH, Kind, kind_of
-from resin_toolkit.errors import BadValue, ImageDamaged, NotAnImage, Notice, from_os_error
+from resin_toolkit.errors import BadValue, ImageDamaged, NotAnImage, Notice, Usage, from_os_error
 
 if TYPE_CHECKING:
     from image_tools.source.zip_archive import ZipArchive
@@ -32,15 +32,20 @@ class Source:
     file it comes in, None for a pipe. `notices` grows while it is read.
     """
 
-    def __init__(self, file: io.FileIO, name: str, *, digest: bool = False) -> None:
+    def __init__(self, file: io.FileIO, name: str, *, digest: bool = False, entry: str | None = None) -> None:
         self.name = name
+        self._wanted_entry = entry
         self.notices: list[Notice] = []
+        self._path_is_known = isinstance(file.name, (str, bytes))
         self._raw = Compressed(file, name)
         self._spool: IO[bytes] | None = None
         self._archive: ZipArchive | None = None
         self._seekable = _length(file)
         self.stored_size = self._seekable
         self.kind = kind_of(self._raw.peek(MAGIC_LENGTH))
+        if entry is not None and self.kind is not Kind.ZIP:
+            self.close()
+            raise Usage(f"{name} is no zip that an entry could be taken out of.", hint="Leave out --entry.")
         if digest and self.kind is not Kind.RAW:
             self._raw.start_digest()
         self._rest = memoryview(b"")
@@ -86,11 +91,48 @@ class Source:
             done += count
         return done
 
-    def reread(self, offset: int, count: int) -> bytes | None:
-        """A part of the image once more, where that costs nothing: from a raw file; else None."""
-        if self.kind is not Kind.RAW or self._seekable is None:
-            return None
-        return self._at(offset, count)
+    @property
+    def is_random_access(self) -> bool:
+        """Whether any part of the image can be read at any time: a raw file or drive."""
+        return self.kind is Kind.RAW and self._seekable is not None
+
+    def read_at(self, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` from that offset of the image, which has random access; short only at its end.
+
+        The stream does not move, and several threads may read. Raises what `from_os_error` makes of an error.
+        """
+        done = 0
+        try:
+            while done < len(buffer):
+                count = os.preadv(self._raw.file.fileno(), [buffer[done:]], offset + done)
+                if not count:
+                    break
+                done += count
+        except OSError as error:
+            raise from_os_error(error, self.name) from error
+        return done
+
+    def holes(self) -> list[tuple[int, int]]:
+        """The holes of a sparse raw file, as (start, end); none where the file system tells of none."""
+        if not self.is_random_access or not self._is_file:
+            return []
+        return sparse.holes(self._raw.file.fileno(), self._seekable or 0)
+
+    @property
+    def can_reopen(self) -> bool:
+        """Whether the image can be read a second time."""
+        return self._is_file and self._seekable is not None
+
+    def reopen(self) -> Source:
+        """The same image once more, from its start, without a digest; raises ImageDamaged if it changed."""
+        again = open_source(self.name, entry=self._wanted_entry)
+        if again._identity() != self._identity():
+            again.close()
+            raise ImageDamaged(
+                f"{self.name} changed while it was read.",
+                hint="Let nothing else write to it, and start over.",
+            )
+        return again
 
     def stored_sha256(self) -> str | None:
         """The SHA-256 of the file that the image comes in, once all is read.
@@ -119,6 +161,14 @@ class Source:
     ) -> None:
         self.close()
 
+    @property
+    def _is_file(self) -> bool:
+        return self._path_is_known and stat.S_ISREG(os.fstat(self._raw.file.fileno()).st_mode)
+
+    def _identity(self) -> tuple[int, int, int, int]:
+        status = os.fstat(self._raw.file.fileno())
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
     def _tell(self, notice: Notice) -> None:
         if notice not in self.notices:
             self.notices.append(notice)
@@ -127,7 +177,9 @@ class Source:
         if self.kind is Kind.ZIP:
             from image_tools.source.zip_archive import ZipArchive
 
-            self._archive = ZipArchive(self._seekable_file(), self.name, looks_like_image, START)
+            self._archive = ZipArchive(
+                self._seekable_file(), self.name, looks_like_image, START, self._wanted_entry
+            )
             return self._archive.pieces()
         return iter(self._stream())
 
@@ -213,7 +265,7 @@ class Source:
 
 
 class _Unmoved:
-    """A raw file seen through `reread`, so that the position of the stream stays."""
+    """A raw file seen through `read_at`, so that the position of the stream stays."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -224,26 +276,27 @@ class _Unmoved:
         return self._position
 
     def read(self, count: int) -> bytes:
-        data = self._source.reread(self._position, count) or b""
-        self._position += len(data)
-        return data
+        buffer = bytearray(count)
+        got = self._source.read_at(memoryview(buffer), self._position)
+        self._position += got
+        return bytes(buffer[:got])
 
 
-def open_source(path: str, *, digest: bool = False) -> Source:
+def open_source(path: str, *, digest: bool = False, entry: str | None = None) -> Source:
     """Open the image at `path`, `-` for stdin, packed as gz, xz, zst, bz2, zip or not at all.
 
-    What it is packed in is told by its content. With `digest`, the SHA-256 of the file itself is taken along
-    the way. Raises PathNotFound, NotPermitted, BadValue (a folder), NotAnImage (empty, or bytes in which
-    neither a partition table nor a file system is recognised), ImageDamaged, Usage (an archive that holds
-    several images).
+    What it is packed in is told by its content; `entry` names the one of several files in a zip. With
+    `digest`, the SHA-256 of the file itself is taken along the way. Raises PathNotFound, NotPermitted,
+    BadValue (a folder), NotAnImage (empty, or bytes in which neither a partition table nor a file system is
+    recognised), ImageDamaged, Usage (an archive that holds several images).
     """
     if path == "-":
-        return Source(_unbuffered(0), "stdin", digest=digest)
+        return Source(_unbuffered(0), "stdin", digest=digest, entry=entry)
     try:
         file = open(path, "rb", buffering=0)  # noqa: SIM115, PTH123 - the source closes it
     except OSError as error:
         raise from_os_error(error, path) from error
-    return Source(file, path, digest=digest)
+    return Source(file, path, digest=digest, entry=entry)
 
 
 def _unbuffered(descriptor: int) -> io.FileIO:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from resin_toolkit.errors import ImageDamaged, NotAnImage, Usage
+from resin_toolkit.errors import ImageDamaged, NotAnImage, PathNotFound, Usage
 
 PIECE = 1024 * 1024
 _ENCRYPTED = 1
@@ -25,15 +26,26 @@ class Entry:
 
 
 class ZipArchive:
-    """An open archive; `chosen` is its one image. `looks_right` tells whether bytes begin an image."""
+    """An open archive; `chosen` is its one image, or the one that `entry` names, by its path or last part.
 
-    def __init__(self, file: BinaryIO, name: str, looks_right: Callable[[bytes], bool], peek: int) -> None:
+    `looks_right` tells whether bytes begin an image.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        name: str,
+        looks_right: Callable[[bytes], bool],
+        peek: int,
+        entry: str | None = None,
+    ) -> None:
         self._name = name
         try:
             self._archive = zipfile.ZipFile(file)
         except _DAMAGE as error:
             raise self._damaged(error) from error
         self._peek = peek
+        self._entry = entry
         self.chosen = self._choose(looks_right)
 
     def pieces(self) -> Iterator[bytes]:
@@ -47,6 +59,8 @@ class ZipArchive:
         files = [info for info in self._archive.infolist() if _may_be_image(info)]
         if not files:
             raise NotAnImage(f"{self._name} holds no file.", hint="Check that it is the right archive.")
+        if self._entry is not None:
+            files = self._named(files, self._entry)
         encrypted = [info.filename for info in files if info.flag_bits & _ENCRYPTED]
         if encrypted:
             raise NotAnImage(
@@ -57,8 +71,20 @@ class ZipArchive:
             files = [info for info in files if looks_right(self._start(info.filename))] or files
         if len(files) > 1:
             names = ", ".join(info.filename for info in files)
-            raise Usage(f"{self._name} holds several files: {names}.", hint=_UNPACK, entries=names)
+            raise Usage(
+                f"{self._name} holds several files: {names}.",
+                hint=f"Say which with --entry, such as --entry {shlex.quote(files[0].filename)}.",
+                entries=names,
+            )
         return Entry(files[0].filename, files[0].file_size)
+
+    def _named(self, files: list[zipfile.ZipInfo], entry: str) -> list[zipfile.ZipInfo]:
+        found = [info for info in files if info.filename == entry]
+        found = found or [info for info in files if info.filename.rpartition("/")[2] == entry]
+        if not found:
+            names = ", ".join(info.filename for info in files)
+            raise PathNotFound(f"{self._name} holds no {entry}.", hint=f"It holds: {names}.")
+        return found
 
     def _start(self, entry: str) -> bytes:
         start = b""

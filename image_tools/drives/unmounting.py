@@ -1,0 +1,91 @@
+"""Unmounting what is mounted from a removable drive, so that it can be written."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from image_tools.drives.listing import Drive
+from resin_toolkit.errors import NotPermitted, Refused, from_os_error
+
+_PATIENCE = 20
+
+
+def unmount(drive: Drive) -> tuple[str, ...]:
+    """Unmount all of `drive.to_unmount`, the innermost first, and return the points.
+
+    Nothing is forced. Raises Refused with the programs that hold one, and NotPermitted.
+    """
+    points = sorted(drive.to_unmount, key=len, reverse=True)
+    for point in points:
+        unmount_point(point)
+    return tuple(points)
+
+
+def unmount_point(point: str) -> None:
+    """Unmount everything that is mounted at a folder; raises as `unmount` does."""
+    library = ctypes.CDLL(None, use_errno=True)
+    for _ in range(_PATIENCE):
+        if library.umount2(os.fsencode(point), 0) == 0:
+            if not os.path.ismount(point):
+                return
+            continue
+        code = ctypes.get_errno()
+        if code == errno.EINVAL:  # nothing is mounted there any more
+            return
+        raise _failure(point, OSError(code, os.strerror(code)))
+    raise Refused(f"{point} is mounted again and again.", hint="Unmount it by hand.")
+
+
+def holders_of(point: str) -> list[str]:
+    """The programs that keep a mount point busy, as "name (pid N)", as far as this user may see."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter(["name"]):
+        if any(_is_below(path, point) for path in _paths_of(process.pid)):
+            found.append(f"{process.info['name']} (pid {process.pid})")
+    return found
+
+
+def _failure(point: str, error: OSError) -> Exception:
+    if error.errno == errno.EBUSY:
+        holders = ", ".join(holders_of(point)) or "a program"
+        return Refused(
+            f"{point} cannot be unmounted: it is in use by {holders}.",
+            hint="End that program, or leave the folder, and start over.",
+            point=point,
+        )
+    if error.errno in (errno.EPERM, errno.EACCES):
+        return NotPermitted(f"{point} may not be unmounted by this user.", hint=f"Try: sudo umount {point}")
+    return from_os_error(error, point)
+
+
+def _paths_of(pid: int) -> Iterator[str]:
+    """What a process has open, mapped, or stands in."""
+    folder = Path(f"/proc/{pid}")
+    for link in ("cwd", "root", "exe"):
+        yield from _target(folder / link)
+    try:
+        for entry in (folder / "fd").iterdir():
+            yield from _target(entry)
+        for line in (folder / "maps").read_text(errors="surrogateescape").splitlines():
+            _, slash, path = line.partition(" /")
+            if slash:
+                yield f"/{path}"
+    except OSError:
+        return
+
+
+def _target(link: Path) -> Iterator[str]:
+    try:
+        yield str(link.readlink())
+    except OSError:
+        return
+
+
+def _is_below(path: str, point: str) -> bool:
+    return path == point or path.startswith(point.rstrip("/") + "/")

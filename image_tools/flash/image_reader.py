@@ -1,0 +1,121 @@
+"""The image as one stream, of which the beginning can be looked at before it is written."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from typing import IO, BinaryIO, cast
+
+from image_tools.source import Source
+from resin_toolkit.errors import from_os_error
+
+IN_MEMORY = 64 * 1024 * 1024
+"""What is unpacked beforehand is kept in memory up to this many bytes, beyond in a temporary file."""
+_PIECE = 1024 * 1024
+
+
+class ImageReader:
+    """A source that is read once, with a memory: what `at` had to unpack beforehand is streamed again.
+
+    Close it, in a `with` block; the source stays open.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._kept: IO[bytes] | None = None
+        self._kept_length = 0
+        self._ended = False
+        self._position = 0
+
+    @property
+    def known_size(self) -> int | None:
+        """The size of the image in bytes, where it is known by now."""
+        if self.source.size is not None:
+            return self.source.size
+        return self._kept_length if self._ended else None
+
+    def at(self, offset: int, length: int) -> bytes:
+        """Bytes of the image, fewer where it ends; a packed one is unpacked as far as that."""
+        if self.source.is_random_access:
+            found = bytearray(length)
+            count = self.source.read_at(memoryview(found), offset)
+            return bytes(found[:count])
+        self.keep(offset + length)
+        if self._kept is None or offset >= self._kept_length:
+            return b""
+        self._kept.seek(offset)
+        return self._kept.read(min(length, self._kept_length - offset))
+
+    def keep(self, length: int) -> bool:
+        """Unpack at least the first `length` bytes; tells whether the image has as many."""
+        if self.source.is_random_access:
+            return length <= (self.source.size or 0)
+        if self._kept is None:
+            self._kept = cast(IO[bytes], tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
+        buffer = memoryview(bytearray(_PIECE))
+        self._kept.seek(self._kept_length)
+        while self._kept_length < length and not self._ended:
+            count = self.source.readinto(buffer)
+            self._ended = count < len(buffer)
+            try:
+                self._kept.write(buffer[:count])
+            except OSError as error:
+                raise from_os_error(error, tempfile.gettempdir()) from error
+            self._kept_length += count
+        return length <= self._kept_length
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill `buffer` with what comes next; fewer bytes only at the image's end."""
+        done = 0
+        if self._kept is not None and self._position < self._kept_length:
+            self._kept.seek(self._position)
+            wanted = min(len(buffer), self._kept_length - self._position)
+            while done < wanted:
+                part = self._kept.read(min(_PIECE, wanted - done))
+                buffer[done : done + len(part)] = part
+                done += len(part)
+        if done < len(buffer) and not self._ended:
+            done += self.source.readinto(buffer[done:])
+        self._position += done
+        return done
+
+    def view(self, size: int) -> BinaryIO:
+        """The first `size` bytes of the image as a file that can be read anywhere."""
+        return cast(BinaryIO, _View(self, size))
+
+    def close(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+
+    def __enter__(self) -> ImageReader:
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        self.close()
+
+
+class _View(io.RawIOBase):
+    def __init__(self, reader: ImageReader, size: int) -> None:
+        self._reader = reader
+        self._size = size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = start + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._size - self._position)
+        data = self._reader.at(self._position, left if size < 0 else min(size, left))
+        self._position += len(data)
+        return data

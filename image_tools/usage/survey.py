@@ -1,0 +1,378 @@
+"""Finds out what an image uses, piece by piece: whoever reads it hands over the bytes that are asked for."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import BinaryIO, cast
+
+from image_tools.fat.geometry import Geometry
+from image_tools.partitions import Partition, PartitionTable, Scheme, read_table
+from image_tools.partitions.mbr import PROTECTIVE_TYPE, SECTOR, read_slots
+from image_tools.usage import fat, signatures
+from image_tools.usage.ext import ExtLayout, Group, NotUnderstood
+from image_tools.usage.free_grains import FreeGrains, merged
+from image_tools.usage.model import Area, Range, UsageContradicted, inward, subtracted
+from image_tools.usage.signatures import LOOKED_AT
+from resin_toolkit.errors import FileSystemDamaged, ImageDamaged, NotAnImage
+
+HEAD = 1024 * 1024
+"""The first MiB, with tables and boot code, is always needed."""
+EDGE = 1024 * 1024
+"""Of a partition with nothing in it, so much at each end is written, so that no old signature stays."""
+MOST_PARTITIONS = 256
+_UNKNOWN_SIZE = 1 << 62
+_UNRELIABLE = frozenset(
+    {"gpt-partition-damaged", "extended-partition-damaged", "gpt-partition-outside", "gpt-primary-damaged"}
+)
+
+Ask = Callable[[int, int, Callable[[bytes], None]], None]
+"""Calls the last argument with the bytes at (offset, length) once it has them, which may be never."""
+
+
+class Survey:
+    """What is known of an image's use by now.
+
+    `size` is in bytes, None if unknown. `mapped` are the ranges that a block map calls mapped, None without
+    one; `holes` those of a sparse file. `ask` gets the bytes.
+    """
+
+    def __init__(
+        self,
+        size: int | None,
+        ask: Ask,
+        *,
+        mapped: Sequence[Range] | None = None,
+        holes: Sequence[Range] = (),
+    ) -> None:
+        self.areas: dict[int, Area] = {}
+        self.left_out = False
+        """Whether anything was said not to be needed."""
+        self._size = _UNKNOWN_SIZE if size is None else size
+        self._ask = ask
+        self._free = FreeGrains()
+        self._seen: dict[int, bytes] = {}
+        self._governed: list[Range] = []
+        self._kept: list[Range] = [(0, HEAD)]
+        self._partitions: tuple[Partition, ...] = ()
+        self._mapped = None if mapped is None else merged(mapped)
+        self._holes = merged(holes)
+        self._refused = ""
+
+    def begin(self) -> None:
+        """Ask for what comes first."""
+        self._ask(0, min(HEAD, self._size), self._take_head)
+
+    def needed(self, start: int, end: int) -> list[Range]:
+        """See `Usage.needed`."""
+        if self._refused and not self.left_out:
+            return [(start, end)] if start < end else []
+        found = self._free.needed(start, end)
+        found = subtracted(found, self._unused(start, end))
+        if not self.left_out and found != [(start, end)] and start < end:
+            self.left_out = True
+        return found
+
+    # what no file system decides
+
+    def _unused(self, start: int, end: int) -> list[Range]:
+        """Whole grains that a block map, or a hole in an empty partition, lets us leave out."""
+        if self._mapped is not None:
+            unmapped = subtracted([(start, end)], self._mapped)
+            undecided = merged([*self._governed, *self._kept, *self._pending()])
+            candidates = subtracted(unmapped, undecided)
+        elif self._holes:
+            candidates = self._in_empty_partitions(start, end)
+        else:
+            return []
+        return [grains for grains in (inward(*part) for part in candidates) if grains[0] < grains[1]]
+
+    def _in_empty_partitions(self, start: int, end: int) -> list[Range]:
+        outside = subtracted([(start, end)], self._holes)
+        holes = subtracted([(start, end)], outside)
+        empty = [
+            (area.partition.start + EDGE, area.partition.end - EDGE)
+            for area in self.areas.values()
+            if not area.kind and area.reason == ""
+        ]
+        rest = subtracted([(start, end)], merged(part for part in empty if part[0] < part[1]))
+        return subtracted(subtracted(holes, rest), merged(self._kept))
+
+    def _pending(self) -> list[Range]:
+        """Partitions of which it is not known yet what lies in them."""
+        return [(p.start, p.end) for p in self._partitions if p.number not in self.areas]
+
+    # the table
+
+    def _take_head(self, data: bytes) -> None:
+        self._seen[0] = data
+        self._read_table()
+
+    def _read_table(self) -> None:
+        view = _Seen(self._seen, self._size)
+        try:
+            table = read_table(cast(BinaryIO, view), self._size, tolerant=True)
+        except (NotAnImage, ImageDamaged):
+            self._refuse("its partition table cannot be read")
+            return
+        if table.scheme is Scheme.MBR:
+            self._kept += [(position, position + SECTOR) for position in view.asked if position]
+        self._check_table(table)
+        self._partitions = tuple(part for part in table.partitions if not part.is_extended)
+        for partition in self._partitions:
+            if partition.number not in self.areas:
+                self._look_into(partition, table)
+        missing = view.missing
+        if table.scheme is Scheme.MBR and missing is not None and missing < self._size:
+            self._ask(missing, SECTOR, lambda data: self._take_link(missing, data))
+
+    def _take_link(self, position: int, data: bytes) -> None:
+        """One more table of the chain of logical partitions."""
+        self._seen[position] = data
+        self._read_table()
+
+    def _check_table(self, table: PartitionTable) -> None:
+        notices = [notice for notice in table.notices if notice.code in _UNRELIABLE]
+        if notices:
+            self._refuse("its partition table is damaged")
+        if len(table.partitions) > MOST_PARTITIONS:
+            self._refuse(f"it has {len(table.partitions)} partitions")
+        if table.scheme is Scheme.HYBRID and not _agree(self._seen[0], table):
+            self._refuse("its two partition tables differ")
+        for partition in table.partitions:
+            if partition.type_code in signatures.VERITY_TYPES or "verity" in partition.name.lower():
+                self._refuse("dm-verity guards a part of it")
+        for partition in table.partitions:
+            area = self.areas.get(partition.number)
+            if area is not None and area.trimmed and _overlaps(partition, table.partitions):
+                self._refuse(f"partition {partition.number} overlaps another one")
+
+    def _refuse(self, reason: str) -> None:
+        """Nothing of this image may be left out; raises UsageContradicted if something already was."""
+        if self.left_out and any(area.trimmed for area in self.areas.values()):
+            raise UsageContradicted(reason)
+        self._refused = reason
+        for number, area in self.areas.items():
+            self.areas[number] = Area(area.partition, area.kind, False, reason)
+        self._free = FreeGrains()
+        self._governed, self._mapped, self._holes = [], None, []
+
+    # a partition
+
+    def _look_into(self, partition: Partition, table: PartitionTable) -> None:
+        if self._refused:
+            self._settle(partition, "", self._refused)
+        elif _overlaps(partition, table.partitions):
+            self._settle(partition, "", "it overlaps another partition")
+        else:
+            length = min(LOOKED_AT, partition.size)
+            self._ask(partition.start, length, lambda data: self._identify(partition, data))
+            footer = partition.end - signatures.AVB_FOOTER_SIZE
+            self._ask(footer, signatures.AVB_FOOTER_SIZE, self._take_footer)
+
+    def _identify(self, partition: Partition, start: bytes) -> None:
+        found = signatures.kinds(start)
+        if "verity" in found:
+            self._settle(partition, "verity", "it is a hash tree of dm-verity")
+            self._refuse("dm-verity guards a part of it")
+        elif self._refused:
+            self._settle(partition, found[0] if found else "", self._refused)
+        elif len(found) > 1:
+            self._settle(partition, found[0], f"it looks like {' and '.join(found)}")
+        elif found == ["fat"]:
+            self._begin_fat(partition, start)
+        elif signatures.has_ext_magic(start):
+            self._begin_ext(partition, start)
+        else:
+            kind = found[0] if found else ""
+            self._settle(partition, kind, f"{kind} is written whole" if kind else "")
+
+    def _settle(self, partition: Partition, kind: str, reason: str) -> None:
+        self.areas[partition.number] = Area(partition, kind, False, reason)
+
+    def _govern(self, partition: Partition, kind: str, length: int) -> None:
+        """From now on the file system of `length` bytes decides what of them is needed."""
+        self.areas[partition.number] = Area(partition, kind, True)
+        self._governed.append((partition.start, partition.start + length))
+        behind = partition.start + length
+        if behind + SECTOR <= partition.end:
+            self._ask(behind, SECTOR, self._take_behind)
+
+    def _take_behind(self, data: bytes) -> None:
+        if data[:8] == signatures.VERITY:
+            self._refuse("dm-verity guards a part of it")
+
+    def _take_footer(self, data: bytes) -> None:
+        if data[:4] == signatures.AVB_FOOTER:
+            self._refuse("a part of it is signed (AVB)")
+
+    # FAT
+
+    def _begin_fat(self, partition: Partition, start: bytes) -> None:
+        geometry = signatures.geometry_of(start, partition.size)
+        if geometry is None:
+            self._settle(partition, "fat", "it is longer than its partition, or damaged")
+            return
+        kind = geometry.kind.value.lower()
+        try:
+            fat.check_size(geometry)
+        except NotUnderstood as problem:
+            self._settle(partition, kind, problem.reason)
+            return
+        first, last = min(geometry.fat_starts), max(geometry.fat_starts) + geometry.fat_size
+        if last - first > fat.LARGEST:
+            self._settle(partition, kind, "its allocation tables are too large")
+            return
+        self._ask(
+            partition.start + first,
+            last - first,
+            lambda data: self._take_tables(partition, geometry, first, data),
+        )
+
+    def _take_tables(self, partition: Partition, geometry: Geometry, first: int, data: bytes) -> None:
+        kind = geometry.kind.value.lower()
+        if self._refused:
+            self._settle(partition, kind, self._refused)
+            return
+        starts = [start - first for start in geometry.fat_starts]
+        tables = [data[start : start + geometry.fat_size] for start in starts]
+        try:
+            fat.check_tables(geometry, tables)
+        except NotUnderstood as problem:
+            self._settle(partition, kind, problem.reason)
+            return
+        self._govern(partition, kind, geometry.cluster_start(geometry.last_cluster + 1))
+        for start, end in fat.free_ranges(geometry, tables[0]):
+            self._free.add(partition.start + start, partition.start + end)
+        self._keep_tables()
+
+    # ext
+
+    def _begin_ext(self, partition: Partition, start: bytes) -> None:
+        try:
+            layout = ExtLayout.of(start, partition.size)
+        except NotUnderstood as problem:
+            self._settle(partition, "ext4", problem.reason)
+            return
+        except (FileSystemDamaged, NotAnImage) as problem:
+            self._settle(partition, "ext4", problem.message)
+            return
+        first, last = layout.descriptors
+        if last > layout.superblock.total_bytes:
+            self._settle(partition, layout.superblock.kind, "its block groups are not laid out as usual")
+            return
+        self._ask(
+            partition.start + first,
+            last - first,
+            lambda data: self._take_descriptors(partition, layout, data),
+        )
+
+    def _take_descriptors(self, partition: Partition, layout: ExtLayout, data: bytes) -> None:
+        superblock = layout.superblock
+        if self._refused:
+            self._settle(partition, superblock.kind, self._refused)
+            return
+        groups = layout.groups(data)
+        # Which blocks the tables take can only be told if every descriptor is right.
+        if not all(group.is_sound for group in groups):
+            self._settle(partition, superblock.kind, "the checksum of a group descriptor is wrong")
+            return
+        if any(group.block_bitmap >= superblock.block_count for group in groups):
+            self._settle(partition, superblock.kind, "a block bitmap would lie outside of it")
+            return
+        self._govern(partition, superblock.kind, superblock.total_bytes)
+        metadata = _by_group(layout, groups)
+        for group in groups:
+            own = metadata.get(group.number, [])
+            if group.is_uninitialised:
+                self._take_bitmap(partition, layout, group, own, None)
+                continue
+            place = partition.start + group.block_bitmap * superblock.block_size
+            self._ask(
+                place,
+                layout.bitmap_bytes,
+                partial(self._take_bitmap, partition, layout, group, own),
+            )
+
+    def _take_bitmap(
+        self,
+        partition: Partition,
+        layout: ExtLayout,
+        group: Group,
+        metadata: list[Range],
+        bitmap: bytes | None,
+    ) -> None:
+        if self._refused:
+            return
+        ranges = layout.free_ranges(group, bitmap, metadata)
+        if ranges is None:
+            reason = f"the block bitmap of group {group.number} is wrong"
+            self.areas[partition.number] = Area(partition, layout.superblock.kind, True, reason)
+            return
+        for start, end in ranges:
+            self._free.add(partition.start + start, partition.start + end)
+        self._keep_tables()
+
+    def _keep_tables(self) -> None:
+        for start, end in self._kept:
+            self._free.keep(start, end)
+
+
+class _Seen(io.RawIOBase):
+    """The parts of the image that were handed over, as a file that ends wherever one of them is missing."""
+
+    def __init__(self, parts: dict[int, bytes], size: int) -> None:
+        self._parts = parts
+        self._size = size
+        self._position = 0
+        self.asked: list[int] = []
+        self.missing: int | None = None
+        """The first place of a whole sector that was asked for and is not there."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = self._size + offset if whence == io.SEEK_END else offset
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        position = self._position
+        for start, data in self._parts.items():
+            if start <= position < start + len(data):
+                found = data[position - start : position - start + max(size, 0)]
+                self._position += len(found)
+                if size == SECTOR:
+                    self.asked.append(position)
+                return found
+        if size == SECTOR and self.missing is None:
+            self.missing = position
+        return b""
+
+
+def _overlaps(partition: Partition, others: Sequence[Partition]) -> bool:
+    """Whether another partition shares bytes with it; an extended one may hold logical ones."""
+    return any(
+        other.start < partition.end
+        and partition.start < other.end
+        and other.number != partition.number
+        and not (other.is_extended and partition.is_logical)
+        for other in others
+    )
+
+
+def _agree(head: bytes, table: PartitionTable) -> bool:
+    """Whether what a hybrid MBR lists are partitions of the GPT too."""
+    known = {(part.start, part.size) for part in table.partitions}
+    slots = [slot for slot in read_slots(head[:SECTOR]) or () if slot.type != PROTECTIVE_TYPE]
+    return all((slot.start * SECTOR, slot.count * SECTOR) in known for slot in slots)
+
+
+def _by_group(layout: ExtLayout, groups: Sequence[Group]) -> dict[int, list[Range]]:
+    """The blocks of bitmaps and inode tables, by the groups that they lie in."""
+    superblock = layout.superblock
+    found: dict[int, list[Range]] = {}
+    for start, end in layout.metadata(list(groups)):
+        first = (start - superblock.first_data_block) // superblock.blocks_per_group
+        last = (end - 1 - superblock.first_data_block) // superblock.blocks_per_group
+        for number in range(max(first, 0), min(last, superblock.group_count - 1) + 1):
+            found.setdefault(number, []).append((start, end))
+    return found
