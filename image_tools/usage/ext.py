@@ -124,13 +124,11 @@ class ExtLayout:
 
     def metadata(self, groups: list[Group]) -> list[Range]:
         """The blocks of all bitmaps and inode tables, wherever they lie, as (first, last + 1), in order."""
-        size = _u16(self.raw, 0x58) if self.superblock.revision else 128
-        table = -(-self.superblock.inodes_per_group * size // self.superblock.block_size)
         found = []
         for group in groups:
             for bitmap in (group.block_bitmap, group.inode_bitmap):
                 found.append((bitmap, bitmap + 1))
-            found.append((group.inode_table, group.inode_table + table))
+            found.append((group.inode_table, group.inode_table + self._inode_table))
         return sorted(found)
 
     def free_ranges(self, group: Group, bitmap: bytes | None, metadata: list[Range]) -> list[Range] | None:
@@ -187,6 +185,8 @@ class ExtLayout:
             and superblock.descriptor_size & (superblock.descriptor_size - 1) == 0
             and superblock.descriptor_size <= superblock.block_size
             and superblock.group_count * superblock.descriptor_size <= LARGEST_DESCRIPTORS
+            and superblock.inodes_per_group <= 8 * superblock.block_size
+            and self._inode_table <= superblock.blocks_per_group
         )
         if not plausible:
             raise NotUnderstood("its block groups are not laid out as usual")
@@ -205,6 +205,12 @@ class ExtLayout:
             bitmap_checksum=low[8] | high[8] << 16,
             is_sound=self._descriptor_is_right(number, raw, low[11]),
         )
+
+    @cached_property
+    def _inode_table(self) -> int:
+        """The blocks of each group's inode table."""
+        size = _u16(self.raw, 0x58) if self.superblock.revision else 128
+        return -(-self.superblock.inodes_per_group * size // self.superblock.block_size)
 
     @property
     def _has_checksums(self) -> bool:

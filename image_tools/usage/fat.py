@@ -30,6 +30,9 @@ def check_tables(geometry: Geometry, tables: Sequence[bytes]) -> None:
         raise NotUnderstood("its allocation tables differ")
     if first[0] != geometry.media:
         raise NotUnderstood("its allocation table does not begin as its boot sector says")
+    root = geometry.root_cluster * 4
+    if geometry.root_cluster and not any(first[root : root + 4]):
+        raise NotUnderstood("its root directory would be free")
     if geometry.kind is FatKind.FAT16 and first[3] & 0xC0 != 0xC0:
         raise NotUnderstood("it was not unmounted cleanly")
     if geometry.kind is FatKind.FAT32 and first[7] & 0x0C != 0x0C:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from image_tools.usage.model import Area, Range
 from image_tools.usage.survey import Survey
 
-_PAST = 256 * 1024
-"""So many bytes are kept of what has gone by."""
+_PAST = 1280 * 1024
+"""So many bytes are kept of what has gone by: the head with the table, and a partition's beginning."""
 
 
 class _Wanted:
@@ -60,7 +60,8 @@ class StreamUsage:
             for wanted in sorted(done):
                 wanted.then(bytes(wanted.data))
         self._position = end
-        self._past = (self._past + bytes(data[-_PAST:]))[-_PAST:]
+        kept = bytes(data[-_PAST:])
+        self._past = kept if len(kept) == _PAST else (self._past + kept)[-_PAST:]
         self._data = memoryview(b"")
 
     def needed(self, start: int, end: int) -> list[Range]:

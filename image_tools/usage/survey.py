@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import BinaryIO, cast
@@ -56,6 +57,8 @@ class Survey:
         self._governed: list[Range] = []
         self._kept: list[Range] = [(0, HEAD)]
         self._partitions: tuple[Partition, ...] = ()
+        self._begun: set[int] = set()
+        self._empty: list[Range] = []
         self._mapped = None if mapped is None else merged(mapped)
         self._holes = merged(holes)
         self._refused = ""
@@ -79,7 +82,7 @@ class Survey:
     def _unused(self, start: int, end: int) -> list[Range]:
         """Whole grains that a block map, or a hole in an empty partition, lets us leave out."""
         if self._mapped is not None:
-            unmapped = subtracted([(start, end)], self._mapped)
+            unmapped = subtracted([(start, end)], _within(self._mapped, start, end))
             undecided = merged([*self._governed, *self._kept, *self._pending()])
             candidates = subtracted(unmapped, undecided)
         elif self._holes:
@@ -89,14 +92,9 @@ class Survey:
         return [grains for grains in (inward(*part) for part in candidates) if grains[0] < grains[1]]
 
     def _in_empty_partitions(self, start: int, end: int) -> list[Range]:
-        outside = subtracted([(start, end)], self._holes)
+        outside = subtracted([(start, end)], _within(self._holes, start, end))
         holes = subtracted([(start, end)], outside)
-        empty = [
-            (area.partition.start + EDGE, area.partition.end - EDGE)
-            for area in self.areas.values()
-            if not area.kind and area.reason == ""
-        ]
-        rest = subtracted([(start, end)], merged(part for part in empty if part[0] < part[1]))
+        rest = subtracted([(start, end)], merged(self._empty))
         return subtracted(subtracted(holes, rest), merged(self._kept))
 
     def _pending(self) -> list[Range]:
@@ -118,10 +116,14 @@ class Survey:
             return
         if table.scheme is Scheme.MBR:
             self._kept += [(position, position + SECTOR) for position in view.asked if position]
+        elif table.scheme is not Scheme.NONE:
+            self._kept.append(_backup_of_gpt(self._seen[0], table.sector_size))
         self._check_table(table)
         self._partitions = tuple(part for part in table.partitions if not part.is_extended)
         for partition in self._partitions:
-            if partition.number not in self.areas:
+            # The table is read again for each link of a chain; a partition must be looked into only once.
+            if partition.number not in self._begun:
+                self._begun.add(partition.number)
                 self._look_into(partition, table)
         missing = view.missing
         if table.scheme is Scheme.MBR and missing is not None and missing < self._size:
@@ -156,7 +158,7 @@ class Survey:
         for number, area in self.areas.items():
             self.areas[number] = Area(area.partition, area.kind, False, reason)
         self._free = FreeGrains()
-        self._governed, self._mapped, self._holes = [], None, []
+        self._governed, self._mapped, self._holes, self._empty = [], None, [], []
 
     # a partition
 
@@ -186,7 +188,19 @@ class Survey:
             self._begin_ext(partition, start)
         else:
             kind = found[0] if found else ""
-            self._settle(partition, kind, f"{kind} is written whole" if kind else "")
+            self._settle(partition, kind, f"{kind} is written whole" if kind else "nothing known is in it")
+            if not found and self._holes and partition.size > 2 * EDGE:
+                self._ask(partition.start, EDGE, partial(self._take_first_edge, partition))
+
+    def _take_first_edge(self, partition: Partition, data: bytes) -> None:
+        if not any(data):
+            self._ask(partition.end - EDGE, EDGE, partial(self._take_last_edge, partition))
+
+    def _take_last_edge(self, partition: Partition, data: bytes) -> None:
+        """A partition is empty only if not even a signature that we do not know can be in it."""
+        if not any(data) and not self._refused:
+            self._settle(partition, "", "it is empty")
+            self._empty.append((partition.start + EDGE, partition.end - EDGE))
 
     def _settle(self, partition: Partition, kind: str, reason: str) -> None:
         self.areas[partition.number] = Area(partition, kind, False, reason)
@@ -346,6 +360,20 @@ class _Seen(io.RawIOBase):
         if size == SECTOR and self.missing is None:
             self.missing = position
         return b""
+
+
+def _within(ranges: list[Range], start: int, end: int) -> list[Range]:
+    """Those of the ascending, disjoint ranges that touch the bytes from `start` up to `end`."""
+    first = bisect_left(ranges, start, key=lambda part: part[1])
+    last = bisect_left(ranges, end, key=lambda part: part[0])
+    return ranges[first:last]
+
+
+def _backup_of_gpt(head: bytes, sector: int) -> Range:
+    """Where the primary header says that what is behind the partitions lies: the backup of the table."""
+    header = head[sector : 2 * sector].ljust(56, b"\0")
+    alternate, last_usable = (int.from_bytes(header[place : place + 8], "little") for place in (32, 48))
+    return min((last_usable + 1) * sector, alternate * sector), (alternate + 1) * sector
 
 
 def _overlaps(partition: Partition, others: Sequence[Partition]) -> bool:

@@ -1,0 +1,461 @@
+"""What an image uses: judged by dumpe2fs, e2fsck, fsck.fat, debugfs and mtools on copies over stale bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from disk_images import MIB, blank, gpt, partitioned, poke, run
+from file_systems import (
+    GRAIN,
+    contents,
+    copied,
+    ext,
+    ext_files,
+    ext_problems,
+    fat,
+    fat_files,
+    fat_problems,
+    files,
+    part_of,
+    placed,
+    used_grains_of_ext,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from image_tools.usage import Everything, FileUsage, StreamUsage, Usage, UsageContradicted, usage_of_file
+
+SIZE = 48 * MIB
+
+EXT = [
+    "-b 4096",
+    "-b 1024",
+    "-b 2048",
+    "-b 4096 -O ^has_journal",
+    "-O 64bit,metadata_csum -b 4096",
+    "-O ^64bit,^metadata_csum,uninit_bg",
+    "-O ^64bit,^metadata_csum,^uninit_bg -b 1024",
+    "-t ext2",
+    "-t ext3 -b 1024",
+    "-O ^flex_bg -b 1024",
+    "-O sparse_super2 -b 1024",
+    "-O ^sparse_super,^resize_inode -b 1024",
+    "-O metadata_csum_seed",
+    "-O quota,project",
+    "-O inline_data,mmp,large_dir,ea_inode,casefold,encrypt,verity",
+    "-b 1024 -g 1024 -O ^resize_inode",
+    "-E packed_meta_blocks=1",
+    "-E lazy_itable_init=1 -b 1024",
+]
+LAYOUT = """
+label: dos
+start=8192,  size=40960, type=c, bootable
+start=49152, size=65536, type=83
+start=114688, size=32768, type=83
+start=147456, size=147456, type=f
+start=155648, size=32768, type=83
+start=196608, size=98304, type=83
+"""
+
+
+def of_file(path: Path, **options: object) -> FileUsage:
+    with path.open("rb") as file:
+        return usage_of_file(file, path.stat().st_size, **options)  # type: ignore[arg-type]
+
+
+def streamed(
+    path: Path, piece: int = 4 * MIB, *, size: int | None = None
+) -> tuple[StreamUsage, list[tuple[int, int]]]:
+    """What a stream of pieces learns, and what it said to be needed as the pieces went by."""
+    usage, ranges, offset = StreamUsage(size), [], 0
+    with path.open("rb") as file:
+        while data := file.read(piece):
+            usage.take(offset, memoryview(data))
+            ranges += usage.needed(offset, offset + len(data))
+            offset += len(data)
+    usage.finish()
+    return usage, ranges
+
+
+def grains(ranges: list[tuple[int, int]]) -> set[int]:
+    return {grain for start, end in ranges for grain in range(start // GRAIN, -(-end // GRAIN))}
+
+
+def all_of(usage: Usage, path: Path) -> set[int]:
+    return grains(usage.needed(0, path.stat().st_size))
+
+
+def reason(path: Path, number: int = 1) -> str:
+    """Why nothing of a partition is left out, as the file and the stream both say."""
+    found = of_file(path)
+    area = next(area for area in found.areas if area.partition.number == number)
+    later = next(area for area in streamed(path)[0].areas if area.partition.number == number)
+    assert not area.trimmed
+    assert not later.trimmed
+    assert all_of(found, path) == set(range(-(-path.stat().st_size // GRAIN)))
+    return area.reason
+
+
+# ext2, ext3, ext4
+
+
+@pytest.mark.parametrize("size", [SIZE, SIZE + 5 * 1024])
+@pytest.mark.parametrize("options", EXT)
+def test_exactly_the_blocks_that_ext_uses_are_needed(options: str, size: int, tmp_path: Path) -> None:
+    path = ext(tmp_path / "fs.img", size, files(tmp_path), *options.split())
+    used = used_grains_of_ext(path) | set(range(MIB // GRAIN))
+    length = of_file(path).areas[0]
+    assert length.trimmed, length.reason
+    found = all_of(of_file(path), path)
+    behind = {size // GRAIN} if size % GRAIN else set()
+    assert found - behind == used - behind
+    assert grains(streamed(path)[1]) == found
+
+
+@pytest.mark.parametrize(
+    "options", ["-b 4096", "-O bigalloc -C 16384 -b 1024", "-O bigalloc -C 65536", "-t ext2"]
+)
+def test_what_is_left_out_is_not_missed(options: str, tmp_path: Path) -> None:
+    source = files(tmp_path)
+    path = ext(tmp_path / "fs.img", SIZE, source, *options.split())
+    copy = copied(path, tmp_path / "copy.img", of_file(path).needed(0, SIZE))
+    assert ext_problems(copy) == ""
+    assert contents(source).items() <= ext_files(copy, tmp_path / "out").items()
+    assert len(all_of(of_file(path), path)) < SIZE // GRAIN // 2
+
+
+@pytest.mark.parametrize("piece", [4 * MIB, 100_003, 4096])
+def test_a_stream_learns_the_same_in_pieces_of_any_size(piece: int, tmp_path: Path) -> None:
+    path = ext(tmp_path / "fs.img", SIZE, files(tmp_path))
+    found = all_of(of_file(path), path)
+    assert grains(streamed(path, piece)[1]) >= found
+    assert len(grains(streamed(path, piece)[1])) <= len(found) + 2 * (MIB // GRAIN)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("feature ^metadata_csum\nfeature needs_recovery", "journal"),
+        ("ssv state 0", "cleanly"),
+        ("ssv state 3", "cleanly"),
+        ("feature orphan_present", "orphan"),
+        ("feature shared_blocks", "not known"),
+        ("feature ^has_journal\nfeature journal_dev", ""),
+    ],
+)
+def test_what_is_not_certain_is_written_whole(change: str, why: str, tmp_path: Path) -> None:
+    path = ext(tmp_path / "fs.img", 16 * MIB, None)
+    commands = tmp_path / "commands"
+    commands.write_text(change + "\n")
+    run("debugfs", "-w", "-f", commands, path)
+    assert why in reason(path)
+
+
+def test_features_that_are_not_handled_are_written_whole(tmp_path: Path) -> None:
+    path = ext(tmp_path / "fs.img", 16 * MIB, None, "-O", "meta_bg,^resize_inode")
+    assert "not known" in reason(path)
+
+
+@pytest.mark.parametrize(
+    "options", ["-b 1024", "-b 1024 -O ^metadata_csum,uninit_bg", "-b 1024 -O ^metadata_csum"]
+)
+def test_a_group_with_a_wrong_bitmap_is_written_whole(options: str, tmp_path: Path) -> None:
+    path = ext(tmp_path / "fs.img", SIZE, files(tmp_path), *options.split())
+    before = all_of(of_file(path), path)
+    place = int(run("debugfs", "-R", "stats", path).split("block bitmap at ")[2].split(",")[0])
+    poke(path, place * 1024 + 1000, b"\xff\xff")
+    found = of_file(path)
+    assert "bitmap of group 1" in found.areas[0].reason
+    group = set(range(8 * MIB // GRAIN + 1, 16 * MIB // GRAIN))
+    assert all_of(found, path) == before | group | {8 * MIB // GRAIN, 16 * MIB // GRAIN}
+
+
+def test_a_wrong_descriptor_checksum_is_written_whole(tmp_path: Path) -> None:
+    path = ext(tmp_path / "fs.img", 16 * MIB, None, "-b", "1024")
+    poke(path, 2048 + 12, b"\x01\x00")
+    assert "descriptor" in reason(path)
+
+
+def test_a_file_system_longer_than_its_partition_is_written_whole(tmp_path: Path) -> None:
+    inner = ext(tmp_path / "fs.img", 16 * MIB, None)
+    path = partitioned(tmp_path / "disk.img", 32 * MIB, "label: dos\nstart=2048, size=30000, type=83\n")
+    placed(path, inner, MIB)
+    assert "longer" in reason(path)
+
+
+def test_numbers_that_lie_cost_no_time_and_lose_nothing(tmp_path: Path) -> None:
+    path = ext(tmp_path / "fs.img", 16 * MIB, None, "-O", "^metadata_csum,^uninit_bg,^flex_bg", "-b", "1024")
+    for place, value in ((0x20, 8), (0x24, 8), (0x28, 0xFFFFFFFF)):
+        poke(path, 1024 + place, value.to_bytes(4, "little"))
+    assert reason(path)
+
+
+# FAT
+
+
+@pytest.mark.parametrize(
+    ("size", "options"),
+    [
+        (4 * MIB, "-F 12"),
+        (32 * MIB, "-F 16"),
+        (20 * MIB, "-F 16 -s 1"),
+        (48 * MIB, "-F 32 -s 1"),
+        (100 * MIB, "-F 32 -s 2"),
+        (260 * MIB, "-F 16 -s 128"),
+        (40 * MIB, "-F 16 -f 1 -S 2048"),
+    ],
+)
+def test_fat_loses_nothing(size: int, options: str, tmp_path: Path) -> None:
+    source = files(tmp_path, 8)
+    path = fat(tmp_path / "fs.img", size, source, *options.split())
+    run("mdel", "-i", path, "::file-3")
+    usage = of_file(path)
+    assert usage.areas[0].trimmed, usage.areas[0].reason
+    copy = copied(path, tmp_path / "copy.img", usage.needed(0, size))
+    assert fat_problems(copy) == ""
+    wanted = {name: data for name, data in contents(source).items() if name != "file-3"}
+    assert fat_files(copy, tmp_path / "out") == wanted
+    total = sum(map(len, contents(source).values())) + 4 * MIB + size // 8
+    assert len(all_of(usage, path)) <= total // GRAIN
+    assert grains(streamed(path)[1]) == all_of(usage, path)
+
+
+@pytest.mark.parametrize(
+    ("place", "data", "why"),
+    [
+        (37, b"\x01", "cleanly"),
+        (4 * 512 + 3, b"\x7f", "differ"),
+        (4 * 512 + 100, b"\x09", "differ"),
+        (4 * 512, b"\xf0", "differ"),
+    ],
+)
+def test_a_fat_that_is_not_certain_is_written_whole(
+    place: int, data: bytes, why: str, tmp_path: Path
+) -> None:
+    path = fat(tmp_path / "fs.img", 32 * MIB, None, "-F", "16", "-R", "4")
+    poke(path, place, data)
+    assert why in reason(path)
+
+
+def test_a_fat_whose_two_copies_both_say_that_it_is_dirty(tmp_path: Path) -> None:
+    path = fat(tmp_path / "fs.img", 32 * MIB, None, "-F", "16", "-f", "1", "-R", "4")
+    poke(path, 4 * 512 + 3, b"\x7f")
+    assert "cleanly" in reason(path)
+
+
+# whole disks
+
+
+def disk(folder: Path) -> tuple[Path, dict[int, tuple[int, int]]]:
+    """An image of the system's layout, and start and size of each partition with a file system."""
+    source = files(folder)
+    path = partitioned(folder / "disk.img", 144 * MIB, LAYOUT)
+    places = {1: (4, 20), 2: (24, 32), 3: (56, 16), 5: (76, 16), 6: (96, 48)}
+    for number, (start, size) in places.items():
+        inner = folder / f"part-{number}"
+        if number == 1:
+            fat(inner, size * MIB, source, "-F", "16")
+        else:
+            ext(
+                inner,
+                size * MIB,
+                source if number in (2, 6) else None,
+                "-t",
+                "ext2" if number == 3 else "ext4",
+            )
+        placed(path, inner, start * MIB)
+    return path, {number: (start * MIB, size * MIB) for number, (start, size) in places.items()}
+
+
+@pytest.mark.parametrize("way", ["file", "stream"])
+def test_a_disk_with_logical_partitions_loses_nothing(way: str, tmp_path: Path) -> None:
+    path, places = disk(tmp_path)
+    usage: Usage
+    if way == "file":
+        usage = of_file(path)
+        ranges = usage.needed(0, path.stat().st_size)
+    else:
+        usage, ranges = streamed(path)
+    assert [area.trimmed for area in usage.areas] == [True] * 5
+    copy = copied(path, tmp_path / "copy.img", ranges)
+    assert run("sfdisk", "--dump", copy).replace("copy.img", "disk.img") == run("sfdisk", "--dump", path)
+    for number, (start, size) in places.items():
+        part = part_of(copy, tmp_path / f"copy-{number}", start, size)
+        original = part_of(path, tmp_path / f"original-{number}", start, size)
+        if number == 1:
+            assert fat_problems(part) == ""
+            assert fat_files(part, tmp_path / "fat") == contents(tmp_path / "files")
+            continue
+        assert ext_problems(part) == ""
+        for grain in used_grains_of_ext(original):
+            place = slice(grain * GRAIN, (grain + 1) * GRAIN)
+            assert part.read_bytes()[place] == original.read_bytes()[place] or _edge(grain, size)
+    assert sum(end - start for start, end in ranges) < 70 * MIB
+
+
+def _edge(grain: int, size: int) -> bool:
+    return (grain + 1) * GRAIN > size
+
+
+def test_partitions_that_are_not_aligned_to_grains_share_them_safely(tmp_path: Path) -> None:
+    path = partitioned(
+        tmp_path / "disk.img",
+        64 * MIB,
+        "label: dos\nstart=2049, size=40001, type=83\nstart=42050, size=60001, type=83\n",
+    )
+    for number, (start, size) in enumerate(((2049, 40001), (42050, 60001))):
+        placed(path, ext(tmp_path / f"{number}", size * 512 // 4096 * 4096, files(tmp_path)), start * 512)
+    copy = copied(path, tmp_path / "copy.img", of_file(path).needed(0, 64 * MIB))
+    for number, (start, size) in enumerate(((2049, 40001), (42050, 60001))):
+        length = size * 512 // 4096 * 4096
+        assert ext_problems(part_of(copy, tmp_path / f"copy-{number}", start * 512, length)) == ""
+    assert grains(streamed(path)[1]) == all_of(of_file(path), path)
+
+
+def test_a_gpt_keeps_its_backup(tmp_path: Path) -> None:
+    path = gpt(tmp_path / "disk.img", 64 * MIB, "--new=1:2048:+48M")
+    placed(path, ext(tmp_path / "fs.img", 48 * MIB, files(tmp_path)), MIB)
+    for options in ({}, {"mapped": [(0, 4096)]}):
+        copy = copied(path, tmp_path / "copy.img", of_file(path, **options).needed(0, 64 * MIB))
+        assert "No problems found" in run("sgdisk", "--verify", copy)
+        assert ext_problems(part_of(copy, tmp_path / "part", MIB, 48 * MIB)) == ""
+
+
+def test_partitions_that_overlap_are_written_whole(tmp_path: Path) -> None:
+    path = partitioned(tmp_path / "disk.img", 64 * MIB, "label: dos\nstart=2048, size=65536, type=83\n")
+    placed(path, ext(tmp_path / "fs.img", 32 * MIB, None), MIB)
+    assert of_file(path).areas[0].trimmed
+    poke(path, 446 + 16, bytes.fromhex("00 000000 83 000000") + (40000).to_bytes(4, "little") + b"\0\x40\0\0")
+    assert "overlap" in reason(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "data"),
+    [
+        (512, b"LABELONE"),
+        (0, b"LUKS\xba\xbe\0\1"),
+        (0, b"hsqs"),
+        (65536 + 64, b"_BHRfS_M"),
+        (4096, b"\xfc\x4e\x2b\xa9"),
+    ],
+)
+def test_a_second_signature_makes_it_uncertain(place: int, data: bytes, tmp_path: Path) -> None:
+    path = ext(tmp_path / "fs.img", 16 * MIB, None)
+    poke(path, place, data)
+    assert "looks like" in reason(path)
+
+
+# dm-verity, and other things that come late
+
+
+def guarded(folder: Path, where: str) -> Path:
+    path = partitioned(
+        folder / "disk.img",
+        64 * MIB,
+        "label: dos\nstart=2048, size=65536, type=83\nstart=67584, size=8192, type=83\n",
+    )
+    placed(path, ext(folder / "fs.img", 24 * MIB, files(folder)), MIB)
+    place = {"own": 33 * MIB, "behind": 25 * MIB, "footer": 33 * MIB - 64}[where]
+    poke(path, place, b"AVBf" if where == "footer" else b"verity\0\0")
+    return path
+
+
+@pytest.mark.parametrize("where", ["own", "behind", "footer"])
+def test_what_verity_guards_is_written_whole(where: str, tmp_path: Path) -> None:
+    path = guarded(tmp_path, where)
+    found = of_file(path)
+    assert not any(area.trimmed for area in found.areas)
+    assert all_of(found, path) == set(range(64 * MIB // GRAIN))
+    with pytest.raises(UsageContradicted):
+        streamed(path)
+
+
+def test_a_gpt_that_names_a_verity_partition(tmp_path: Path) -> None:
+    path = gpt(
+        tmp_path / "disk.img", 64 * MIB, "--new=1:2048:+32M", "--new=2:0:+8M", "--change-name=2:root-verity"
+    )
+    placed(path, ext(tmp_path / "fs.img", 32 * MIB, None), MIB)
+    assert "verity" in reason(path)
+
+
+# block maps and holes
+
+
+def test_a_block_map_decides_where_no_file_system_does(tmp_path: Path) -> None:
+    path = partitioned(
+        tmp_path / "disk.img",
+        64 * MIB,
+        "label: dos\nstart=2048, size=65536, type=83\nstart=67584, size=32768, type=83\n",
+    )
+    placed(path, ext(tmp_path / "fs.img", 32 * MIB, files(tmp_path)), MIB)
+    mapped = [(0, 4096), (40 * MIB, 41 * MIB)]
+    plain, mapped_too = all_of(of_file(path), path), all_of(of_file(path, mapped=mapped), path)
+    inside = set(range(MIB // GRAIN, 33 * MIB // GRAIN))
+    assert mapped_too & inside == plain & inside
+    assert mapped_too - inside == set(range(MIB // GRAIN)) | set(range(40 * MIB // GRAIN, 41 * MIB // GRAIN))
+
+
+def test_holes_are_skipped_in_an_empty_partition_only(tmp_path: Path) -> None:
+    path = partitioned(
+        tmp_path / "disk.img",
+        96 * MIB,
+        "label: dos\nstart=2048, size=65536, type=83\nstart=67584, size=65536, type=83\n",
+    )
+    poke(path, 33 * MIB + 4096, b"something")
+    holes = [(512, 33 * MIB), (33 * MIB + 8192, 96 * MIB)]
+    found = all_of(of_file(path, holes=holes), path)
+    assert set(range(96 * MIB // GRAIN)) - found == set(range(2 * MIB // GRAIN, 32 * MIB // GRAIN))
+
+
+def test_a_sparse_and_a_dense_copy_use_the_same(tmp_path: Path) -> None:
+    path, _ = disk(tmp_path)
+    holes = [(start, end) for start, end in _zeros(path)]
+    assert all_of(of_file(path, holes=holes), path) == all_of(of_file(path), path)
+
+
+def _zeros(path: Path) -> list[tuple[int, int]]:
+    data = path.read_bytes()
+    blocks = range(0, len(data), 4096)
+    return [(place, place + 4096) for place in blocks if not any(data[place : place + 4096])]
+
+
+# anything at all
+
+
+def test_everything_is_everything() -> None:
+    assert Everything().needed(3, 9) == [(3, 9)]
+    assert Everything().needed(3, 3) == []
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    changes=st.lists(
+        st.tuples(st.integers(0, 200_000), st.binary(min_size=1, max_size=8)), min_size=1, max_size=6
+    )
+)
+def test_damage_never_ends_in_anything_but_an_answer(
+    changes: list[tuple[int, bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    for name in ("damaged-ext.img", "damaged-fat.img"):
+        original = folder / f"sound-{name}"
+        if not original.exists():
+            maker = ext if "ext" in name else fat
+            maker(original, 8 * MIB, files(folder))
+        path = folder / name
+        path.write_bytes(original.read_bytes())
+        for place, data in changes:
+            poke(path, place, data)
+        found = all_of(of_file(path), path)
+        assert set(range(MIB // GRAIN)) <= found
+        try:
+            assert grains(streamed(path)[1]) >= set(range(MIB // GRAIN))
+        except UsageContradicted:
+            continue
+
+
+def test_an_image_without_a_table_or_file_system_is_needed_whole(tmp_path: Path) -> None:
+    path = blank(tmp_path / "none.img", 8 * MIB)
+    assert all_of(of_file(path), path) == set(range(8 * MIB // GRAIN))
+    assert grains(streamed(path)[1]) == set(range(8 * MIB // GRAIN))
