@@ -14,6 +14,7 @@ from image_tools.partitions import read_table
 from image_tools.source import decoders, sparse, xz_index, zstandard_frames
 from image_tools.source.compressed import Compressed
 from image_tools.source.kinds import MAGIC_LENGTH, Kind, kind_of
+from image_tools.source.xz_parallel import BlockDamaged, ParallelXz
 from resin_toolkit.errors import BadValue, ImageDamaged, NotAnImage, Notice, Usage, from_os_error
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ class Source:
         self._wanted_entry = entry
         self.notices: list[Notice] = []
         self._path_is_known = isinstance(file.name, (str, bytes))
+        self._identity = _identity(file)
         self._raw = Compressed(file, name)
         self._spool: IO[bytes] | None = None
         self._archive: ZipArchive | None = None
+        self._parallel: ParallelXz | None = None
         self._seekable = _length(file)
         self.stored_size = self._seekable
         self.kind = kind_of(self._raw.peek(MAGIC_LENGTH))
@@ -60,7 +63,7 @@ class Source:
     @property
     def consumed(self) -> int:
         """How many bytes of the file that it comes in have been used."""
-        return self._raw.consumed
+        return self._parallel.consumed if self._parallel is not None else self._raw.consumed
 
     @property
     def entry(self) -> str | None:
@@ -126,7 +129,7 @@ class Source:
     def reopen(self) -> Source:
         """The same image once more, from its start, without a digest; raises ImageDamaged if it changed."""
         again = open_source(self.name, entry=self._wanted_entry)
-        if again._identity() != self._identity():
+        if again._identity != self._identity:
             again.close()
             raise ImageDamaged(
                 f"{self.name} changed while it was read.",
@@ -141,7 +144,7 @@ class Source:
         """
         if self._raw.digest is None:
             return None
-        if self.kind is Kind.ZIP and self._spool is None:
+        if (self.kind is Kind.ZIP and self._spool is None) or self._parallel is not None:
             import hashlib
 
             self._raw.file.seek(0)
@@ -149,7 +152,7 @@ class Source:
         return str(self._raw.digest.hexdigest())
 
     def close(self) -> None:
-        for held in (self._archive, self._spool, self._raw.file):
+        for held in (self._parallel, self._archive, self._spool, self._raw.file):
             if held is not None:
                 held.close()
 
@@ -164,10 +167,6 @@ class Source:
     @property
     def _is_file(self) -> bool:
         return self._path_is_known and stat.S_ISREG(os.fstat(self._raw.file.fileno()).st_mode)
-
-    def _identity(self) -> tuple[int, int, int, int]:
-        status = os.fstat(self._raw.file.fileno())
-        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
     def _tell(self, notice: Notice) -> None:
         if notice not in self.notices:
@@ -187,12 +186,25 @@ class Source:
         if self.kind is Kind.GZIP:
             return decoders.gzip_pieces(self._raw)
         if self.kind is Kind.XZ:
-            return decoders.xz_pieces(self._raw)
+            return self._xz_pieces()
         if self.kind is Kind.BZIP2:
             return decoders.bzip2_pieces(self._raw)
         if self.kind is Kind.ZSTD:
             return zstandard_frames.zstandard_pieces(self._raw, self._tell)
         return ()
+
+    def _xz_pieces(self) -> Iterator[bytes]:
+        """Several blocks at a time where the file has them and its index is sound; else in order."""
+        found = xz_index.blocks(self._at, self._seekable) if self._seekable is not None else None
+        if found is None or len(found) < 2:
+            yield from decoders.xz_pieces(self._raw)
+            return
+        self._parallel = ParallelXz(self._at, found)
+        try:
+            yield from self._parallel.pieces()
+        except BlockDamaged as damage:
+            self._raw.consumed = damage.offset
+            raise decoders.damaged(self._raw, damage) from damage
 
     def _seekable_file(self) -> BinaryIO:
         """The file itself, or a copy of what a pipe brings: an archive's list of files is at its end."""
@@ -307,6 +319,12 @@ def _unbuffered(descriptor: int) -> io.FileIO:
         raise BadValue(
             "There is no stdin to read an image from.", hint="Pipe the image into resin."
         ) from error
+
+
+def _identity(file: io.FileIO) -> tuple[int, int, int, int]:
+    """What stays the same as long as a file is the same and nobody writes to it."""
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _length(file: io.FileIO) -> int | None:

@@ -1,31 +1,89 @@
-"""The size of an .xz file's content, by the index of each stream (.xz file format 1.2, 2.1.2, 4)."""
+"""The streams and blocks of an .xz file, by the index of each stream (.xz file format 1.2, 2.1.2, 4)."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
-_FOOTER = 12
+HEADER = FOOTER = 12
+MAGIC = b"\xfd7zXZ\x00"
+FOOTER_MAGIC = b"YZ"
 _MOST_PADDING = 1024 * 1024
 _MOST_INDEX = 64 * 1024 * 1024
 
+ReadAt = Callable[[int, int], bytes]
 
-def content_size(read_at: Callable[[int, int], bytes], length: int) -> int | None:
-    """The size of the content in bytes, over all streams, or None where the indexes do not add up."""
-    total, end = 0, length
+
+@dataclass(frozen=True)
+class Block:
+    """A block: where it begins in the file, its size there without padding, and that of its content."""
+
+    offset: int
+    unpadded: int
+    content: int
+    flags: bytes
+    """The flags of its stream, which tell the kind of its check."""
+
+    @property
+    def stored(self) -> int:
+        """Its size in the file, which is a multiple of four."""
+        return self.unpadded + -self.unpadded % 4
+
+
+def blocks(read_at: ReadAt, length: int) -> list[Block] | None:
+    """All blocks of a file of `length` bytes, in order; None where its indexes do not add up.
+
+    Checked are headers, footers, indexes and the padding of streams; not the blocks themselves.
+    """
+    found: list[Block] = []
+    end = length
     try:
         while end > 0:
             end = _without_padding(read_at, end)
-            content, end = _last_stream(read_at, end)
-            total += content
+            stream, end = _last_stream(read_at, end)
+            found[:0] = stream
     except (ValueError, IndexError):
         return None
-    return total
+    return found
 
 
-def _without_padding(read_at: Callable[[int, int], bytes], end: int) -> int:
+def content_size(read_at: ReadAt, length: int) -> int | None:
+    """The size of the content in bytes, over all streams, or None where the indexes do not add up."""
+    found = blocks(read_at, length)
+    return None if found is None else sum(block.content for block in found)
+
+
+def number_bytes(value: int) -> bytes:
+    """A variable-length integer (1.2)."""
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def index_bytes(unpadded: int, content: int) -> bytes:
+    """The index of a stream with one block (4)."""
+    body = b"\0\1" + number_bytes(unpadded) + number_bytes(content)
+    body += bytes(-len(body) % 4)
+    return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+def header_bytes(flags: bytes) -> bytes:
+    return MAGIC + flags + zlib.crc32(flags).to_bytes(4, "little")
+
+
+def footer_bytes(flags: bytes, index: int) -> bytes:
+    """The footer of a stream whose index has so many bytes (2.1.2)."""
+    fields = (index // 4 - 1).to_bytes(4, "little") + flags
+    return zlib.crc32(fields).to_bytes(4, "little") + fields + FOOTER_MAGIC
+
+
+def _without_padding(read_at: ReadAt, end: int) -> int:
     for _ in range(_MOST_PADDING // 4):
-        if end < _FOOTER:
+        if end < FOOTER:
             raise ValueError("padding only")
         if any(read_at(end - 4, 4)):
             return end
@@ -33,33 +91,41 @@ def _without_padding(read_at: Callable[[int, int], bytes], end: int) -> int:
     raise ValueError("too much padding")
 
 
-def _last_stream(read_at: Callable[[int, int], bytes], end: int) -> tuple[int, int]:
-    """The content size of the stream that ends at `end`, and where that stream begins."""
-    footer = read_at(end - _FOOTER, _FOOTER)
+def _last_stream(read_at: ReadAt, end: int) -> tuple[list[Block], int]:
+    """The blocks of the stream that ends at `end`, and where that stream begins."""
+    footer = read_at(end - FOOTER, FOOTER)
+    flags = footer[8:10]
     index_length = (int.from_bytes(footer[4:8], "little") + 1) * 4
-    start = end - _FOOTER - index_length
-    if footer[10:] != b"YZ" or start < 0 or index_length > _MOST_INDEX:
+    start = end - FOOTER - index_length
+    if start < 0 or index_length > _MOST_INDEX or footer != footer_bytes(flags, index_length):
         raise ValueError("no footer")
     index = read_at(start, index_length)
     if index[0] != 0 or zlib.crc32(index[:-4]) != int.from_bytes(index[-4:], "little"):
         raise ValueError("no index")
-    content, stored = _sums(index)
-    begin = start - stored - _FOOTER
-    if begin < 0:
-        raise ValueError("index longer than the file")
-    return content, begin
+    records = _records(index[:-4])
+    begin = start - sum(unpadded + -unpadded % 4 for unpadded, _ in records) - HEADER
+    if begin < 0 or read_at(begin, HEADER) != header_bytes(flags):
+        raise ValueError("index longer than the file, or no header")
+    found, offset = [], begin + HEADER
+    for unpadded, content in records:
+        found.append(Block(offset, unpadded, content, flags))
+        offset += unpadded + -unpadded % 4
+    return found, begin
 
 
-def _sums(index: bytes) -> tuple[int, int]:
-    """The sum of the uncompressed sizes, and of the stored sizes rounded up to four, of all blocks."""
+def _records(index: bytes) -> list[tuple[int, int]]:
+    """Unpadded size and uncompressed size of all blocks."""
     count, position = _number(index, 1)
-    content = stored = 0
+    if count > len(index):
+        raise ValueError("more records than fit")
+    records = []
     for _ in range(count):
         unpadded, position = _number(index, position)
-        size, position = _number(index, position)
-        stored += unpadded + -unpadded % 4
-        content += size
-    return content, stored
+        content, position = _number(index, position)
+        records.append((unpadded, content))
+    if len(index) - position > 3 or any(index[position:]):
+        raise ValueError("more than padding")
+    return records
 
 
 def _number(data: bytes, position: int) -> tuple[int, int]:

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from image_tools.source.decoders import inflater
 from resin_toolkit.errors import ImageDamaged, NotAnImage, PathNotFound, Usage
 
 PIECE = 1024 * 1024
+_READ = 256 * 1024
+_LOCAL_HEADER = 30
 _ENCRYPTED = 1
 _DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error)
 _UNPACK = "Unpack it and name the image itself."
@@ -44,6 +47,7 @@ class ZipArchive:
             self._archive = zipfile.ZipFile(file)
         except _DAMAGE as error:
             raise self._damaged(error) from error
+        self._file = file
         self._peek = peek
         self._entry = entry
         self.chosen = self._choose(looks_right)
@@ -97,6 +101,10 @@ class ZipArchive:
     def _read(self, entry: str) -> Iterator[bytes]:
         try:
             with self._archive.open(entry) as file:
+                info = self._archive.getinfo(entry)
+                if info.compress_type == zipfile.ZIP_DEFLATED:
+                    yield from self._inflated(info)
+                    return
                 while piece := file.read(PIECE):
                     yield piece
         except _DAMAGE as error:
@@ -105,6 +113,32 @@ class ZipArchive:
             raise NotAnImage(
                 f"{self._name} packs {entry} by a method that resin cannot unpack.", hint=_UNPACK
             ) from error
+
+    def _inflated(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
+        """A deflated entry, whose local header (APPNOTE 4.3.7) zipfile has found right, decoded faster."""
+        self._file.seek(info.header_offset)
+        header = self._file.read(_LOCAL_HEADER)
+        names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+        left, position = info.compress_size, info.header_offset + _LOCAL_HEADER + names
+        member, failure = inflater(-15)
+        data, crc, size = b"", 0, 0
+        while not member.eof:
+            if not data:
+                self._file.seek(position)
+                data = self._file.read(min(_READ, left))
+                left, position = left - len(data), position + len(data)
+            if not data:
+                raise EOFError
+            try:
+                piece = member.decompress(data, PIECE)
+            except failure as error:
+                raise zipfile.BadZipFile(f"{info.filename} cannot be unpacked") from error
+            data = member.unconsumed_tail
+            crc, size = zlib.crc32(piece, crc), size + len(piece)
+            if piece:
+                yield piece
+        if crc != info.CRC or size != info.file_size:
+            raise zipfile.BadZipFile(f"the checksum of {info.filename} is wrong")
 
     def _damaged(self, error: Exception) -> ImageDamaged:
         reason = str(error).lower().rstrip(".") or "it ends before its own data does"

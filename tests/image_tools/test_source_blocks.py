@@ -1,0 +1,174 @@
+"""Archives that are unpacked in parallel or by the fast decoder: judged by the programs that made them."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from card_images import MIB, card_image
+
+from image_tools.source import open_source
+from image_tools.source.xz_index import blocks
+from resin_toolkit.errors import ImageDamaged, PathNotFound, ResinError, Usage
+
+IMAGE = card_image(3 * MIB) + bytes(3 * MIB)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+def xz(folder: Path, *options: str, data: bytes = IMAGE) -> Path:
+    """A file of several blocks, made by the xz program."""
+    raw = folder / "image.img"
+    raw.write_bytes(data)
+    subprocess.run(["xz", "-0", "--keep", "--force", *options, raw], check=True)
+    return folder / "image.img.xz"
+
+
+def unpacked(path: Path) -> bytes:
+    found, buffer = bytearray(), memoryview(bytearray(MIB))
+    with open_source(str(path)) as source:
+        while count := source.readinto(buffer):
+            found += buffer[:count]
+    return bytes(found)
+
+
+@pytest.mark.parametrize("check", ["none", "crc32", "crc64", "sha256"])
+@pytest.mark.parametrize("size", ["64KiB", "1MiB", "5MiB"])
+def test_blocks_are_unpacked_in_order(size: str, check: str, tmp_path: Path) -> None:
+    path = xz(tmp_path, f"--block-size={size}", f"--check={check}")
+    found = blocks(lambda offset, count: path.read_bytes()[offset : offset + count], path.stat().st_size)
+    assert found is not None
+    assert len(found) > 1
+    assert unpacked(path) == IMAGE
+
+
+def test_streams_with_padding_between_them(tmp_path: Path) -> None:
+    path = xz(tmp_path, "--block-size=1MiB")
+    path.write_bytes(path.read_bytes() + bytes(8) + path.read_bytes() + bytes(4))
+    assert unpacked(path) == IMAGE * 2
+    with open_source(str(path)) as source:
+        assert source.size == 2 * len(IMAGE)
+
+
+def test_an_early_end_of_interest_leaves_no_thread(tmp_path: Path) -> None:
+    with open_source(str(xz(tmp_path, "--block-size=256KiB"))) as source:
+        source.readinto(memoryview(bytearray(100)))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_xz_finds_damaged_is_damaged(seed: int, tmp_path: Path) -> None:
+    numbers = random.Random(seed)
+    path = xz(tmp_path, "--block-size=128KiB", data=IMAGE[: 2 * MIB + 300_000])
+    data = bytearray(path.read_bytes())
+    # Every other change is near the end, where the index is.
+    place = numbers.randrange(len(data)) if seed % 2 else len(data) - 1 - numbers.randrange(300)
+    data[place] ^= 1 << numbers.randrange(8)
+    path.write_bytes(data)
+    judged = subprocess.run(["xz", "-t", path], capture_output=True, check=False).returncode == 0
+    try:
+        unpacked(path)
+    except ResinError:
+        assert not judged
+    else:
+        assert judged
+
+
+@pytest.mark.parametrize("cut", [1, 5, 12, 40, 4000, MIB])
+def test_a_cut_file_is_damaged(cut: int, tmp_path: Path) -> None:
+    path = xz(tmp_path, "--block-size=512KiB")
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(ImageDamaged):
+        unpacked(path)
+
+
+def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
+    import hashlib
+
+    path = xz(tmp_path, "--block-size=512KiB")
+    buffer = memoryview(bytearray(MIB))
+    with open_source(str(path), digest=True) as source:
+        while source.readinto(buffer):
+            pass
+        assert source.stored_sha256() == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# zip
+
+
+def two_images(folder: Path) -> Path:
+    path = folder / "two.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("boards/one.img", IMAGE)
+        archive.writestr("boards/two.img", IMAGE[::-1][:512].ljust(512) + IMAGE[512:])
+        archive.writestr("read me.txt", "text")
+    return path
+
+
+@pytest.mark.parametrize("entry", ["boards/one.img", "one.img"])
+def test_an_entry_is_taken_out_of_several(entry: str, tmp_path: Path) -> None:
+    with open_source(str(two_images(tmp_path)), entry=entry) as source:
+        assert source.entry == "boards/one.img"
+        assert source.size == len(IMAGE)
+
+
+def test_an_entry_that_is_not_there_and_one_of_what_is_no_zip(tmp_path: Path) -> None:
+    with pytest.raises(PathNotFound, match=r"three\.img"):
+        open_source(str(two_images(tmp_path)), entry="three.img")
+    with pytest.raises(Usage, match="no zip"):
+        open_source(str(xz(tmp_path)), entry="one.img")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_damaged_zip_is_found(seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "one.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("one.img", IMAGE)
+        start = 30 + len("one.img")
+        size = archive.infolist()[0].compress_size
+    data = bytearray(path.read_bytes())
+    data[start + random.Random(seed).randrange(size)] ^= 0x10
+    path.write_bytes(data)
+    with pytest.raises(ImageDamaged):
+        unpacked(path)
+
+
+# a raw image
+
+
+def test_a_raw_file_is_read_anywhere_and_tells_its_holes(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.img"
+    with path.open("wb") as file:
+        file.write(IMAGE[:MIB])
+        file.truncate(9 * MIB)
+    with open_source(str(path)) as source:
+        assert source.is_random_access
+        assert source.holes() == [(MIB, 9 * MIB)]
+        buffer = bytearray(1000)
+        assert source.read_at(memoryview(buffer), 5000) == 1000
+        assert bytes(buffer) == IMAGE[5000:6000]
+        assert source.read_at(memoryview(buffer), 9 * MIB - 10) == 10
+        start = memoryview(bytearray(MIB))
+        source.readinto(start)
+        assert bytes(start) == IMAGE[:MIB]
+
+
+def test_an_image_that_changed_is_not_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "image.img"
+    path.write_bytes(IMAGE)
+    with open_source(str(path)) as source:
+        assert source.can_reopen
+        with source.reopen() as again:
+            assert again.size == source.size
+        path.write_bytes(IMAGE + bytes(512))
+        with pytest.raises(ImageDamaged, match="changed"):
+            source.reopen()
