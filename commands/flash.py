@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands._block_map import block_map_of
 from commands._cards import Card, cards_of, check_numbered
 from commands._configure_options import ConfigureOptions
 from commands._configuring import all_answers, requests_of, uses_stdin
@@ -21,7 +22,6 @@ from resin_toolkit.report import Report
 from resin_toolkit.verb import report_of, single, takes
 
 if TYPE_CHECKING:
-    from image_tools.block_map import BlockMap
     from image_tools.boot import BootPartition
     from image_tools.configuration import Request
     from image_tools.drives import Drive
@@ -115,7 +115,7 @@ def flash(
         full=full,
         sha256=expected,
         digest=expected is not None or receipt is not None,
-        block_map=_block_map(bmap),
+        block_map=block_map_of(bmap),
         partition=partition,
         probe=probe,
         discard=discard,
@@ -153,14 +153,6 @@ def _requests(
     for request in requests:
         check_request(request)
     return requests
-
-
-def _block_map(path: Path | None) -> BlockMap | None:
-    if path is None:
-        return None
-    from image_tools.block_map import read_block_map
-
-    return read_block_map(path.read_bytes(), str(path))
 
 
 def _check_receipt(path: Path | None) -> None:

@@ -1,5 +1,6 @@
 """Writing an image to drives or files, and reading back from the medium what was written."""
 
+from image_tools.flash.compare import compare
 from image_tools.flash.outcome import Options, Outcome
 from image_tools.flash.plan import Job
 from image_tools.flash.run import flash, parse_sha256
@@ -10,6 +11,7 @@ __all__ = [
     "Options",
     "Outcome",
     "Target",
+    "compare",
     "flash",
     "is_drive",
     "open_drive",

@@ -38,6 +38,7 @@ _HINTS = {
     Look.MISSING: "The drive is smaller than it says: try another one.",
     Look.OTHER: "Write it again; if it fails again, the card, the reader or its cable is bad.",
 }
+_CHANGED = "A card that was configured or that has run differs; if it did neither, it holds something else."
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,13 @@ def verify_failure(
     partitions: Iterable[Partition],
     original: bytes | None,
     *,
-    repeated: bool,
+    repeated: bool = False,
+    was_written: bool = True,
 ) -> VerifyFailed:
     """The failure that tells of `bad`, which is not empty: first byte, how many, where, what it looks like.
 
     `original` is what the first bad grain should hold, None where that cannot be had any more; `repeated`
-    says that the bad grains were written twice.
+    says that the bad grains were written twice, `was_written` that this run has written them at all.
     """
     known = list(extents)
     total = sum(len(extent.grains) // HASH for extent in known)
@@ -75,9 +77,9 @@ def verify_failure(
     twice = ", although that was written twice" if repeated else ""
     partition = _partition_at(finding.offset, partitions)
     return VerifyFailed(
-        f"{path} does not hold what was written: it differs {where} ({_place(partition)}), in {len(bad)} of "
+        f"{path} does not hold the image: it differs {where} ({_place(partition)}), in {len(bad)} of "
         f"{total} blocks of {GRAIN // 1024} KiB{twice}; {_words(finding)}.",
-        hint=_HINTS[finding.look],
+        hint=_HINTS[finding.look] if was_written else _CHANGED,
         offset=finding.offset,
         exact=finding.exact,
         grain=GRAIN,

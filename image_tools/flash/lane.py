@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from image_tools.flash.direct import BLOCK, CHUNK, aligned, round_up, spans
 from image_tools.flash.explain import verify_failure
@@ -59,6 +59,7 @@ class Lane:
     and was not written to its end. Counts are in bytes, but for `rewritten`, which counts grains.
     """
 
+    step_name: ClassVar[str] = "writing"
     target: Target
     changes: Sequence[tuple[int, bytes]]
     surroundings: Surroundings
@@ -147,7 +148,7 @@ class Lane:
     # writing
 
     def _take_pieces(self) -> Ending | None:
-        self._step("writing", None)
+        self._step(self.step_name, None)
         while True:
             item = self.queue.get()
             if isinstance(item, Ending):
@@ -177,7 +178,7 @@ class Lane:
 
     def _write_own(self, ending: Ending) -> list[Extent]:
         """Write what belongs to this target alone, all but the head; what is then on it."""
-        own = [part for held in ending.held for part in _split(held) if part[0] >= HEAD]
+        own = [part for held in ending.held for part in self._outside_head(held)]
         self._own = [(offset, laid_over(data, offset, self.changes)) for offset, data in own]
         self._own += self._behind(ending.size)
         return [self._write_part(offset, data) for offset, data in self._own]
@@ -204,9 +205,13 @@ class Lane:
             for offset, length in spans(start, end, CHUNK)
         ]
 
-    def _head(self, ending: Ending) -> bytes:
+    def _head(self, ending: Ending, *, changed: bool = True) -> bytes:
         head = b"".join(data for held in ending.held for offset, data in _split(held) if offset < HEAD)
-        return laid_over(head, 0, self.changes)
+        return laid_over(head, 0, self.changes) if changed else head
+
+    @staticmethod
+    def _outside_head(held: tuple[int, bytes]) -> list[tuple[int, bytes]]:
+        return [part for part in _split(held) if part[0] >= HEAD]
 
     def _write_head(self, head: bytes) -> None:
         try:

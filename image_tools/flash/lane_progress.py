@@ -9,8 +9,6 @@ from image_tools.flash.lane import Event, Lane
 from image_tools.source import Source
 from resin_toolkit.progress import Progress, Step
 
-WRITING = "writing"
-
 
 class LaneProgress:
     """A step for what each lane does at the time; leaving the `with` block ends them."""
@@ -43,11 +41,11 @@ class LaneProgress:
 
     def _begin(self, event: Event) -> None:
         name, total = event.name, event.total
-        if name == WRITING:
+        if name == event.lane.step_name:
             total = self._source.size
             if total is None and self._source.stored_size is not None:
                 # Nothing tells the image's own size, but how much of its file is used is known.
-                name, total = "writing, by compressed size", self._source.stored_size
+                name, total = f"{name}, by compressed size", self._source.stored_size
                 self._stored[id(event.lane)] = 0
         subject = event.lane.target.path if self._several else ""
         step = self._progress.step(name, total, subject=subject)

@@ -33,6 +33,7 @@ class Party:
     progress: Progress
     plans: Sequence[Plan]
     options: Options
+    lane_type: type[Lane] = Lane
     lanes: list[Lane] = field(default_factory=list)
     pipeline: Pipeline = field(default_factory=Pipeline)
     events: Channel[Event] = field(init=False)
@@ -42,7 +43,7 @@ class Party:
         options = self.options
         self.events = self.pipeline.channel(Event)
         self.lanes = [
-            Lane(
+            self.lane_type(
                 plan.job.target,
                 plan.changes,
                 self,

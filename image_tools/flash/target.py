@@ -47,6 +47,7 @@ class State(Enum):
     """How far the writing of an image has come."""
 
     UNTOUCHED = "untouched"
+    ONLY_READ = "only-read"
     PARTIAL = "partial"
     FINISHED = "finished"
 
@@ -140,9 +141,10 @@ class Target:
         if self.capacity is None:
             self._truncate(length)
 
-    def drop_cache(self) -> Reading:
-        """Flush, drop what the page cache holds, and prepare to read from the medium itself."""
-        self.flush()
+    def drop_cache(self, *, flush: bool = True) -> Reading:
+        """Drop what the page cache holds, flushed before, and prepare to read from the medium itself."""
+        if flush:
+            self.flush()
         if self.is_drive:
             # Not every device has it, and a direct read bypasses the cache anyhow.
             with contextlib.suppress(OSError):
@@ -173,8 +175,10 @@ class Target:
             )
 
     def left_as(self) -> str:
-        """A sentence about what a run that ends now leaves behind."""
+        """A sentence about what a run that ends now leaves behind; none about what is only compared."""
         kind = "drive" if self.is_drive else "file"
+        if self.state is State.ONLY_READ:
+            return ""
         if self.state is State.UNTOUCHED:
             return f"Nothing was written to {self.path}."
         if self.state is State.FINISHED:
@@ -187,7 +191,7 @@ class Target:
         """The same error, which also says what state the target is in."""
         state = self.left_as()
         if state not in error.message:
-            error.message = f"{error.message} {state}"
+            error.message = f"{error.message} {state}".rstrip()
             error.args = (error.message,)
         return error
 
@@ -208,7 +212,7 @@ class Target:
         if isinstance(error, ResinError):
             self.explain(error)
         elif isinstance(error, KeyboardInterrupt):
-            raise Interrupted(f"Interrupted. {self.left_as()}", state=self.state.value) from error
+            raise Interrupted(f"Interrupted. {self.left_as()}".rstrip(), state=self.state.value) from error
 
     def _truncate(self, length: int) -> None:
         try:

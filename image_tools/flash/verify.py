@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from image_tools.flash.direct import BLOCK, CHUNK, buffers, read_all, round_up, spans
 from image_tools.flash.medium import medium_failure
@@ -98,14 +98,31 @@ def _compare(back: _Back, buffer: memoryview, bad: list[BadGrain]) -> None:
     first = (back.offset - back.extent.offset) // GRAIN * HASH
     count = -(-back.length // GRAIN)
     expected = back.extent.grains[first : first + count * HASH]
-    hashes = grain_hashes(buffer[: back.got])
+    found = bad_grains(buffer[: back.got], back.offset, back.length, expected)
+    collect(bad, found)
+
+
+def collect(bad: list[BadGrain], found: Iterable[BadGrain]) -> None:
+    """Add what was `found` to `bad`; only the first ones keep their content."""
+    for grain in found:
+        bad.append(grain if len(bad) < MOST_KEPT else replace(grain, content=None))
+
+
+def bad_grains(found: memoryview, offset: int, length: int, expected: bytes) -> list[BadGrain]:
+    """The grains of `length` bytes at `offset` that differ from the `expected` hashes.
+
+    `found` is what the medium holds there, and short where it ends early.
+    """
+    hashes = grain_hashes(found)
     if hashes == expected:
-        return
-    for number in range(count):
+        return []
+    bad = []
+    for number in range(-(-length // GRAIN)):
         part = slice(number * HASH, (number + 1) * HASH)
         if hashes[part] == expected[part]:
             continue
         start = number * GRAIN
-        length = min(GRAIN, back.length - start)
-        content = bytes(buffer[start : min(start + length, back.got)]) if len(bad) < MOST_KEPT else None
-        bad.append(BadGrain(back.offset + start, length, expected[part], hashes[part], content))
+        size = min(GRAIN, length - start)
+        content = bytes(found[start : start + size])
+        bad.append(BadGrain(offset + start, size, expected[part], hashes[part], content))
+    return bad

@@ -1,0 +1,102 @@
+"""`resin verify`: compare an image with what a drive or file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands._block_map import block_map_of
+from resin_toolkit.report import Screen, human_size
+from resin_toolkit.verb import as_examples, report_of, single
+
+EXAMPLES = """
+resin verify resin.img.xz /dev/sdb
+resin verify resin.img.xz /dev/sdb --full
+resin verify resin.img card.img --json
+"""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """An image that a drive holds; sizes in bytes."""
+
+    image: str
+    target: str
+    size: int
+    compared: int
+    from_medium: bool
+    """Whether it was read past the page cache."""
+    sha256: str | None
+
+    def data(self) -> Mapping[str, object]:
+        return {
+            "image": self.image,
+            "target": self.target,
+            "bytes": self.size,
+            "compared": self.compared,
+            "from_medium": self.from_medium,
+            "sha256": self.sha256,
+        }
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        share = human_size(self.size)
+        if self.compared < self.size:
+            share = f"{human_size(self.compared)} of {share}, all that the image uses"
+        where = "read past the page cache" if self.from_medium else "maybe read from the page cache"
+        return f"{self.target} holds {self.image}: {share}, {where}, every byte is the same."
+
+
+def verify(
+    context: typer.Context,
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="An image, packed or not; - is stdin.", show_default=False)
+    ],
+    target: Annotated[
+        str, typer.Argument(metavar="DRIVE", help="A drive such as /dev/sdb, or a file.", show_default=False)
+    ],
+    full: Annotated[
+        bool, typer.Option("--full", help="Compare every byte, also what the image does not use.")
+    ] = False,
+    bmap: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Its block map: what it uses, with checksums.", readable=False),
+    ] = None,
+    sha256: Annotated[
+        str | None,
+        typer.Option(metavar="HEX", help="Check the image, or the file it comes in, on the way."),
+    ] = None,
+    entry: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The image to take out of a zip that holds several.")
+    ] = None,
+) -> Verified:
+    """Compare an image with what a drive holds; nothing is written.
+
+    Ends with 5 where they differ, and tells where, in which partition, and what it looks like. A card that
+    was configured, or that has run, differs from its image.
+    """
+    from image_tools.flash import Options, compare, parse_sha256
+    from image_tools.source import open_source
+
+    report = report_of(context)
+    expected = parse_sha256(sha256) if sha256 is not None else None
+    options = Options(full=full, sha256=expected, block_map=block_map_of(bmap))
+    with open_source(image, digest=expected is not None, entry=entry) as source:
+        try:
+            done = compare(source, target, report.progress(), options)
+        finally:
+            report.warn(*source.notices)
+        return Verified(
+            image=source.name,
+            target=target,
+            size=done.size,
+            compared=done.written,
+            from_medium=done.reading is not None and done.reading.past_cache,
+            sha256=done.sha256,
+        )
+
+
+app = single(verify, epilog=as_examples(EXAMPLES))
