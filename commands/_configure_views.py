@@ -14,7 +14,8 @@ from image_tools.configuration import read_config, shown_connections
 from image_tools.media import opened_for_reading
 from image_tools.os_info import OsInfo, read_os_info
 from resin_toolkit.errors import Exit
-from resin_toolkit.report import Report, Screen, clean, table
+from resin_toolkit.report import Report
+from resin_toolkit.screen import Screen, clean, table
 
 if TYPE_CHECKING:
     from image_tools.config import KeyRow

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resin_toolkit.errors import ResinError, from_os_error
-from resin_toolkit.report import SCHEMA, Screen, human_size
+from resin_toolkit.report import SCHEMA
+from resin_toolkit.screen import Screen, human_size
 
 if TYPE_CHECKING:
     from image_tools.drives import Drive
-
 
 _STALE = "Areas that the image does not use keep their old content; --discard or --full clears them."
 
@@ -114,9 +114,7 @@ class Flashed:
     def text(self, screen: Screen) -> str:  # noqa: ARG002
         lines = [fate.text(self.size) for fate in self.fates if len(self.fates) > 1 or fate.error is None]
         if self.stale and any(fate.error is None for fate in self.fates):
-            lines.append(
-                "Areas that the image does not use keep their old content; --discard or --full clears them."
-            )
+            lines.append(_STALE)
         return "\n".join(lines)
 
 

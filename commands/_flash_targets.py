@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from commands.drives import may_be_flashed, partitions_of
 from resin_toolkit.errors import Declined, DriveNotFound, NotPermitted, Usage
-from resin_toolkit.report import Report, human_size
+from resin_toolkit.report import Report
+from resin_toolkit.screen import human_size
 
 if TYPE_CHECKING:
     from image_tools.drives import Drive

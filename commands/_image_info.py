@@ -21,7 +21,7 @@ from resin_toolkit.errors import (
     PartitionAmbiguous,
     PartitionNotFound,
 )
-from resin_toolkit.report import Screen, clean, human_size, table
+from resin_toolkit.screen import Screen, clean, human_size, table
 
 _NARROWEST_MAP = 40
 _MARKS = ("\u2588", "\u2591", "\u2592", "\u00b7")

@@ -13,7 +13,8 @@ import typer
 from commands._configure_options import ConfigureOptions
 from commands._configuring import all_answers, ask_for_everything, request_of
 from resin_toolkit.errors import Interrupted, Usage
-from resin_toolkit.report import Report, Result, Screen, clean
+from resin_toolkit.report import Report, Result
+from resin_toolkit.screen import Screen, clean
 from resin_toolkit.verb import as_examples, report_of, single, takes
 
 if TYPE_CHECKING:

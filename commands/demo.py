@@ -19,7 +19,8 @@ import typer
 
 from resin_toolkit import cli
 from resin_toolkit.errors import Exit, InternalError
-from resin_toolkit.report import Report, Screen
+from resin_toolkit.report import Report
+from resin_toolkit.screen import Screen
 from resin_toolkit.verb import as_examples, report_of, single
 
 EXAMPLES = """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resin_toolkit.report import Screen, human_size, table
+from resin_toolkit.screen import Screen, human_size, table
 from resin_toolkit.verb import report_of, single
 
 if TYPE_CHECKING:

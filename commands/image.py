@@ -19,7 +19,8 @@ from commands._image_files import (
     write_here,
 )
 from resin_toolkit.errors import Interrupted, PathNotFound, Usage
-from resin_toolkit.report import Result, Screen, clean, table
+from resin_toolkit.report import Result
+from resin_toolkit.screen import Screen, clean, table
 from resin_toolkit.verb import group, report_of
 
 if TYPE_CHECKING:

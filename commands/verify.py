@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from commands._block_map import block_map_of
-from resin_toolkit.report import Screen, human_size
+from resin_toolkit.screen import Screen, human_size
 from resin_toolkit.verb import as_examples, report_of, single
 
 EXAMPLES = """

@@ -37,7 +37,8 @@ def run(arguments: list[str]) -> int:
         return _print_version()
     try:
         pin_packages()
-        from resin_toolkit.report import Report, Settings, discard
+        from resin_toolkit.report import Report, Settings
+        from resin_toolkit.screen import discard
     except KeyboardInterrupt:
         print("error: Interrupted.", file=sys.stderr)
         return Exit.INTERRUPTED
@@ -137,7 +138,7 @@ def _fail(report: Report, error: ResinError, cause: BaseException) -> int:
     try:
         report.failure(report.verb, error)
     except BrokenPipeError:
-        from resin_toolkit.report import discard
+        from resin_toolkit.screen import discard
 
         discard(sys.stdout)
     except ResinError as unwritten:
@@ -159,7 +160,7 @@ def _print_version() -> int:
     try:
         print(f"resin {__version__}", flush=True)
     except OSError as error:
-        from resin_toolkit.report import discard
+        from resin_toolkit.screen import discard
 
         discard(sys.stdout)
         if not isinstance(error, BrokenPipeError):

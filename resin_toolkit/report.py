@@ -5,41 +5,19 @@ Results go to stdout and everything else to stderr, so that `resin … > file` a
 
 from __future__ import annotations
 
-import os
 import sys
-import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import IO, Any, Protocol, Self, TypeVar
+from typing import IO, Any, Protocol, TypeVar
 
 from resin_toolkit.errors import BadValue, Declined, Interrupted, Notice, ResinError, from_os_error
-from resin_toolkit.progress import Progress, Silent, Step
+from resin_toolkit.progress import Progress, Silent
+from resin_toolkit.screen import Screen, clean, discard, screen
 
 C = TypeVar("C")
 
 SCHEMA = 1
-SECONDS_BETWEEN_LINES = 10.0
-
-_CONTROLS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)}
-
-
-def clean(text: str) -> str:
-    """`text` with control characters replaced, so that no name from outside moves the cursor."""
-    return text.translate(_CONTROLS)
-
-
-@dataclass(frozen=True)
-class Screen:
-    """What stdout can show."""
-
-    width: int
-    is_terminal: bool
-    colour: bool
-    unicode: bool = True
-    """Whether it takes characters outside ASCII."""
 
 
 class Result(Protocol):
@@ -238,11 +216,13 @@ class Report:
 
     def progress(self) -> Progress:
         """Where long work reports to: a bar on a terminal, a line now and then elsewhere, or events."""
+        from resin_toolkit.shown_progress import BarProgress, EventProgress, LineProgress
+
         if self.settings.json:
-            return _EventProgress(self) if self.streams else Silent()
+            return EventProgress(self) if self.streams else Silent()
         if self.settings.quiet:
             return Silent()
-        return _BarProgress() if sys.stderr.isatty() else _LineProgress(self)
+        return BarProgress() if sys.stderr.isatty() else LineProgress(self)
 
     def _accepted(self, answer: str, check: Callable[[str], object] | None) -> bool:
         if check is None:
@@ -295,46 +275,6 @@ class Report:
             discard(sys.stderr)
 
 
-def screen() -> Screen:
-    """What stdout can show right now."""
-    import shutil
-
-    is_terminal = sys.stdout.isatty()
-    colour = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-    return Screen(shutil.get_terminal_size((80, 24)).columns, is_terminal, colour, unicode)
-
-
-def discard(stream: IO[str]) -> None:
-    """Let what is still to be written to stdout or stderr vanish."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, stream.fileno())
-    os.close(null)
-
-
-def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:
-    """Aligned columns, two spaces between them; the columns in `right` are aligned to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = (
-        "  ".join(
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
-    return "\n".join(lines)
-
-
-def human_size(count: int) -> str:
-    """A number of bytes in binary units, three digits: 40.0 MiB."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
-            return f"{count} B" if unit == "B" else f"{value:.{max(0, 3 - len(str(int(value))))}f} {unit}"
-        value /= 1024
-    raise AssertionError("unreachable")
-
-
 def _envelope(
     verb: str | None, *, data: Mapping[str, object] | None = None, error: ResinError | None = None
 ) -> dict[str, object]:
@@ -355,104 +295,3 @@ def _no_answer(question: str) -> Declined:
         f"The input ended before an answer to: {question.strip()}",
         hint="Give the value as an option, or run it on a terminal.",
     )
-
-
-class _Step(ABC):
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close(finished=kind is None)
-
-    @abstractmethod
-    def close(self, *, finished: bool) -> None:
-        """The step is over; `finished` unless an error ended it."""
-
-
-class _BarStep(_Step):
-    def __init__(self, name: str, total: int | None) -> None:
-        from tqdm import tqdm
-
-        self._bar: Any = tqdm(
-            total=total,
-            desc=name,
-            unit="B",
-            unit_scale=True,
-            unit_divisor=1024,
-            file=sys.stderr,
-            dynamic_ncols=True,
-            miniters=1,
-        )
-
-    def advance(self, amount: int) -> None:
-        try:
-            self._bar.update(amount)
-        except OSError:
-            discard(sys.stderr)
-
-    def close(self, *, finished: bool) -> None:  # noqa: ARG002
-        try:
-            self._bar.close()
-        except OSError:
-            discard(sys.stderr)
-
-
-def _titled(name: str, subject: str) -> str:
-    return f"{subject}: {name}" if subject else name
-
-
-class _BarProgress:
-    def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
-        return _BarStep(_titled(name, subject), total)
-
-
-class _TimedStep(_Step):
-    """Counts, and calls `tell` at most once in `SECONDS_BETWEEN_LINES`."""
-
-    def __init__(self, total: int | None, tell: Callable[[int, float], None]) -> None:
-        self.total = total
-        self._tell = tell
-        self._done = 0
-        self._started = self._told = time.monotonic()
-
-    def advance(self, amount: int) -> None:
-        self._done += amount
-        now = time.monotonic()
-        if now - self._told >= SECONDS_BETWEEN_LINES:
-            self._told = now
-            self._tell(self._done, now - self._started)
-
-    def close(self, *, finished: bool) -> None:
-        if finished:
-            self._tell(self._done, time.monotonic() - self._started)
-
-
-class _LineProgress:
-    def __init__(self, report: Report) -> None:
-        self._report = report
-
-    def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
-        title = _titled(name, subject)
-
-        def tell(done: int, seconds: float) -> None:
-            rate = f", {human_size(int(done / seconds))}/s" if seconds > 0.1 else ""
-            share = f" of {human_size(total)} ({100 * done // total}%)" if total else ""
-            self._report.say(f"{title}: {human_size(done)}{share}{rate}")
-
-        return _TimedStep(total, tell)
-
-
-class _EventProgress:
-    def __init__(self, report: Report) -> None:
-        self._report = report
-
-    def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
-        about = {"target": subject} if subject else {}
-
-        def tell(done: int, seconds: float) -> None:
-            times = {"seconds": round(seconds, 3)}
-            self._report.event("progress", step=name, **about, bytes=done, total=total, **times)
-
-        return _TimedStep(total, tell)

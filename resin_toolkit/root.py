@@ -12,7 +12,8 @@ from click.shell_completion import CompletionItem
 from typer.main import get_command
 
 from resin_toolkit import __version__
-from resin_toolkit.report import Report, Screen
+from resin_toolkit.report import Report
+from resin_toolkit.screen import Screen
 from resin_toolkit.verb import HELP_OPTIONS, METAVAR, Group, report_of, require_verb
 from resin_toolkit.verbs import VERBS, VerbEntry
 

@@ -28,7 +28,8 @@ def test_the_demo_shows_the_whole_way_and_leaves_nothing(folder: Path) -> None:
 def test_the_demo_verifies_what_it_flashed_and_can_be_kept(folder: Path) -> None:
     data = resin("demo", "--keep", "--json").data
     flashed = data["steps"][1]["result"]
-    assert flashed["read_back"] is True
+    [target] = flashed["targets"]
+    assert target["read_back"] is True
     assert flashed["bytes"] == (Path(data["folder"]) / "card.img").stat().st_size
     assert Path(data["folder"]).parent == folder
     shown = data["steps"][-1]["result"]

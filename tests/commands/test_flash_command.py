@@ -6,10 +6,13 @@ import hashlib
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +62,14 @@ def test_the_result_as_json_comes_after_the_events(image: Path, tmp_path: Path) 
     with blank_loop(tmp_path, 8 * MIB) as device:
         done = resin("flash", image, device, "--yes", "--allow-fixed", "--json")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [line["step"] for line in lines[:-1]] == ["writing", "verifying"]
+    assert [line["step"] for line in lines[:-1]] == ["writing", "verifying", "verifying the start"]
     assert all(line["event"] == "progress" for line in lines[:-1])
     assert lines[-1]["ok"] is True
     data = lines[-1]["data"]
-    assert (data["target"], data["bytes"], data["verified"]) == (device, SIZE, True)
-    assert data["seconds"] > 0
+    assert (data["bytes"], data["verified"]) == (SIZE, True)
+    [target] = data["targets"]
+    assert (target["target"], target["ok"], target["verified"]) == (device, True, True)
+    assert target["write_seconds"] > 0
     assert done.stderr == ""
 
 
@@ -180,33 +185,75 @@ def test_without_a_target_the_drives_are_listed(image: Path, tmp_path: Path) -> 
 
 
 @root_only
-def test_on_a_terminal_a_drive_is_picked_and_agreed_to(image: Path, tmp_path: Path) -> None:
-    with blank_loop(tmp_path, 8 * MIB) as device:
-        ours, theirs = pty.openpty()
-        command = [*RESIN, "flash", str(image), "--allow-fixed"]
-        with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs) as process:
-            os.close(theirs)
-            seen = until(ours, b"Flash which drive?")
-            [number] = [line.split()[0] for line in seen.splitlines() if device.encode() + b" " in line]
-            os.write(ours, number + b"\n")
-            seen = until(ours, b"[y/N]")
-            assert b"8.00 MiB" in seen
-            os.write(ours, b"y\n")
-            until(ours, None)
-            assert process.wait() == 0
-        os.close(ours)
+def test_on_a_terminal_a_drive_is_picked_and_a_fixed_one_named(image: Path, tmp_path: Path) -> None:
+    with (
+        blank_loop(tmp_path, 8 * MIB) as device,
+        on_terminal("flash", image, "--allow-fixed") as (terminal, process),
+    ):
+        [number] = numbers_of(device, until(terminal, b"Flash which drive?"))
+        os.write(terminal, number + b"\n")
+        seen = until(terminal, b"type its name")
+        assert b"8.00 MiB" in seen
+        os.write(terminal, device.encode() + b"\n")
+        until(terminal, None)
+        assert process.wait(20) == 0
         assert Path(device).read_bytes()[:SIZE] == IMAGE
+
+
+@root_only
+def test_another_name_than_that_of_the_fixed_drive_declines(image: Path, tmp_path: Path) -> None:
+    with (
+        blank_loop(tmp_path, 8 * MIB) as device,
+        on_terminal("flash", image, device, "--allow-fixed") as (terminal, process),
+    ):
+        until(terminal, b"type its name")
+        os.write(terminal, b"y\n")
+        until(terminal, None)
+        assert process.wait(20) == 4
+        assert not any(Path(device).read_bytes())
+
+
+@root_only
+def test_the_list_of_drives_follows_what_is_plugged_in(image: Path, tmp_path: Path) -> None:
+    with on_terminal("flash", image, "--allow-fixed") as (terminal, process):
+        until(terminal, b"Flash which drive?")
+        with blank_loop(tmp_path, 8 * MIB) as device:
+            [number] = numbers_of(device, until(terminal, b"Flash which drive?"))
+            os.write(terminal, number + b"\n")
+            until(terminal, b"type its name")
+            os.write(terminal, b"\x04")
+            assert process.wait(20) == 4
+
+
+@contextmanager
+def on_terminal(*arguments: object) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A run of resin on a terminal of its own: our end of it, and the process."""
+    ours, theirs = pty.openpty()
+    command = [*RESIN, *map(str, arguments)]
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        try:
+            yield ours, process
+        finally:
+            process.kill()
+            os.close(ours)
 
 
 def until(terminal: int, mark: bytes | None) -> bytes:
     """What a terminal shows up to a mark, or up to its end."""
-    seen = b""
+    seen, end = b"", time.monotonic() + 60
     while mark is None or mark not in seen:
+        ready, _, _ = select.select([terminal], [], [], max(0.0, end - time.monotonic()))
+        assert ready, f"the terminal showed only {seen!r}"
         try:
             seen += os.read(terminal, 4096)
         except OSError:  # a terminal that nobody writes to any more
             break
     return seen
+
+
+def numbers_of(device: str, seen: bytes) -> list[bytes]:
+    return [line.split()[0] for line in seen.splitlines() if device.encode() + b" " in line]
 
 
 # to a file
