@@ -27,9 +27,13 @@ def image(folder: Path) -> Path:
     with path.open("wb") as file:
         for first, last in MAPPED:
             file.seek(first * BLOCK)
-            file.write(DATA[first * BLOCK : (last + 1) * BLOCK])
+            file.write(part(first, last))
     assert path.stat().st_size == SIZE
     return path
+
+
+def part(first: int, last: int) -> bytes:
+    return DATA[first * BLOCK : (last + 1) * BLOCK]
 
 
 def map_text(version: str, *, kind: str = "sha256", mapped: int | None = None) -> bytes:
@@ -43,7 +47,7 @@ def map_text(version: str, *, kind: str = "sha256", mapped: int | None = None) -
         return hashlib.new(kind, data).hexdigest()
 
     ranges = "".join(
-        f'    <Range {attribute}="{checksum(DATA[first * BLOCK : (last + 1) * BLOCK])}"> {first}-{last} </Range>\n'
+        f'    <Range {attribute}="{checksum(part(first, last))}"> {first}-{last} </Range>\n'
         for first, last in MAPPED
     )
     count = sum(last - first + 1 for first, last in MAPPED) if mapped is None else mapped
