@@ -31,6 +31,8 @@ class Fate:
     """The changes that were made on the way, for a person to read; secrets are hidden."""
     written: int
     rewritten: int
+    stale: bool
+    """Whether unused areas of the drive keep their old content."""
     read_back: bool
     verified: bool
     write_seconds: float
@@ -53,6 +55,7 @@ class Fate:
             "hostname": self.hostname,
             "written": self.written,
             "rewritten_blocks": self.rewritten,
+            "unused_areas_keep_old_content": self.stale,
             "read_back": self.read_back,
             "verified": self.verified,
             "rate": self.rate,
@@ -91,8 +94,6 @@ class Flashed:
     sha256: str | None
     stored_sha256: str | None
     """Of the file that the image comes in, if that is not the image itself."""
-    stale: bool
-    """Whether unused areas of a drive keep their old content."""
     started: str
     finished: str
     fates: tuple[Fate, ...]
@@ -105,7 +106,6 @@ class Flashed:
             "sha256": self.sha256,
             "stored_sha256": self.stored_sha256,
             "verified": all(fate.verified for fate in self.fates),
-            "unused_areas_keep_old_content": self.stale,
             "started": self.started,
             "finished": self.finished,
             "targets": [fate.data() for fate in self.fates],
@@ -113,7 +113,7 @@ class Flashed:
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
         lines = [fate.text(self.size) for fate in self.fates if len(self.fates) > 1 or fate.error is None]
-        if self.stale and any(fate.error is None for fate in self.fates):
+        if any(fate.stale for fate in self.fates if fate.error is None):
             lines.append(_STALE)
         return "\n".join(lines)
 

@@ -193,17 +193,16 @@ def _flashed(
         size=done.size,
         sha256=done.sha256,
         stored_sha256=source.stored_sha256() if how.digest else None,
-        stale=not (how.full or how.discard) and done.written < done.size,
         started=started,
         finished=_now(),
         fates=tuple(
-            _fate(outcome, drive, request)
+            _fate(outcome, drive, request, how)
             for outcome, drive, request in zip(outcomes, drives, requests, strict=True)
         ),
     )
 
 
-def _fate(outcome: Outcome, drive: Drive | None, request: Request | None) -> Fate:
+def _fate(outcome: Outcome, drive: Drive | None, request: Request | None, how: Options) -> Fate:
     return Fate(
         target=outcome.target.path,
         drive=drive,
@@ -212,6 +211,7 @@ def _fate(outcome: Outcome, drive: Drive | None, request: Request | None) -> Fat
         configured=outcome.edited or (),
         written=outcome.written,
         rewritten=outcome.rewritten,
+        stale=drive is not None and not (how.full or outcome.cleared) and outcome.written < outcome.size,
         read_back=outcome.reading is not None,
         verified=outcome.verified,
         write_seconds=outcome.write_seconds,

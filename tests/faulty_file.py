@@ -26,6 +26,7 @@ _WITHOUT_REPLY = (2, 36, 42)  # FORGET, INTERRUPT, BATCH_FORGET
 _KEEP_CACHE = 2  # as on a disk, what the cache holds survives another open
 _LARGEST_WRITE = 128 * 1024
 _LAZY = 2  # MNT_DETACH
+_SLOW = 24 * 1024 * 1024
 
 
 class Fault(Enum):
@@ -46,6 +47,8 @@ class Fault(Enum):
     WRITE_ERROR = "write-error"
     READ_ERROR = "read-error"
     """Only after it was written."""
+    SLOW = "slow"
+    """From the offset on, it takes so much at a time that it writes 24 MiB/s."""
 
 
 @contextmanager
@@ -149,7 +152,9 @@ class _Server:
             kept = max(place, 0)
             lost = b"\xff" * (len(data) - kept) if self._fault is Fault.ONES else b""
             data = data[:kept] + lost
-        if self._fault is Fault.WRAP and place < len(data):
+        if self._fault is Fault.SLOW and place < len(data):
+            time.sleep(len(data) / _SLOW)
+        elif self._fault is Fault.WRAP and place < len(data):
             offset %= self._offset
         elif 0 <= place < len(data):
             self._written = True

@@ -1,16 +1,18 @@
-"""Whether a drive is as large as it says: stamped blocks, written all over it and read back at the end.
+"""What a drive says of itself, put to the test: how large it is, and that it has discarded what it held.
 
-A counterfeit card keeps the first part of what is written, and lets addresses beyond it wrap to the start, or
-loses them. Stamps at powers of two, half-way between them and at the very end find the one that is hit.
+Stamped blocks are written all over it and read back at the end. A counterfeit card keeps the first part of
+what is written, and lets addresses beyond it wrap to the start, or loses them. Stamps at powers of two,
+half-way between them and at the very end find the one that is hit.
 """
 
 from __future__ import annotations
 
 import os
 import struct
+from math import gcd
 
-from image_tools.flash.direct import BLOCK, aligned, buffers, read_all, write_all
-from image_tools.flash.medium import medium_failure
+from image_tools.flash.direct import BLOCK, aligned
+from image_tools.flash.target import Target
 from resin_toolkit.errors import VerifyFailed
 from resin_toolkit.progress import Progress
 
@@ -19,29 +21,36 @@ _MARK = b"resin capacity probe"
 _HEADER = struct.Struct("<20sQ16s")
 
 
-def probe_capacity(descriptor: int, path: str, size: int, progress: Progress) -> None:
-    """Write stamps to a drive of `size` bytes, flush them, read them back past the cache.
+def probe_capacity(target: Target, progress: Progress) -> None:
+    """Write stamps all over a drive, flush them, read them back past the cache.
 
     What was on the drive there is lost. Raises VerifyFailed with `claimed` and `real`, an estimate in bytes,
     where a stamp does not come back; IoFailed, DriveNotFound.
     """
+    assert target.capacity is not None
     nonce = os.urandom(16)
-    places = stamp_places(size)
+    places = stamp_places(target.capacity)
     with progress.step("probing", 2 * len(places) * BLOCK) as step:
         for place in places:
-            _write(descriptor, path, place, nonce)
+            target.write(aligned(_stamp(place, nonce), BLOCK), place)
             step.advance(BLOCK)
-        try:
-            os.fsync(descriptor)
-        except OSError as error:
-            raise medium_failure(error, path, 0, "written") from error
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        [buffer] = buffers(1, BLOCK)
+        target.drop_cache()
+        wrong = {}
         for place in places:
-            found = _read(descriptor, path, place, buffer)
+            found = target.read(place, BLOCK)
             if found != _stamp(place, nonce):
-                raise _smaller(path, size, places, place, found, nonce)
+                wrong[place] = found
             step.advance(BLOCK)
+    if wrong:
+        raise _smaller(target, wrong, nonce)
+
+
+def keeps_old_content(target: Target) -> bool:
+    """Whether a drive that was discarded reads, at one of the places, as neither all zero nor all ones."""
+    assert target.capacity is not None
+    target.drop_cache()
+    cleared = (bytes(BLOCK), b"\xff" * BLOCK)
+    return any(target.read(place, BLOCK) not in cleared for place in stamp_places(target.capacity))
 
 
 def stamp_places(size: int) -> list[int]:
@@ -61,35 +70,29 @@ def _stamp(place: int, nonce: bytes) -> bytes:
     return (header * (BLOCK // len(header) + 1))[:BLOCK]
 
 
-def _write(descriptor: int, path: str, place: int, nonce: bytes) -> None:
-    try:
-        write_all(descriptor, aligned(_stamp(place, nonce), BLOCK), place)
-    except OSError as error:
-        raise medium_failure(error, path, place, "written") from error
-
-
-def _read(descriptor: int, path: str, place: int, buffer: memoryview) -> bytes:
-    try:
-        got = read_all(descriptor, buffer, place, BLOCK)
-    except OSError as error:
-        raise medium_failure(error, path, place, "read back") from error
-    return bytes(buffer[:got])
-
-
-def _smaller(path: str, size: int, places: list[int], place: int, found: bytes, nonce: bytes) -> VerifyFailed:
-    mark, origin, run = _HEADER.unpack_from(found.ljust(_HEADER.size, b"\0"))
-    if mark == _MARK and run == nonce:
-        # What was written at `origin` came out at `place`: their distance is a multiple of the real size.
-        real = abs(origin - place)
+def _smaller(target: Target, wrong: dict[int, bytes], nonce: bytes) -> VerifyFailed:
+    """What the blocks that came back wrong, by their places, tell of the drive."""
+    origins = {place: _origin(found, nonce) for place, found in wrong.items()}
+    # What was written at one place came out at another: their distance is a multiple of the real size.
+    distance = gcd(*(abs(origin - place) for place, origin in origins.items() if origin is not None))
+    lost = [place for place, origin in origins.items() if origin is None and place]
+    real = min((bound for bound in (distance, *lost) if bound), default=0)
+    place, found = next(iter(wrong.items()))
+    if (origin := origins[place]) is not None:
         what = f"what was written at byte {origin} came back at byte {place}"
     else:
-        real = max((p for p in places if p < place), default=0)
         looks = {bytes(BLOCK): "all zero", b"\xff" * BLOCK: "all ones"}.get(found, "something else")
         what = f"what was written at byte {place} came back as {looks}"
     return VerifyFailed(
-        f"{path} is not as large as it says ({size} bytes, really about {real}): {what}.",
+        f"{target.path} is not as large as it says ({target.capacity} bytes, really about {real}): {what}.",
         hint="It is a counterfeit or worn-out card: do not use it.",
-        claimed=size,
+        claimed=target.capacity,
         real=real,
         offset=place,
     )
+
+
+def _origin(found: bytes, nonce: bytes) -> int | None:
+    """Where a block was written in this run, None if it was not."""
+    mark, origin, run = _HEADER.unpack_from(found.ljust(_HEADER.size, b"\0"))
+    return int(origin) if (mark, run) == (_MARK, nonce) else None

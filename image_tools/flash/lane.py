@@ -15,7 +15,7 @@ from image_tools.flash.overlay import laid_over
 from image_tools.flash.pipeline import Channel, Pipeline
 from image_tools.flash.reading import Reading
 from image_tools.flash.record import GRAIN, HASH, Extent, extent_of, hash_of_same
-from image_tools.flash.target import HEAD, State, Target
+from image_tools.flash.target import HEAD, Target
 from image_tools.flash.verify import BadGrain, differences
 from image_tools.partitions import Partition
 from resin_toolkit.errors import Notice, ResinError
@@ -73,6 +73,8 @@ class Lane:
     reading: Reading | None = None
     written: int = 0
     rewritten: int = 0
+    cleared: bool = False
+    """Whether all that was on the drive before was discarded."""
     write_seconds: float = 0.0
     verify_seconds: float = 0.0
     alive: bool = True
@@ -137,13 +139,18 @@ class Lane:
 
     def _prepare(self) -> None:
         target = self.target
-        if self.probe and target.capacity is not None:
-            from image_tools.flash.capacity import probe_capacity
+        if target.capacity is None:
+            return
+        from image_tools.flash.capacity import keeps_old_content, probe_capacity
 
-            target.state = State.PARTIAL
-            probe_capacity(target.descriptor, target.path, target.capacity, _Steps(self))
+        if self.probe:
+            probe_capacity(target, _Steps(self))
         if self.discard:
-            target.discard()
+            # The system hides it where a device cannot discard, so what it reads as decides.
+            self.cleared = target.discard() and not keeps_old_content(target)
+            if not self.cleared:
+                told = f"{target.path} does not discard: unused areas keep their old content."
+                target.notices.append(Notice("no-discard", told))
 
     # writing
 

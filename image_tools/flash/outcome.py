@@ -38,7 +38,8 @@ class Outcome:
     """What became of one target; `error` is None only if the image is on it.
 
     `size` is the image's, `written` what of it was written, both in bytes; `rewritten` counts the grains of
-    64 KiB that had to be written twice. `reading` tells how it was read back, None if it was not.
+    64 KiB that had to be written twice. `cleared` says that all that the drive held before was discarded.
+    `reading` tells how it was read back, None if it was not.
     """
 
     target: Target
@@ -47,6 +48,7 @@ class Outcome:
     size: int
     written: int
     rewritten: int
+    cleared: bool
     reading: Reading | None
     areas: Sequence[Area]
     sha256: str | None

@@ -139,6 +139,7 @@ class Party:
             size=ending.size if ending else 0,
             written=lane.written,
             rewritten=lane.rewritten,
+            cleared=lane.cleared,
             reading=lane.reading,
             areas=self.usage.areas,
             sha256=ending.sha256 if ending else None,

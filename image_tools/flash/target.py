@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from image_tools.flash.direct import BLOCK, aligned, write_all
-from image_tools.flash.medium import write_failure
+from image_tools.flash.direct import BLOCK, aligned, buffers, read_all, write_all
+from image_tools.flash.medium import medium_failure, write_failure
 from image_tools.flash.reading import Reading, reading_of_drive, reading_of_file
 from resin_toolkit.errors import (
     BadValue,
@@ -101,19 +101,18 @@ class Target:
             self.write(aligned(b"", length), place)
         self.flush()
 
-    def discard(self) -> None:
-        """Give the whole drive back to its controller (BLKDISCARD); says so where it cannot."""
+    def discard(self) -> bool:
+        """Give the whole drive back to its controller (BLKDISCARD); tells whether it takes that."""
         if self.capacity is None:
-            return
+            return False
         try:
             fcntl.ioctl(self.descriptor, _BLKDISCARD, struct.pack("QQ", 0, self.capacity))
-            self.state = State.PARTIAL
         except OSError as error:
             if error.errno not in (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL):
                 raise write_failure(error, self, 0) from error
-            self.notices.append(
-                Notice("no-discard", f"{self.path} cannot discard: unused areas keep their old content.")
-            )
+            return False
+        self.state = State.PARTIAL
+        return True
 
     def write(self, data: memoryview, offset: int) -> None:
         """Write whole blocks; falls back to buffered writes, aloud, where the system refuses direct ones.
@@ -128,6 +127,14 @@ class Target:
                 raise write_failure(error, self, offset) from error
             self._write_buffered()
             self.write(data, offset)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """What is at an offset, both in whole blocks; short at the end. Raises IoFailed, DriveNotFound."""
+        [buffer] = buffers(1, length)
+        try:
+            return bytes(buffer[: read_all(self.descriptor, buffer, offset, length)])
+        except OSError as error:
+            raise medium_failure(error, self.path, offset, "read back") from error
 
     def flush(self) -> None:
         """Return when all that was written is on the medium."""

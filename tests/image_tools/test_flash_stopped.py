@@ -1,0 +1,167 @@
+"""A flash that is stopped leaves nothing that could start, not even with what the card held before."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from card_images import MIB, card_image
+from faulty_file import Fault, faulty_file
+from flash_runs import content, to_drive
+from loop_devices import blank_loop, loop_device, needs_root, run
+
+from image_tools.flash.target import HEAD, TAIL_SECTORS
+from resin_toolkit.errors import IoFailed
+
+root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
+
+SIZE = 48 * MIB
+DRIVE = SIZE + 2 * MIB
+TAIL = TAIL_SECTORS * 512
+IMAGE = card_image(SIZE)
+
+
+@contextmanager
+def used_card(folder: Path) -> Iterator[str]:
+    """A drive that holds another system, with a GPT and its backup."""
+    with blank_loop(folder, DRIVE, fill=b"\x5a") as device:
+        run("sgdisk", "--zap-all", "--clear", "--new=1:2048:+8M", device)
+        yield device
+
+
+def assert_holds_no_system(device: str) -> None:
+    found = content(device, DRIVE)
+    assert not any(found[:HEAD])
+    assert not any(found[-TAIL:])
+
+
+@contextmanager
+def flashing(device: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [
+        sys.executable,
+        "-m",
+        "resin_toolkit",
+        "flash",
+        "-",
+        device,
+        "--yes",
+        "--allow-fixed",
+        "--full",
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def until(condition: str, device: str, at: int) -> None:
+    """Wait until the byte at a place of the drive is what was written there, or is cleared."""
+    wanted = IMAGE[at : at + 512] if condition == "written" else bytes(512)
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        descriptor = os.open(device, os.O_RDONLY)
+        try:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            if os.pread(descriptor, 512, at) == wanted:
+                return
+        finally:
+            os.close(descriptor)
+        time.sleep(0.02)
+    raise AssertionError(f"byte {at} was not {condition}")
+
+
+@root_only
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("given", [2 * MIB, 20 * MIB])
+def test_a_run_that_is_stopped_half_way_leaves_no_system(
+    number: signal.Signals, given: int, tmp_path: Path
+) -> None:
+    with used_card(tmp_path) as device, flashing(device) as process:
+        assert process.stdin is not None
+        process.stdin.write(IMAGE[:given])
+        process.stdin.flush()
+        if given > 4 * MIB:
+            until("written", device, given - 4 * MIB)
+        else:
+            until("cleared", device, 0)
+            until("cleared", device, DRIVE - 512)
+        process.send_signal(number)
+        code = process.wait(30)
+        assert process.stderr is not None
+        told = process.stderr.read()
+        assert_holds_no_system(device)
+    if number is not signal.SIGKILL:
+        assert code == 130
+        assert b"holds no system" in told
+        assert b"Traceback" not in told
+
+
+@root_only
+def test_whenever_it_is_killed_there_is_no_system_or_the_whole_image(tmp_path: Path) -> None:
+    numbers = random.Random(11)
+    image = tmp_path / "image.img"
+    image.write_bytes(IMAGE)
+    stopped = 0
+    with used_card(tmp_path) as device:
+        before = content(device, DRIVE)
+        for _ in range(12):
+            Path(device).write_bytes(before)
+            command = [sys.executable, "-m", "resin_toolkit", "flash", str(image), device]
+            with subprocess.Popen([*command, "--yes", "--allow-fixed", "--quiet"]) as process:
+                time.sleep(numbers.uniform(0.15, 0.7))
+                process.kill()
+            found = content(device, DRIVE)
+            if not any(found[:HEAD]):
+                stopped += 1
+            else:
+                assert found in (before, IMAGE + before[SIZE:-TAIL] + bytes(TAIL)) or partly_cleared(
+                    found, before
+                )
+    assert stopped
+
+
+def partly_cleared(found: bytes, before: bytes) -> bool:
+    """Whether the kill came while the first MiB was being cleared, before anything was written."""
+    return found[HEAD:-TAIL] == before[HEAD:-TAIL]
+
+
+@root_only
+def test_the_head_comes_after_all_else_was_verified(tmp_path: Path) -> None:
+    """A drive on which the end cannot be read back never gets the beginning of the image."""
+    image = tmp_path / "image.img"
+    image.write_bytes(IMAGE)
+    with (
+        faulty_file(tmp_path, DRIVE, Fault.READ_ERROR, SIZE - 5 * MIB) as file,
+        loop_device(file) as device,
+    ):
+        with pytest.raises(IoFailed, match="holds no system"):
+            to_drive(str(image), device)
+        assert not any(content(device, HEAD))
+
+
+@root_only
+def test_a_head_that_cannot_be_written_right_is_cleared_again(tmp_path: Path) -> None:
+    image = tmp_path / "image.img"
+    image.write_bytes(IMAGE)
+    with (
+        faulty_file(tmp_path, DRIVE, Fault.FLIP, 300_000) as file,
+        loop_device(file) as device,
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "resin_toolkit", "flash", str(image), device, "--yes", "--allow-fixed"],
+            capture_output=True,
+            check=False,
+        )
+        found = content(device, HEAD)
+    assert done.returncode == 5
+    # The drive may get that byte wrong as it is cleared, too.
+    assert found.count(0) >= HEAD - 1
