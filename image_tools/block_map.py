@@ -87,19 +87,25 @@ def read_block_map(data: bytes, name: str) -> BlockMap:
     return BlockMap(name, version, image_size, block_size, words.checksum_type, tuple(ranges))
 
 
-def check_ranges(block_map: BlockMap, size: int, read_at: Callable[[memoryview, int], int]) -> None:
+def check_ranges(
+    block_map: BlockMap, size: int, read_at: Callable[[memoryview, int], int], passed: Callable[[int], None]
+) -> None:
     """Read all mapped ranges of an image of `size` bytes and compare their checksums.
 
-    `read_at(buffer, offset)` fills the buffer. Raises ImageDamaged with the first range that differs.
+    `read_at(buffer, offset)` fills the buffer; `passed(offset)` is told how far the image was found right.
+    Raises ImageDamaged with the first range that differs.
     """
     check = RangeCheck(block_map)
+    check.finish(size)
     buffer = memoryview(bytearray(_CHUNK))
-    for part in block_map.ranges:
+    following = [part.start for part in block_map.ranges[1:]]
+    for part, reached in zip(block_map.ranges, (*following, size), strict=True):
         for offset in range(part.start, part.end, _CHUNK):
             wanted = buffer[: min(_CHUNK, part.end - offset)]
             got = read_at(wanted, offset)
             check.update(offset, wanted[:got])
-    check.finish(size)
+        passed(reached)
+    passed(size)
 
 
 class RangeCheck:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Protocol
 
-from image_tools.block_map import RangeCheck
+from image_tools.block_map import BlockMap, RangeCheck, check_ranges
 from image_tools.flash.direct import BLOCK, CHUNK, Range, buffers, spans, without
 from image_tools.flash.image_reader import ImageReader
 from image_tools.flash.pace import Pace
@@ -87,9 +87,13 @@ class Feed:
     takers: Sequence[Taker]
     pipeline: Pipeline
     digest: bool = False
-    check: RangeCheck | None = None
+    block_map: BlockMap | None = None
+    """Its checksums are compared before a range is handed out; of a stream, as it goes by."""
     approve: Callable[[str | None], None] = lambda _: None
     """Called with the image's SHA-256, if it was taken, before anybody gets the ending; may raise."""
+    _check: RangeCheck | None = None
+    _passed: Channel[int] | None = None
+    _right: int = 0
     _free: Channel[memoryview] = field(init=False)
     _filled: Channel[Piece] = field(init=False)
     _lock: Lock = field(default_factory=Lock)
@@ -102,6 +106,11 @@ class Feed:
         self._free, self._filled = self.pipeline.channel(memoryview), self.pipeline.channel(Piece)
         for buffer in buffers(POOL, CHUNK):
             self._free.put(buffer)
+        if self.block_map is not None and self.reader.source.is_random_access:
+            self._passed = self.pipeline.channel(int)
+            self.pipeline.stage("flash-check", self._check_ahead)
+        elif self.block_map is not None:
+            self._check = RangeCheck(self.block_map)
         self.pipeline.stage("flash-hash", self._hash)
         read = self._read_parts if self._skips_reading else self._read_all
         self.pipeline.stage("flash-read", read, may_wait=True)
@@ -172,6 +181,19 @@ class Feed:
                 if isinstance(piece, Piece):
                     self.release(piece)
 
+    # the thread that compares a block map's checksums, ahead of what is handed out
+
+    def _check_ahead(self) -> None:
+        assert self.block_map is not None
+        assert self._passed is not None
+        source = self.reader.source
+        check_ranges(self.block_map, source.size or 0, source.read_at, self._passed.put)
+
+    def _await_check(self, end: int) -> None:
+        """Return when the image was found right up to `end`."""
+        while self._passed is not None and self._right < min(end, self.reader.source.size or 0):
+            self._right = self._passed.get()
+
     # the thread that decides what is needed, and hashes it
 
     def _hash(self) -> None:
@@ -183,13 +205,15 @@ class Feed:
             elif piece.ranges is not None:
                 piece.extents = self._extents_of(piece, piece.ranges)
             self._extents += piece.extents
+            self._await_check(piece.offset + piece.length)
             self._hand_out(piece)
             piece = self._filled.get()
         size = piece.offset
         if isinstance(self.usage, StreamUsage):
             self.usage.finish()
-        if self.check is not None:
-            self.check.finish(size)
+        if self._check is not None:
+            self._check.finish(size)
+        self._await_check(size)
         digest = sha256.hexdigest() if sha256 else None
         self.approve(digest)
         ending = Ending(size, self._extents, self._parts, digest)
@@ -201,8 +225,8 @@ class Feed:
         content = piece.buffer[: piece.length]
         if sha256 is not None:
             sha256.update(content)
-        if self.check is not None:
-            self.check.update(piece.offset, content)
+        if self._check is not None:
+            self._check.update(piece.offset, content)
         if isinstance(self.usage, StreamUsage):
             self.usage.take(piece.offset, content)
         end = piece.offset + piece.length

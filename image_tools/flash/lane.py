@@ -63,6 +63,7 @@ class Lane:
     target: Target
     changes: Sequence[tuple[int, bytes]]
     surroundings: Surroundings
+    full: bool = False
     verify: bool = True
     probe: bool = False
     discard: bool = False
@@ -172,13 +173,17 @@ class Lane:
             self.surroundings.events.put(Event(self, amount=item.length, consumed=item.consumed))
 
     def _write(self, data: memoryview, extent: Extent) -> None:
-        """Write one extent; of a file the zeros are left out, which a new one reads as anyhow."""
+        """Write one extent. Zeros are left out of a file, and a drive is told to write them by itself."""
         target = self.target
         if target.capacity is not None and extent.end > target.capacity:
             raise too_small(target, target.capacity)
-        for start, end in _stretches(extent) if target.capacity is None else [(0, len(data))]:
+        plainly = self.full and target.capacity is not None
+        for start, end, is_zero in [(0, len(data), False)] if plainly else _stretches(extent):
+            if is_zero and target.capacity is None:
+                continue
             self._since = time.monotonic()
-            target.write(data[start:end], extent.offset + start)
+            if not (is_zero and target.zero(extent.offset + start, end - start)):
+                target.write(data[start:end], extent.offset + start)
             self._busy += time.monotonic() - self._since
             self._since = None
             self.written += end - start
@@ -328,17 +333,15 @@ def _split(part: tuple[int, bytes]) -> list[tuple[int, bytes]]:
     return [part]
 
 
-def _stretches(extent: Extent) -> list[tuple[int, int]]:
-    """The parts of an extent that are not zero, as (start, end) within it."""
-    found: list[tuple[int, int]] = []
+def _stretches(extent: Extent) -> list[tuple[int, int, bool]]:
+    """The parts of an extent, as (start, end, whether all of it is zero), within it."""
+    found: list[tuple[int, int, bool]] = []
     for number in range(len(extent.grains) // HASH):
         start, end = number * GRAIN, min((number + 1) * GRAIN, extent.length)
-        if extent.grains[number * HASH : (number + 1) * HASH] == hash_of_same(0, end - start):
-            continue
-        if found and found[-1][1] == start:
-            found[-1] = (found[-1][0], end)
-        else:
-            found.append((start, end))
+        is_zero = extent.grains[number * HASH : (number + 1) * HASH] == hash_of_same(0, end - start)
+        if found and found[-1][2] is is_zero:
+            start = found.pop()[0]
+        found.append((start, end, is_zero))
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from image_tools.block_map import RangeCheck
 from image_tools.flash.direct import CHUNK
 from image_tools.flash.early_boot import check_unambiguous
 from image_tools.flash.feed import Feed, Piece
@@ -47,6 +46,7 @@ class Party:
                 plan.job.target,
                 plan.changes,
                 self,
+                full=options.full,
                 verify=options.verify,
                 probe=options.probe,
                 discard=options.discard,
@@ -54,8 +54,6 @@ class Party:
             )
             for plan in self.plans
         ]
-        source = self.reader.source
-        block_map = options.block_map
         self._feed = Feed(
             self.reader,
             self.usage,
@@ -63,7 +61,7 @@ class Party:
             self.lanes,
             self.pipeline,
             digest=options.digest or options.sha256 is not None,
-            check=RangeCheck(block_map) if block_map is not None and not source.is_random_access else None,
+            block_map=options.block_map,
             approve=self._check_digest,
         )
 

@@ -34,6 +34,7 @@ _BLKRRPART = 0x125F
 _BLKFLSBUF = 0x1261
 _BLKSSZGET = 0x1268
 _BLKDISCARD = 0x1277
+_BLKZEROOUT = 0x127F
 _BLKGETSIZE64 = 0x80081272
 _CDROMEJECT = 0x5309
 
@@ -127,6 +128,20 @@ class Target:
                 raise write_failure(error, self, offset) from error
             self._write_buffered()
             self.write(data, offset)
+
+    def zero(self, offset: int, length: int) -> bool:
+        """Let a drive write zeros by itself (BLKZEROOUT), in whole blocks; tells whether it does.
+
+        The system writes them where the drive has no command for it. Raises what `write` raises.
+        """
+        self.state = State.PARTIAL
+        try:
+            fcntl.ioctl(self.descriptor, _BLKZEROOUT, struct.pack("QQ", offset, length))
+            return True
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL):
+                raise write_failure(error, self, offset) from error
+            return False
 
     def read(self, offset: int, length: int) -> bytes:
         """What is at an offset, both in whole blocks; short at the end. Raises IoFailed, DriveNotFound."""

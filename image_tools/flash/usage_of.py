@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from image_tools.block_map import BlockMap, check_ranges
+from image_tools.block_map import BlockMap
 from image_tools.flash.image_reader import ImageReader
 from image_tools.usage import Everything, StreamUsage, Usage, usage_of_file
 
 
 def usage_of(reader: ImageReader, *, full: bool, block_map: BlockMap | None) -> Usage:
-    """What of the image has to be written; a block map's checksums are checked first where that can be."""
+    """What of the image has to be written; a block map's checksums are not looked at here."""
     source = reader.source
-    if block_map is not None and source.is_random_access:
-        check_ranges(block_map, source.size or 0, source.read_at)
     if full:
         return Everything()
     mapped = None if block_map is None else [(part.start, part.end) for part in block_map.ranges]
