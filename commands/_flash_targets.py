@@ -8,10 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.drives import may_be_flashed, partitions_of
+from commands.drives import described, may_be_flashed
 from resin_toolkit.errors import Declined, DriveNotFound, NotPermitted, Usage
 from resin_toolkit.report import Report
-from resin_toolkit.screen import human_size
 
 if TYPE_CHECKING:
     from image_tools.drives import Drive
@@ -32,7 +31,7 @@ def open_targets(
 
     `stack` closes them. Without `paths` a drive is picked by the user.
     """
-    from image_tools.drives import check_not_source
+    from image_tools.drives import check_does_not_carry, check_not_source
     from image_tools.flash import is_drive
 
     named = list(paths) or [_picked(report, allow_fixed=allow_fixed)]
@@ -40,19 +39,14 @@ def open_targets(
         if image != "-":
             check_not_source(image, path)
     drives = {path: _flashable(path, source, allow_fixed=allow_fixed) for path in named if is_drive(path)}
+    for drive in drives.values() if image != "-" else ():
+        check_does_not_carry(drive, image)
     _check_different(named, drives)
     _check_files([path for path in named if path not in drives], report)
     if drives:
         _agree(list(drives.values()), report, named=bool(paths))
     _unmount(list(drives.values()), report)
     return [stack.enter_context(_opened(path, drives.get(path), image)) for path in named]
-
-
-def described(drive: Drive) -> str:
-    """A drive in one line: path, name, size, transport, partitions with their labels."""
-    parts = partitions_of(drive)
-    about = ", ".join(word for word in (human_size(drive.size), drive.transport) if word)
-    return f"{drive.path}  {drive.title} ({about})" + (f": {parts}" if parts else "")
 
 
 def _flashable(path: str, source: Source, *, allow_fixed: bool) -> Drive:

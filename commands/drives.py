@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from resin_toolkit.report import Report
 from resin_toolkit.screen import Screen, human_size, table
 from resin_toolkit.verb import report_of, single
 
@@ -20,6 +21,7 @@ EXAMPLES = """\b
 Examples:
   resin drives
   resin drives --all
+  resin drives --watch
   resin drives --json
 """
 
@@ -58,14 +60,39 @@ def drives(
     all_: Annotated[
         bool, typer.Option("--all", "-a", help="Also those that may not be flashed, and why.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until Ctrl-C, and show what is plugged in and out.")
+    ] = False,
 ) -> Drives:
     """List the drives that may be flashed: cards and sticks that hold nothing of the running system."""
     from image_tools.drives import list_drives
 
-    report_of(context)
+    report = report_of(context)
+    if watch:
+        _watch(report, all_=all_)
     found = list_drives()
     shown = tuple(drive for drive in found if all_ or may_be_flashed(drive))
     return Drives(shown, len(found) - len(shown))
+
+
+def _watch(report: Report, *, all_: bool) -> None:
+    """Tell what is there, and then of each change; ends only by an interrupt."""
+    from image_tools.drives.watching import watch
+
+    for change in watch():
+        drive = change.drive
+        if all_ or may_be_flashed(drive):
+            report.event("drive", change=change.what.value, drive=drive_data(drive))
+            against = why_not(drive)
+            line = f"{change.what.value:10}  {described(drive)}"
+            report.line(f"{line} [{against}]" if against else line)
+
+
+def described(drive: Drive) -> str:
+    """A drive in one line: path, name, size, transport, partitions with their labels."""
+    about = ", ".join(word for word in (human_size(drive.size), drive.transport) if word)
+    parts = partitions_of(drive)
+    return f"{drive.path}  {drive.title} ({about})" + (f": {parts}" if parts else "")
 
 
 app = single(drives, epilog=EXAMPLES)
@@ -82,9 +109,15 @@ def why_not(drive: Drive) -> str:
 
 
 def partitions_of(drive: Drive) -> str:
-    """The partitions with their labels: `sdb1 resin-boot, sdb2`."""
-    names = (f"{part.path.removeprefix('/dev/')} {part.label}".rstrip() for part in drive.partitions)
-    return ", ".join(names)
+    """The partitions with their labels, else what they hold: `sdb1 resin-boot, sdb2 (ext4), sdb3`."""
+    return ", ".join(
+        f"{part.path.removeprefix('/dev/')} {part.label or _in_brackets(part.filesystem)}".rstrip()
+        for part in drive.partitions
+    )
+
+
+def _in_brackets(filesystem: str) -> str:
+    return f"({filesystem})" if filesystem not in ("", "empty") else ""
 
 
 def drive_data(drive: Drive) -> Mapping[str, object]:

@@ -108,6 +108,11 @@ class Report:
             data["warnings"] = [{"code": n.code, "message": n.message} for n in self._notices]
         return data
 
+    def line(self, text: str) -> None:
+        """A line of a result that comes bit by bit; with --json there are events instead."""
+        if not self.settings.json:
+            self._out(clean(text))
+
     def heading(self, title: str, command: str) -> None:
         """A step of a demonstration: what it shows, and the command that follows."""
         self._out(f"\n# {clean(title)}\n$ {clean(command)}")

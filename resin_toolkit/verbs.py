@@ -18,7 +18,7 @@ class VerbEntry:
 VERBS = (
     VerbEntry("configure", "Write config.json and network profiles into an image's boot partition.", "Image"),
     VerbEntry("image", "Look into an image: its partitions, and the files of its boot partition.", "Image"),
-    VerbEntry("drives", "List the drives that may be flashed.", "Image"),
+    VerbEntry("drives", "List the drives that may be flashed.", "Image", streams=True),
     VerbEntry("flash", "Write an image to drives or files, and verify it.", "Image", streams=True),
     VerbEntry("verify", "Compare an image with what a drive holds.", "Image", streams=True),
     VerbEntry("demo", "Try the image half on a sample image: no board, no root, no network.", "Image"),

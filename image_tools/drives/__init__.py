@@ -1,17 +1,9 @@
 """Drives: what is plugged in, and why some of it must not be written to."""
 
-from image_tools.drives.listing import (
-    Drive,
-    DrivePartition,
-    Reason,
-    Refusal,
-    check_fits,
-    check_flashable,
-    check_not_source,
-    find_drive,
-    list_drives,
-    users_of,
-)
+from image_tools.drives.checks import check_does_not_carry, check_fits, check_flashable, check_not_source
+from image_tools.drives.linux import users_of
+from image_tools.drives.listing import find_drive, list_drives
+from image_tools.drives.model import Drive, DrivePartition, Reason, Refusal
 from image_tools.drives.unmounting import unmount
 
 __all__ = [
@@ -19,6 +11,7 @@ __all__ = [
     "DrivePartition",
     "Reason",
     "Refusal",
+    "check_does_not_carry",
     "check_fits",
     "check_flashable",
     "check_not_source",

@@ -62,6 +62,11 @@ class Kernel:
         """Devices made out of this one: device mapper (LUKS, LVM), md (RAID), bcache."""
         return sorted(entry.name for entry in self._entries(self.folder(name) / "holders"))
 
+    def zfs_pools(self) -> list[str]:
+        """The ZFS pools that are imported; ZFS does not enter itself as a holder."""
+        folders = self._entries(self.root / "proc/spl/kstat/zfs")
+        return sorted(folder.name for folder in folders if folder.is_dir())
+
     def backing_file(self, name: str) -> str:
         """The file behind a loop device, empty for others."""
         return self.value(name, "loop/backing_file")
@@ -119,13 +124,23 @@ class Kernel:
         name = Path(os.path.realpath(path)).name
         return name if self.folder(name).exists() else None
 
+    def device_of_file(self, path: str) -> str | None:
+        """The device that a file lies on; None for one in memory or of another machine."""
+        try:
+            number = Path(path).stat().st_dev
+        except OSError:
+            return None
+        if name := self.name_at(number):
+            return name
+        # A btrfs has a number of its own; the innermost mount point above the file names the device.
+        real = os.path.realpath(path)
+        above = [mount for mount in self._mounted() if _is_below(real, mount.point)]
+        return max(above, key=lambda mount: len(mount.point)).device if above else None
+
     def _device_of_file(self, path: str) -> list[str]:
         if not path or self.root != Path("/"):
             return []
-        try:
-            name = self.name_at(Path(path).stat().st_dev)
-        except OSError:
-            return []
+        name = self.device_of_file(path)
         return [name] if name else []
 
     def _lines(self, path: str) -> list[str]:
@@ -140,6 +155,10 @@ class Kernel:
             return list(folder.iterdir())
         except OSError:
             return []
+
+
+def _is_below(path: str, point: str) -> bool:
+    return path == point or path.startswith(point.rstrip("/") + "/")
 
 
 def _unescape(text: str) -> str:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from image_tools.drives.listing import Drive
+from image_tools.drives.model import Drive
 from resin_toolkit.errors import NotPermitted, Refused, from_os_error
 
 _PATIENCE = 20
@@ -17,12 +17,31 @@ _PATIENCE = 20
 def unmount(drive: Drive) -> tuple[str, ...]:
     """Unmount all of `drive.to_unmount`, the innermost first, and return the points.
 
-    Nothing is forced. Raises Refused with the programs that hold one, and NotPermitted.
+    Nothing is forced. Where this user may not, udisks2 is asked to. Raises Refused with the programs that
+    hold one, and NotPermitted.
     """
+    devices = {point: part.path for part in drive.partitions for point in part.mount_points}
     points = sorted(drive.to_unmount, key=len, reverse=True)
     for point in points:
-        unmount_point(point)
+        try:
+            unmount_point(point)
+        except NotPermitted:
+            _unmount_by_udisks(devices.get(point, drive.path), point)
     return tuple(points)
+
+
+def _unmount_by_udisks(device: str, point: str) -> None:
+    from image_tools.drives import udisks
+
+    try:
+        udisks.unmount(Path(device).name)
+    except udisks.NotDone as problem:
+        if problem.busy:
+            raise _failure(point, OSError(errno.EBUSY, "busy")) from problem
+        raise NotPermitted(
+            f"{point} may not be unmounted by this user, and {problem.reason}.",
+            hint=f"Try: sudo umount {point}",
+        ) from problem
 
 
 def unmount_point(point: str) -> None:

@@ -261,6 +261,8 @@ class Target:
                 # EINVAL: a device without partitions, such as a plain loop device.
                 if error.errno == errno.EINVAL:
                     return
+                if error.errno in (errno.EACCES, errno.EPERM) and self._rescanned():
+                    return
                 if error.errno != errno.EBUSY:
                     break
             time.sleep(0.1 * (attempt + 1))
@@ -270,6 +272,16 @@ class Target:
                 f"The system still shows the old partitions of {self.path}: replug it.",
             )
         )
+
+    def _rescanned(self) -> bool:
+        """Whether udisks2 has had the table read, where this user may not."""
+        from image_tools.drives import udisks
+
+        try:
+            udisks.rescan(Path(self.path).name)
+        except udisks.NotDone:
+            return False
+        return True
 
     def _lock(self) -> None:
         """Keep other runs away from a file, as O_EXCL does from a drive."""
@@ -316,8 +328,27 @@ class Target:
 
 
 def open_drive(path: str) -> Target:
-    """Open a drive for this program alone. Raises Refused where it is in use, NotPermitted, DriveNotFound."""
-    return Target(os.path.realpath(path), is_drive=True)
+    """Open a drive for this program alone; where this user may not, udisks2 is asked to.
+
+    Raises Refused where it is in use, NotPermitted, DriveNotFound.
+    """
+    real = os.path.realpath(path)
+    try:
+        return Target(real, is_drive=True)
+    except NotPermitted as error:
+        from image_tools.drives import udisks
+
+        try:
+            descriptor = udisks.open_drive(Path(real).name)
+        except udisks.NotDone as problem:
+            if problem.busy:
+                raise _busy(real) from problem
+            raise NotPermitted(
+                f"{real} may not be written by this user, and {problem.reason}.",
+                hint="Run it as root.",
+                path=real,
+            ) from error
+        return Target(real, is_drive=True, descriptor=descriptor)
 
 
 def open_file(path: str, *, like: str | None = None) -> Target:

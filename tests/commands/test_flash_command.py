@@ -399,3 +399,27 @@ def test_no_drive_is_a_sentence_and_no_failure() -> None:
     done = resin("drives")
     assert done.returncode == 0
     assert done.stdout.startswith(("DRIVE", "No drive was found"))
+
+
+@root_only
+@pytest.mark.parametrize("as_json", [False, True])
+def test_drives_are_watched_until_ctrl_c(as_json: bool, tmp_path: Path) -> None:
+    words = ["drives", "--all", "--watch", *(["--json"] if as_json else [])]
+    with subprocess.Popen([*RESIN, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert b"present" in process.stdout.readline()
+        with blank_loop(tmp_path, 8 * MIB) as device:
+            for change in (b"plugged-in", b"changed", b"gone"):
+                line = next(line for line in process.stdout if device.encode() in line)
+                assert change in line
+                if change == b"plugged-in":
+                    assert not as_json or json.loads(line)["drive"]["path"] == device
+                    os.truncate(tmp_path / "device.img", 9 * MIB)
+                    run("losetup", "--set-capacity", device)
+                elif change == b"changed":
+                    run("losetup", "--detach", device)
+            run("losetup", device, tmp_path / "device.img")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()

@@ -11,9 +11,11 @@ from loop_devices import blank_loop, loop_device, mounted, needs_root, partition
 from image_tools.drives import (
     Drive,
     Reason,
+    check_does_not_carry,
     check_flashable,
     check_not_source,
     find_drive,
+    linux,
     list_drives,
     users_of,
 )
@@ -174,6 +176,27 @@ def test_a_loop_device_over_the_image_is_not_written_with_it(tmp_path: Path) -> 
                 check_not_source(image, target)
 
 
+@root_only
+def test_a_drive_that_carries_the_image_is_not_written_with_it(tmp_path: Path) -> None:
+    """Through a second layer too: a file system in a file on that drive."""
+    for name in ("outer", "inner", "other"):
+        (tmp_path / name).mkdir()
+    with blank_loop(tmp_path / "outer", 24 * MIB) as drive:
+        run("mkfs.ext4", "-q", drive)
+        with mounted(drive, tmp_path / "mnt") as point:
+            (point / "image.img").write_bytes(b"x")
+            with pytest.raises(Refused, match="carries the image"):
+                check_does_not_carry(find_drive(drive), str(point / "image.img"))
+            with blank_loop(point, 8 * MIB) as inner:
+                run("mkfs.ext4", "-q", inner)
+                with mounted(inner, tmp_path / "inner") as below:
+                    (below / "image.img").write_bytes(b"x")
+                    with pytest.raises(Refused, match="carries the image"):
+                        check_does_not_carry(find_drive(drive), str(below / "image.img"))
+            with blank_loop(tmp_path / "other", MIB) as other:
+                check_does_not_carry(find_drive(other), str(point / "image.img"))
+
+
 # a recorded machine: sda with LUKS, LVM and a mirror on it, sdb a stick, sdc a reader without a card
 
 
@@ -189,7 +212,7 @@ class Machine:
     def disk(self, name: str, number: str, *, slaves: tuple[str, ...] = (), **attributes: str) -> None:
         folder = self.root / "sys/devices" / name
         self._device(folder, number, {"size": "2048", "ro": "0", "removable": "0", **attributes})
-        (self.root / "sys/block" / name).symlink_to(folder)
+        (self.root / "sys/block" / folder.name).symlink_to(folder)
         for slave in slaves:
             (folder / "slaves").mkdir(exist_ok=True)
             (folder / "slaves" / slave).symlink_to(self.root / "sys/class/block" / slave)
@@ -227,7 +250,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def drives_of(machine: Machine) -> dict[str, Drive]:
-    return {drive.path: drive for drive in list_drives(machine.kernel())}
+    return {drive.path: drive for drive in linux.list_drives(machine.kernel())}
 
 
 def test_a_root_through_luks_and_lvm_is_traced_to_its_drive(machine: Machine) -> None:
@@ -268,3 +291,58 @@ def test_a_reader_without_a_card_has_no_medium(machine: Machine) -> None:
 def test_a_mount_point_with_a_space_is_read(machine: Machine) -> None:
     machine.mount("8:17", "/media/my\\040card")
     assert drives_of(machine)["/dev/sdb"].mount_points == ("/media/my card",)
+
+
+def test_what_is_mounted_from_a_stick_is_to_be_unmounted_and_no_reason(machine: Machine) -> None:
+    machine.mount("8:17", "/media/card")
+    machine.mount("8:1", "/srv")
+    drives = drives_of(machine)
+    assert drives["/dev/sdb"].to_unmount == ("/media/card",)
+    assert not drives["/dev/sdb"].refusals
+    assert drives["/dev/sda"].to_unmount == ()
+    assert reasons(drives["/dev/sda"]) == [Reason.MOUNTED]
+
+
+def test_a_stick_that_holds_a_part_of_the_system_is_never_unmounted(machine: Machine) -> None:
+    machine.mount("8:17", "/home")
+    machine.mount("8:17", "/media/card")
+    drive = drives_of(machine)["/dev/sdb"]
+    assert drive.to_unmount == ()
+    assert reasons(drive)[0] is Reason.SYSTEM
+
+
+def test_a_member_of_an_imported_zfs_pool_is_in_use(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ZFS enters itself as nobody's holder: udev's label and the list of pools tell."""
+    member = {"ID_FS_TYPE": "zfs_member", "ID_FS_LABEL": "tank"}
+    monkeypatch.setattr(linux._Udev, "facts", lambda _, name: member if name == "sdb1" else {})
+    assert not drives_of(machine)["/dev/sdb"].refusals
+    (machine.root / "proc/spl/kstat/zfs/tank").mkdir(parents=True)
+    drive = drives_of(machine)["/dev/sdb"]
+    assert reasons(drive) == [Reason.IN_USE]
+    assert "ZFS pool tank" in drive.refusals[0].message
+    assert "zpool export tank" in drive.refusals[0].hint
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "kind", "transport", "removable"),
+    [
+        ("mmcblk0", "platform/mmc0/mmc0:aaaa", "SD", "sd", True),
+        ("mmcblk1", "platform/mmc1/mmc1:0001", "MMC", "mmc", False),
+        ("nvme0n1", "pci0000:00/nvme/nvme0", "", "nvme", False),
+        ("sdx", "pci0000:00/usb2/2-1/host3", "", "usb", True),
+        ("sdy", "pci0000:00/ata1/host0", "", "ata", False),
+        ("vdb", "pci0000:00/virtio3", "", "virtio", False),
+    ],
+)
+def test_how_a_drive_is_attached_is_told(
+    name: str, where: str, kind: str, transport: str, removable: bool, machine: Machine
+) -> None:
+    machine.disk(f"{where}/block/{name}", "240:0")
+    if kind:
+        folder = machine.root / "sys/class/block" / name / "device"
+        folder.mkdir()
+        (folder / "type").write_text(f"{kind}\n")
+    drive = drives_of(machine)[f"/dev/{name}"]
+    assert (drive.transport, drive.removable) == (transport, removable)

@@ -1,0 +1,90 @@
+"""A drive as every system tells of it, and why some must not be written to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Reason(Enum):
+    """Why a drive may not be flashed, whatever the user says; the gravest first."""
+
+    SYSTEM = "system-drive"
+    MOUNTED = "mounted"
+    IN_USE = "in-use"
+    READ_ONLY = "read-only"
+    NO_MEDIUM = "no-medium"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A reason, in words that follow the drive's name, and what could be done about it."""
+
+    reason: Reason
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class DrivePartition:
+    """A partition as the system sees it now; `size` in bytes, `label` and `filesystem` where udev knows."""
+
+    path: str
+    size: int
+    label: str
+    filesystem: str
+    mount_points: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A whole block device; `size` and `sector_size` in bytes."""
+
+    path: str
+    vendor: str
+    model: str
+    serial: str
+    size: int
+    sector_size: int
+    transport: str
+    removable: bool
+    read_only: bool
+    partitions: tuple[DrivePartition, ...]
+    mount_points: tuple[str, ...]
+    """All that is mounted from it, through every layer of device mapper too."""
+    refusals: tuple[Refusal, ...]
+    to_unmount: tuple[str, ...] = ()
+    """The mount points of a removable drive, which have to be unmounted before it is written."""
+
+    @property
+    def title(self) -> str:
+        """Vendor and model, as far as they are known."""
+        return " ".join(word for word in (self.vendor, self.model) if word) or "unnamed drive"
+
+
+def refusals_of(
+    *,
+    system: Iterable[str],
+    mounted: Iterable[str],
+    read_only: bool,
+    size: int,
+    held_by: Iterable[tuple[str, str]] = (),
+) -> tuple[Refusal, ...]:
+    """The reasons against a drive, the gravest first.
+
+    `system` are the places of the running system on it, `mounted` those that would have to be unmounted by
+    hand, `held_by` what it is a part of and how that is closed.
+    """
+    found = []
+    if places := ", ".join(system):
+        found.append(Refusal(Reason.SYSTEM, f"holds the running system ({places})", "Choose another drive."))
+    if points := list(mounted):
+        hint = f"Unmount it first: umount {' '.join(points)}"
+        found.append(Refusal(Reason.MOUNTED, f"is mounted ({', '.join(points)})", hint))
+    found += [Refusal(Reason.IN_USE, f"is a part of {what}", hint) for what, hint in held_by]
+    if read_only:
+        found.append(Refusal(Reason.READ_ONLY, "is read-only", "Check the card's lock switch."))
+    if not size:
+        found.append(Refusal(Reason.NO_MEDIUM, "has no medium in it", "Insert a card."))
+    return tuple(found)
