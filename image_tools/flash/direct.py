@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 BLOCK = 4096
 """Buffers, offsets and lengths that are multiples of this suit the direct I/O of files and of most drives."""
 CHUNK = 4 * 1024 * 1024
 """What is read, written or read back at once, in bytes; a multiple of `GRAIN`."""
-
-Range = tuple[int, int]
-"""Bytes from a start up to an end."""
 
 
 def buffers(count: int, size: int) -> list[memoryview]:
@@ -52,25 +49,7 @@ def read_all(descriptor: int, buffer: memoryview, offset: int, wanted: int) -> i
     return done
 
 
-def spans(start: int, end: int, size: int) -> Iterator[Range]:
+def spans(start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
     """The parts of `size` bytes of the range, the last one shorter, as (offset, length)."""
     for offset in range(start, end, size):
         yield offset, min(size, end - offset)
-
-
-def without(ranges: Iterable[Range], holes: Iterable[Range]) -> list[Range]:
-    """What is left of `ranges` outside of `holes`; both ascending and each of them disjoint."""
-    cuts = list(holes)
-    left: list[Range] = []
-    for start, end in ranges:
-        for first, last in cuts:
-            if last <= start or first >= end:
-                continue
-            if first > start:
-                left.append((start, first))
-            start = max(start, last)
-            if start >= end:
-                break
-        if start < end:
-            left.append((start, end))
-    return left

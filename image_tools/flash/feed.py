@@ -12,11 +12,12 @@ from threading import Lock
 from typing import Any, Protocol
 
 from image_tools.block_map import BlockMap, RangeCheck, check_ranges
-from image_tools.flash.direct import BLOCK, CHUNK, Range, buffers, spans, without
+from image_tools.flash.direct import BLOCK, CHUNK, buffers, spans
 from image_tools.flash.image_reader import ImageReader
 from image_tools.flash.pace import Pace
 from image_tools.flash.pipeline import Channel, Pipeline
 from image_tools.flash.record import Extent, extent_of
+from image_tools.ranges import Range, subtracted
 from image_tools.usage import StreamUsage, Usage
 from resin_toolkit.errors import ImageDamaged
 
@@ -154,7 +155,7 @@ class Feed:
             if start < size:
                 self._parts.append((start, self.reader.at(start, min(end, size) - start)))
         last = size // BLOCK * BLOCK
-        for start, end in without([(last, size)], self.held):
+        for start, end in subtracted([(last, size)], self.held):
             self._parts.append((start, self.reader.at(start, end - start)))
         self._filled.put(Piece(size, 0, size))
 
@@ -233,13 +234,13 @@ class Feed:
         for start, stop in self.held:
             if start < end and stop > piece.offset:
                 self._hold(piece, max(start, piece.offset), min(stop, end))
-        for start, stop in without([(end // BLOCK * BLOCK, end)], self.held):
+        for start, stop in subtracted([(end // BLOCK * BLOCK, end)], self.held):
             self._hold(piece, start, stop)
         piece.extents = self._extents_of(piece, self._wanted(piece.offset, end))
 
     def _wanted(self, start: int, end: int) -> list[Range]:
         """What the pieces write of a stretch: whole blocks, since part of one has to be filled up."""
-        return without(self.usage.needed(start, end // BLOCK * BLOCK), self.held)
+        return subtracted(self.usage.needed(start, end // BLOCK * BLOCK), self.held)
 
     def _hold(self, piece: Piece, start: int, end: int) -> None:
         assert piece.buffer is not None

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from image_tools.boot import BootPartition
-from image_tools.flash.direct import Range
 from image_tools.flash.early_boot import lasting_notices, open_early
 from image_tools.flash.image_reader import ImageReader
 from image_tools.flash.record import GRAIN
 from image_tools.flash.target import HEAD, Target
 from image_tools.partitions.gpt_relocation import relocated
+from image_tools.ranges import Range
 
 Edit = Callable[[BootPartition], Any]
 """Changes the boot partition that it gets; what it returns is kept as `Plan.edited`."""

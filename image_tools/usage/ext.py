@@ -19,8 +19,9 @@ from image_tools.filesystems.ext4 import (
     Superblock,
     read_superblock,
 )
+from image_tools.ranges import Range
 from image_tools.usage.checksums import crc16, crc32c
-from image_tools.usage.model import GRAIN, Range
+from image_tools.usage.model import GRAIN
 from image_tools.window import Window
 
 LARGEST_DESCRIPTORS = 64 * 1024 * 1024

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from image_tools.usage.model import GRAIN, Range
+from image_tools.ranges import Range
+from image_tools.usage.model import GRAIN
 
 _FREE = b"\1"
 
@@ -72,14 +71,3 @@ class FreeGrains:
     def _grow(self, count: int) -> None:
         if count > len(self._whole):
             self._whole.extend(bytes(max(count - len(self._whole), len(self._whole) // 8)))
-
-
-def merged(ranges: Iterable[Range]) -> list[Range]:
-    """The ranges in order, those that touch or overlap joined."""
-    found: list[Range] = []
-    for start, end in sorted(ranges):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((start, end))
-    return found

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
-from image_tools.usage.model import Area, Range
+from image_tools.ranges import Range
+from image_tools.usage.model import Area
 from image_tools.usage.survey import Survey
 from image_tools.window import Window
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Sequence
 
-from image_tools.usage.model import Area, Range
+from image_tools.ranges import Range
+from image_tools.usage.model import Area
 from image_tools.usage.survey import Survey
 
 _PAST = 1280 * 1024

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from image_tools.partitions import Partition
+from image_tools.ranges import Range
 
 GRAIN = 64 * 1024
 """Parts are left out in units of so many bytes, counted from the image's start."""
-
-Range = tuple[int, int]
-"""Bytes from a start up to an end."""
 
 
 @dataclass(frozen=True)
@@ -56,25 +53,6 @@ class UsageContradicted(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-def subtracted(ranges: Sequence[Range], holes: Sequence[Range]) -> list[Range]:
-    """What is left of `ranges` outside of `holes`; both ascending and each of them disjoint."""
-    left: list[Range] = []
-    index = 0
-    for start, end in ranges:
-        while index < len(holes) and holes[index][1] <= start:
-            index += 1
-        place = index
-        while place < len(holes) and holes[place][0] < end:
-            first, last = holes[place]
-            if first > start:
-                left.append((start, first))
-            start = max(start, last)
-            place += 1
-        if start < end:
-            left.append((start, end))
-    return left
 
 
 def inward(start: int, end: int) -> Range:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import io
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import BinaryIO, cast
 
 from image_tools.fat.geometry import Geometry
 from image_tools.partitions import Partition, PartitionTable, Scheme, read_table
-from image_tools.partitions.mbr import PROTECTIVE_TYPE, SECTOR, read_slots
+from image_tools.partitions.mbr import SECTOR
+from image_tools.ranges import Range, merged, subtracted, touching
 from image_tools.usage import fat, signatures
 from image_tools.usage.ext import ExtLayout, Group, NotUnderstood
-from image_tools.usage.free_grains import FreeGrains, merged
-from image_tools.usage.model import Area, Range, UsageContradicted, inward, subtracted
+from image_tools.usage.free_grains import FreeGrains
+from image_tools.usage.model import Area, UsageContradicted, inward
 from image_tools.usage.signatures import LOOKED_AT
+from image_tools.usage.tables import Seen, agree, backup_of_gpt, overlaps
 from resin_toolkit.errors import FileSystemDamaged, ImageDamaged, NotAnImage
 
 HEAD = 1024 * 1024
@@ -82,7 +82,7 @@ class Survey:
     def _unused(self, start: int, end: int) -> list[Range]:
         """Whole grains that a block map, or a hole in an empty partition, lets us leave out."""
         if self._mapped is not None:
-            unmapped = subtracted([(start, end)], _within(self._mapped, start, end))
+            unmapped = subtracted([(start, end)], touching(self._mapped, start, end))
             undecided = merged([*self._governed, *self._kept, *self._pending()])
             candidates = subtracted(unmapped, undecided)
         elif self._holes:
@@ -92,7 +92,7 @@ class Survey:
         return [grains for grains in (inward(*part) for part in candidates) if grains[0] < grains[1]]
 
     def _in_empty_partitions(self, start: int, end: int) -> list[Range]:
-        outside = subtracted([(start, end)], _within(self._holes, start, end))
+        outside = subtracted([(start, end)], touching(self._holes, start, end))
         holes = subtracted([(start, end)], outside)
         rest = subtracted([(start, end)], merged(self._empty))
         return subtracted(subtracted(holes, rest), merged(self._kept))
@@ -108,7 +108,7 @@ class Survey:
         self._read_table()
 
     def _read_table(self) -> None:
-        view = _Seen(self._seen, self._size)
+        view = Seen(self._seen, self._size)
         try:
             table = read_table(cast(BinaryIO, view), self._size, tolerant=True)
         except (NotAnImage, ImageDamaged):
@@ -117,7 +117,7 @@ class Survey:
         if table.scheme is Scheme.MBR:
             self._kept += [(position, position + SECTOR) for position in view.asked if position]
         elif table.scheme is not Scheme.NONE:
-            self._kept.append(_backup_of_gpt(self._seen[0], table.sector_size))
+            self._kept.append(backup_of_gpt(self._seen[0], table.sector_size))
         self._check_table(table)
         self._partitions = tuple(part for part in table.partitions if not part.is_extended)
         for partition in self._partitions:
@@ -140,14 +140,14 @@ class Survey:
             self._refuse("its partition table is damaged")
         if len(table.partitions) > MOST_PARTITIONS:
             self._refuse(f"it has {len(table.partitions)} partitions")
-        if table.scheme is Scheme.HYBRID and not _agree(self._seen[0], table):
+        if table.scheme is Scheme.HYBRID and not agree(self._seen[0], table):
             self._refuse("its two partition tables differ")
         for partition in table.partitions:
             if partition.type_code in signatures.VERITY_TYPES or "verity" in partition.name.lower():
                 self._refuse("dm-verity guards a part of it")
         for partition in table.partitions:
             area = self.areas.get(partition.number)
-            if area is not None and area.trimmed and _overlaps(partition, table.partitions):
+            if area is not None and area.trimmed and overlaps(partition, table.partitions):
                 self._refuse(f"partition {partition.number} overlaps another one")
 
     def _refuse(self, reason: str) -> None:
@@ -165,7 +165,7 @@ class Survey:
     def _look_into(self, partition: Partition, table: PartitionTable) -> None:
         if self._refused:
             self._settle(partition, "", self._refused)
-        elif _overlaps(partition, table.partitions):
+        elif overlaps(partition, table.partitions):
             self._settle(partition, "", "it overlaps another partition")
         else:
             length = min(LOOKED_AT, partition.size)
@@ -331,67 +331,6 @@ class Survey:
     def _keep_tables(self) -> None:
         for start, end in self._kept:
             self._free.keep(start, end)
-
-
-class _Seen(io.RawIOBase):
-    """The parts of the image that were handed over, as a file that ends wherever one of them is missing."""
-
-    def __init__(self, parts: dict[int, bytes], size: int) -> None:
-        self._parts = parts
-        self._size = size
-        self._position = 0
-        self.asked: list[int] = []
-        self.missing: int | None = None
-        """The first place of a whole sector that was asked for and is not there."""
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._position = self._size + offset if whence == io.SEEK_END else offset
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        position = self._position
-        for start, data in self._parts.items():
-            if start <= position < start + len(data):
-                found = data[position - start : position - start + max(size, 0)]
-                self._position += len(found)
-                if size == SECTOR:
-                    self.asked.append(position)
-                return found
-        if size == SECTOR and self.missing is None:
-            self.missing = position
-        return b""
-
-
-def _within(ranges: list[Range], start: int, end: int) -> list[Range]:
-    """Those of the ascending, disjoint ranges that touch the bytes from `start` up to `end`."""
-    first = bisect_left(ranges, start, key=lambda part: part[1])
-    last = bisect_left(ranges, end, key=lambda part: part[0])
-    return ranges[first:last]
-
-
-def _backup_of_gpt(head: bytes, sector: int) -> Range:
-    """Where the primary header says that what is behind the partitions lies: the backup of the table."""
-    header = head[sector : 2 * sector].ljust(56, b"\0")
-    alternate, last_usable = (int.from_bytes(header[place : place + 8], "little") for place in (32, 48))
-    return min((last_usable + 1) * sector, alternate * sector), (alternate + 1) * sector
-
-
-def _overlaps(partition: Partition, others: Sequence[Partition]) -> bool:
-    """Whether another partition shares bytes with it; an extended one may hold logical ones."""
-    return any(
-        other.start < partition.end
-        and partition.start < other.end
-        and other.number != partition.number
-        and not (other.is_extended and partition.is_logical)
-        for other in others
-    )
-
-
-def _agree(head: bytes, table: PartitionTable) -> bool:
-    """Whether what a hybrid MBR lists are partitions of the GPT too."""
-    known = {(part.start, part.size) for part in table.partitions}
-    slots = [slot for slot in read_slots(head[:SECTOR]) or () if slot.type != PROTECTIVE_TYPE]
-    return all((slot.start * SECTOR, slot.count * SECTOR) in known for slot in slots)
 
 
 def _by_group(layout: ExtLayout, groups: Sequence[Group]) -> dict[int, list[Range]]:

@@ -42,8 +42,8 @@ def test_the_innermost_comes_first_and_a_second_mount_over_it_goes_too(tmp_path:
     with mounted_card(tmp_path) as (device, point):
         (point / "below").mkdir()
         node = find_drive(device).partitions[0].path
-        run("mount", node, point / "below")
         run("mount", "--bind", point, point)
+        run("mount", node, point / "below")
         drive = card(device)
         assert set(drive.to_unmount) == {str(point), str(point / "below")}
         assert unmount(drive) == (str(point / "below"), str(point))

@@ -1,0 +1,64 @@
+"""Partition tables of an image that streams by, and what makes them unfit to leave anything out by."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from image_tools.partitions import Partition, PartitionTable
+from image_tools.partitions.mbr import PROTECTIVE_TYPE, SECTOR, read_slots
+from image_tools.ranges import Range
+
+
+class Seen(io.RawIOBase):
+    """The parts of the image that were handed over, as a file that ends wherever one of them is missing."""
+
+    def __init__(self, parts: dict[int, bytes], size: int) -> None:
+        self._parts = parts
+        self._size = size
+        self._position = 0
+        self.asked: list[int] = []
+        self.missing: int | None = None
+        """The first place of a whole sector that was asked for and is not there."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = self._size + offset if whence == io.SEEK_END else offset
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        position = self._position
+        for start, data in self._parts.items():
+            if start <= position < start + len(data):
+                found = data[position - start : position - start + max(size, 0)]
+                self._position += len(found)
+                if size == SECTOR:
+                    self.asked.append(position)
+                return found
+        if size == SECTOR and self.missing is None:
+            self.missing = position
+        return b""
+
+
+def backup_of_gpt(head: bytes, sector: int) -> Range:
+    """Where the primary header says that what is behind the partitions lies: the backup of the table."""
+    header = head[sector : 2 * sector].ljust(56, b"\0")
+    alternate, last_usable = (int.from_bytes(header[place : place + 8], "little") for place in (32, 48))
+    return min((last_usable + 1) * sector, alternate * sector), (alternate + 1) * sector
+
+
+def overlaps(partition: Partition, others: Sequence[Partition]) -> bool:
+    """Whether another partition shares bytes with it; an extended one may hold logical ones."""
+    return any(
+        other.start < partition.end
+        and partition.start < other.end
+        and other.number != partition.number
+        and not (other.is_extended and partition.is_logical)
+        for other in others
+    )
+
+
+def agree(head: bytes, table: PartitionTable) -> bool:
+    """Whether what a hybrid MBR lists are partitions of the GPT too."""
+    known = {(part.start, part.size) for part in table.partitions}
+    slots = [slot for slot in read_slots(head[:SECTOR]) or () if slot.type != PROTECTIVE_TYPE]
+    return all((slot.start * SECTOR, slot.count * SECTOR) in known for slot in slots)
