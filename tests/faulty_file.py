@@ -47,6 +47,8 @@ class Fault(Enum):
     WRITE_ERROR = "write-error"
     READ_ERROR = "read-error"
     """Only after it was written."""
+    SLOW_READ = "slow-read"
+    """What covers the offset takes a second to be read."""
     SLOW = "slow"
     """From the offset on, it takes so much at a time that it writes 24 MiB/s."""
 
@@ -142,6 +144,8 @@ class _Server:
         )
 
     def _read(self, offset: int, size: int) -> bytes:
+        if self._fault is Fault.SLOW_READ and offset <= self._offset < offset + size:
+            time.sleep(1)
         if self._fault is Fault.READ_ERROR and self._written and offset <= self._offset < offset + size:
             raise OSError(errno.EIO, "a bad block")
         return os.pread(self._file, size, offset)

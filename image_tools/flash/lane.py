@@ -103,6 +103,7 @@ class Lane:
         try:
             self._work()
         except ResinError as error:
+            self.target.secure()
             self.error = self.target.explain(error)
         finally:
             self.alive = False
@@ -226,15 +227,11 @@ class Lane:
         return [part for part in _split(held) if part[0] >= HEAD]
 
     def _write_head(self, head: bytes) -> None:
-        try:
-            extent = self._write_part(0, head)
-            self.target.flush()
-            if self.verify:
-                self._own.append((0, head))
-                self._verify([extent], "verifying the start")
-        except ResinError:
-            self.target.blank()
-            raise
+        extent = self._write_part(0, head)
+        self.target.flush()
+        if self.verify:
+            self._own.append((0, head))
+            self._verify([extent], "verifying the start")
 
     @property
     def _block(self) -> int:

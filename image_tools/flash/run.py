@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,11 +10,11 @@ from image_tools.flash.image_reader import ImageReader
 from image_tools.flash.outcome import Options, Outcome
 from image_tools.flash.party import Party
 from image_tools.flash.plan import Job, plan_for
-from image_tools.flash.target import check_room
+from image_tools.flash.target import Target
 from image_tools.flash.usage_of import usage_of
 from image_tools.source import Source
 from image_tools.usage import StreamUsage, Usage, UsageContradicted
-from resin_toolkit.errors import BadValue, ImageDamaged, Notice
+from resin_toolkit.errors import BadValue, ImageDamaged, NoSpace, Notice
 from resin_toolkit.progress import Progress
 
 
@@ -55,7 +56,7 @@ def _flash(source: Source, jobs: Sequence[Job], progress: Progress, options: Opt
         usage = usage_of(reader, full=options.full, block_map=options.block_map)
         plans = [plan_for(reader, job, options.partition) for job in jobs]
         for job in jobs:
-            check_room(job.target, source.size, _needed(usage, source.size))
+            _check_room(job.target, source.size, _needed(usage, source.size))
         party = Party(reader, usage, progress, plans, options)
         party.go()
         outcomes = party.outcomes()
@@ -63,6 +64,28 @@ def _flash(source: Source, jobs: Sequence[Job], progress: Progress, options: Opt
     for index in apart:
         outcomes[index] = _alone(source, jobs[index], progress, options)
     return outcomes
+
+
+def _check_room(target: Target, size: int | None, needed: int | None) -> None:
+    """Raise Refused (a drive) or NoSpace (a file system) where an image cannot fit; None is unknown.
+
+    A drive must have room for the image's `size`, a file system for the `needed` bytes that are written.
+    """
+    if target.capacity is not None:
+        from image_tools.drives import check_fits, find_drive
+
+        check_fits(find_drive(target.path), size)
+        return
+    room = os.fstatvfs(target.descriptor)
+    free = room.f_bavail * room.f_frsize + os.fstat(target.descriptor).st_blocks * 512
+    # A file system that tells of no blocks at all does not know.
+    if needed is not None and room.f_blocks and needed > free:
+        raise NoSpace(
+            f"{target.path} has no room: {free} bytes are free there and the image needs {needed}.",
+            hint="Make room, or choose another place.",
+            free=free,
+            needed=needed,
+        )
 
 
 def _alone(source: Source, job: Job, progress: Progress, options: Options) -> Outcome:

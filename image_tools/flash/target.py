@@ -20,7 +20,6 @@ from image_tools.flash.reading import Reading, reading_of_drive, reading_of_file
 from resin_toolkit.errors import (
     BadValue,
     Interrupted,
-    NoSpace,
     Notice,
     NotPermitted,
     PathNotFound,
@@ -76,6 +75,9 @@ class Target:
         self._mode = mode
         self.notices: list[Notice] = []
         self.state = State.UNTOUCHED
+        self._is_clear = True
+        """Whether there was nothing where a system starts from when that was looked at last."""
+        self._is_secured = False
         self.direct = True
         self.descriptor = self._open() if descriptor is None else descriptor
         if not is_drive:
@@ -92,15 +94,29 @@ class Target:
         return max(0, start), self.capacity
 
     def blank(self) -> None:
-        """Make sure that what is there does not boot, not even as a mixture with what comes: flushed."""
-        self.state = State.PARTIAL
+        """Clear what could boot, so that it does not, not even as a mixture with what comes; flushed."""
+        self.state, self._is_secured = State.PARTIAL, False
         if self.capacity is None:
             self._truncate(0)
             return
-        start, end = self.tail
-        for place, length in ((0, min(HEAD, self.capacity // self.block * self.block)), (start, end - start)):
+        for place, length in self._starts:
             self.write(aligned(b"", length), place)
         self.flush()
+        self._is_clear = self._reads_as_clear()
+
+    def secure(self) -> None:
+        """Where the work was not finished, look whether anything could boot, and clear it if so.
+
+        A card may report a write as done and lose it, or let it come out at its start.
+        """
+        if self.state is not State.PARTIAL or self.capacity is None or self._is_secured:
+            return
+        # A drive that does not answer any more is as it was when it was looked at last.
+        with contextlib.suppress(ResinError):
+            self._is_clear = self._reads_as_clear()
+            if not self._is_clear:
+                self.blank()
+        self._is_secured = True
 
     def discard(self) -> bool:
         """Give the whole drive back to its controller (BLKDISCARD); tells whether it takes that."""
@@ -121,6 +137,7 @@ class Target:
         Raises Refused (a drive that is too small), NoSpace, IoFailed, DriveNotFound.
         """
         self.state = State.PARTIAL
+        self._is_clear = self._is_clear and offset >= HEAD
         try:
             write_all(self.descriptor, data, offset)
         except OSError as error:
@@ -207,7 +224,10 @@ class Target:
             return f"The {kind} {self.path} holds the image."
         if self.created:
             return f"The partial file {self.path} was removed."
-        return f"The {kind} {self.path} does not hold a usable image: it holds no system that could start."
+        told = f"The {kind} {self.path} does not hold a usable image"
+        if not self._is_clear:
+            return f"{told}, and its start could not be cleared: something old or damaged may start from it."
+        return f"{told}: it holds no system that could start."
 
     def explain(self, error: ResinError) -> ResinError:
         """The same error, which also says what state the target is in."""
@@ -226,6 +246,8 @@ class Target:
         finished = self.state is State.FINISHED
         if not finished and self.created:
             self._unlink()
+        if error is not None:
+            self.secure()
         try:
             os.close(self.descriptor)
         except OSError as failure:
@@ -235,6 +257,16 @@ class Target:
             self.explain(error)
         elif isinstance(error, KeyboardInterrupt):
             raise Interrupted(f"Interrupted. {self.left_as()}".rstrip(), state=self.state.value) from error
+
+    @property
+    def _starts(self) -> list[tuple[int, int]]:
+        """Where a drive's system could start from, as (offset, length) in whole blocks."""
+        start, end = self.tail
+        return [(0, min(HEAD, end // self.block * self.block)), (start, end - start)]
+
+    def _reads_as_clear(self) -> bool:
+        self.drop_cache()
+        return not any(self.read(place, length).strip(b"\0") for place, length in self._starts)
 
     def _truncate(self, length: int) -> None:
         try:
@@ -372,28 +404,6 @@ def is_drive(path: str) -> bool:
         return stat.S_ISBLK(Path(path).stat().st_mode)
     except OSError:
         return False
-
-
-def check_room(target: Target, size: int | None, needed: int | None) -> None:
-    """Raise Refused (a drive) or NoSpace (a file system) where an image cannot fit; None is unknown.
-
-    A drive must have room for the image's `size`, a file system for the `needed` bytes that are written.
-    """
-    if target.capacity is not None:
-        from image_tools.drives import check_fits, find_drive
-
-        check_fits(find_drive(target.path), size)
-        return
-    room = os.fstatvfs(target.descriptor)
-    free = room.f_bavail * room.f_frsize + os.fstat(target.descriptor).st_blocks * 512
-    # A file system that tells of no blocks at all does not know.
-    if needed is not None and room.f_blocks and needed > free:
-        raise NoSpace(
-            f"{target.path} has no room: {free} bytes are free there and the image needs {needed}.",
-            hint="Make room, or choose another place.",
-            free=free,
-            needed=needed,
-        )
 
 
 def _busy(path: str) -> Refused:

@@ -19,7 +19,7 @@ from flash_runs import content, to_drive
 from loop_devices import blank_loop, loop_device, needs_root, run
 
 from image_tools.flash.target import HEAD, TAIL_SECTORS
-from resin_toolkit.errors import IoFailed
+from resin_toolkit.errors import IoFailed, ResinError
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
@@ -165,3 +165,61 @@ def test_a_head_that_cannot_be_written_right_is_cleared_again(tmp_path: Path) ->
     assert done.returncode == 5
     # The drive may get that byte wrong as it is cleared, too.
     assert found.count(0) >= HEAD - 1
+
+
+@root_only
+@pytest.mark.parametrize("fault", [Fault.LIMIT, Fault.WRITE_ERROR])
+def test_a_drive_whose_old_system_could_not_be_cleared_is_not_called_clear(
+    fault: Fault, tmp_path: Path
+) -> None:
+    """A worn-out card may refuse all that is written, or take it and lose it: then it starts as before."""
+    image = tmp_path / "image.img"
+    image.write_bytes(IMAGE)
+    with faulty_file(tmp_path, DRIVE, fault, 0) as file:
+        backing = tmp_path / "faulty-backing.img"
+        backing.write_bytes(b"\x5a" * DRIVE)
+        with (
+            loop_device(file) as device,
+            pytest.raises(ResinError, match="could not be cleared"),
+        ):
+            to_drive(str(image), device)
+        assert peek(backing, 4096) == b"\x5a" * 4096
+
+
+@root_only
+def test_a_counterfeit_card_that_wraps_is_cleared_again(tmp_path: Path) -> None:
+    """What is written beyond its real size comes out at its start, over what was cleared."""
+    image = tmp_path / "image.img"
+    image.write_bytes(IMAGE)
+    with faulty_file(tmp_path, DRIVE, Fault.WRAP, SIZE - 8 * MIB) as file, loop_device(file) as device:
+        with pytest.raises(ResinError, match="holds no system"):
+            to_drive(str(image), device)
+        assert not any(content(device, HEAD))
+
+
+@root_only
+def test_a_run_that_is_stopped_while_its_head_is_read_back_leaves_no_system(tmp_path: Path) -> None:
+    image = tmp_path / "image.img"
+    image.write_bytes(IMAGE)
+    backing = tmp_path / "faulty-backing.img"
+    command = [sys.executable, "-m", "resin_toolkit", "flash", str(image)]
+    with (
+        faulty_file(tmp_path, DRIVE, Fault.SLOW_READ, 4096) as file,
+        loop_device(file) as device,
+        subprocess.Popen([*command, device, "--yes", "--allow-fixed"], stderr=subprocess.PIPE) as process,
+    ):
+        end = time.monotonic() + 60
+        while peek(backing, HEAD) != IMAGE[:HEAD]:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        told = process.stderr.read()
+        assert process.wait(30) == 130
+        assert b"holds no system" in told
+        assert not any(peek(backing, HEAD))
+
+
+def peek(path: Path, count: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(count)
