@@ -328,9 +328,10 @@ class Target:
 
     def _unlink(self) -> None:
         """Remove the file that this run created, and no other that has come into its place."""
+        place = Path(os.path.realpath(self.path))  # a link stays, as it was there before
         with contextlib.suppress(OSError):
-            if os.path.samestat(Path(self.path).stat(), os.fstat(self.descriptor)):
-                Path(self.path).unlink()
+            if os.path.samestat(place.stat(), os.fstat(self.descriptor)):
+                place.unlink()
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_EXCL if self.is_drive else os.O_CREAT)

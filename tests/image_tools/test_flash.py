@@ -302,6 +302,17 @@ def test_a_failed_run_removes_the_file_it_made(tmp_path: Path) -> None:
     assert not goal.exists()
 
 
+def test_a_failed_run_removes_the_file_and_not_the_link_that_led_to_it(tmp_path: Path) -> None:
+    image = packed("gz", LONGER_THAN_THE_POOL, tmp_path)
+    image.write_bytes(image.read_bytes()[:-1])
+    link, goal = tmp_path / "link.img", tmp_path / "card.img"
+    link.symlink_to(goal)
+    with pytest.raises(ImageDamaged, match="was removed"):
+        to_file(str(image), link)
+    assert not goal.exists()
+    assert link.is_symlink()
+
+
 def test_a_failed_run_leaves_a_file_that_was_there_and_says_so(tmp_path: Path) -> None:
     image = packed("gz", LONGER_THAN_THE_POOL, tmp_path)
     image.write_bytes(image.read_bytes()[:-1])
