@@ -17,7 +17,7 @@ from commands._configure_options import ConfigureOptions
 from commands._configuring import all_answers, requests_of, uses_stdin
 from commands._flash_result import Fate, Flashed, failure_of, write_receipt
 from commands._flash_targets import open_targets
-from resin_toolkit.errors import NotPermitted, PathNotFound, Usage
+from resin_toolkit.errors import BadValue, Notice, NotPermitted, PathNotFound, ResinError, Usage
 from resin_toolkit.report import Report
 from resin_toolkit.verb import report_of, single, takes
 
@@ -121,14 +121,14 @@ def flash(
         discard=discard,
         eject=eject,
     )
-    _check_receipt(receipt)
+    _check_receipt(receipt, [image, *(targets or ())])
     with open_source(image, digest=how.digest, entry=entry) as source, ExitStack() as stack:
         opened = open_targets(image, source, targets or (), report, stack, allow_fixed=allow_fixed)
         started = _now()
         flashed = _flashed(source, opened, requests, report, how, started)
-    if receipt is not None:
-        write_receipt(receipt, flashed)
     failure = failure_of(flashed.fates)
+    if receipt is not None:
+        _write_receipt(receipt, flashed, report, failure)
     if failure is not None:
         failure.partial = flashed if len(flashed.fates) > 1 else None
         raise failure
@@ -155,14 +155,33 @@ def _requests(
     return requests
 
 
-def _check_receipt(path: Path | None) -> None:
-    """Raise now what would keep the receipt from being written at the end."""
+def _check_receipt(path: Path | None, others: Sequence[str]) -> None:
+    """Raise now what would keep the receipt from being written at the end, or let it replace `others`."""
     if path is None:
         return
     if path.is_dir() or not path.parent.is_dir():
         raise PathNotFound(f"{path} cannot be written: there is no such folder.", hint="Make it first.")
+    if path.exists() and not path.is_file():
+        raise BadValue(f"{path} is not a regular file.", hint="Name a file to write the receipt to.")
+    if path.resolve() in [Path(other).resolve() for other in others if other != "-"]:
+        raise Usage(
+            f"The receipt would replace {path}, which is the image or a target.", hint="Name another."
+        )
     if not os.access(path.parent, os.W_OK):
         raise NotPermitted(f"{path.parent} may not be written to.", hint="Choose another place.")
+
+
+def _write_receipt(path: Path, flashed: Flashed, report: Report, failure: ResinError | None) -> None:
+    """Write the receipt; where it cannot be, what has become of the targets is told all the same."""
+    try:
+        write_receipt(path, flashed)
+    except ResinError as error:
+        if failure is not None:
+            report.warn(Notice("no-receipt", f"There is no receipt: {error.message}"))
+            return
+        error.message += " The image was written all the same; only the receipt is missing."
+        error.partial = flashed
+        raise
 
 
 def _flashed(

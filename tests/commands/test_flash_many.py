@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from boot_images import Boot, boot_image, in_partition
 from card_images import MIB, packed
 from faulty_file import Fault, faulty_file
 from flash_runs import content
-from loop_devices import blank_loop, loop_device, needs_root
+from loop_devices import blank_loop, loop_device, needs_root, small_file_system
 from resin_command import Run, program, resin
 
 from image_tools.fat import FatFileSystem
@@ -152,6 +153,36 @@ def test_a_receipt_names_the_drive(image: Path, tmp_path: Path) -> None:
     [fate] = json.loads(receipt.read_text())["targets"]
     assert fate["drive"]["size"] == SIZE + MIB
     assert set(fate["drive"]) == {"vendor", "model", "serial", "size"}
+
+
+def test_a_receipt_does_not_replace_the_image_a_target_or_a_device(image: Path, tmp_path: Path) -> None:
+    goal, pipe, before = tmp_path / "a.img", tmp_path / "pipe", image.read_bytes()
+    os.mkfifo(pipe)
+    link = tmp_path / "link"
+    link.symlink_to(image)
+    for receipt in (image, link, goal, pipe):
+        run = resin("flash", image, goal, "--receipt", receipt)
+        assert (run.code, receipt.name in run.err) == (2, True), run
+    assert image.read_bytes() == before
+    assert pipe.is_fifo()
+    assert not goal.exists()
+
+
+@root_only
+def test_without_room_for_the_receipt_the_drive_still_holds_the_image(image: Path, tmp_path: Path) -> None:
+    goal = tmp_path / "a.img"
+    with small_file_system(tmp_path, 4 * MIB) as full:
+        with contextlib.suppress(OSError), (full / "fill").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1024))
+        words = ("flash", image, goal, "--yes", "--receipt", full / "receipt.json")
+        told, data = resin(*words), last(resin(*words, "--json"))
+    assert goal.read_bytes() == image.read_bytes()
+    assert told.code == 1
+    assert f"to {goal}" in told.out
+    assert "only the receipt is missing" in told.err
+    assert data["error"]["code"] == "no-space"
+    assert data["data"]["targets"][0]["verified"]
 
 
 def test_a_receipt_that_cannot_be_written_is_known_before(image: Path, tmp_path: Path) -> None:
