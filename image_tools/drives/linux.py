@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 from image_tools.drives.block_devices import SWAP, SYSTEM_POINTS, Kernel, Mount
@@ -23,7 +24,7 @@ def list_drives(kernel: Kernel | None = None) -> list[Drive]:
     kernel = kernel or Kernel()
     names = [name for name in kernel.disks() if not name.startswith(_NO_DRIVES)]
     names = [name for name in names if not (name.startswith("loop") and not kernel.size(name))]
-    known = _Udev()
+    known = _udev()
     mounts = kernel.mounts()
     return [_drive(kernel, name, mounts, known) for name in names]
 
@@ -48,7 +49,7 @@ def find_drive(path: str) -> Drive:
     if name is None:
         raise DriveNotFound(f"The drive {path} is gone.", hint="Plug it in again.", path=path)
     _refuse_parts(kernel, path, name)
-    return _drive(kernel, name, kernel.mounts(), _Udev())
+    return _drive(kernel, name, kernel.mounts(), _udev())
 
 
 def users_of(path: str) -> tuple[str, ...]:
@@ -200,6 +201,12 @@ def _text(facts: Mapping[str, str], key: str) -> str:
         return facts.get(key, "").strip()
     raw = encoded.encode().decode("unicode_escape", errors="replace")
     return raw.encode("latin-1", errors="replace").decode(errors="replace").strip()
+
+
+@cache
+def _udev() -> _Udev:
+    """One for all: to find its library, it runs the linker's own program each time."""
+    return _Udev()
 
 
 class _Udev:
