@@ -25,7 +25,7 @@ def probe_capacity(target: Target, progress: Progress) -> None:
     """Write stamps all over a drive, flush them, read them back past the cache.
 
     What was on the drive there is lost. Raises VerifyFailed with `claimed` and `real`, an estimate in bytes,
-    where a stamp does not come back; IoFailed, DriveNotFound.
+    where a stamp does not come back, 0 where not even the first one does; IoFailed, DriveNotFound.
     """
     assert target.capacity is not None
     nonce = os.urandom(16)
@@ -83,6 +83,14 @@ def _smaller(target: Target, wrong: dict[int, bytes], nonce: bytes) -> VerifyFai
     else:
         looks = {bytes(BLOCK): "all zero", b"\xff" * BLOCK: "all ones"}.get(found, "something else")
         what = f"what was written at byte {place} came back as {looks}"
+    if 0 in origins and origins[0] is None:
+        return VerifyFailed(
+            f"{target.path} does not keep what is written: {what}.",
+            hint="It is worn out or locked: try another one.",
+            claimed=target.capacity,
+            real=0,
+            offset=place,
+        )
     return VerifyFailed(
         f"{target.path} is not as large as it says ({target.capacity} bytes, really about {real}): {what}.",
         hint="It is a counterfeit or worn-out card: do not use it.",

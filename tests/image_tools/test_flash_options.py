@@ -191,6 +191,17 @@ def test_a_drive_that_is_smaller_than_it_says_is_found_before_anything_is_writte
 
 
 @root_only
+def test_a_drive_that_keeps_nothing_is_not_called_a_small_one(tmp_path: Path) -> None:
+    image = image_with_ext(tmp_path)
+    with (
+        faulty_file(tmp_path, 64 * MIB, Fault.LIMIT, 0) as file,
+        loop_device(file) as device,
+        pytest.raises(VerifyFailed, match="does not keep what is written"),
+    ):
+        to_drive(str(image), device, probe=True)
+
+
+@root_only
 def test_a_drive_that_is_as_large_as_it_says_passes(tmp_path: Path) -> None:
     image = image_with_ext(tmp_path)
     with blank_loop(tmp_path, 256 * MIB) as device:
