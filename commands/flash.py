@@ -17,7 +17,7 @@ from commands._configure_options import ConfigureOptions
 from commands._configuring import all_answers, requests_of, uses_stdin
 from commands._flash_result import Fate, Flashed, failure_of, write_receipt
 from commands._flash_targets import open_targets
-from resin_toolkit.errors import BadValue, Notice, NotPermitted, PathNotFound, ResinError, Usage
+from resin_toolkit.errors import BadValue, Interrupted, Notice, NotPermitted, PathNotFound, ResinError, Usage
 from resin_toolkit.report import Report
 from resin_toolkit.verb import report_of, single, takes
 
@@ -105,6 +105,7 @@ def flash(
     from image_tools.source import open_source
 
     report = report_of(context)
+    report.if_interrupted = Interrupted("Interrupted; nothing was written.")
     expected = parse_sha256(sha256) if sha256 is not None else None
     cards = cards_of(hosts, max(1, len(targets or ())))
     requests = _requests(image, options, report, cards, configures=hosts is not None)
@@ -201,6 +202,9 @@ def _flashed(
         Job(target, None if request is None else _edit(request, report))
         for target, request in zip(targets, requests, strict=True)
     ]
+    # The first Ctrl-C tidies up; this is for one that comes while that goes on.
+    names = ", ".join(target.path for target in targets)
+    report.if_interrupted = Interrupted(f"Interrupted at once: {names} may hold no usable image.")
     try:
         outcomes = write_and_verify(source, jobs, report.progress(), how)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib.machinery import PathFinder
@@ -54,14 +55,16 @@ def run(arguments: list[str]) -> int:
         # The reader went away, which is its right.
         discard(sys.stdout)
         return Exit.DONE
-    except OSError as error:
-        return _fail(report, from_os_error(error), error)
+    except (OSError, MemoryError) as error:
+        short = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        failure = from_os_error(short if isinstance(error, MemoryError) else error)
+        return _fail(report, _noted(failure, error), error)
     except Exception as error:  # noqa: BLE001 - a defect of ours still ends with one sentence
-        failure = InternalError(
+        defect = InternalError(
             f"resin met a defect of its own ({type(error).__name__}).",
             hint="Run it again with --debug and report what it prints.",
         )
-        return _fail(report, failure, error)
+        return _fail(report, _noted(defect, error), error)
 
 
 def _end_as_interrupted() -> None:
@@ -132,6 +135,13 @@ def _usage(error: click.ClickException, report: Report) -> ResinError:
     if message[-1] not in ".?!":
         message += "."
     return Usage(message, hint=USAGE_HINT.format(command=command))
+
+
+def _noted(failure: ResinError, cause: BaseException) -> ResinError:
+    """The failure, with what is noted at its cause: what state it has left things in."""
+    notes = [note for note in getattr(cause, "__notes__", ()) if note]
+    failure.message = " ".join([failure.message, *notes])
+    return failure
 
 
 def _fail(report: Report, error: ResinError, cause: BaseException) -> int:

@@ -216,4 +216,6 @@ def from_os_error(error: OSError, subject: str | os.PathLike[str] | None = None)
         return Refused(f"{about}.", hint="It is read-only: check the card's lock switch, or make a copy.")
     if error.errno in (errno.ENXIO, errno.ENODEV, errno.ENOMEDIUM):
         return DriveNotFound(f"{about}.", hint="The drive was pulled out, or the reader is empty.")
+    if error.errno in (errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+        return IoFailed(f"{about}.", hint="End other programs, or raise the limit, with ulimit.")
     return IoFailed(f"{about}.", hint="The medium or its connection may be bad: try again, then another one.")

@@ -51,6 +51,8 @@ class Fault(Enum):
     """What covers the offset takes a second to be read."""
     SLOW = "slow"
     """From the offset on, it takes so much at a time that it writes 24 MiB/s."""
+    LATE = "late"
+    """The write that covers the offset takes some seconds."""
 
 
 @contextmanager
@@ -156,6 +158,8 @@ class _Server:
             kept = max(place, 0)
             lost = b"\xff" * (len(data) - kept) if self._fault is Fault.ONES else b""
             data = data[:kept] + lost
+        if self._fault is Fault.LATE and 0 <= place < len(data):
+            time.sleep(4)
         if self._fault is Fault.SLOW and place < len(data):
             time.sleep(len(data) / _SLOW)
         elif self._fault is Fault.WRAP and place < len(data):

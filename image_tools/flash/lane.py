@@ -100,13 +100,14 @@ class Lane:
 
     def run(self) -> None:
         """Write and verify; raises Stopped where the whole run is stopped."""
+        self.target.is_busy = True
         try:
             self._work()
         except ResinError as error:
             self.target.secure()
             self.error = self.target.explain(error)
         finally:
-            self.alive = False
+            self.alive = self.target.is_busy = False
         while self.ending is None:
             self._drop(self.queue.get())
         self.done = True

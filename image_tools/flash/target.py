@@ -55,9 +55,10 @@ class State(Enum):
 class Target:
     """An open drive or file, in a `with` block.
 
-    A failure that leaves the block says what state the target is in; a file that this run created is then
-    removed. `finish` marks the work as done. `notices` holds what the user should know. Sizes are in bytes;
-    `capacity` is None for a file. `descriptor` is one that somebody else has opened, exclusively.
+    A failure that leaves the block says what state the target is in, one that is no ResinError by a note; a
+    file that this run created is then removed. `finish` marks the work as done. `notices` holds what the user
+    should know. Sizes are in bytes; `capacity` is None for a file. `descriptor` is one that somebody else has
+    opened, exclusively. While another thread `is_busy` with it, an end of the block neither waits nor closes.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Target:
         self._mode = mode
         self.notices: list[Notice] = []
         self.state = State.UNTOUCHED
+        self.is_busy = False
         self._is_clear = True
         """Whether there was nothing where a system starts from when that was looked at last."""
         self._is_secured = False
@@ -246,6 +248,16 @@ class Target:
         finished = self.state is State.FINISHED
         if not finished and self.created:
             self._unlink()
+        if not self.is_busy:
+            self._close(error)
+        if isinstance(error, ResinError):
+            self.explain(error)
+        elif isinstance(error, KeyboardInterrupt):
+            raise Interrupted(f"Interrupted. {self.left_as()}".rstrip(), state=self.state.value) from error
+        elif error is not None:
+            error.add_note(self.left_as())
+
+    def _close(self, error: BaseException | None) -> None:
         if error is not None:
             self.secure()
         try:
@@ -253,10 +265,6 @@ class Target:
         except OSError as failure:
             if error is None:
                 raise from_os_error(failure, self.path) from failure
-        if isinstance(error, ResinError):
-            self.explain(error)
-        elif isinstance(error, KeyboardInterrupt):
-            raise Interrupted(f"Interrupted. {self.left_as()}".rstrip(), state=self.state.value) from error
 
     @property
     def _starts(self) -> list[tuple[int, int]]:

@@ -220,6 +220,34 @@ def test_a_run_that_is_stopped_while_its_head_is_read_back_leaves_no_system(tmp_
         assert not any(peek(backing, HEAD))
 
 
-def peek(path: Path, count: int) -> bytes:
+@root_only
+def test_a_second_interrupt_does_not_wait_for_a_drive_that_hangs(tmp_path: Path) -> None:
+    at, backing = 8 * MIB, tmp_path / "faulty-backing.img"
+    with (
+        faulty_file(tmp_path, DRIVE, Fault.LATE, at) as file,
+        loop_device(file) as device,
+        flashing(device) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(IMAGE[: 16 * MIB])
+        process.stdin.flush()
+        end = time.monotonic() + 60
+        while peek(backing, 512, at - 4 * MIB) != IMAGE[at - 4 * MIB :][:512]:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.readline()
+        assert not any(peek(backing, 512, at))
+        process.wait(30)
+    assert b"Interrupted" in told
+    assert device.encode() in told
+
+
+def peek(path: Path, count: int, at: int = 0) -> bytes:
     with path.open("rb") as file:
+        file.seek(at)
         return file.read(count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -221,6 +222,25 @@ def test_a_defect_of_ours_ends_with_one_sentence_too(boot: Boot, monkeypatch: py
     assert "secret" not in run.err
     assert resin("image", "ls", boot.path, "--json").error["code"] == "internal"
     assert "ZeroDivisionError: a secret" in resin("image", "ls", boot.path, "--debug").err
+
+
+def test_a_failure_of_the_system_says_what_state_it_leaves(
+    boot: Boot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one that meets flash while it is written."""
+    from image_tools.flash import feed as module
+
+    for shortage in (OSError(errno.ENOMEM, "Cannot allocate memory"), MemoryError()):
+
+        def short(*_: object, shortage: BaseException = shortage) -> None:
+            raise shortage
+
+        monkeypatch.setattr(module, "extent_of", short)
+        run = resin("flash", boot.path, tmp_path / "card.img")
+        assert run.code == 1
+        assert "cannot allocate memory" in run.err
+        assert f"The partial file {tmp_path / 'card.img'} was removed." in run.err
+        assert "ulimit" in run.err
 
 
 def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
