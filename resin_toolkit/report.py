@@ -172,6 +172,15 @@ class Report:
         shown = list(choices())
         self._list(shown)
         self._prompt(question, shown)
+        try:
+            return self._chosen(question, shown, choices)
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")
+            raise
+
+    def _chosen(
+        self, question: str, shown: list[tuple[C, str]], choices: Callable[[], Sequence[tuple[C, str]]]
+    ) -> C:
         while True:
             if not self._typed_within(1.0):
                 found = list(choices())
