@@ -31,7 +31,7 @@ def read_table(file: BinaryIO, size: int | None = None, *, tolerant: bool = Fals
     slots = read_slots(disk.read(0, SECTOR))
     if slots is not None and any(slot.type == PROTECTIVE_TYPE for slot in slots):
         return _gpt(disk, slots, findings)
-    if slots is not None and _is_sane(slots, disk.size):
+    if slots is not None and is_sane(slots, disk.size):
         return _mbr(disk, slots, findings)
     if probe(file, 0, disk.size, usage=False).is_known:
         whole = Partition(number=1, start=0, size=disk.size, type_code="")
@@ -50,7 +50,7 @@ def read_table(file: BinaryIO, size: int | None = None, *, tolerant: bool = Fals
     return _mbr(disk, slots, findings)
 
 
-def _is_sane(slots: tuple[Slot, ...], size: int) -> bool:
+def is_sane(slots: tuple[Slot, ...], size: int) -> bool:
     """Whether this is a table beyond doubt, whatever else the sector may look like.
 
     mkfs.fat can write a table with one partition that covers the disk from sector 0 into the boot sector of

@@ -7,6 +7,8 @@ import io
 from image_tools.fat.geometry import BOOT_SECTOR, Geometry, read_geometry
 from image_tools.filesystems.ext4 import MAGIC
 from image_tools.filesystems.probing import signatures
+from image_tools.partitions.mbr import read_slots
+from image_tools.partitions.table import is_sane
 from image_tools.window import Window
 from resin_toolkit.errors import FileSystemDamaged, NotAnImage
 
@@ -32,8 +34,16 @@ _MD_MAGIC = b"\xfc\x4e\x2b\xa9"
 _BCACHE_MAGIC = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
 
 
-def kinds(start: bytes) -> list[str]:
-    """The names of all that is recognised in the first `LOOKED_AT` bytes of a partition, FAT and ext too."""
+# A pool's label leaves the first 16 KiB as they were; then come XDR and a list that begins with a version.
+_ZFS_LIST = 16 * 1024
+_ZFS_VERSION = b"\0\0\0\7version"
+
+
+def kinds(start: bytes, size: int) -> list[str]:
+    """The names of all that is recognised in a partition of `size` bytes, FAT, ext and a table in it too.
+
+    `start` are its first `LOOKED_AT` bytes.
+    """
     window = Window(io.BytesIO(start), 0, len(start))
     found = [found.kind for found in signatures(window)]
     if geometry_of(start, 1 << 62) is not None:
@@ -46,6 +56,11 @@ def kinds(start: bytes) -> list[str]:
         found.append("raid")
     if start[4096 + 24 : 4096 + 40] == _BCACHE_MAGIC:
         found.append("bcache")
+    if start[_ZFS_LIST + 20 :].startswith(_ZFS_VERSION):
+        found.append("zfs")
+    # Making a table leaves what was there before, from byte 512 on or even all but the table itself.
+    if found and is_sane(read_slots(start) or (), size):
+        found.append("a partition table")
     return found
 
 

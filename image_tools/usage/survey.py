@@ -56,9 +56,10 @@ class Survey:
         self._seen: dict[int, bytes] = {}
         self._governed: list[Range] = []
         self._kept: list[Range] = [(0, HEAD)]
+        self._listed: tuple[Partition, ...] = ()
         self._partitions: tuple[Partition, ...] = ()
         self._begun: set[int] = set()
-        self._empty: list[Range] = []
+        self._empty: dict[int, Range] = {}
         self._mapped = None if mapped is None else merged(mapped)
         self._holes = merged(holes)
         self._refused = ""
@@ -94,7 +95,7 @@ class Survey:
     def _in_empty_partitions(self, start: int, end: int) -> list[Range]:
         outside = subtracted([(start, end)], touching(self._holes, start, end))
         holes = subtracted([(start, end)], outside)
-        rest = subtracted([(start, end)], merged(self._empty))
+        rest = subtracted([(start, end)], merged(self._empty.values()))
         return subtracted(subtracted(holes, rest), merged(self._kept))
 
     def _pending(self) -> list[Range]:
@@ -119,12 +120,13 @@ class Survey:
         elif table.scheme is not Scheme.NONE:
             self._kept.append(backup_of_gpt(self._seen[0], table.sector_size))
         self._check_table(table)
+        self._listed = table.partitions
         self._partitions = tuple(part for part in table.partitions if not part.is_extended)
         for partition in self._partitions:
             # The table is read again for each link of a chain; a partition must be looked into only once.
             if partition.number not in self._begun:
                 self._begun.add(partition.number)
-                self._look_into(partition, table)
+                self._look_into(partition)
         missing = view.missing
         if table.scheme is Scheme.MBR and missing is not None and missing < self._size:
             self._ask(missing, SECTOR, lambda data: self._take_link(missing, data))
@@ -147,7 +149,8 @@ class Survey:
                 self._refuse("dm-verity guards a part of it")
         for partition in table.partitions:
             area = self.areas.get(partition.number)
-            if area is not None and area.trimmed and overlaps(partition, table.partitions):
+            trimmed = (area is not None and area.trimmed) or partition.number in self._empty
+            if trimmed and overlaps(partition, table.partitions):
                 self._refuse(f"partition {partition.number} overlaps another one")
 
     def _refuse(self, reason: str) -> None:
@@ -158,15 +161,19 @@ class Survey:
         for number, area in self.areas.items():
             self.areas[number] = Area(area.partition, area.kind, False, reason)
         self._free = FreeGrains()
-        self._governed, self._mapped, self._holes, self._empty = [], None, [], []
+        self._governed, self._mapped, self._holes, self._empty = [], None, [], {}
 
     # a partition
 
-    def _look_into(self, partition: Partition, table: PartitionTable) -> None:
-        if self._refused:
-            self._settle(partition, "", self._refused)
-        elif overlaps(partition, table.partitions):
-            self._settle(partition, "", "it overlaps another partition")
+    def _objection(self, partition: Partition) -> str:
+        """Why nothing of it may be left out; more partitions may have been found since it was begun."""
+        if not self._refused and overlaps(partition, self._listed):
+            return "it overlaps another partition"
+        return self._refused
+
+    def _look_into(self, partition: Partition) -> None:
+        if objection := self._objection(partition):
+            self._settle(partition, "", objection)
         else:
             length = min(LOOKED_AT, partition.size)
             self._ask(partition.start, length, lambda data: self._identify(partition, data))
@@ -174,12 +181,12 @@ class Survey:
             self._ask(footer, signatures.AVB_FOOTER_SIZE, self._take_footer)
 
     def _identify(self, partition: Partition, start: bytes) -> None:
-        found = signatures.kinds(start)
+        found = signatures.kinds(start, partition.size)
         if "verity" in found:
             self._settle(partition, "verity", "it is a hash tree of dm-verity")
             self._refuse("dm-verity guards a part of it")
-        elif self._refused:
-            self._settle(partition, found[0] if found else "", self._refused)
+        elif objection := self._objection(partition):
+            self._settle(partition, found[0] if found else "", objection)
         elif len(found) > 1:
             self._settle(partition, found[0], f"it looks like {' and '.join(found)}")
         elif found == ["fat"]:
@@ -197,10 +204,15 @@ class Survey:
             self._ask(partition.end - EDGE, EDGE, partial(self._take_last_edge, partition))
 
     def _take_last_edge(self, partition: Partition, data: bytes) -> None:
-        """A partition is empty only if not even a signature that we do not know can be in it."""
-        if not any(data) and not self._refused:
-            self._settle(partition, "", "it is empty")
-            self._empty.append((partition.start + EDGE, partition.end - EDGE))
+        """A partition is empty only if not even a signature that we do not know can be in it.
+
+        Around data in its middle a hole may be zeros that are in use.
+        """
+        middle = (partition.start + EDGE, partition.end - EDGE)
+        if any(data) or subtracted([middle], self._holes) or self._objection(partition):
+            return
+        self._settle(partition, "", "it is empty")
+        self._empty[partition.number] = middle
 
     def _settle(self, partition: Partition, kind: str, reason: str) -> None:
         self.areas[partition.number] = Area(partition, kind, False, reason)
@@ -246,8 +258,8 @@ class Survey:
 
     def _take_tables(self, partition: Partition, geometry: Geometry, first: int, data: bytes) -> None:
         kind = geometry.kind.value.lower()
-        if self._refused:
-            self._settle(partition, kind, self._refused)
+        if objection := self._objection(partition):
+            self._settle(partition, kind, objection)
             return
         starts = [start - first for start in geometry.fat_starts]
         tables = [data[start : start + geometry.fat_size] for start in starts]
@@ -284,8 +296,8 @@ class Survey:
 
     def _take_descriptors(self, partition: Partition, layout: ExtLayout, data: bytes) -> None:
         superblock = layout.superblock
-        if self._refused:
-            self._settle(partition, superblock.kind, self._refused)
+        if objection := self._objection(partition):
+            self._settle(partition, superblock.kind, objection)
             return
         groups = layout.groups(data)
         # Which blocks the tables take can only be told if every descriptor is right.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,12 @@ def streamed(
 
 def grains(ranges: list[tuple[int, int]]) -> set[int]:
     return {grain for start, end in ranges for grain in range(start // GRAIN, -(-end // GRAIN))}
+
+
+def mbr(*slots: tuple[int, int, int]) -> bytes:
+    """A sector with a table of (type, start, count), in sectors."""
+    entries = b"".join(struct.pack("<4xB3xII", *slot) for slot in slots)
+    return bytes(446) + entries.ljust(64, b"\0") + b"\x55\xaa"
 
 
 def all_of(usage: Usage, path: Path) -> set[int]:
@@ -327,10 +334,45 @@ def test_partitions_that_overlap_are_written_whole(tmp_path: Path) -> None:
     assert "overlap" in reason(path)
 
 
+def overlapping_logical_partitions(folder: Path) -> Path:
+    """The second one lies in the middle of the first, whose free blocks hold its content."""
+    path = blank(folder / "disk.img", 64 * MIB)
+    poke(path, 0, mbr((0x05, 2048, 60 * 2048)))
+    poke(path, MIB, mbr((0x83, 3 * 2048, 40 * 2048), (0x05, 2048, 2048)))
+    poke(path, 2 * MIB, mbr((0x83, 20 * 2048, 30 * 2048)))
+    placed(path, ext(folder / "fs.img", 40 * MIB, None, "-b", "1024"), 4 * MIB)
+    return path
+
+
+def test_a_logical_partition_that_turns_out_to_overlap_is_written_whole(tmp_path: Path) -> None:
+    assert "overlap" in reason(overlapping_logical_partitions(tmp_path), 5)
+
+
+def test_an_empty_partition_that_turns_out_to_overlap_is_written_whole(tmp_path: Path) -> None:
+    path = overlapping_logical_partitions(tmp_path)
+    poke(path, 4 * MIB, bytes(MIB))
+    holes = [(5 * MIB, 64 * MIB)]
+    assert all_of(of_file(path, holes=holes), path) == set(range(64 * MIB // GRAIN))
+
+
+def nested(path: Path) -> Path:
+    """The file system that was there is left below a table of partitions inside the partition."""
+    run("sfdisk", "--quiet", "--wipe", "never", path, stdin="label: dos\nstart=2048, type=83\n")
+    disk = partitioned(path.with_suffix(".disk"), 40 * MIB, "label: dos\nstart=2048, type=83\n")
+    placed(disk, path, MIB)
+    return disk
+
+
+def test_partitions_inside_a_partition_make_it_uncertain(tmp_path: Path) -> None:
+    for inner in (ext(tmp_path / "ext", 32 * MIB, None), fat(tmp_path / "fat", 32 * MIB, None)):
+        assert "a partition table" in reason(nested(inner))
+
+
 @pytest.mark.parametrize(
     ("place", "data"),
     [
         (512, b"LABELONE"),
+        (16384, bytes.fromhex("01010000 00000000 00000001 00000024 00000020 00000007") + b"version\0"),
         (0, b"LUKS\xba\xbe\0\1"),
         (0, b"hsqs"),
         (65536 + 64, b"_BHRfS_M"),
@@ -403,6 +445,13 @@ def test_holes_are_skipped_in_an_empty_partition_only(tmp_path: Path) -> None:
     holes = [(512, 33 * MIB), (33 * MIB + 8192, 96 * MIB)]
     found = all_of(of_file(path, holes=holes), path)
     assert set(range(96 * MIB // GRAIN)) - found == set(range(2 * MIB // GRAIN, 32 * MIB // GRAIN))
+
+
+def test_holes_between_data_that_nobody_knows_are_written(tmp_path: Path) -> None:
+    path = partitioned(tmp_path / "disk.img", 64 * MIB, "label: dos\nstart=2048, type=83\n")
+    poke(path, 20 * MIB, b"something")
+    holes = [(512, 20 * MIB), (20 * MIB + 4096, 64 * MIB)]
+    assert all_of(of_file(path, holes=holes), path) == set(range(64 * MIB // GRAIN))
 
 
 def test_a_sparse_and_a_dense_copy_use_the_same(tmp_path: Path) -> None:
