@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import shlex
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from image_tools.source.decoders import inflater
-from resin_toolkit.errors import ImageDamaged, NotAnImage, PathNotFound, Usage
+from resin_toolkit.errors import ImageDamaged, NotAnImage, PathNotFound, Usage, from_os_error
 
 PIECE = 1024 * 1024
 _READ = 256 * 1024
 _LOCAL_HEADER = 30
 _ENCRYPTED = 1
-_DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error)
+# zipfile has no one class for damage. ValueError: names that are not of their charset.
+_DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error, ValueError)
 _UNPACK = "Unpack it and name the image itself."
 
 
@@ -43,10 +48,8 @@ class ZipArchive:
         entry: str | None = None,
     ) -> None:
         self._name = name
-        try:
+        with self._as_errors():
             self._archive = zipfile.ZipFile(file)
-        except _DAMAGE as error:
-            raise self._damaged(error) from error
         self._file = file
         self._peek = peek
         self._entry = entry
@@ -99,20 +102,13 @@ class ZipArchive:
         return start[: self._peek]
 
     def _read(self, entry: str) -> Iterator[bytes]:
-        try:
-            with self._archive.open(entry) as file:
-                info = self._archive.getinfo(entry)
-                if info.compress_type == zipfile.ZIP_DEFLATED:
-                    yield from self._inflated(info)
-                    return
-                while piece := file.read(PIECE):
-                    yield piece
-        except _DAMAGE as error:
-            raise self._damaged(error) from error
-        except NotImplementedError as error:
-            raise NotAnImage(
-                f"{self._name} packs {entry} by a method that resin cannot unpack.", hint=_UNPACK
-            ) from error
+        with self._as_errors(), self._archive.open(entry) as file:
+            info = self._archive.getinfo(entry)
+            if info.compress_type == zipfile.ZIP_DEFLATED:
+                yield from self._inflated(info)
+                return
+            while piece := file.read(PIECE):
+                yield piece
 
     def _inflated(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
         """A deflated entry, whose local header (APPNOTE 4.3.7) zipfile has found right, decoded faster."""
@@ -139,6 +135,23 @@ class ZipArchive:
                 yield piece
         if crc != info.CRC or size != info.file_size:
             raise zipfile.BadZipFile(f"the checksum of {info.filename} is wrong")
+
+    @contextmanager
+    def _as_errors(self) -> Iterator[None]:
+        """What zipfile and the decoders raise, as errors that say what is the matter."""
+        try:
+            yield
+        except NotImplementedError as error:
+            raise NotAnImage(
+                f"{self._name} is packed by a method that resin cannot unpack.", hint=_UNPACK
+            ) from error
+        except _DAMAGE as error:
+            raise self._damaged(error) from error
+        except OSError as error:
+            # The bz2 module's have no number; a place before the file's start is an invalid argument.
+            if error.errno in (None, errno.EINVAL):
+                raise self._damaged(error) from error
+            raise from_os_error(error, self._name) from error
 
     def _damaged(self, error: Exception) -> ImageDamaged:
         reason = str(error).lower().rstrip(".") or "it ends before its own data does"

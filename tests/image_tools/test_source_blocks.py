@@ -14,7 +14,7 @@ from card_images import MIB, card_image
 
 from image_tools.source import open_source
 from image_tools.source.xz_index import blocks
-from resin_toolkit.errors import ImageDamaged, PathNotFound, ResinError, Usage
+from resin_toolkit.errors import ImageDamaged, NotAnImage, PathNotFound, ResinError, Usage
 
 IMAGE = card_image(3 * MIB) + bytes(3 * MIB)
 
@@ -139,6 +139,43 @@ def test_a_damaged_zip_is_found(seed: int, tmp_path: Path) -> None:
     data[start + random.Random(seed).randrange(size)] ^= 0x10
     path.write_bytes(data)
     with pytest.raises(ImageDamaged):
+        unpacked(path)
+
+
+CENTRAL = {
+    "a version of the format that is not known": (6, b"\xff", NotAnImage),
+    "a name that is not of its charset": (46, b"\xff", ImageDamaged),
+    "a place outside of the file": (42, b"\xff\xff\xff\x7f", ImageDamaged),
+    "a method of its own": (10, b"\x09", NotAnImage),
+}
+"""Where in an entry of the list of files, what is put there, and what that has to end in."""
+
+
+@pytest.mark.parametrize("what", CENTRAL)
+def test_a_list_of_files_that_lies(what: str, tmp_path: Path) -> None:
+    place, change, failure = CENTRAL[what]
+    path = tmp_path / "one.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("é.img", IMAGE)
+    data = bytearray(path.read_bytes())
+    start = data.rindex(b"PK\1\2") + place
+    data[start : start + len(change)] = change
+    path.write_bytes(data)
+    with pytest.raises(failure):
+        unpacked(path)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_of_an_entry_that_is_packed_in_a_rare_way(method: int, seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "one.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("one.img", IMAGE)
+        size = archive.infolist()[0].compress_size
+    data = bytearray(path.read_bytes())
+    data[37 + random.Random(seed).randrange(size)] ^= 0x10
+    path.write_bytes(data)
+    with pytest.raises((ImageDamaged, NotAnImage)):
         unpacked(path)
 
 
