@@ -23,6 +23,8 @@ class Compressed:
         self.consumed = 0
         self.digest: Any = None
         self._rest = b""
+        self._place = 0
+        """How much of `_rest` was taken; it is not cut for each of many small parts."""
 
     def start_digest(self) -> None:
         """Take the SHA-256 of the file along the way; nothing but `peek` may have been called before."""
@@ -32,33 +34,36 @@ class Compressed:
 
     def peek(self, count: int) -> bytes:
         """The next `count` bytes, fewer at the end; they are not taken."""
-        while len(self._rest) < count:
+        while len(self._rest) - self._place < count:
             more = self._read(CHUNK)
             if not more:
                 break
-            self._rest += more
-        return self._rest[:count]
+            self._rest, self._place = self._rest[self._place :] + more, 0
+        return self._rest[self._place : self._place + count]
 
     def take(self) -> bytes:
         """The next bytes, as many as come at once; none at the end."""
-        data, self._rest = self._rest or self._read(CHUNK), b""
+        data = self._rest[self._place :] or self._read(CHUNK)
+        self._rest, self._place = b"", 0
         self.consumed += len(data)
         return data
 
     def take_exactly(self, count: int) -> bytes:
         """The next `count` bytes; raises ImageDamaged when the file ends before."""
-        if len(self.peek(count)) < count:
+        data = self.peek(count)
+        if len(data) < count:
             raise self.ends_early()
-        data, self._rest = self._rest[:count], self._rest[count:]
-        self.consumed += len(data)
+        self._place += count
+        self.consumed += count
         return data
 
     def take_into(self, buffer: memoryview) -> int:
         """Like `take`, into `buffer`, without a copy where nothing was peeked."""
-        if self._rest:
-            data, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        if self._place < len(self._rest):
+            data = self._rest[self._place : self._place + len(buffer)]
             count = len(data)
             buffer[:count] = data
+            self._place += count
         else:
             count = self._read_into(buffer)
         self.consumed += count
@@ -66,7 +71,7 @@ class Compressed:
 
     def give_back(self, data: bytes) -> None:
         """Put back bytes that were taken beyond the end of a member; they are not counted twice."""
-        self._rest = data + self._rest
+        self._rest, self._place = data + self._rest[self._place :], 0
         self.consumed -= len(data)
 
     def ends_early(self) -> ImageDamaged:

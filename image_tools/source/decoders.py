@@ -17,6 +17,8 @@ from resin_toolkit.errors import ImageDamaged
 PIECE = 1024 * 1024
 GZIP = 31
 """zlib's window bits for a gzip member."""
+_PADDING = 64 * 1024
+"""So much of it is looked at together."""
 DOWNLOAD_AGAIN = "Download or copy it again."
 
 
@@ -138,12 +140,14 @@ def _stream(
 
 def _skip_padding(raw: Compressed, *, unit: int, until: bytes = b"") -> None:
     """Take zero bytes up to the end, or up to `until`; anything else is garbage."""
-    while start := raw.peek(max(unit, len(until))):
-        if until and start.startswith(until):
-            return
-        if len(start) < unit or any(start[:unit]):
+    while start := raw.peek(_PADDING):
+        zeros = len(start) - len(start.lstrip(b"\0"))
+        raw.take_exactly(zeros - zeros % unit)
+        if zeros == len(start) and not zeros % unit:
+            continue
+        if zeros % unit or not until or raw.peek(len(until)) != until:
             raise trailing_garbage(raw)
-        raw.take_exactly(unit)
+        return
 
 
 def _reason(error: Exception) -> str:

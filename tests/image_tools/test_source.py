@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -135,6 +136,19 @@ def test_xz_padding_that_is_not_a_multiple_of_four_is_damage(tmp_path: Path) -> 
 
 def test_gzip_padding_of_zeros_is_skipped(tmp_path: Path) -> None:
     assert read_path(write(tmp_path, gzip.compress(IMAGE) + bytes(1000))) == IMAGE
+
+
+@pytest.mark.parametrize("kind", ["gz", "xz"])
+def test_much_padding_costs_little(kind: str, tmp_path: Path) -> None:
+    """No more than to unpack sixteen times as many zeros that are packed."""
+    packed_zeros, padded = tmp_path / "zeros", tmp_path / "padded"
+    packed_zeros.write_bytes(PACKERS[kind](IMAGE + bytes(64 * MIB)))
+    padded.write_bytes(PACKERS[kind](IMAGE) + bytes(4 * MIB))
+    start = time.process_time()
+    read_path(packed_zeros)
+    middle = time.process_time()
+    assert read_path(padded) == IMAGE
+    assert time.process_time() - middle < middle - start
 
 
 def test_zstd_skippable_frames_are_skipped(tmp_path: Path) -> None:
