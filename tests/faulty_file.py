@@ -36,6 +36,8 @@ class Fault(Enum):
     """The write that covers the offset is reported as done, and is not."""
     FLIP = "flip"
     """One bit at the offset is stored wrong, each time."""
+    STUCK = "stuck"
+    """That bit is always stored as zero."""
     FLIP_ONCE = "flip-once"
     """The same, but only the first time."""
     LIMIT = "limit"
@@ -171,6 +173,8 @@ class _Server:
             if self._fault is Fault.DROP:
                 return
             self._times += 1
+            if self._fault is Fault.STUCK:
+                data = data[:place] + bytes([data[place] & ~0x04]) + data[place + 1 :]
             if self._fault is Fault.FLIP or (self._fault is Fault.FLIP_ONCE and self._times == 1):
                 data = data[:place] + bytes([data[place] ^ 0x04]) + data[place + 1 :]
         os.pwrite(self._file, data, offset)

@@ -18,7 +18,7 @@ from image_tools.flash.record import GRAIN, HASH, Extent, extent_of, hash_of_sam
 from image_tools.flash.target import HEAD, Target
 from image_tools.flash.verify import BadGrain, differences
 from image_tools.partitions import Partition
-from resin_toolkit.errors import Notice, ResinError
+from resin_toolkit.errors import Notice, ResinError, VerifyFailed
 from resin_toolkit.progress import SilentStep
 
 
@@ -121,7 +121,7 @@ class Lane:
 
     def _work(self) -> None:
         self._prepare()
-        self.target.blank()
+        self._blank()
         started = time.monotonic()
         ending = self._take_pieces()
         if ending is None:
@@ -139,6 +139,17 @@ class Lane:
         self.target.finish()
         if self.eject:
             self.target.eject()
+
+    def _blank(self) -> None:
+        """Clear what could boot. A drive that, told twice, does not keep that, keeps no image either."""
+        for _ in range(2):
+            self.target.blank()
+            if self.target.is_clear:
+                return
+        raise VerifyFailed(
+            f"{self.target.path} does not keep what is written: its start or end was cleared, and is not.",
+            hint="The card is locked, worn out or not as large as it says: try another one, or --probe it.",
+        )
 
     def _prepare(self) -> None:
         target = self.target

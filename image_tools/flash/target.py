@@ -77,7 +77,7 @@ class Target:
         self.notices: list[Notice] = []
         self.state = State.UNTOUCHED
         self.is_busy = False
-        self._is_clear = True
+        self.is_clear = True
         """Whether there was nothing where a system starts from when that was looked at last."""
         self._is_secured = False
         self.direct = True
@@ -104,7 +104,7 @@ class Target:
         for place, length in self._starts:
             self.write(aligned(b"", length), place)
         self.flush()
-        self._is_clear = self._reads_as_clear()
+        self.is_clear = self._reads_as_clear()
 
     def secure(self) -> None:
         """Where the work was not finished, look whether anything could boot, and clear it if so.
@@ -115,8 +115,8 @@ class Target:
             return
         # A drive that does not answer any more is as it was when it was looked at last.
         with contextlib.suppress(ResinError):
-            self._is_clear = self._reads_as_clear()
-            if not self._is_clear:
+            self.is_clear = self._reads_as_clear()
+            if not self.is_clear:
                 self.blank()
         self._is_secured = True
 
@@ -139,7 +139,7 @@ class Target:
         Raises Refused (a drive that is too small), NoSpace, IoFailed, DriveNotFound.
         """
         self.state = State.PARTIAL
-        self._is_clear = self._is_clear and offset >= HEAD
+        self.is_clear = self.is_clear and offset >= HEAD
         try:
             write_all(self.descriptor, data, offset)
         except OSError as error:
@@ -227,7 +227,7 @@ class Target:
         if self.created:
             return f"The partial file {self.path} was removed."
         told = f"The {kind} {self.path} does not hold a usable image"
-        if not self._is_clear:
+        if not self.is_clear:
             return f"{told}, and its start could not be cleared: something old or damaged may start from it."
         return f"{told}: it holds no system that could start."
 

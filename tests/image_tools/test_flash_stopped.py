@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from card_images import MIB, card_image
 from faulty_file import Fault, faulty_file
-from flash_runs import content, to_drive
+from flash_runs import content, to_drive, to_target
 from loop_devices import blank_loop, loop_device, needs_root, run
 
-from image_tools.flash.target import HEAD, TAIL_SECTORS
-from resin_toolkit.errors import IoFailed, ResinError
+from image_tools.flash.target import HEAD, TAIL_SECTORS, open_drive
+from resin_toolkit.errors import IoFailed, ResinError, VerifyFailed
+from resin_toolkit.progress import Silent, SilentStep
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
@@ -152,19 +153,33 @@ def test_the_head_comes_after_all_else_was_verified(tmp_path: Path) -> None:
 def test_a_head_that_cannot_be_written_right_is_cleared_again(tmp_path: Path) -> None:
     image = tmp_path / "image.img"
     image.write_bytes(IMAGE)
-    with (
-        faulty_file(tmp_path, DRIVE, Fault.FLIP, 300_000) as file,
-        loop_device(file) as device,
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", "resin_toolkit", "flash", str(image), device, "--yes", "--allow-fixed"],
-            capture_output=True,
-            check=False,
-        )
-        found = content(device, HEAD)
-    assert done.returncode == 5
-    # The drive may get that byte wrong as it is cleared, too.
-    assert found.count(0) >= HEAD - 1
+    at = next(place for place in range(300_000, HEAD) if IMAGE[place] & 0x04)
+    with faulty_file(tmp_path, DRIVE, Fault.STUCK, at) as file, loop_device(file) as device:
+        with pytest.raises(VerifyFailed, match=rf"at byte {at} .*written twice.*holds no system"):
+            to_drive(str(image), device)
+        assert not any(content(device, HEAD))
+
+
+@root_only
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_card_that_is_locked_is_found_before_anything_is_written(verify: bool, tmp_path: Path) -> None:
+    """Without a later comparison too, such a flash is no success."""
+    image = tmp_path / "image.img"
+    image.write_bytes(IMAGE)
+    with faulty_file(tmp_path, DRIVE, Fault.LIMIT, 0) as file:
+        (tmp_path / "faulty-backing.img").write_bytes(b"\x5a" * DRIVE)
+        with (
+            loop_device(file) as device,
+            open_drive(device) as target,
+            pytest.raises(VerifyFailed, match="does not keep what is written"),
+        ):
+            to_target(str(image), target, progress=NothingIsWritten(), verify=verify)
+
+
+class NothingIsWritten(Silent):
+    def step(self, name: str, total: int | None, *, subject: str = "") -> SilentStep:
+        assert name != "writing"
+        return super().step(name, total, subject=subject)
 
 
 @root_only
