@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,14 +45,29 @@ def cards_of(hosts: Path | None, count: int) -> list[Card]:
 
 
 def check_numbered(hostname: str | None, cards: Sequence[Card]) -> None:
-    """Raise Usage where several cards would get the same host name."""
-    names = [card.named(hostname or "") for card in cards]
-    doubled = next((name for name in names if name and names.count(name) > 1), None)
+    """Raise Usage where several cards would get the same host name, in whatever case, or the same address."""
+    doubled = _doubled(card.named(hostname or "") for card in cards)
     if doubled is not None:
         raise Usage(
-            f"{len(cards)} cards would all be called {doubled}.",
+            f"More than one of {len(cards)} cards would be called {doubled}.",
             hint="Put {n} into --hostname, which counts, or name them in a file with --hosts.",
         )
+    doubled = _doubled((card.address or "").partition("/")[0] for card in cards)
+    if doubled is not None:
+        raise Usage(
+            f"More than one of {len(cards)} cards would have the address {doubled}.",
+            hint="Give each its own in the file of --hosts.",
+        )
+
+
+def _doubled(values: Iterable[str]) -> str | None:
+    """The first value that is there twice; case does not count."""
+    seen = set[str]()
+    for value in filter(None, values):
+        if value.casefold() in seen:
+            return value
+        seen.add(value.casefold())
+    return None
 
 
 def with_address(found: Sequence[profiles.Profile], card: Card) -> list[profiles.Profile]:
@@ -91,14 +106,15 @@ def _read(path: Path) -> list[Card]:
 
 def _check_columns(path: Path, names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in COLUMNS]
-    if unknown or "hostname" not in names:
+    if unknown or "hostname" not in names or len(set(names)) < len(names):
         found = ", ".join(names) or "nothing"
         raise BadValue(f"The first line of {path} does not name its columns: it has {found}.", hint=_hint())
 
 
 def _card(path: Path, line: int, number: int, row: dict[str, str]) -> Card:
     if None in row or None in row.values():
-        raise BadValue(f"{path}, line {line}: it has another number of columns than the first line.")
+        told = f"{path}, line {line}: it has another number of columns than the first line."
+        raise BadValue(told, hint=_hint())
     values = {name: (row.get(name) or "").strip() or None for name in COLUMNS}
     if values["hostname"] is None:
         raise BadValue(f"{path}, line {line}: the host name is missing.", hint=_hint())
