@@ -10,19 +10,35 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from resin_toolkit.errors import BadValue, ImageDamaged
 
-LARGEST = 64 * 1024 * 1024
+LARGEST = 16 * 1024 * 1024
+_PIECE = 64 * 1024
 _CHUNK = 4 * 1024 * 1024
 _CHECKSUMS = frozenset({"sha1", "sha224", "sha256", "sha384", "sha512"})
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})")
+_RANGES = ["bmap", "BlockMap", "Range"]
+"""Where the ranges are."""
+_DEEPEST = len(_RANGES)
+_MOST_NESTED = 100
+_TEXTS = frozenset(
+    {
+        "ImageSize",
+        "BlockSize",
+        "BlocksCount",
+        "MappedBlocksCount",
+        "ChecksumType",
+        "BmapFileChecksum",
+        "BmapFileSHA1",
+    }
+)
 _RANGE = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MappedRange:
     """Bytes from `start` up to `end` that are in use, and their checksum in hexadecimal, if given."""
 
@@ -63,7 +79,7 @@ def read_block_map(data: bytes, name: str) -> BlockMap:
     contradicts itself or its own checksum.
     """
     root = _parsed(data, name)
-    version = (root.get("version") or "").strip()
+    version = root.version.strip()
     words = _words(root, version, name)
     _check_own(data, root, words, name)
     image_size, block_size = _number(root, "ImageSize", name), _number(root, "BlockSize", name)
@@ -71,15 +87,15 @@ def read_block_map(data: bytes, name: str) -> BlockMap:
     if not block_size or blocks != -(-image_size // block_size):
         raise _damaged(name, f"{blocks} blocks of {block_size} bytes are not an image of {image_size}")
     ranges, count, reached = [], 0, 0
-    for element in root.iterfind("BlockMap/Range"):
-        match = _RANGE.fullmatch((element.text or "").strip())
+    for text, attributes in root.ranges:
+        match = _RANGE.fullmatch(text.strip())
         if match is None:
-            raise _damaged(name, f"{element.text!r} is no range of blocks")
+            raise _damaged(name, f"{text[:40]!r} is no range of blocks")
         first, last = int(match[1]), int(match[2] or match[1])
         if first < reached or last < first or last >= blocks:
             raise _damaged(name, f"its range {match[0]} is out of order or outside of the image")
         reached, count = last + 1, count + last + 1 - first
-        checksum = element.get(words.attribute)
+        checksum = attributes.get(words.attribute)
         end = min(reached * block_size, image_size)
         ranges.append(MappedRange(first * block_size, end, checksum.strip().lower() if checksum else None))
     if count != mapped:
@@ -153,22 +169,71 @@ class RangeCheck:
         self._index += 1
 
 
-def _parsed(data: bytes, name: str) -> ElementTree.Element:
+@dataclass
+class _Parts:
+    """What the XML tells, as a target of its parser; of all else, however much it is, nothing is kept."""
+
+    root: str = ""
+    version: str = ""
+    texts: dict[str, str] = field(default_factory=dict)
+    """Those of the elements directly below the root, the first of each name."""
+    ranges: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    _path: list[str] = field(default_factory=list)
+    _depth: int = 0
+    _text: list[str] = field(default_factory=list)
+    _attributes: dict[str, str] = field(default_factory=dict)
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        if self._depth == _MOST_NESTED:
+            raise ValueError("its elements are nested too deeply")
+        if not self._depth:
+            self.root, self.version = tag, attributes.get("version", "")
+        if self._depth < _DEEPEST:
+            self._path[self._depth :] = [tag]
+            self._text, self._attributes = [], attributes
+        self._depth += 1
+
+    def data(self, text: str) -> None:
+        if 1 < self._depth <= _DEEPEST:
+            self._text.append(text)
+
+    def end(self, tag: str) -> None:
+        if self._depth == len(_RANGES) and self._path == _RANGES:
+            self.ranges.append(("".join(self._text), self._attributes))
+        elif self._depth == len(_RANGES) - 1 and tag in _TEXTS:
+            self.texts.setdefault(tag, "".join(self._text))
+        self._text = []
+        self._depth -= 1
+        if self._depth < _DEEPEST:
+            del self._path[self._depth :]
+
+    def close(self) -> _Parts:
+        return self
+
+    def text_of(self, tag: str) -> str:
+        return self.texts.get(tag, "").strip()
+
+
+def _parsed(data: bytes, name: str) -> _Parts:
     # A block map declares nothing; what a declaration could do (entities that grow) is not wanted.
     if len(data) > LARGEST or b"\0" in data or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise _no_map(name)
     try:
-        root = ElementTree.fromstring(data)
+        root = _Parts()
+        parser = ElementTree.XMLParser(target=root)
+        for place in range(0, len(data), _PIECE):
+            parser.feed(data[place : place + _PIECE])
+        parser.close()
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         if b"<bmap" in data:
             raise _damaged(name, f"it is no well-formed XML ({error})") from error
         raise _no_map(name) from error
-    if root.tag != "bmap":
+    if root.root != "bmap":
         raise _no_map(name)
     return root
 
 
-def _words(root: ElementTree.Element, version: str, name: str) -> _Words:
+def _words(root: _Parts, version: str, name: str) -> _Words:
     match = _VERSION.fullmatch(version)
     numbers = (int(match[1]), int(match[2])) if match else (0, 0)
     if numbers == (1, 3):
@@ -178,15 +243,15 @@ def _words(root: ElementTree.Element, version: str, name: str) -> _Words:
             f"{name} is a block map of version {version or 'none'}, which resin does not know.",
             hint="Versions 1.3 to 2.0 are known; leave out --bmap to let resin find out what is in use.",
         )
-    kind = (root.findtext("ChecksumType") or "").strip().lower()
+    kind = root.text_of("ChecksumType").lower()
     if kind not in _CHECKSUMS:
         raise BadValue(f"{name} has checksums of a kind that resin does not know: {kind or 'none'}.")
     return _Words(kind, "BmapFileChecksum", "chksum")
 
 
-def _check_own(data: bytes, root: ElementTree.Element, words: _Words, name: str) -> None:
+def _check_own(data: bytes, root: _Parts, words: _Words, name: str) -> None:
     """The file's checksum is that of the file with zeros in its place."""
-    own = (root.findtext(words.own) or "").strip()
+    own = root.text_of(words.own)
     digits = hashlib.new(words.checksum_type).digest_size * 2
     if len(own) != digits or data.count(own.encode()) == 0:
         raise _damaged(name, "its own checksum is missing")
@@ -195,8 +260,8 @@ def _check_own(data: bytes, root: ElementTree.Element, words: _Words, name: str)
         raise _damaged(name, "its own checksum is wrong")
 
 
-def _number(root: ElementTree.Element, tag: str, name: str) -> int:
-    text = (root.findtext(tag) or "").strip()
+def _number(root: _Parts, tag: str, name: str) -> int:
+    text = root.text_of(tag)
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise _damaged(name, f"its {tag} is no number")
     return int(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,22 @@ def test_what_is_no_known_map_is_a_bad_value(data: bytes, told: str) -> None:
 def test_a_map_that_is_cut_off_is_damaged() -> None:
     with pytest.raises(ImageDamaged, match="well-formed"):
         parsed(map_text("2.0")[:-20])
+
+
+@pytest.mark.parametrize("filling", [b"<a/>", b"<a><b/></a>", b"<Range>1</Range>", b"text "])
+def test_what_does_not_belong_into_a_map_takes_no_memory(filling: bytes) -> None:
+    """Not much more than the file itself, however often it comes."""
+    data = map_text("2.0")
+    much = filling * (4 * MIB // len(filling))
+    swollen = resigned(data, b"<BlockMap>", much + b"<BlockMap>")
+    tracemalloc.start()
+    try:
+        assert parsed(swollen).ranges == parsed(data).ranges
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(swollen)
+    finally:
+        tracemalloc.stop()
+
+
+def test_elements_without_an_end_inside_each_other_are_damage() -> None:
+    with pytest.raises(ImageDamaged, match="nested"):
+        parsed(resigned(map_text("2.0"), b"<BlockMap>", b"<a>" * MIB + b"<BlockMap>"))
