@@ -10,6 +10,7 @@ HEADER = FOOTER = 12
 MAGIC = b"\xfd7zXZ\x00"
 FOOTER_MAGIC = b"YZ"
 _MOST_PADDING = 1024 * 1024
+_READ = 64 * 1024
 _MOST_INDEX = 64 * 1024 * 1024
 
 ReadAt = Callable[[int, int], bytes]
@@ -82,13 +83,16 @@ def footer_bytes(flags: bytes, index: int) -> bytes:
 
 
 def _without_padding(read_at: ReadAt, end: int) -> int:
-    for _ in range(_MOST_PADDING // 4):
-        if end < FOOTER:
-            raise ValueError("padding only")
-        if any(read_at(end - 4, 4)):
+    """Where a stream ends that is followed by padding up to `end`, in units of four bytes."""
+    least = max(end - _MOST_PADDING, FOOTER)
+    while end > least:
+        count = min(_READ, end)
+        data = read_at(end - count, count)
+        zeros = len(data) - len(data.rstrip(b"\0"))
+        end -= zeros - zeros % 4
+        if zeros < count:
             return end
-        end -= 4
-    raise ValueError("too much padding")
+    raise ValueError("padding only, or too much of it")
 
 
 def _last_stream(read_at: ReadAt, end: int) -> tuple[list[Block], int]:
