@@ -199,6 +199,18 @@ def test_a_raw_file_is_read_anywhere_and_tells_its_holes(tmp_path: Path) -> None
         assert bytes(start) == IMAGE[:MIB]
 
 
+def test_small_holes_are_not_worth_their_memory(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.img"
+    with path.open("wb") as file:
+        file.write(IMAGE[:MIB])
+        for place in range(MIB, 3 * MIB, 16384):
+            file.seek(place)
+            file.write(b"x")
+        file.truncate(9 * MIB)
+    with open_source(str(path)) as source:
+        assert source.holes() == [(3 * MIB - 16384 + 4096, 9 * MIB)]
+
+
 def test_an_image_that_changed_is_not_read_again(tmp_path: Path) -> None:
     path = tmp_path / "image.img"
     path.write_bytes(IMAGE)
