@@ -38,6 +38,7 @@ _HINTS = {
     Look.MISSING: "The drive is smaller than it says: try another one.",
     Look.OTHER: "Write it again; if it fails again, the card, the reader or its cable is bad.",
 }
+_KEPT = "The card is locked, worn out or not as large as it says: try another one, or --probe it."
 _CHANGED = "A card that was configured or that has run differs; if it did neither, it holds something else."
 
 
@@ -60,11 +61,13 @@ def verify_failure(
     *,
     repeated: bool = False,
     was_written: bool = True,
+    was_cleared: bool = False,
 ) -> VerifyFailed:
     """The failure that tells of `bad`, which is not empty: first byte, how many, where, what it looks like.
 
     `original` is what the first bad grain should hold, None where that cannot be had any more; `repeated`
-    says that the bad grains were written twice, `was_written` that this run has written them at all.
+    says that the bad grains were written twice, `was_written` that this run has written them at all,
+    `was_cleared` that it is not the image that they should hold, but zeros, before it comes.
     """
     known = list(extents)
     total = sum(len(extent.grains) // HASH for extent in known)
@@ -76,10 +79,15 @@ def verify_failure(
     )
     twice = ", although that was written twice" if repeated else ""
     partition = _partition_at(finding.offset, partitions)
+    what = "does not hold the image: it differs"
+    hint = _HINTS[finding.look] if was_written else _CHANGED
+    if was_cleared:
+        what = "does not keep what is written: it was cleared where a system starts, and is not,"
+        hint = _KEPT if finding.look is Look.OTHER else hint
     return VerifyFailed(
-        f"{path} does not hold the image: it differs {where} ({_place(partition)}), in {len(bad)} of "
+        f"{path} {what} {where} ({_place(partition)}), in {len(bad)} of "
         f"{total} blocks of {GRAIN // 1024} KiB{twice}; {_words(finding)}.",
-        hint=_HINTS[finding.look] if was_written else _CHANGED,
+        hint=hint,
         offset=finding.offset,
         exact=finding.exact,
         grain=GRAIN,

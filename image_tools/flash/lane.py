@@ -16,9 +16,9 @@ from image_tools.flash.pipeline import Channel, Pipeline
 from image_tools.flash.reading import Reading
 from image_tools.flash.record import GRAIN, HASH, Extent, extent_of, hash_of_same
 from image_tools.flash.target import HEAD, Target
-from image_tools.flash.verify import BadGrain, differences
+from image_tools.flash.verify import BadGrain, bad_grains, differences
 from image_tools.partitions import Partition
-from resin_toolkit.errors import Notice, ResinError, VerifyFailed
+from resin_toolkit.errors import Notice, ResinError
 from resin_toolkit.progress import SilentStep
 
 
@@ -141,15 +141,21 @@ class Lane:
             self.target.eject()
 
     def _blank(self) -> None:
-        """Clear what could boot. A drive that, told twice, does not keep that, keeps no image either."""
+        """Clear what could boot. A drive whose start, told twice, is not clear, keeps no image either."""
+        target = self.target
         for _ in range(2):
-            self.target.blank()
-            if self.target.is_clear:
+            target.blank()
+            if target.is_clear:
                 return
-        raise VerifyFailed(
-            f"{self.target.path} does not keep what is written: its start or end was cleared, and is not.",
-            hint="The card is locked, worn out or not as large as it says: try another one, or --probe it.",
-        )
+        # What is wrong at the end alone is told with the image's own blocks, later.
+        offset, length = target.starts[0]
+        zeros = extent_of(offset, bytes(length))
+        bad = bad_grains(memoryview(target.read(offset, length)), offset, length, zeros.grains)
+        if bad:
+            partitions, wanted = self.surroundings.partitions(), bytes(bad[0].length)
+            raise verify_failure(
+                target.path, bad, [zeros], partitions, wanted, repeated=True, was_cleared=True
+            )
 
     def _prepare(self) -> None:
         target = self.target

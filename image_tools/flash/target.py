@@ -95,13 +95,19 @@ class Target:
         start = (self.capacity - TAIL_SECTORS * self.block) // self.block * self.block
         return max(0, start), self.capacity
 
+    @property
+    def starts(self) -> list[tuple[int, int]]:
+        """Where a drive's system could start from, as (offset, length) in whole blocks."""
+        start, end = self.tail
+        return [(0, min(HEAD, end // self.block * self.block)), (start, end - start)]
+
     def blank(self) -> None:
         """Clear what could boot, so that it does not, not even as a mixture with what comes; flushed."""
         self.state, self._is_secured = State.PARTIAL, False
         if self.capacity is None:
             self._truncate(0)
             return
-        for place, length in self._starts:
+        for place, length in self.starts:
             self.write(aligned(b"", length), place)
         self.flush()
         self.is_clear = self._reads_as_clear()
@@ -266,15 +272,9 @@ class Target:
             if error is None:
                 raise from_os_error(failure, self.path) from failure
 
-    @property
-    def _starts(self) -> list[tuple[int, int]]:
-        """Where a drive's system could start from, as (offset, length) in whole blocks."""
-        start, end = self.tail
-        return [(0, min(HEAD, end // self.block * self.block)), (start, end - start)]
-
     def _reads_as_clear(self) -> bool:
         self.drop_cache()
-        return not any(self.read(place, length).strip(b"\0") for place, length in self._starts)
+        return not any(self.read(place, length).strip(b"\0") for place, length in self.starts)
 
     def _truncate(self, length: int) -> None:
         try:
