@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from image_tools.source.compressed import Compressed
-from resin_toolkit.errors import ImageDamaged
+from resin_toolkit.errors import ImageDamaged, Notice
 
 PIECE = 1024 * 1024
 GZIP = 31
@@ -46,7 +46,7 @@ def gzip_pieces(raw: Compressed) -> Iterator[bytes]:
         return
 
 
-def xz_pieces(raw: Compressed) -> Iterator[bytes]:
+def xz_pieces(raw: Compressed, tell: Callable[[Notice], None]) -> Iterator[bytes]:
     """The content of all streams; between and after them zero bytes, a multiple of four, are padding."""
     import lzma
 
@@ -54,6 +54,8 @@ def xz_pieces(raw: Compressed) -> Iterator[bytes]:
         return lzma.LZMADecompressor(lzma.FORMAT_XZ)
 
     while True:
+        if raw.peek(8)[7:] == b"\0":
+            tell(no_checksum(raw))
         yield from _stream(raw, new, (lzma.LZMAError,))
         _skip_padding(raw, unit=4, until=b"\xfd7zXZ\x00")
         if not raw.peek(1):
@@ -70,6 +72,10 @@ def bzip2_pieces(raw: Compressed) -> Iterator[bytes]:
             return
         if raw.peek(3) != b"BZh":
             raise trailing_garbage(raw)
+
+
+def no_checksum(raw: Compressed) -> Notice:
+    return Notice("no-checksum", f"{raw.name} carries no checksum: damage to it may go unnoticed.")
 
 
 def trailing_garbage(raw: Compressed) -> ImageDamaged:

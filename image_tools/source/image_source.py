@@ -197,8 +197,10 @@ class Source:
         """Several blocks at a time where the file has them and its index is sound; else in order."""
         found = xz_index.blocks(self._at, self._seekable) if self._seekable is not None else None
         if found is None or len(found) < 2:
-            yield from decoders.xz_pieces(self._raw)
+            yield from decoders.xz_pieces(self._raw, self._tell)
             return
+        if any(block.flags == b"\0\0" for block in found):
+            self._tell(decoders.no_checksum(self._raw))
         self._parallel = ParallelXz(self._at, found)
         try:
             yield from self._parallel.pieces()

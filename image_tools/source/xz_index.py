@@ -11,12 +11,14 @@ MAGIC = b"\xfd7zXZ\x00"
 FOOTER_MAGIC = b"YZ"
 _MOST_PADDING = 1024 * 1024
 _READ = 64 * 1024
-_MOST_INDEX = 64 * 1024 * 1024
+_MOST_INDEX = 1024 * 1024
+_MOST_STREAMS = 10_000
+_LZMA2 = 0x21
 
 ReadAt = Callable[[int, int], bytes]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Block:
     """A block: where it begins in the file, its size there without padding, and that of its content."""
 
@@ -35,18 +37,40 @@ class Block:
 def blocks(read_at: ReadAt, length: int) -> list[Block] | None:
     """All blocks of a file of `length` bytes, in order; None where its indexes do not add up.
 
-    Checked are headers, footers, indexes and the padding of streams; not the blocks themselves.
+    None too for one that is cut into more parts than are worth their memory. Checked are headers, footers,
+    indexes and the padding of streams; not the blocks themselves.
     """
-    found: list[Block] = []
+    streams: list[list[Block]] = []
     end = length
     try:
-        while end > 0:
+        while end > 0 and len(streams) < _MOST_STREAMS:
             end = _without_padding(read_at, end)
             stream, end = _last_stream(read_at, end)
-            found[:0] = stream
+            streams.append(stream)
     except (ValueError, IndexError):
         return None
-    return found
+    return None if end > 0 else [block for stream in reversed(streams) for block in stream]
+
+
+def window(read_at: ReadAt, block: Block) -> int:
+    """The bytes that a block's decoder has to keep, by the dictionary in its header (3.1, 5.3.1)."""
+    size = (read_at(block.offset, 1) or b"\0")[0] * 4 + 4
+    header = read_at(block.offset, size)
+    try:
+        flags, position = header[1], 2
+        for bit in (0x40, 0x80):
+            if flags & bit:
+                _, position = _number(header, position)
+        for _ in range((flags & 3) + 1):
+            kind, position = _number(header, position)
+            length, position = _number(header, position)
+            if kind == _LZMA2:
+                bits = header[position]
+                return min((2 | bits & 1) << (bits // 2 + 11), block.content)
+            position += length
+    except (ValueError, IndexError):
+        return 0
+    return 0
 
 
 def content_size(read_at: ReadAt, length: int) -> int | None:

@@ -13,11 +13,13 @@ from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeAlias
 
-from image_tools.source.xz_index import Block, ReadAt, footer_bytes, header_bytes, index_bytes
+from image_tools.source.xz_index import Block, ReadAt, footer_bytes, header_bytes, index_bytes, window
 
 PIECE = 1024 * 1024
 _READ = 256 * 1024
 MOST_WORKERS = 4
+WINDOWS = 128 * 1024 * 1024
+"""So many bytes may the decoders keep in all, where one alone does not need more."""
 MOST_WAITING = 96
 """So many pieces of 1 MiB may wait to be taken, in all."""
 _PATIENCE = 0.1
@@ -31,6 +33,12 @@ class BlockDamaged(Exception):
         self.offset = offset
 
 
+def worker_count(read_at: ReadAt, blocks: list[Block], processors: int) -> int:
+    """How many blocks are unpacked at a time."""
+    largest = max(window(read_at, block) for block in blocks)
+    return max(1, min(len(blocks), MOST_WORKERS, processors, WINDOWS // max(largest, 1)))
+
+
 _Item: TypeAlias = "bytes | BaseException | None"
 
 
@@ -41,7 +49,7 @@ class ParallelXz:
         self._read_at = read_at
         self._blocks = blocks
         self._closed = Event()
-        count = min(len(blocks), MOST_WORKERS, len(os.sched_getaffinity(0)))
+        count = worker_count(read_at, blocks, len(os.sched_getaffinity(0)))
         self._queues: list[Queue[_Item]] = [Queue(MOST_WAITING // count) for _ in range(count)]
         self._threads = [
             Thread(target=self._work, args=(number,), name=f"xz-{number}", daemon=True)

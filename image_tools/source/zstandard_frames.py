@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from image_tools.source.compressed import Compressed
-from image_tools.source.decoders import damaged, trailing_garbage
+from image_tools.source.decoders import damaged, no_checksum, trailing_garbage
 from image_tools.source.kinds import is_skippable_frame
 from resin_toolkit.errors import Notice
 
@@ -42,7 +42,7 @@ def zstandard_pieces(raw: Compressed, tell: Callable[[Notice], None]) -> Iterato
             raise trailing_garbage(raw)
         header = read_header(raw.take_exactly)
         if not header.has_checksum:
-            tell(Notice("no-checksum", f"{raw.name} carries no checksum: damage to it may go unnoticed."))
+            tell(no_checksum(raw))
         try:
             yield from _frame(raw, header, decompressor.decompressobj())
         except zstandard.ZstdError as error:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import lzma
 import random
 import subprocess
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from card_images import MIB, card_image
 
 from image_tools.source import open_source
-from image_tools.source.xz_index import blocks
+from image_tools.source.xz_index import blocks, window
+from image_tools.source.xz_parallel import worker_count
 from resin_toolkit.errors import ImageDamaged, NotAnImage, PathNotFound, ResinError, Usage
 
 IMAGE = card_image(3 * MIB) + bytes(3 * MIB)
@@ -58,6 +61,35 @@ def test_streams_with_padding_between_them(tmp_path: Path) -> None:
     assert unpacked(path) == IMAGE * 2
     with open_source(str(path)) as source:
         assert source.size == 2 * len(IMAGE)
+
+
+@pytest.mark.parametrize("streams", [1, 3])
+def test_xz_without_a_checksum_is_read_and_said(streams: int, tmp_path: Path) -> None:
+    path = tmp_path / "image.xz"
+    path.write_bytes(lzma.compress(IMAGE, check=lzma.CHECK_NONE) + lzma.compress(IMAGE) * (streams - 1))
+    with open_source(str(path)) as source:
+        buffer = memoryview(bytearray(MIB))
+        while source.readinto(buffer):
+            pass
+        assert [notice.code for notice in source.notices] == ["no-checksum"]
+
+
+@pytest.mark.parametrize(("dictionary", "workers"), [(4096, 4), (8 * MIB, 4), (48 * MIB, 2), (768 * MIB, 1)])
+def test_large_dictionaries_leave_room_for_fewer_workers(dictionary: int, workers: int) -> None:
+    how = [{"id": lzma.FILTER_DELTA}, {"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": dictionary}]
+    data = lzma.compress(IMAGE[:MIB], filters=how) * 5
+
+    def read_at(offset: int, count: int) -> bytes:
+        return data[offset : offset + count]
+
+    found = blocks(read_at, len(data))
+    assert found is not None
+    # A block of so much content is known by its record alone.
+    large = [replace(block, content=1 << 30) for block in found]
+    assert [window(read_at, block) for block in large] == [dictionary] * 5
+    assert [window(read_at, block) for block in found] == [min(dictionary, MIB)] * 5
+    assert worker_count(read_at, large, 8) == workers
+    assert worker_count(read_at, large, 1) == 1
 
 
 def test_an_early_end_of_interest_leaves_no_thread(tmp_path: Path) -> None:
