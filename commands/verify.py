@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Annotated
 import typer
 
 from commands._block_map import block_map_of
+from resin_toolkit.elevation import sudo_line
+from resin_toolkit.errors import NotPermitted
 from resin_toolkit.screen import Screen, human_size
 from resin_toolkit.verb import as_examples, report_of, single
 
@@ -78,7 +81,7 @@ def verify(
     Ends with 5 where they differ, and tells where, in which partition, and what it looks like. A card that
     was configured, or that has run, differs from its image.
     """
-    from image_tools.flash import Options, compare, parse_sha256
+    from image_tools.flash import Options, compare, is_drive, parse_sha256
     from image_tools.source import open_source
 
     report = report_of(context)
@@ -87,6 +90,10 @@ def verify(
     with open_source(image, digest=expected is not None, entry=entry) as source:
         try:
             done = compare(source, target, report.progress(), options)
+        except NotPermitted as error:
+            if is_drive(target):
+                error.hint = f"Run it as root: {sudo_line(sys.argv[1:])}"
+            raise
         finally:
             report.warn(*source.notices)
         return Verified(

@@ -89,6 +89,16 @@ def test_a_drive_that_udisks_finds_busy_is_in_use(image: Path, tmp_path: Path) -
 
 
 @root_only
+def test_who_may_not_read_a_drive_is_shown_the_line_to_compare_it(image: Path, tmp_path: Path) -> None:
+    with closed_loop(tmp_path) as device:
+        run = program("verify", image, device, command=(*POWERLESS, PROGRAM))
+    assert run.code == 7, run.err
+    words = shlex.split(run.err.split("root: ", 1)[1])
+    assert words[0] == "sudo"
+    assert words[-4:] == [str(PROGRAM), "verify", str(image), device]
+
+
+@root_only
 def test_the_line_shown_does_what_it_says(image: Path, tmp_path: Path) -> None:
     with closed_loop(tmp_path) as device, message_bus(tmp_path) as bus:
         run = flash(image, device, bus)
