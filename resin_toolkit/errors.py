@@ -99,6 +99,12 @@ class IoFailed(ResinError):
     code = "io-error"
 
 
+class EngineFailed(ResinError):
+    """The device's engine could not do what it was asked; the message is its own."""
+
+    code = "engine-failed"
+
+
 # 2: wrong usage
 
 
@@ -147,6 +153,20 @@ class DriveNotFound(ResinError):
     exit = Exit.NOT_FOUND
 
 
+class DeviceNotFound(ResinError):
+    """No such device: its name means nothing here, or none was found on the network."""
+
+    code = "device-not-found"
+    exit = Exit.NOT_FOUND
+
+
+class ServiceNotFound(ResinError):
+    """The device has no such container or service."""
+
+    code = "service-not-found"
+    exit = Exit.NOT_FOUND
+
+
 # 4: refused
 
 
@@ -164,6 +184,13 @@ class Declined(ResinError):
     exit = Exit.REFUSED
 
 
+class HostKeyChanged(ResinError):
+    """A device shows another SSH host key than the one that was pinned."""
+
+    code = "host-key-changed"
+    exit = Exit.REFUSED
+
+
 # 5 to 130
 
 
@@ -174,10 +201,24 @@ class VerifyFailed(ResinError):
     exit = Exit.VERIFY_FAILED
 
 
+class Unreachable(ResinError):
+    """A device, its engine or its SSH server does not answer as one; the fact `cause` says in which way."""
+
+    code = "unreachable"
+    exit = Exit.UNREACHABLE
+
+
 class NotPermitted(ResinError):
     """The operating system does not let this user do it."""
 
     code = "not-permitted"
+    exit = Exit.NOT_PERMITTED
+
+
+class LoginRefused(ResinError):
+    """The device's SSH server lets nobody in by what this user has to show."""
+
+    code = "login-refused"
     exit = Exit.NOT_PERMITTED
 
 

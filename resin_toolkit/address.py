@@ -1,0 +1,106 @@
+"""What a DEVICE word means: a host, the port of its engine, a way to it. Nothing is looked up here."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from resin_toolkit.errors import BadValue
+
+_FORMS = "Name it as NAME, NAME.local, ADDRESS, any of these with :PORT, tcp://HOST:PORT or ssh://USER@HOST."
+_NAME = re.compile(r"[\w.-]{1,253}")
+_BRACKETED = re.compile(r"\[(?P<host>[^\[\]]+)\](?::(?P<port>\d+))?")
+_WITH_PORT = re.compile(r"(?P<host>[^:]+):(?P<port>\d+)")
+
+
+class Way(Enum):
+    """How a device's engine is reached."""
+
+    TCP = "tcp"
+    SSH = "ssh"
+
+
+@dataclass(frozen=True)
+class Address:
+    """A DEVICE word, taken apart; what it does not say is None.
+
+    `host` is a name or an IP address, an IPv6 address without brackets and with its zone: `fe80::1%eth0`.
+    """
+
+    host: str
+    engine_port: int | None = None
+    user: str | None = None
+    ssh_port: int | None = None
+    way: Way | None = None
+    """The only way that may be taken; None is whichever is open."""
+
+    @property
+    def is_ip(self) -> bool:
+        return is_ip(self.host)
+
+
+def parse_address(word: str) -> Address:
+    """The meaning of a DEVICE word. Raises BadValue."""
+    scheme, separator, rest = word.partition("://")
+    if not separator:
+        host, port = _host_and_port(word, word)
+        return Address(host, engine_port=port)
+    if scheme == "tcp":
+        host, port = _host_and_port(rest.rstrip("/"), word)
+        return Address(host, engine_port=port, way=Way.TCP)
+    if scheme == "ssh":
+        user, at, place = rest.rstrip("/").rpartition("@")
+        if ":" in user:
+            raise BadValue(
+                "A DEVICE holds no password.", hint="Leave it out; it is asked for where it is needed."
+            )
+        host, port = _host_and_port(place, word)
+        return Address(host, user=_user(user, word) if at else None, ssh_port=port, way=Way.SSH)
+    raise BadValue(f"{word} is no device: {scheme}:// is not known.", hint=_FORMS)
+
+
+def is_ip(host: str) -> bool:
+    """Whether `host` is an IPv4 or IPv6 address, the latter perhaps with a zone."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def in_url(host: str) -> str:
+    """`host` as it stands before `:PORT`: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _host_and_port(text: str, word: str) -> tuple[str, int | None]:
+    if is_ip(text):
+        return text, None
+    match = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
+    host, port = (match["host"], match["port"]) if match else (text, None)
+    bracketed = text.startswith("[")
+    if bracketed and not (is_ip(host) and ":" in host):
+        raise BadValue(f"{word} is no device: only an IPv6 address stands in brackets.", hint=_FORMS)
+    if not is_ip(host):
+        _check_name(host, word)
+    return host if is_ip(host) else host.rstrip(".").lower(), None if port is None else _port(port, word)
+
+
+def _check_name(name: str, word: str) -> None:
+    if not _NAME.fullmatch(name) or name.startswith(("-", ".")) or ".." in name:
+        raise BadValue(f"{word!r} is no device: it is neither a host name nor an address.", hint=_FORMS)
+
+
+def _port(text: str, word: str) -> int:
+    port = int(text)
+    if not 0 < port < 65536:
+        raise BadValue(f"{word} is no device: a port is a number from 1 to 65535.", hint=_FORMS)
+    return port
+
+
+def _user(name: str, word: str) -> str:
+    if not re.fullmatch(r"[\w.$][\w.$-]*", name):
+        raise BadValue(f"{word!r} is no device: {name!r} is no user name.", hint=_FORMS)
+    return name

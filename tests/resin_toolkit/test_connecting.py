@@ -1,0 +1,99 @@
+"""Connections to the first of several places, on real sockets."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from resin_toolkit.connecting import Place, connect_any, places
+from resin_toolkit.errors import Unreachable
+
+
+@contextmanager
+def listening(address: str = "127.0.0.1") -> Iterator[Place]:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as server:
+        server.bind((address, 0))
+        server.listen()
+        yield Place(address, server.getsockname()[1])
+
+
+def closed_port() -> Place:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return Place("127.0.0.1", server.getsockname()[1])
+
+
+@contextmanager
+def deaf() -> Iterator[Place]:
+    """A place that takes no connection and refuses none: its queue is full."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        place = Place("127.0.0.1", server.getsockname()[1])
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((place.address, place.port))
+        yield place
+
+
+def test_places_are_ordered_by_port() -> None:
+    assert places(["a", "b"], [1, 2]) == [Place("a", 1), Place("b", 1), Place("a", 2), Place("b", 2)]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_connection_is_open_and_blocking(address: str) -> None:
+    with listening(address) as place:
+        connection, found = connect_any("here", [place])
+        with connection:
+            assert found == place
+            assert connection.getblocking()
+            assert connection.getpeername()[1] == place.port
+
+
+def test_the_preferred_one_of_two_that_answer_is_taken() -> None:
+    with listening() as first, listening() as second:
+        for wanted in ([first, second], [second, first]):
+            connection, found = connect_any("here", wanted)
+            connection.close()
+            assert found == wanted[0]
+
+
+def test_one_that_answers_is_enough() -> None:
+    with deaf() as silent, listening() as place:
+        connection, found = connect_any("here", [closed_port(), silent, place])
+        connection.close()
+    assert found == place
+
+
+def test_a_closed_port_is_refused() -> None:
+    with pytest.raises(Unreachable) as caught:
+        connect_any("there", [closed_port()])
+    assert caught.value.facts["cause"] == "refused"
+    assert "there" in caught.value.message
+
+
+def test_silence_ends_in_time() -> None:
+    started = time.monotonic()
+    with deaf() as silent, pytest.raises(Unreachable) as caught:
+        connect_any("there", [silent], within=0.3)
+    assert caught.value.facts["cause"] == "no-answer"
+    assert 0.3 <= time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("address", ["fe80::1%no-such-interface", "255.255.255.255"])
+def test_an_address_that_leads_nowhere(address: str) -> None:
+    with pytest.raises(Unreachable) as caught:
+        connect_any("there", [Place(address, 1)])
+    assert caught.value.facts["cause"] == "no-route"
+
+
+def test_no_address_at_all() -> None:
+    with pytest.raises(Unreachable):
+        connect_any("there", [])

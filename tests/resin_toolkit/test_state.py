@@ -1,0 +1,65 @@
+"""What is remembered from run to run."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resin_toolkit.state import changed_state, read_state, state_folder
+
+ADD_ONE = """
+from resin_toolkit.state import changed_state
+for _ in range(25):
+    with changed_state("count.json") as state:
+        state["count"] = state.get("count", 0) + 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "resin"
+
+
+def test_it_comes_back_and_nobody_else_may_read_it(folder: Path) -> None:
+    assert read_state("a.json") == {}
+    with changed_state("a.json") as state:
+        state["x"] = ["ü"]
+    assert read_state("a.json") == {"x": ["ü"]}
+    assert state_folder() == folder
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+def test_an_error_changes_nothing() -> None:
+    with changed_state("a.json") as state:
+        state["x"] = 1
+    with pytest.raises(ZeroDivisionError), changed_state("a.json") as state:
+        state["x"] = 1 // 0
+    assert read_state("a.json") == {"x": 1}
+
+
+def test_what_cannot_be_read_counts_as_nothing_and_can_be_written_anew(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for content in (b"\xff", b"[1]", b'{"x": '):
+        (folder / "a.json").write_bytes(content)
+        assert read_state("a.json") == {}
+    with changed_state("a.json") as state:
+        state["x"] = 1
+    assert read_state("a.json") == {"x": 1}
+
+
+def test_a_relative_folder_is_not_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert state_folder() == tmp_path / ".local" / "state" / "resin"
+
+
+def test_runs_side_by_side_lose_nothing() -> None:
+    runs = [subprocess.Popen([sys.executable, "-c", ADD_ONE]) for _ in range(4)]
+    assert [run.wait() for run in runs] == [0] * 4
+    assert read_state("count.json") == {"count": 100}
