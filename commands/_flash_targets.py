@@ -66,8 +66,12 @@ def _check_different(named: Sequence[str], drives: dict[str, Drive]) -> None:
 
 
 def _check_files(paths: Sequence[str], report: Report) -> None:
+    from image_tools.drives import check_not_attached
+
     for path in paths:
-        if path.startswith("/dev/") and not Path(path).exists():
+        check_not_attached(path)
+        # But for /dev/shm, where files lie.
+        if path.startswith("/dev/") and not path.startswith("/dev/shm/") and not Path(path).exists():
             raise DriveNotFound(
                 f"There is no drive {path}.", hint="`resin drives --all` lists what is there."
             )

@@ -1,6 +1,12 @@
 """Drives: what is plugged in, and why some of it must not be written to."""
 
-from image_tools.drives.checks import check_does_not_carry, check_fits, check_flashable, check_not_source
+from image_tools.drives.checks import (
+    check_does_not_carry,
+    check_fits,
+    check_flashable,
+    check_not_attached,
+    check_not_source,
+)
 from image_tools.drives.linux import users_of
 from image_tools.drives.listing import find_drive, list_drives
 from image_tools.drives.model import Drive, DrivePartition, Reason, Refusal
@@ -14,6 +20,7 @@ __all__ = [
     "check_does_not_carry",
     "check_fits",
     "check_flashable",
+    "check_not_attached",
     "check_not_source",
     "find_drive",
     "list_drives",

@@ -75,6 +75,21 @@ def check_does_not_carry(drive: Drive, image: str) -> None:
         )
 
 
+def check_not_attached(path: str) -> None:
+    """Raise Refused where a loop device lies over the file: it may hold a file system that is in use."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return
+    kernel = Kernel()
+    for disk in kernel.disks():
+        if _is_file(kernel.backing_file(disk), status):
+            raise Refused(
+                f"{path} is attached as /dev/{disk}, and may be in use there.",
+                hint=f"Name /dev/{disk} itself, or detach it first: losetup --detach /dev/{disk}",
+            )
+
+
 def _is_file(backing: str, status: os.stat_result) -> bool:
     try:
         return bool(backing) and os.path.samestat(Path(backing).stat(), status)

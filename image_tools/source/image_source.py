@@ -315,6 +315,10 @@ def open_source(path: str, *, digest: bool = False, entry: str | None = None) ->
 
 def _unbuffered(descriptor: int) -> io.FileIO:
     """stdin without Python's buffer: a thread that waits in that one would hang the end of the process."""
+    if os.isatty(descriptor):
+        raise BadValue(
+            "stdin is a terminal, and no image comes from there.", hint="Pipe the image into resin."
+        )
     try:
         return open(descriptor, "rb", buffering=0, closefd=False)
     except OSError as error:

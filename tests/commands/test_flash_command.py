@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import pytest
 from card_images import MIB, card_image, packed, zipped
 from faulty_file import Fault, faulty_file
 from loop_devices import blank_loop, loop_device, mounted, needs_root, partition_node, run
+from resin_command import Terminal
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
@@ -288,6 +290,30 @@ def test_an_image_comes_from_stdin(kind: str, tmp_path: Path) -> None:
     done = resin("flash", "-", tmp_path / "card.img", stdin=data)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "card.img").read_bytes() == IMAGE
+
+
+def test_no_image_comes_from_a_terminal(tmp_path: Path) -> None:
+    terminal = Terminal("flash", "-", str(tmp_path / "card.img"))
+    assert terminal.end() == 2
+    assert "stdin is a terminal" in terminal.plain
+    assert not (tmp_path / "card.img").exists()
+
+
+@root_only
+def test_a_file_that_is_attached_as_a_loop_device_is_refused(image: Path, tmp_path: Path) -> None:
+    with blank_loop(tmp_path, 8 * MIB) as device:
+        done = resin("flash", image, tmp_path / "device.img", "--yes")
+        assert done.returncode == 4
+        assert device in done.stderr
+        assert not any(Path(device).read_bytes())
+
+
+def test_a_file_in_shared_memory_is_a_file(image: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        goal = Path(folder) / "card.img"
+        done = resin("flash", image, goal)
+        assert done.returncode == 0, done.stderr
+        assert goal.read_bytes() == IMAGE
 
 
 @pytest.mark.parametrize("kind", ["raw", "gz", "zip"])

@@ -13,6 +13,7 @@ from image_tools.drives import (
     Reason,
     check_does_not_carry,
     check_flashable,
+    check_not_attached,
     check_not_source,
     find_drive,
     linux,
@@ -174,6 +175,19 @@ def test_a_loop_device_over_the_image_is_not_written_with_it(tmp_path: Path) -> 
         for image, target in [(backing, device), (device, backing), (device, device)]:
             with pytest.raises(Refused, match="itself"):
                 check_not_source(image, target)
+
+
+@root_only
+def test_a_file_with_a_loop_device_over_it_is_not_written_behind_its_back(tmp_path: Path) -> None:
+    backing = tmp_path / "device.img"
+    link = tmp_path / "link"
+    link.symlink_to(backing)
+    with blank_loop(tmp_path, MIB) as device:
+        for path in (backing, link):
+            with pytest.raises(Refused, match=device):
+                check_not_attached(str(path))
+    check_not_attached(str(backing))
+    check_not_attached(str(tmp_path / "none"))
 
 
 @root_only
