@@ -24,7 +24,8 @@ from image_tools.usage.checksums import crc16, crc32c
 from image_tools.usage.model import GRAIN
 from image_tools.window import Window
 
-LARGEST_DESCRIPTORS = 64 * 1024 * 1024
+LARGEST_DESCRIPTORS = 4 * 1024 * 1024
+"""Of 8 TiB with blocks of 4 KiB; more of them would take more memory than the flash itself."""
 _BLOCK_UNINITIALISED = 0x0002
 _CHECKSUM_SEED = 0x2000
 _SPARSE_SUPER_2 = 0x0200

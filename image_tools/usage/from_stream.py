@@ -54,10 +54,13 @@ class StreamUsage:
         while True:
             while self._later and self._later[0].offset < end:
                 self._under_way.append(heapq.heappop(self._later))
-            done = [wanted for wanted in self._under_way if self._fill(wanted)]
+            done: list[_Wanted] = []
+            under_way: list[_Wanted] = []
+            for wanted in self._under_way:
+                (done if self._fill(wanted) else under_way).append(wanted)
             if not done:
                 break
-            self._under_way = [wanted for wanted in self._under_way if wanted not in done]
+            self._under_way = under_way
             for wanted in sorted(done):
                 wanted.then(bytes(wanted.data))
         self._position = end

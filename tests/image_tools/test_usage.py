@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,32 @@ def test_numbers_that_lie_cost_no_time_and_lose_nothing(tmp_path: Path) -> None:
     for place, value in ((0x20, 8), (0x24, 8), (0x28, 0xFFFFFFFF)):
         poke(path, 1024 + place, value.to_bytes(4, "little"))
     assert reason(path)
+
+
+def test_a_great_many_groups_cost_little(tmp_path: Path) -> None:
+    """All of them say that their bitmap is the first block; time grows with their number."""
+
+    def seconds(groups: int) -> float:
+        path = blank(tmp_path / "fs.img", 8 * MIB)
+        fields = {
+            0x00: 8 * groups,
+            0x04: 8 * groups + 1,
+            0x14: 1,
+            0x20: 8,
+            0x24: 8,
+            0x28: 8,
+            0x4C: 1,
+            0x58: 128,
+        }
+        for place, value in fields.items():
+            poke(path, 1024 + place, value.to_bytes(4, "little"))
+        poke(path, 1024 + 0x38, bytes.fromhex("53ef 0100"))
+        start = time.process_time()
+        usage, _ = streamed(path)
+        assert usage.areas[0].kind == "ext2"
+        return time.process_time() - start
+
+    assert seconds(32_000) < 8 * seconds(8_000)
 
 
 # FAT
