@@ -13,6 +13,7 @@ def block_map_of(path: Path | None) -> BlockMap | None:
     """The block map in the file; None without one. Raises what `read_block_map` raises, and OSError."""
     if path is None:
         return None
-    from image_tools.block_map import read_block_map
+    from image_tools.block_map import LARGEST, read_block_map
 
-    return read_block_map(path.read_bytes(), str(path))
+    with path.open("rb") as file:
+        return read_block_map(file.read(LARGEST + 1), str(path))

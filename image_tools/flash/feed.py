@@ -215,6 +215,8 @@ class Feed:
         if self._check is not None:
             self._check.finish(size)
         self._await_check(size)
+        # What was left out of an image is by bitmaps that were read before the rest.
+        self.reader.source.check_unchanged()
         digest = sha256.hexdigest() if sha256 else None
         self.approve(digest)
         ending = Ending(size, self._extents, self._parts, digest)

@@ -38,6 +38,7 @@ class Source:
         self._wanted_entry = entry
         self.notices: list[Notice] = []
         self._path_is_known = isinstance(file.name, (str, bytes))
+        self._file = file
         self._identity = _identity(file)
         self._raw = Compressed(file, name)
         self._spool: IO[bytes] | None = None
@@ -131,11 +132,18 @@ class Source:
         again = open_source(self.name, entry=self._wanted_entry)
         if again._identity != self._identity:
             again.close()
-            raise ImageDamaged(
-                f"{self.name} changed while it was read.",
-                hint="Let nothing else write to it, and start over.",
-            )
+            raise self._changed()
         return again
+
+    def check_unchanged(self) -> None:
+        """Raise ImageDamaged where the file was written to since it was opened; only files tell."""
+        if self._is_file and _identity(self._file) != self._identity:
+            raise self._changed()
+
+    def _changed(self) -> ImageDamaged:
+        return ImageDamaged(
+            f"{self.name} changed while it was read.", hint="Let nothing else write to it, and start over."
+        )
 
     def stored_sha256(self) -> str | None:
         """The SHA-256 of the file that the image comes in, once all is read.

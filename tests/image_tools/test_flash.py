@@ -19,13 +19,13 @@ from faulty_file import Fault, faulty_file
 from flash_runs import IMAGE, SIZE, content, image_file, to_drive, to_file, to_target
 from loop_devices import blank_loop, loop_device, mounted, needs_root, run, small_file_system
 
-from image_tools.flash import Job, flash
+from image_tools.flash import Job, Options, flash
 from image_tools.flash.direct import CHUNK
 from image_tools.flash.feed import POOL
 from image_tools.flash.pipeline import Pipeline
 from image_tools.flash.record import GRAIN
 from image_tools.flash.target import HEAD, TAIL_SECTORS, open_drive, open_file
-from image_tools.source import Source
+from image_tools.source import Source, open_source
 from resin_toolkit.errors import (
     BadValue,
     ImageDamaged,
@@ -349,6 +349,17 @@ def test_a_wrong_sha256_is_a_damaged_image(kind: str, tmp_path: Path) -> None:
     goal = tmp_path / "card.img"
     with pytest.raises(ImageDamaged, match="SHA-256"):
         to_file(str(image), goal, sha256="0" * 64)
+    assert not goal.exists()
+
+
+@pytest.mark.parametrize("kind", ["raw", "gz"])
+def test_an_image_that_is_written_to_meanwhile_is_not_called_flashed(kind: str, tmp_path: Path) -> None:
+    image = packed(kind, IMAGE, tmp_path)
+    goal = tmp_path / "card.img"
+    with open_source(str(image)) as source, open_file(str(goal)) as target:
+        os.utime(image, ns=(0, 1))
+        with pytest.raises(ImageDamaged, match="changed while it was read"):
+            flash(source, [Job(target)], Silent(), Options())
     assert not goal.exists()
 
 
