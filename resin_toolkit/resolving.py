@@ -1,0 +1,157 @@
+"""From what a DEVICE word says to where the device is.
+
+A bare word is, in this order: a name that this machine's hosts file has, NAME.local by multicast DNS, a
+name of DNS. A `.local` name is always asked for by our own multicast question, so that it is found on every
+operating system, whatever its resolver thinks of such names.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from resin_toolkit.address import Address
+from resin_toolkit.device import ENGINE_PORTS, SSH_PORT, USER, Device
+from resin_toolkit.errors import DeviceNotFound
+
+_LOCAL = ".local"
+_MDNS_FIRST = 0.8
+"""Seconds for which a bare word is asked for as NAME.local before an answer of DNS counts."""
+
+
+def locate(address: Address, *, ssh_port: int | None = None, within: float = 3.0) -> Device:
+    """The device that `address` names, with its IP addresses; nothing is connected to but to know it again.
+
+    `ssh_port` is the port asked for by an option, which counts more than the word's. Raises DeviceNotFound,
+    within so many seconds.
+    """
+    host, addresses = _host_and_addresses(address, time.monotonic() + within)
+    return Device(
+        host,
+        addresses,
+        ssh_port=ssh_port or address.ssh_port or SSH_PORT,
+        engine_ports=(address.engine_port,) if address.engine_port else ENGINE_PORTS,
+        user=address.user or USER,
+        way=address.way,
+    )
+
+
+def _host_and_addresses(address: Address, deadline: float) -> tuple[str, tuple[str, ...]]:
+    name = address.host
+    if address.is_ip:
+        return name, (name,)
+    if name.endswith(_LOCAL):
+        found = _by_mdns(name, deadline)
+        if not found:
+            raise _not_found(name, [_mdns_said(name)])
+        return name, found
+    if found := _of_this_machine(name):
+        return name, found
+    asked = _AskedSystem(name)
+    tried = []
+    if "." not in name:
+        local = name + _LOCAL
+        until = min(deadline, time.monotonic() + _MDNS_FIRST)
+        if found := _by_mdns(local, until):
+            return local, found
+        if not asked.addresses(until) and (found := _by_mdns(local, deadline)):
+            return local, found
+        tried.append(_mdns_said(local))
+    if found := asked.addresses(deadline):
+        return name, found
+    raise _not_found(name, [*tried, asked.said])
+
+
+def _by_mdns(name: str, deadline: float) -> tuple[str, ...]:
+    from resin_toolkit.discovery.names import resolve
+
+    return resolve(name, within=deadline - time.monotonic())
+
+
+def _mdns_said(name: str) -> str:
+    return f"nobody on the local network answers to {name}"
+
+
+def _not_found(name: str, tried: Sequence[str]) -> DeviceNotFound:
+    near = _near(name)
+    guess = f"Did you mean {near[0]}? " if near else ""
+    return DeviceNotFound(
+        f"{name} was not found: {', and '.join(tried)}.",
+        hint=f"{guess}`resin scan` shows the devices that announce themselves; "
+        "an IP address works where names do not.",
+        tried=tuple(tried),
+        near=tuple(near),
+    )
+
+
+def _near(name: str) -> list[str]:
+    """Devices that were seen before and are called nearly so."""
+    from difflib import get_close_matches
+
+    from resin_toolkit.remembered import remembered_hosts
+
+    short = {host.removesuffix(_LOCAL): host for host in remembered_hosts()}
+    wanted = name.removesuffix(_LOCAL)
+    return [short[found] for found in get_close_matches(wanted, short, n=3) if found != wanted]
+
+
+class _AskedSystem:
+    """A name that the system's resolver was asked for; the process can end without waiting for its answer."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.said = f"DNS has not answered to {name} in time"
+        self._found: tuple[str, ...] | None = None
+        self._answer: queue.SimpleQueue[tuple[tuple[str, ...], str]] = queue.SimpleQueue()
+        threading.Thread(target=self._ask, name=f"resolve {name}", daemon=True).start()
+
+    def addresses(self, deadline: float) -> tuple[str, ...]:
+        """What was found by `deadline` (of time.monotonic); empty is nothing, or nothing yet."""
+        if self._found is None:
+            try:
+                left = max(0.0, deadline - time.monotonic())
+                self._found, self.said = self._answer.get(timeout=left)
+            except queue.Empty:
+                return ()
+        return self._found
+
+    def _ask(self) -> None:
+        try:
+            answers = socket.getaddrinfo(self.name, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or "no name of DNS"
+            self._answer.put(((), f"DNS does not know {self.name} ({reason.lower()})"))
+            return
+        self._answer.put((tuple(dict.fromkeys(_numeric(answer[4]) for answer in answers)), ""))
+
+
+def _numeric(place: tuple[str | int, ...] | tuple[int, bytes]) -> str:
+    """The IP address of one of getaddrinfo's, with its zone."""
+    return socket.getnameinfo(place, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]  # type: ignore[arg-type]
+
+
+def _of_this_machine(name: str) -> tuple[str, ...]:
+    """The addresses that this machine itself gives to `name`: RFC 6761 section 6.3, and its hosts file."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return ("127.0.0.1", "::1")
+    found = []
+    for line in _hosts_file():
+        address, *names = line.partition("#")[0].split() or [""]
+        if name in (each.lower().rstrip(".") for each in names):
+            found.append(address)
+    return tuple(dict.fromkeys(address for address in found if Address(address).is_ip))
+
+
+def _hosts_file() -> list[str]:
+    """The lines of hosts(5); none where there is no such file."""
+    windows = Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32/drivers/etc/hosts"
+    path = windows if os.name == "nt" else Path("/etc/hosts")
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
