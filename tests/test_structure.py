@@ -120,6 +120,7 @@ def test_there_are_no_circles() -> None:
         ({"getpass"}, "resin_toolkit.report"),
         ({"zstandard"}, "image_tools.source"),
         ({"xxhash"}, "image_tools.flash"),
+        ({"docker", "requests", "urllib3"}, "resin_toolkit.engine"),
     ],
 )
 def test_a_library_belongs_to_one_place(libraries: set[str], room: str) -> None:

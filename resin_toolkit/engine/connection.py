@@ -1,0 +1,103 @@
+"""Reaching a device's engine: its own port, else through SSH; or the reason why neither can be had."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from resin_toolkit.address import Way
+from resin_toolkit.connecting import PATIENCE, Place, connect_any, places
+from resin_toolkit.device import Device
+from resin_toolkit.engine.connections import Connections
+from resin_toolkit.engine.engine import Engine
+from resin_toolkit.engine.exposure import exposure
+from resin_toolkit.engine.greeting import Greeting, greet
+from resin_toolkit.engine.links import Link, TcpLink
+from resin_toolkit.engine.through_ssh import link_through_ssh
+from resin_toolkit.engine.wire import Wire, keep_alive
+from resin_toolkit.errors import Notice, Unreachable
+
+_GRACE = 0.5
+"""Seconds that the last step has in any case, so that a connection made late is not given up at once."""
+_INFO = 15.0
+"""Seconds for what an engine says of itself: once it has greeted, it is there, and may be slow."""
+
+
+def connect(
+    device: Device,
+    *,
+    within: float = PATIENCE,
+    ask: Callable[[str], str] | None = None,
+    warn: Callable[[Notice], object] | None = None,
+) -> Engine:
+    """The engine of `device`: by TCP where it listens, else through SSH, unless the device's way says which.
+
+    `ask` is asked for what an SSH server wants to know, without echo; `warn` is told what the user should
+    know. Raises Unreachable within about `within` seconds (causes refused, no-answer, no-route,
+    not-an-engine, tls), EngineFailed where its version is not served, and what `shell.connect` raises.
+    """
+    deadline = time.monotonic() + within
+    if device.way is Way.SSH or not device.addresses:
+        return _through_ssh(device, deadline, ask)
+    failure: Unreachable | None = None
+    left = _places(device)
+    while left:
+        try:
+            connection, place = connect_any(device.host, left, within=_within(deadline))
+        except Unreachable as error:
+            raise failure or error from error
+        if place.port not in device.engine_ports:
+            connection.close()
+            return _through_ssh(device, deadline, ask)
+        keep_alive(connection)
+        try:
+            return _by_tcp(device, place, Wire(connection), deadline, warn)
+        except Unreachable as error:
+            failure = failure or error
+            left = [other for other in left if other != place]
+    raise failure or Unreachable(f"{device.host} has no address.", cause="no-route")
+
+
+def _places(device: Device) -> list[Place]:
+    """Where to try: the engine's ports, and behind them SSH's where it may serve instead."""
+    ports = device.engine_ports if device.way is Way.TCP else (*device.engine_ports, device.ssh_port)
+    return places(device.addresses, ports)
+
+
+def _by_tcp(
+    device: Device, place: Place, wire: Wire, deadline: float, warn: Callable[[Notice], object] | None
+) -> Engine:
+    link = TcpLink(device.host, place)
+    engine = _greeted(device.host, str(place), link, wire, deadline)
+    notice = exposure(device.host, place, engine.facts) if warn else None
+    if warn and notice:
+        warn(notice)
+    return engine
+
+
+def _through_ssh(device: Device, deadline: float, ask: Callable[[str], str] | None) -> Engine:
+    link, wire, greeting = link_through_ssh(device, _within(deadline), ask)
+    return _engine(device.host, link, wire, greeting)
+
+
+def _greeted(host: str, where: str, link: Link, wire: Wire, deadline: float) -> Engine:
+    try:
+        greeting = greet(host, where, wire, max(deadline, time.monotonic() + _GRACE))
+    except BaseException:
+        wire.close()
+        raise
+    return _engine(host, link, wire, greeting)
+
+
+def _engine(host: str, link: Link, wire: Wire, greeting: Greeting) -> Engine:
+    connections = Connections(host, link)
+    connections.give_back(wire)
+    try:
+        return Engine(connections, greeting, within=_INFO)
+    except BaseException:
+        connections.close()
+        raise
+
+
+def _within(deadline: float) -> float:
+    return max(0.1, min(PATIENCE, deadline - time.monotonic()))

@@ -1,0 +1,180 @@
+"""A device's engine, connected: what it knows, its containers, their logs, commands in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from resin_toolkit.address import Way
+from resin_toolkit.engine.connections import Connections, strange_answer
+from resin_toolkit.engine.executed import ExecSession
+from resin_toolkit.engine.greeting import Greeting, version_of
+from resin_toolkit.engine.http import with_query
+from resin_toolkit.engine.model import (
+    Container,
+    ContainerDetails,
+    EngineFacts,
+    WrongShape,
+    as_object,
+    containers_of,
+    details_of,
+    facts_of,
+    text,
+)
+from resin_toolkit.engine.raw_stream import RawStream
+
+T = TypeVar("T")
+
+
+class Engine:
+    """The engine of a device. Every method may be called from any thread, several at once.
+
+    All raise Unreachable where the connection breaks, EngineFailed where the engine refuses, and
+    ServiceNotFound where it has no such container.
+    """
+
+    def __init__(self, connections: Connections, greeting: Greeting, *, within: float) -> None:
+        self.connections = connections
+        self.api_version = greeting.api_version
+        """The version of the Docker Engine API that is spoken: `1.41`."""
+        self.facts: EngineFacts = self._shaped(
+            lambda info: facts_of(greeting.said, info), self._get("/info", within=within)
+        )
+
+    @property
+    def host(self) -> str:
+        """What the device is called."""
+        return self.connections.host
+
+    @property
+    def way(self) -> Way:
+        """How it was reached."""
+        return self.connections.link.way
+
+    @property
+    def place(self) -> str:
+        """Where it was reached, as other tools take it for DOCKER_HOST: `tcp://192.168.1.7:2377`."""
+        return self.connections.link.url
+
+    def time(self) -> str:
+        """The engine's own clock now, RFC 3339 to the nanosecond; empty where it does not say."""
+        return self._shaped(lambda info: text(as_object(info), "SystemTime"), self._get("/info"))
+
+    def containers(self, *, all: bool = False) -> list[Container]:
+        """Its containers: those that run, or all."""
+        return self._shaped(containers_of, self._get("/containers/json", all="1" if all else ""))
+
+    def inspect(self, container: str) -> ContainerDetails:
+        """What it knows of one container, by its ID or name."""
+        return self._shaped(details_of, self._get(f"/containers/{_quoted(container)}/json"))
+
+    def logs(
+        self,
+        container: str,
+        *,
+        since: str = "",
+        until: str = "",
+        tail: str = "all",
+        follow: bool = False,
+        timestamps: bool = True,
+    ) -> RawStream:
+        """Both outputs of a container: in frames, or as they are where it has a terminal.
+
+        `since` and `until` are seconds since 1970, with nanoseconds `1700000000.000000001`, and inclusive.
+        Below API 1.24 `since` counts in whole seconds, so that lines of that second come which are older;
+        below 1.35 there is no `until`. What comes too much the caller leaves out.
+        """
+        # Docker 1.10 takes `since` for a whole number and refuses any other.
+        sent = since if self._speaks(1, 24) else since.partition(".")[0]
+        path = self._path(
+            f"/containers/{_quoted(container)}/logs",
+            stdout="1",
+            stderr="1",
+            follow="1" if follow else "",
+            timestamps="1" if timestamps else "",
+            tail=tail,
+            since=sent,
+            until=until if self._speaks(1, 35) else "",
+        )
+        return self._stream(path)
+
+    def events(
+        self, *, since: str = "", until: str = "", filters: Mapping[str, Sequence[str]] | None = None
+    ) -> RawStream:
+        """What happens to its containers from now on, or since then, up to `until`: JSON objects, one after
+        the other. `filters` is as in `{"type": ["container"], "event": ["start"]}`.
+        """
+        chosen = json.dumps({name: list(values) for name, values in filters.items()}) if filters else ""
+        return self._stream(self._path("/events", since=since, until=until, filters=chosen))
+
+    def exec(
+        self,
+        container: str,
+        command: Sequence[str],
+        *,
+        tty: bool = False,
+        environment: Mapping[str, str] | None = None,
+        user: str = "",
+    ) -> ExecSession:
+        """Run a command in a container that runs, with its input open; `tty` gives it a terminal.
+
+        Also raises EngineFailed where the container has no such program; with some engines it is found only
+        afterwards, by exit code 126 or 127.
+        """
+        content: dict[str, Any] = {
+            "AttachStdin": True,
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "Tty": tty,
+            "Cmd": [*self._environment(environment), *command],
+            "User": user,
+        }
+        if environment and self._speaks(1, 25):
+            content["Env"] = [f"{name}={value}" for name, value in environment.items()]
+        made = self.connections.call("POST", self._path(f"/containers/{_quoted(container)}/exec"), content)
+        identity = self._shaped(lambda answer: text(as_object(answer), "Id"), made)
+        path = f"/v{self.api_version}/exec/{_quoted(identity)}"
+        wire, response = self.connections.upgraded(f"{path}/start", {"Detach": False, "Tty": tty})
+        return ExecSession(self.connections, path, wire, response, tty=tty)
+
+    def close(self) -> None:
+        """End the connection. Streams and sessions that are open are closed by themselves."""
+        self.connections.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _environment(self, environment: Mapping[str, str] | None) -> list[str]:
+        """What stands before the command where the engine takes no environment for it (below API 1.25)."""
+        if not environment or self._speaks(1, 25):
+            return []
+        return ["env", *(f"{name}={value}" for name, value in environment.items())]
+
+    def _speaks(self, major: int, minor: int) -> bool:
+        return version_of(self.api_version) >= (major, minor)
+
+    def _path(self, path: str, **fields: str) -> str:
+        return with_query(f"/v{self.api_version}{path}", **fields)
+
+    def _get(self, path: str, *, within: float | None = None, **fields: str) -> Any:
+        limits = {} if within is None else {"within": within}
+        return self.connections.call("GET", self._path(path, **fields), **limits)
+
+    def _stream(self, path: str) -> RawStream:
+        wire, response = self.connections.stream(path)
+        return RawStream(self.host, wire, response)
+
+    def _shaped(self, read: Callable[[Any], T], answer: Any) -> T:
+        try:
+            return read(answer)
+        except WrongShape as error:
+            raise strange_answer(self.host) from error
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="")

@@ -1,0 +1,48 @@
+"""The ways to an engine: each opens connections to it, as many as are asked for, at the same time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from resin_toolkit.address import Way, in_url
+from resin_toolkit.connecting import PATIENCE, Place, connect_any
+from resin_toolkit.engine.wire import Wire, keep_alive
+
+
+class Link(Protocol):
+    """A way to one engine."""
+
+    @property
+    def way(self) -> Way: ...
+
+    @property
+    def url(self) -> str:
+        """What other tools take as DOCKER_HOST."""
+
+    def open(self) -> Wire:
+        """A new connection to the engine. Raises a ResinError that says why there is none."""
+
+    def close(self) -> None:
+        """End the way itself, where it is something that is held open."""
+
+
+@dataclass(frozen=True)
+class TcpLink:
+    """The engine's own port."""
+
+    host: str
+    place: Place
+    way: Way = Way.TCP
+
+    @property
+    def url(self) -> str:
+        return f"tcp://{in_url(self.place.address)}:{self.place.port}"
+
+    def open(self) -> Wire:
+        connection, _ = connect_any(self.host, [self.place], within=PATIENCE)
+        keep_alive(connection)
+        return Wire(connection)
+
+    def close(self) -> None:
+        pass
