@@ -1,0 +1,1 @@
+"""A stand-in for a device on the desk's network: its real engine, SSH server and mDNS, in namespaces."""

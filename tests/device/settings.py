@@ -1,0 +1,158 @@
+"""What a stand-in device is made of: the files that its first process reads, in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.desk import run
+
+SSH_PORT = 22222
+ENVIRONMENT = (
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "LANG=C.UTF-8",
+)
+_FORBIDDEN = "-sys_time,-sys_boot,-sys_module"
+BOUNDED = ("setpriv", f"--bounding-set={_FORBIDDEN}", f"--inh-caps={_FORBIDDEN}")
+"""Before each command on a device: the machine that all this runs on keeps its clock, kernel and power."""
+_SAMPLE = Path(__file__).parent.parent / "sample_image" / "boot"
+
+_SSH = """\
+Port {port}
+AddressFamily any
+UsePAM no
+PermitRootLogin yes
+PermitEmptyPasswords {open}
+PasswordAuthentication {open}
+KbdInteractiveAuthentication no
+AuthorizedKeysFile /stand-in/authorized_keys
+StrictModes no
+UseDNS no
+PrintMotd no
+PrintLastLog no
+MaxStartups 200
+MaxSessions 100
+PidFile none
+AcceptEnv LANG LC_*
+Subsystem sftp internal-sftp
+"""
+# What dropbear offered in 2016 and could do then; it forwards no unix sockets.
+_OLD = """\
+HostKeyAlgorithms ssh-rsa
+PubkeyAcceptedAlgorithms ssh-rsa,ssh-ed25519
+KexAlgorithms diffie-hellman-group14-sha1
+Ciphers aes128-ctr
+MACs hmac-sha1
+AllowStreamLocalForwarding no
+"""
+_AVAHI = """\
+[server]
+host-name={hostname}
+use-ipv4=yes
+use-ipv6=yes
+enable-dbus=no
+allow-interfaces=eth0
+
+[publish]
+publish-hinfo=no
+publish-workstation=no
+"""
+_SERVICE = """\
+<?xml version="1.0" standalone="no"?>
+<!DOCTYPE service-group SYSTEM "avahi-service.dtd">
+<service-group>
+  <name replace-wildcards="yes">%h</name>
+  <service>
+    <type>_ssh._tcp</type>
+    <subtype>_resin-device._sub._ssh._tcp</subtype>
+    <port>{port}</port>
+  </service>
+</service-group>
+"""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What kind of device it is; `ssh_options` are further lines of its sshd_config."""
+
+    hostname: str
+    engine_port: int | None
+    production: bool
+    old_algorithms: bool
+    announces: bool
+    engine: bool
+    ssh_options: Sequence[str]
+
+
+def write_device(folder: Path, kind: Kind) -> None:
+    """Fill the empty folder of a device."""
+    for name in ("avahi/services", "boot", "state", "data", "log", "programs", "ssh", "system"):
+        (folder / name).mkdir(parents=True)
+    for partition in ("state", "data"):
+        (folder / partition / "remove_me_to_reset").write_text("Remove this file to reset the partition.\n")
+    (folder / "machine-id").write_text(f"{secrets.token_hex(16)}\n")
+    _write_settings(folder, kind)
+    _write_boot(folder, kind)
+    _write_mdns(folder, kind)
+    write_ssh(folder, kind)
+    write_host_keys(folder, kind)
+
+
+def write_ssh(folder: Path, kind: Kind) -> None:
+    names = _key_kinds(kind)
+    keys = [f"HostKey /stand-in/ssh/ssh_host_{name}_key" for name in names]
+    # The first line that names a setting is the one that counts.
+    lines = [*kind.ssh_options, *keys, _SSH.format(port=SSH_PORT, open="no" if kind.production else "yes")]
+    (folder / "sshd_config").write_text("\n".join(lines) + (_OLD if kind.old_algorithms else ""))
+    keys_file = folder / "authorized_keys"
+    keys_file.touch(mode=0o600)
+
+
+def write_host_keys(folder: Path, kind: Kind) -> None:
+    """Fresh SSH host keys, in the place of any that are there."""
+    for name in _key_kinds(kind):
+        path = folder / "ssh" / f"ssh_host_{name}_key"
+        path.unlink(missing_ok=True)
+        run(["ssh-keygen", "-q", "-t", name, "-N", "", "-C", kind.hostname, "-f", path], stdin="y\n")
+
+
+def _key_kinds(kind: Kind) -> tuple[str, ...]:
+    return ("rsa",) if kind.old_algorithms else ("ed25519", "ecdsa", "rsa")
+
+
+def _write_settings(folder: Path, kind: Kind) -> None:
+    wanted = {"ssh": True, "engine": kind.engine, "mdns": kind.announces}
+    values = {
+        "hostname": kind.hostname,
+        # Nobody's, but not locked: sshd takes a locked account's keys no more than its password.
+        "password": "*" if kind.production else "",
+        "cgroup": folder.name,
+        "engine_port": "" if kind.engine_port is None else str(kind.engine_port),
+        "services": " ".join(name for name, is_wanted in wanted.items() if is_wanted),
+    }
+    lines = (f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    (folder / "settings").write_text("".join(lines))
+
+
+def _write_boot(folder: Path, kind: Kind) -> None:
+    system = (_SAMPLE / "os-release").read_text()
+    if kind.production:
+        system = re.sub(r'VARIANT="\w+"', 'VARIANT="Production"', system)
+        system = re.sub(r'VARIANT_ID="\w+"', 'VARIANT_ID="prod"', system)
+    (folder / "os-release").write_text(system)
+    for name in ("device-type.json", "image-version-info", "config.txt", "cmdline.txt"):
+        (folder / "boot" / name).write_bytes((_SAMPLE / name).read_bytes())
+    (folder / "boot" / "os-release").write_text(system)
+    config = json.loads((_SAMPLE / "config.json").read_text())
+    (folder / "boot" / "config.json").write_text(json.dumps({**config, "hostname": kind.hostname}, indent=2))
+
+
+def _write_mdns(folder: Path, kind: Kind) -> None:
+    (folder / "avahi" / "avahi-daemon.conf").write_text(_AVAHI.format(hostname=kind.hostname))
+    (folder / "avahi" / "services" / "resin-device.service").write_text(_SERVICE.format(port=SSH_PORT))

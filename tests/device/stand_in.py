@@ -1,0 +1,153 @@
+"""A device on the desk: a real engine, SSH server and mDNS announcement, and the ways in which they break.
+
+    with desk() as table, stand_in(table, "kitchen") as kitchen:
+        kitchen.start("counter", "while sleep 1; do date; done")
+        table.resin("logs", "kitchen")
+
+Needs root on Linux, dockerd, sshd, avahi-daemon, busybox (static) and iproute2. Nothing of it outlives the
+process that made it, except its folder in the temporary folder where that process was killed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from device.desk import Desk, desk, desk_here, held, wait_for
+from device.engine_clock import set_clock, set_clock_at_exec
+from device.running import Running
+from device.settings import Kind, write_device, write_host_keys
+
+__all__ = ["Desk", "StandIn", "desk", "desk_here", "stand_in"]
+
+POWER = ("env", f"PYTHONPATH={Path(__file__).parent.parent}", sys.executable, "-m", "device.power")
+
+
+class StandIn(Running):
+    """A device that can be broken. `address`, `prefix` and `pid` change with that: read them anew."""
+
+    _seconds_ahead = 0
+
+    # connections
+
+    def kill_sockets(self, port: int) -> None:
+        """Destroy every TCP connection to a port of the device: both sides see it reset."""
+        words = ("state", "connected", "exclude", "time-wait", f"( sport = :{port} )")
+        self.run_in_network("ss", "--tcp", "--kill", *words)
+        left = self.run_in_network("ss", "--tcp", "--numeric", "--no-header", *words)
+        if left:
+            raise RuntimeError(f"this kernel destroys no sockets (CONFIG_INET_DIAG_DESTROY): {left}")
+
+    def link(self, up: bool) -> None:
+        """Pull the network cable, or put it back."""
+        self.desk.run("ip", "link", "set", self.port, "up" if up else "down")
+
+    def change_address(self) -> None:
+        """Give it a new IPv4 address, as another lease does, which mDNS announces; the old one is gone."""
+        self.run_in_network("ip", "address", "delete", f"{self.address}/24", "dev", "eth0")
+        self.address = self.desk.next_address()
+        self.add_address()
+
+    # services
+
+    def stop_ssh(self) -> None:
+        """End its SSH server; sessions go on."""
+        self.service("ssh", "stop")
+
+    def start_ssh(self) -> None:
+        self.service("ssh", "start")
+        self.wait_for_ssh()
+
+    def new_host_keys(self) -> None:
+        """Fresh SSH host keys, as after it was flashed again."""
+        self.stop_ssh()
+        write_host_keys(self.folder, self.kind)
+        self.start_ssh()
+
+    def stop_engine(self) -> None:
+        """End its engine; containers go on."""
+        self.service("engine", "stop")
+
+    def start_engine(self) -> None:
+        if self._seconds_ahead:
+            self.service("engine", "hold")
+            set_clock_at_exec(self.pid_of("engine"), self._seconds_ahead)
+        else:
+            self.service("engine", "start")
+        self.wait_for_engine()
+
+    def restart_engine(self) -> None:
+        """A new engine in the place of the old one; containers run on meanwhile (live restore)."""
+        self.stop_engine()
+        self.start_engine()
+
+    def set_engine_clock(self, seconds_ahead: int) -> None:
+        """Set its engine's clock, to `seconds_ahead` of this machine's or behind it, until it reboots."""
+        set_clock(self.pid_of("engine"), seconds_ahead)
+        self._seconds_ahead = seconds_ahead
+
+    def stop_mdns(self) -> None:
+        """Let it take back what it has announced, and announce nothing."""
+        self.service("mdns", "stop")
+
+    def start_mdns(self) -> None:
+        self.service("mdns", "start")
+        self.wait_for_mdns()
+
+    # all of it
+
+    def reboot(self, off_for: float = 0.5) -> None:
+        """Cut its power, and switch it on again after some seconds; returns once everything answers."""
+        self.power_off()
+        self._seconds_ahead = 0
+        time.sleep(off_for)
+        self.boot()
+
+    def wait_for_reboot(self, pid: int) -> None:
+        """Return once it has rebooted by itself, and all services answer; `pid` is that of before."""
+        self._seconds_ahead = 0
+        wait_for(lambda: self.pid_now() not in (None, pid), f"the reboot of {self.hostname}")
+        self.wait_until_up()
+
+
+@contextmanager
+def stand_in(
+    table: Desk,
+    hostname: str = "resin",
+    *,
+    engine_port: int | None = 2377,
+    production: bool = False,
+    old_algorithms: bool = False,
+    announces: bool = True,
+    engine: bool = True,
+    ssh_options: Sequence[str] = (),
+) -> Iterator[StandIn]:
+    """A device on the desk, up and answering; it is gone without a trace when the block ends.
+
+    `engine_port` is where its engine listens on TCP, None for nowhere. A production device announces nothing,
+    has no engine on TCP, and lets in by key only. `old_algorithms` are the only ones that its SSH server then
+    has. `engine=False` is a device without an engine. `ssh_options` are further lines of its sshd_config.
+    """
+    kind = Kind(
+        hostname,
+        engine_port=engine_port if engine and not production else None,
+        production=production,
+        old_algorithms=old_algorithms,
+        announces=announces and not production,
+        engine=engine,
+        ssh_options=ssh_options,
+    )
+    folder = Path(tempfile.mkdtemp(prefix="resin-device-"))
+    try:
+        write_device(folder, kind)
+        with held(["unshare", "--net", "--", *POWER, folder]) as power:
+            device = StandIn(table, folder, kind, power)
+            device.boot()
+            yield device
+    finally:
+        shutil.rmtree(folder)
