@@ -22,4 +22,6 @@ VERBS = (
     VerbEntry("flash", "Write an image to drives or files, and verify it.", "Image", streams=True),
     VerbEntry("verify", "Compare an image with what a drive holds.", "Image", streams=True),
     VerbEntry("demo", "Try the image half on a sample image: no board, no root, no network.", "Image"),
+    VerbEntry("ps", "List what runs on a device.", "Device"),
+    VerbEntry("env", "Print what lets docker, and others, use a device's engine.", "Device"),
 )

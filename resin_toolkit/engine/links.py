@@ -37,7 +37,8 @@ class TcpLink:
 
     @property
     def url(self) -> str:
-        return f"tcp://{in_url(self.place.address)}:{self.place.port}"
+        # RFC 6874 writes the percent sign before a zone as %25, and docker takes a URL apart twice.
+        return f"tcp://{in_url(self.place.address).replace('%', '%2525')}:{self.place.port}"
 
     def open(self) -> Wire:
         connection, _ = connect_any(self.host, [self.place], within=PATIENCE)

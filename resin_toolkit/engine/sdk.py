@@ -5,6 +5,7 @@ It is loaded by `resin_toolkit.engine.open_client` alone; everything else here d
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import docker.auth
@@ -76,21 +77,30 @@ class _Pool(urllib3.HTTPConnectionPool):
     def __init__(self, connections: Connections) -> None:
         super().__init__("docker", maxsize=_SIMULTANEOUS)
         self._connections = connections
+        self._wires: weakref.WeakSet[Wire] = weakref.WeakSet()
 
     def _new_conn(self) -> _Connection:
-        return _Connection(self._connections)
+        return _Connection(self._connections, self._wires)
+
+    def close(self) -> None:
+        super().close()
+        # Docker's library leaves those open that it took over for an exec.
+        for wire in list(self._wires):
+            wire.end()
 
 
 class _Connection(urllib3.connection.HTTPConnection):
     """A connection whose socket is a wire."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, wires: weakref.WeakSet[Wire]) -> None:
         super().__init__("docker")
         self._connections = connections
+        self._wires = wires
 
     def connect(self) -> None:
         wire = self._connections.link.open()
         wire.settimeout(self.timeout if isinstance(self.timeout, float | int) else None)
+        self._wires.add(wire)
         self.sock: Any = wire
 
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:

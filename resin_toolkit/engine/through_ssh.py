@@ -12,7 +12,7 @@ from resin_toolkit.device import Device
 from resin_toolkit.engine.greeting import Greeting, greet
 from resin_toolkit.engine.model import one_line
 from resin_toolkit.engine.wire import Wire
-from resin_toolkit.errors import Unreachable
+from resin_toolkit.errors import NotSupported, Unreachable
 
 if TYPE_CHECKING:
     from resin_toolkit.shell import Shell
@@ -73,7 +73,7 @@ class SshLink:
 
     @property
     def url(self) -> str:
-        return f"ssh://{self._device.user}@{in_url(self._device.host)}:{self._device.ssh_port}"
+        return f"ssh://{self._shell.user}@{in_url(self._device.host)}:{self._device.ssh_port}"
 
     def open(self) -> Wire:
         return _opened(self._shell, self.opening)
@@ -116,8 +116,6 @@ def _first(device: Device, shell: Shell) -> tuple[SshLink, Wire, Greeting]:
 
 def _tried(device: Device, shell: Shell, opening: Opening) -> tuple[SshLink, Wire, Greeting] | None:
     """The way through `opening`; None if no engine answers at its end."""
-    from resin_toolkit.shell import NotSupported
-
     try:
         wire = _opened(shell, opening)
     except NotSupported:
@@ -143,13 +141,13 @@ def _no_way(device: Device, has: list[str]) -> Unreachable:
     sockets = [one_line(name) for name in has if name.startswith("/")]
     if not sockets:
         return Unreachable(
-            f"{device.host} lets {device.user} in by SSH, but no engine runs there: "
+            f"{device.host} lets us in by SSH, but no engine runs there: "
             f"there is neither {SOCKETS[0]} nor {SOCKETS[1]}.",
             hint="Its engine may still be starting, or has failed: `resin ssh` lets you look.",
             cause="no-way",
         )
     return Unreachable(
-        f"{device.host} lets {device.user} in by SSH, but nothing there leads to {sockets[0]}: its SSH "
+        f"{device.host} lets us in by SSH, but nothing there leads to {sockets[0]}: its SSH "
         "server passes no sockets on, its engine's client has no `system dial-stdio` (18.09), and there "
         "is neither socat nor an nc with -U.",
         hint="Reach the engine by its own port: a development image opens it.",

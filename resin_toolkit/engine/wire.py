@@ -120,6 +120,11 @@ class Wire:
         self._closed = True
         self._close_if_unused()
 
+    def end(self) -> None:
+        """Close it whoever still reads."""
+        self.abort()
+        self._stream.close()
+
     def reader_closed(self) -> None:
         self._readers -= 1
         self._close_if_unused()

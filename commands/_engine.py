@@ -1,0 +1,21 @@
+"""The engine of the device that a verb is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resin_toolkit.device import Device
+from resin_toolkit.report import Report
+
+if TYPE_CHECKING:
+    from resin_toolkit.engine import Engine
+
+
+def open_engine(report: Report, device: Device) -> Engine:
+    """The engine of `device`, connected; the user is asked where its SSH server wants to know something.
+
+    Raises what `engine.connect` raises.
+    """
+    from resin_toolkit.engine import connect
+
+    return connect(device, ask=report.ask_secret if report.interactive else None, warn=report.warn)

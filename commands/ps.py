@@ -1,0 +1,141 @@
+"""`resin ps`: what runs on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands._device import DeviceOptions, DeviceWord, find_device
+from resin_toolkit.errors import ServiceNotFound
+from resin_toolkit.screen import Screen, table
+from resin_toolkit.verb import report_of, single, takes
+
+if TYPE_CHECKING:
+    from resin_toolkit.engine import Container, ContainerDetails, Engine
+
+EXAMPLES = """\b
+Examples:
+  resin ps kitchen
+  resin ps kitchen --all
+  resin ps --json
+"""
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+@dataclass(frozen=True)
+class Service:
+    """A container and since when it is in its state; `seconds` by the device's clock, None if unknown."""
+
+    container: Container
+    details: ContainerDetails
+    seconds: float | None
+
+    @property
+    def since(self) -> str:
+        """RFC 3339, by the device's clock; empty where the engine does not say."""
+        return self.details.started_at if self.details.running else self.details.finished_at
+
+    @property
+    def state(self) -> str:
+        """One word, with the exit code of what has ended."""
+        state = self.container.state or self.details.state
+        return f"{state} ({self.details.exit_code})" if state == "exited" else state
+
+
+@dataclass(frozen=True)
+class Services:
+    """The containers that are shown, and how many others there are."""
+
+    host: str
+    shown: tuple[Service, ...]
+    hidden: int
+
+    def data(self) -> Mapping[str, object]:
+        return {"device": self.host, "containers": [_service_data(service) for service in self.shown]}
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        if not self.shown:
+            others = f" `resin ps --all` shows {self.hidden} that ended." if self.hidden else ""
+            return f"Nothing runs on {self.host}.{others}"
+        rows = [("SERVICE", "IMAGE", "STATE", "FOR", "RESTARTS")]
+        rows += [
+            (
+                service.container.service,
+                service.container.image,
+                service.state,
+                duration(service.seconds),
+                str(service.details.restart_count),
+            )
+            for service in self.shown
+        ]
+        return table(rows, right=frozenset({4}))
+
+
+def ps(
+    context: typer.Context,
+    device: DeviceWord = None,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Also what has ended.")] = False,
+    *,
+    options: DeviceOptions,
+) -> Services:
+    """List what runs on a device: its services, since when, and how often they had to be restarted."""
+    from commands._engine import open_engine
+
+    report = report_of(context)
+    with open_engine(report, find_device(report, device, options)) as engine:
+        found = engine.containers(all=True)
+        chosen = [c for c in found if all_ or c.state in ("running", "paused", "restarting")]
+        now = engine.time()
+        known = [_looked_into(engine, container, now) for container in chosen]
+    shown = sorted((service for service in known if service), key=lambda service: service.container.service)
+    return Services(engine.host, tuple(shown), len(found) - len(chosen))
+
+
+def duration(seconds: float | None) -> str:
+    """A time span in its largest unit: `3 h`; empty for None."""
+    if seconds is None:
+        return ""
+    unit, size = next((entry for entry in _UNITS if seconds >= entry[1]), _UNITS[-1])
+    return f"{int(seconds // size)} {unit}"
+
+
+def _looked_into(engine: Engine, container: Container, now: str) -> Service | None:
+    """None for a container that went away meanwhile."""
+    try:
+        details = engine.inspect(container.id)
+    except ServiceNotFound:
+        return None
+    since = details.started_at if details.running else details.finished_at
+    return Service(container, details, _seconds_between(since, now))
+
+
+def _seconds_between(earlier: str, later: str) -> float | None:
+    from datetime import datetime
+
+    try:
+        span = datetime.fromisoformat(later) - datetime.fromisoformat(earlier)
+    except (ValueError, TypeError):
+        # TypeError: one of them is without a time zone.
+        return None
+    return max(0.0, span.total_seconds())
+
+
+def _service_data(service: Service) -> Mapping[str, object]:
+    container, details = service.container, service.details
+    return {
+        "id": container.id,
+        "name": container.name,
+        "service": container.service,
+        "image": container.image,
+        "state": container.state or details.state,
+        "status": container.status,
+        "since": service.since or None,
+        "exit_code": None if details.running else details.exit_code,
+        "restarts": details.restart_count,
+    }
+
+
+app = single(takes(DeviceOptions)(ps), epilog=EXAMPLES)
