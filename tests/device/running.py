@@ -57,9 +57,10 @@ class Running:
         own = Path(f"/proc/{self.pid}/ns/pid").readlink()
         for path in Path("/proc").glob("[0-9]*"):
             try:
-                if (path / "ns" / "pid").readlink() == own and _number_inside(path) == number:
+                if _number_inside(path) == number and (path / "ns" / "pid").readlink() == own:
                     return int(path.name)
-            except (FileNotFoundError, ProcessLookupError):
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                # One that has just ended, or that even root may not look into: none of the device's.
                 continue
         raise RuntimeError(f"{service} of {self.hostname} does not run: {self.log(service)}")
 
