@@ -105,6 +105,12 @@ class EngineFailed(ResinError):
     code = "engine-failed"
 
 
+class NotSupported(ResinError):
+    """The device's operating system lacks what is needed for it."""
+
+    code = "not-supported"
+
+
 # 2: wrong usage
 
 

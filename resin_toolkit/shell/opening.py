@@ -1,0 +1,101 @@
+"""Connecting to a device by SSH, directly or through the hosts that ~/.ssh/config names."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from resin_toolkit.connecting import connect_any, places
+from resin_toolkit.device import SSH_PORT, USER, Device
+from resin_toolkit.errors import Unreachable
+from resin_toolkit.screen import clean
+from resin_toolkit.shell import greeting
+from resin_toolkit.shell.config import HostConfig, settings_of
+from resin_toolkit.shell.host_keys import HostKey, check_key, pinned_key
+from resin_toolkit.shell.session import Shell, lost
+
+if TYPE_CHECKING:
+    from resin_toolkit.shell.transport import Transport
+
+Ask = Callable[[str], str]
+
+_AGREEING = 15.0
+"""Seconds within which keys are agreed on; the smallest boards need some for their part of it."""
+
+
+def connect(
+    device: Device,
+    *,
+    within: float = 3.0,
+    ask: Ask | None = None,
+    tell: Callable[[str], object] = str,
+) -> Shell:
+    """Connect to `device` and log in. A dead address is told within `within` seconds.
+
+    `ask` asks a person for a password or passphrase, None where there is nobody; `tell` hears of a host key
+    that is new. Raises Unreachable (its causes are `refused`, `no-answer`, `no-route`, `not-ssh`,
+    `algorithms` and `lost`), HostKeyChanged, LoginRefused and ConfigInvalid.
+    """
+    config = settings_of(device.host)
+    device = _configured(device, config)
+    with ExitStack() as opened:
+        chain: list[Transport] = []
+        if config.jumps:
+            from resin_toolkit.shell.jumping import through
+
+            connection, place = through(config, device, opened, chain, within=within, ask=ask)
+        else:
+            connection, place = _directly(device, within)
+        opened.callback(connection.close)
+        transport, key = _negotiated(device, connection, place)
+        opened.callback(transport.close)
+        check_key(device, key, tell)
+        _log_in(transport, device, config, ask)
+        chain.append(transport)
+        opened.pop_all()
+        return Shell(device, device.user, key, chain)
+
+
+def _configured(device: Device, config: HostConfig) -> Device:
+    """The user and the port of ~/.ssh/config, where nothing else was said."""
+    user = config.user if config.user and device.user == USER else device.user
+    port = config.port if config.port and device.ssh_port == SSH_PORT else device.ssh_port
+    return replace(device, user=user, ssh_port=port)
+
+
+def _directly(device: Device, within: float) -> tuple[socket.socket, str]:
+    connection, place = connect_any(device.host, places(device.addresses, [device.ssh_port]), within=within)
+    greeting.tune(connection)
+    greeting.send_greeting(connection)
+    return connection, str(place)
+
+
+def _negotiated(device: Device, connection: Any, place: str) -> tuple[Transport, HostKey]:
+    from resin_toolkit.shell.agreement import algorithms_of, negotiate
+
+    pinned = pinned_key(device)
+    transport = negotiate(
+        device.host, place, connection, algorithms_of(pinned.type if pinned else ""), _AGREEING
+    )
+    shown = transport.get_remote_server_key()
+    return transport, HostKey.of(shown.get_name(), shown.asbytes())
+
+
+def _log_in(transport: Transport, device: Device, config: HostConfig, ask: Ask | None) -> None:
+    from paramiko.ssh_exception import SSHException
+
+    from resin_toolkit.shell.login import log_in
+
+    try:
+        log_in(transport, device.host, device.user, config, ask)
+    except TimeoutError as error:
+        raise Unreachable(
+            f"{device.host} does not say whether {clean(device.user)} may log in.",
+            hint="It is overloaded, or its SSH server hangs: try again.",
+            cause="no-answer",
+        ) from error
+    except (EOFError, OSError, SSHException) as error:
+        raise lost(device) from error
