@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from resin_toolkit.address import Way
 from resin_toolkit.engine.connections import Connections, strange_answer
@@ -21,11 +21,15 @@ from resin_toolkit.engine.model import (
     containers_of,
     details_of,
     facts_of,
+    one_line,
     text,
 )
 from resin_toolkit.engine.raw_stream import RawStream
+from resin_toolkit.errors import ServiceNotFound
 
 T = TypeVar("T")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+"""What the engine takes for a container's name; an ID is one of these, too."""
 
 
 class Engine:
@@ -68,7 +72,7 @@ class Engine:
 
     def inspect(self, container: str) -> ContainerDetails:
         """What it knows of one container, by its ID or name."""
-        return self._shaped(details_of, self._get(f"/containers/{_quoted(container)}/json"))
+        return self._shaped(details_of, self._get(f"/containers/{self._named(container)}/json"))
 
     def logs(
         self,
@@ -84,12 +88,14 @@ class Engine:
 
         `since` and `until` are seconds since 1970, with nanoseconds `1700000000.000000001`, and inclusive.
         Below API 1.24 `since` counts in whole seconds, so that lines of that second come which are older;
-        below 1.35 there is no `until`. What comes too much the caller leaves out.
+        below 1.35 there is no `until`. What comes too much the caller leaves out. A log that is followed ends
+        with its container, with engine 20.10 without its last line where that has no line end: it is there
+        when the log is asked for again.
         """
         # Docker 1.10 takes `since` for a whole number and refuses any other.
         sent = since if self._speaks(1, 24) else since.partition(".")[0]
         path = self._path(
-            f"/containers/{_quoted(container)}/logs",
+            f"/containers/{self._named(container)}/logs",
             stdout="1",
             stderr="1",
             follow="1" if follow else "",
@@ -133,9 +139,11 @@ class Engine:
         }
         if environment and self._speaks(1, 25):
             content["Env"] = [f"{name}={value}" for name, value in environment.items()]
-        made = self.connections.call("POST", self._path(f"/containers/{_quoted(container)}/exec"), content)
+        made = self.connections.call(
+            "POST", self._path(f"/containers/{self._named(container)}/exec"), content
+        )
         identity = self._shaped(lambda answer: text(as_object(answer), "Id"), made)
-        path = f"/v{self.api_version}/exec/{_quoted(identity)}"
+        path = f"/v{self.api_version}/exec/{self._named(identity)}"
         wire, response = self.connections.upgraded(f"{path}/start", {"Detach": False, "Tty": tty})
         return ExecSession(self.connections, path, wire, response, tty=tty)
 
@@ -154,6 +162,15 @@ class Engine:
         if not environment or self._speaks(1, 25):
             return []
         return ["env", *(f"{name}={value}" for name, value in environment.items())]
+
+    def _named(self, container: str) -> str:
+        """The ID or name of a container, as it stands in a path."""
+        if not _NAME.fullmatch(container):
+            raise ServiceNotFound(
+                f"{self.host}: no such container: {one_line(container)}.",
+                hint="`resin ps --all` lists what is there.",
+            )
+        return container
 
     def _speaks(self, major: int, minor: int) -> bool:
         return version_of(self.api_version) >= (major, minor)
@@ -174,7 +191,3 @@ class Engine:
             return read(answer)
         except WrongShape as error:
             raise strange_answer(self.host) from error
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe="")

@@ -1,0 +1,70 @@
+"""An engine of API 1.22, as Docker 1.10 in resinOS 2.0 was: a proxy before one that still speaks it."""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+import threading
+from urllib.parse import parse_qs, urlsplit
+
+from loopback_server import Serve, http, read_request
+
+VERSION = (
+    b'{"Version": "1.10.3", "ApiVersion": "1.22", "MinAPIVersion": "1.12", "Os": "linux", "Arch": "arm"}'
+)
+
+
+def old_engine(upstream: tuple[str, int]) -> Serve:
+    """Serves what API 1.22 has by the engine at `upstream`, and refuses the rest in words of that time."""
+
+    def serve(connection: socket.socket, over: threading.Event) -> None:
+        request = read_request(connection)
+        while request:
+            path = request.split(b" ", 2)[1].decode()
+            answer = _own_answer(path)
+            if answer is None:
+                _pass_on(connection, request, upstream, over)
+                return
+            connection.sendall(answer)
+            request = read_request(connection)
+
+    return serve
+
+
+def _own_answer(path: str) -> bytes | None:
+    """What the old engine would say by itself; None for what is passed on."""
+    if path == "/version":
+        return http(VERSION)
+    version = re.match(r"/v1\.(\d+)/", path)
+    if version is None or int(version[1]) > 22:
+        words = b"client is newer than server (client API version: 1.41, server API version: 1.22)\n"
+        return http(words, "400 Bad Request", "text/plain")
+    query = parse_qs(urlsplit(path).query)
+    if "/logs" in path and not query.get("since", ["0"])[0].isdigit():
+        words = b'strconv.ParseInt: parsing "1.5": invalid syntax\n'
+        return http(words, "500 Internal Server Error", "text/plain")
+    if "/logs" in path and "until" in query:
+        raise AssertionError("there is no `until` below 1.35")
+    return None
+
+
+def _pass_on(
+    connection: socket.socket, request: bytes, upstream: tuple[str, int], over: threading.Event
+) -> None:
+    """One request, after which the connection ends; what is upgraded goes on both ways."""
+    if b"\r\nUpgrade:" not in request:
+        request = request.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+    with socket.create_connection(upstream, timeout=10) as far:
+        far.sendall(request)
+        others = {connection: far, far: connection}
+        while others and not over.is_set():
+            ready, _, _ = select.select(list(others), [], [], 0.1)
+            for side in ready:
+                data = side.recv(65536)
+                if data:
+                    others[side].sendall(data)
+                elif side is far:
+                    return
+                else:
+                    others.pop(side).shutdown(socket.SHUT_WR)
