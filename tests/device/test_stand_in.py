@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -37,7 +39,7 @@ def ssh(device: StandIn, *words: str, address: str = "", options: tuple[str, ...
     """What OpenSSH's client prints, run on the desk without any key."""
     at = f"root@{address or device.address}"
     own = ("-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-p", str(device.ssh_port))
-    return device.desk.run("ssh", *own, *NO_PINS, *options, at, *words)
+    return device.desk.run("ssh", *own, *options, *NO_PINS, at, *words)
 
 
 def engine(device: StandIn, *words: str) -> str:
@@ -269,7 +271,7 @@ def test_a_production_device_lets_in_by_key_only(table: Desk, tmp_path: Path) ->
 def test_a_device_of_2016_has_its_algorithms_only(table: Desk) -> None:
     with stand_in(table, "attic", old_algorithms=True, engine=False, announces=False) as attic:
         with pytest.raises(RuntimeError, match="no matching"):
-            ssh(attic, "true")
+            ssh(attic, "true", options=("-o", "LogLevel=INFO"))
         old = ("-o", "KexAlgorithms=diffie-hellman-group14-sha1", "-o", "HostKeyAlgorithms=ssh-rsa")
         old += ("-o", "Ciphers=aes128-ctr", "-o", "MACs=hmac-sha1")
         assert ssh(attic, "hostname", options=old) == "attic\n"
@@ -289,3 +291,29 @@ def test_two_desks_do_not_meet_and_nothing_is_left() -> None:
         shown = subprocess.run(["ps", "-e", "-o", "args"], capture_output=True, text=True, check=True).stdout
         assert not [folder for folder in folders if folder.name in shown]
         assert not [folder for folder in folders if folder.name in Path("/proc/self/mountinfo").read_text()]
+
+
+def test_one_for_a_person(table: Desk) -> None:
+    """On the network that `up` is started on: here it is the desk's, so that it meets nobody else's."""
+    words = (sys.executable, Path(__file__).with_name("up"), "--name", "pantry", "--port", "2375")
+    command = [*table.prefix, *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as up:
+        try:
+            assert up.stdout is not None
+            shown = ""
+            while "Ctrl-C" not in shown:
+                line = up.stdout.readline()
+                assert line, shown
+                shown += line
+            host = shown.partition("DOCKER_HOST=")[2].split()[0]
+            assert table.run("docker", "--host", host, "info", "--format", "{{.Name}}") == "pantry\n"
+            shell = shown.partition("shell:")[2].split("\n")[0].split()
+            assert table.run(*shell[:1], *NO_PINS, *shell[1:], "hostname") == "pantry\n"
+            assert announced(table, "pantry")
+        finally:
+            up.send_signal(signal.SIGINT)
+            up.wait(30)
+    assert up.returncode == 0
+    folder = Path(shown.partition("files:")[2].split()[0])
+    assert not folder.exists()
+    assert shown.partition("plugged into ")[2].split()[0] not in table.run("ip", "link")
