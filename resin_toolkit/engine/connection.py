@@ -100,4 +100,4 @@ def _engine(host: str, link: Link, wire: Wire, greeting: Greeting) -> Engine:
 
 
 def _within(deadline: float) -> float:
-    return max(0.1, min(PATIENCE, deadline - time.monotonic()))
+    return round(max(0.1, min(PATIENCE, deadline - time.monotonic())), 1)

@@ -99,7 +99,9 @@ class Chunks:
         """How much of a chunk is still to come."""
 
     def take(self, data: bytes) -> bytes:
-        """The content in the next piece of the body. Raises Damaged."""
+        """The content in the next piece of the body; nothing after its end. Raises Damaged."""
+        if self.ended:
+            return b""
         if self._left > len(data):
             self._left -= len(data)
             return data
