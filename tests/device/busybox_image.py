@@ -22,6 +22,8 @@ def busybox_tar() -> bytes:
         for name in names:
             if name != "busybox":
                 _add(archive, f"bin/{name}", tarfile.SYMTYPE, target="busybox")
+        for library in _libraries(program):
+            _add(archive, library.lstrip("/"), tarfile.REGTYPE, data=Path(library).read_bytes())
         _add(archive, "etc/passwd", tarfile.REGTYPE, data=b"root::0:0:root:/root:/bin/sh\n")
     return content.getvalue()
 
@@ -31,6 +33,12 @@ def _program() -> Path:
         if Path(place).exists():
             return Path(place)
     raise FileNotFoundError("busybox is missing: install busybox-static")
+
+
+def _libraries(program: Path) -> list[str]:
+    """What it is linked to, nothing if it is a static one (ldd(1): `libm.so.6 => /lib/libm.so.6 (0x…)`)."""
+    shown = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+    return [word for line in shown.splitlines() for word in line.split() if word.startswith("/")]
 
 
 def _add(archive: tarfile.TarFile, name: str, kind: bytes, *, data: bytes = b"", target: str = "") -> None:

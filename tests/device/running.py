@@ -81,7 +81,7 @@ class Running:
         return run([*self.prefix, *words], stdin=stdin)
 
     def log(self, service: str) -> str:
-        """What `init`, `ssh`, `engine` or `mdns` has said."""
+        """What `init`, `journal`, `ssh`, `engine` or `mdns` has said."""
         path = self.folder / "log" / service
         return path.read_text(errors="replace") if path.exists() else ""
 
@@ -91,18 +91,33 @@ class Running:
         """What the docker CLI prints, on the device's engine."""
         return self.run("docker", *words)
 
-    def start(self, name: str, shell_script: str, *, tty: bool = False, restart: str = "no") -> str:
-        """Start a container that runs a script of busybox's shell; its id."""
+    def start(
+        self,
+        name: str,
+        shell_script: str,
+        *,
+        tty: bool = False,
+        restart: str = "no",
+        log_driver: str = "json-file",
+    ) -> str:
+        """Start a container that runs a script of busybox's shell; its id. A log driver too is `journald`."""
         self._import_image()
         terminal = ["--tty"] if tty else []
+        driver = f"--log-driver={log_driver}"
         words = ["--detach", "--name", name, "--network", "host", "--restart", restart, "--stop-timeout", "1"]
-        return self.docker("run", *words, *terminal, busybox_image.NAME, "sh", "-c", shell_script).strip()
+        return self.docker(
+            "run", *words, driver, *terminal, busybox_image.NAME, "sh", "-c", shell_script
+        ).strip()
 
     def _import_image(self) -> None:
         if not self._has_image:
             words = [*self.prefix, "docker", "import", "-", busybox_image.NAME]
             subprocess.run(words, input=busybox_image.busybox_tar(), capture_output=True, check=True)
             self._has_image = True
+
+    def journal(self, text: str, identifier: str = "stand-in", priority: str = "info") -> None:
+        """Write lines into the device's journal."""
+        self.run("systemd-cat", "-t", identifier, "-p", priority, stdin=text)
 
     def authorize(self, public_key: str) -> None:
         """Let the owner of an SSH key log in."""
@@ -124,6 +139,7 @@ class Running:
     def wait_until_up(self) -> None:
         """Return once it has booted and all the services that it has answer."""
         wait_for(self._has_booted, f"the boot of {self.hostname}", within=_BOOT)
+        wait_for(Path(f"/proc/{self.pid}/root/run/systemd/journal/stdout").exists, "the journal")
         self.wait_for_ssh()
         if self.kind.engine:
             self.wait_for_engine()
@@ -143,7 +159,7 @@ class Running:
     # its services
 
     def service(self, name: str, action: str) -> None:
-        """Start or stop `ssh`, `engine` or `mdns`, without waiting until it answers."""
+        """Start or stop `journal`, `ssh`, `engine` or `mdns`, without waiting until it answers."""
         self.run("/stand-in/programs/service", name, action)
 
     def wait_for_ssh(self) -> None:

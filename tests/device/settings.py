@@ -51,6 +51,15 @@ Ciphers aes128-ctr
 MACs hmac-sha1
 AllowStreamLocalForwarding no
 """
+# The kernel's messages and its auditing are this machine's, not the device's; 8 MB is what resinOS gives it.
+_JOURNAL = """\
+[Journal]
+Storage=volatile
+RuntimeMaxUse=8M
+RateLimitIntervalSec=0
+ReadKMsg=no
+Audit=
+"""
 _AVAHI = """\
 [server]
 host-name={hostname}
@@ -96,6 +105,7 @@ def write_device(folder: Path, kind: Kind) -> None:
         (folder / name).mkdir(parents=True)
     for partition in ("state", "data"):
         (folder / partition / "remove_me_to_reset").write_text("Remove this file to reset the partition.\n")
+    (folder / "journald.conf").write_text(_JOURNAL)
     (folder / "machine-id").write_text(f"{secrets.token_hex(16)}\n")
     _write_settings(folder, kind)
     _write_boot(folder, kind)
@@ -127,7 +137,7 @@ def _key_kinds(kind: Kind) -> tuple[str, ...]:
 
 
 def _write_settings(folder: Path, kind: Kind) -> None:
-    wanted = {"ssh": True, "engine": kind.engine, "mdns": kind.announces}
+    wanted = {"journal": True, "ssh": True, "engine": kind.engine, "mdns": kind.announces}
     values = {
         "hostname": kind.hostname,
         # Nobody's, but not locked: sshd takes a locked account's keys no more than its password.

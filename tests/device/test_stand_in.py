@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -119,6 +120,25 @@ def test_an_engine_on_tcp(kitchen: StandIn) -> None:
         engine(kitchen, "inspect", "-f", "{{.HostConfig.RestartPolicy.Name}}", "terminal") == "on-failure\n"
     )
     engine(kitchen, "rm", "-f", "one", "terminal")
+
+
+def journal(device: StandIn, *words: str) -> list[dict[str, str]]:
+    shown = ssh(device, "journalctl", "--no-pager", "--output=json", *words)
+    return [json.loads(line) for line in shown.splitlines()]
+
+
+def test_a_journal(kitchen: StandIn) -> None:
+    kitchen.journal("a line\nanother", identifier="mine")
+    wait_for(lambda: len(journal(kitchen, "-t", "mine")) == 2, "two entries")
+    first, second = journal(kitchen, "-t", "mine")
+    assert (first["MESSAGE"], second["MESSAGE"]) == ("a line", "another")
+    assert journal(kitchen, "-t", "mine", f"--after-cursor='{first['__CURSOR']}'") == [second]
+    assert first["_BOOT_ID"] != Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
+    assert not journal(kitchen, "_TRANSPORT=kernel")
+    kitchen.start("logged", "echo by journald; sleep 1000", log_driver="journald")
+    wait_for(lambda: engine(kitchen, "logs", "logged") == "by journald\n", "the container's output")
+    assert [entry["MESSAGE"] for entry in journal(kitchen, "CONTAINER_NAME=logged")] == ["by journald"]
+    kitchen.docker("rm", "-f", "logged")
 
 
 def test_an_announcement(table: Desk, kitchen: StandIn) -> None:
