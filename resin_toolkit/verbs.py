@@ -24,4 +24,7 @@ VERBS = (
     VerbEntry("demo", "Try the image half on a sample image: no board, no root, no network.", "Image"),
     VerbEntry("ps", "List what runs on a device.", "Device"),
     VerbEntry("env", "Print what lets docker, and others, use a device's engine.", "Device"),
+    VerbEntry("ssh", "Open a shell on a device, or in a container of it, or run a command there.", "Device"),
+    VerbEntry("reboot", "Start a device anew.", "Device"),
+    VerbEntry("reset", "Put a device back to its unconfigured image.", "Device"),
 )

@@ -59,14 +59,15 @@ def through(
 
 
 def _hop(word: str) -> tuple[str, str, int, HostConfig]:
-    import getpass
+    import os
+    import pwd
 
     match = _HOP.fullmatch(word)
     if match is None:
         raise BadValue(f"{word!r} is no ProxyJump.", hint="Mend it in ~/.ssh/config: [USER@]HOST[:PORT].")
     alias = match["host"].strip("[]")
     settings = settings_of(alias)
-    user = match["user"] or settings.user or getpass.getuser()
+    user = match["user"] or settings.user or pwd.getpwuid(os.getuid()).pw_name
     return settings.host, user, int(match["port"] or settings.port or _PORT), settings
 
 

@@ -72,10 +72,16 @@ class Shell:
         for transport in reversed(self._chain):
             transport.close()
 
-    def run(self, command: str, *, stdin: bytes = b"", within: float = 30.0) -> Completed:
-        """Run a shell command to its end. Raises Unreachable, after `within` seconds too, NotSupported."""
+    def wait(self) -> None:
+        """Wait for the connection to be lost, which raises Unreachable."""
+        while self._chain[-1].is_alive():
+            self._chain[-1].join(1.0)
+        raise lost(self.device)
+
+    def run(self, command: str, *, stdin: bytes = b"", within: float | None = 30.0) -> Completed:
+        """Run a shell command to its end. Raises Unreachable, after `within` seconds too; NotSupported."""
         with self.lost_is_unreachable(), self._command(command) as channel:
-            return _completed(self.device, command, channel, stdin, time.monotonic() + within)
+            return _completed(self.device, command, channel, stdin, within)
 
     def open_command(self, command: str) -> Stream:
         """The stdin and stdout of a shell command. Raises Unreachable, NotSupported."""
@@ -216,12 +222,15 @@ def lost(device: Device) -> Unreachable:
     )
 
 
-def _completed(device: Device, command: str, channel: Command, stdin: bytes, deadline: float) -> Completed:
+def _completed(
+    device: Device, command: str, channel: Command, stdin: bytes, within: float | None
+) -> Completed:
+    deadline = None if within is None else time.monotonic() + within
     feeder = threading.Thread(target=_feed, args=(channel, stdin))
     feeder.start()
     written: dict[int, list[bytes | memoryview]] = {1: [], 2: []}
     try:
-        while chunks := channel.take(max(0.0, deadline - time.monotonic())):
+        while chunks := channel.take(None if deadline is None else max(0.0, deadline - time.monotonic())):
             for stream, data in chunks:
                 written[stream].append(data)  # type: ignore[arg-type]
             channel.taken(sum(len(data) for _, data in chunks))

@@ -1,0 +1,64 @@
+"""`resin reboot`: start a device anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from commands._device import DeviceOptions, RequiredDeviceWord, find_device
+from resin_toolkit.report import Report
+from resin_toolkit.screen import Screen
+from resin_toolkit.verb import report_of, single, takes
+
+EXAMPLES = """\b
+Examples:
+  resin reboot kitchen
+  resin reboot kitchen --yes --wait
+"""
+
+
+@dataclass(frozen=True)
+class Rebooted:
+    """A device that went down; `back` if it was waited for."""
+
+    device: str
+    back: bool
+
+    def data(self) -> Mapping[str, object]:
+        return {"device": self.device, "back": self.back}
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        return f"{self.device} is back." if self.back else f"{self.device} has gone down and starts anew."
+
+
+def reboot(
+    context: typer.Context,
+    device: RequiredDeviceWord,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is back.")] = False,
+    *,
+    options: DeviceOptions,
+) -> Rebooted:
+    """Start a device anew, after a confirmation; what runs on it is stopped."""
+    from resin_toolkit.restarting import restart, wait_until_back
+    from resin_toolkit.shell import connect
+
+    report = report_of(context)
+    found = find_device(report, device, options)
+    report.confirm(f"Reboot {found.name}? What runs on it is stopped.")
+    with connect(found, ask=ask_of(report), tell=report.say) as shell:
+        boot = restart(shell)
+    if wait:
+        report.say(f"{found.name} has gone down.")
+        wait_until_back(found, boot, ask_of(report))
+    return Rebooted(found.name, wait)
+
+
+def ask_of(report: Report) -> Callable[[str], str] | None:
+    """What asks the user for a password; None if nobody can be asked."""
+    return report.ask_secret if report.interactive else None
+
+
+app = single(takes(DeviceOptions)(reboot), epilog=EXAMPLES)

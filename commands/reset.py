@@ -1,0 +1,83 @@
+"""`resin reset`: put a device back to its unconfigured image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from commands._device import DeviceOptions, RequiredDeviceWord, find_device
+from commands.reboot import ask_of
+from resin_toolkit.errors import BadValue, Declined
+from resin_toolkit.report import Report
+from resin_toolkit.screen import Screen
+from resin_toolkit.verb import report_of, single, takes
+
+EXAMPLES = """\b
+Examples:
+  resin reset kitchen
+  resin reset kitchen --data --yes
+"""
+_LOST = {
+    "state": "its configuration, networks that were added on it, and its identity",
+    "data": "all containers, images and the data of its services",
+}
+
+
+@dataclass(frozen=True)
+class Reset:
+    """A device that is being reset: the files that were removed."""
+
+    device: str
+    removed: tuple[str, ...]
+
+    def data(self) -> Mapping[str, object]:
+        return {"device": self.device, "removed": list(self.removed)}
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        return f"{self.device} has gone down, and starts anew as it was flashed."
+
+
+def reset(
+    context: typer.Context,
+    device: RequiredDeviceWord,
+    data: Annotated[bool, typer.Option("--data", help="The containers and their data, too.")] = False,
+    *,
+    options: DeviceOptions,
+) -> Reset:
+    """Put a device back to its unconfigured image, and start it anew. Its name has to be typed, or --yes."""
+    from resin_toolkit.resetting import markers, remove
+    from resin_toolkit.restarting import restart
+    from resin_toolkit.shell import connect
+
+    report = report_of(context)
+    found = find_device(report, device, options)
+    roles = ("state", "data") if data else ("state",)
+    with connect(found, ask=ask_of(report), tell=report.say) as shell:
+        files = markers(shell, roles)
+        _confirm(report, found.name, "; ".join(_LOST[role] for role in roles))
+        remove(shell, files)
+        restart(shell)
+    return Reset(found.name, tuple(marker.path for marker in files))
+
+
+def _confirm(report: Report, name: str, lost: str) -> None:
+    if report.settings.yes:
+        return
+    if not report.interactive:
+        raise Declined(
+            f"Nobody could be asked whether to reset {name}.", hint="Say --yes to agree beforehand."
+        )
+    report.say(f"{name} loses {lost}.")
+
+    def is_name(typed: str) -> None:
+        if typed and typed != name:
+            raise BadValue(f"That is not {name}.", hint="Nothing was changed yet; an empty line ends it.")
+
+    if report.ask(f"Type {name} to reset it", check=is_name) != name:
+        raise Declined("Declined; nothing was changed.", hint="Type its name to go on.")
+
+
+app = single(takes(DeviceOptions)(reset), epilog=EXAMPLES)
