@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
@@ -113,15 +115,36 @@ def check_ranges(
     """
     check = RangeCheck(block_map)
     check.finish(size)
-    buffer = memoryview(bytearray(_CHUNK))
     following = [part.start for part in block_map.ranges[1:]]
-    for part, reached in zip(block_map.ranges, (*following, size), strict=True):
-        for offset in range(part.start, part.end, _CHUNK):
-            wanted = buffer[: min(_CHUNK, part.end - offset)]
-            got = read_at(wanted, offset)
-            check.update(offset, wanted[:got])
-        passed(reached)
+    with closing(_read_ahead(read_at, _parts(block_map))) as parts:
+        for part, reached in zip(block_map.ranges, (*following, size), strict=True):
+            for _ in range(part.start, part.end, _CHUNK):
+                check.update(*next(parts))
+            passed(reached)
     passed(size)
+
+
+def _parts(block_map: BlockMap) -> Iterator[tuple[int, int]]:
+    """The mapped ranges cut into pieces, as (offset, length)."""
+    for part in block_map.ranges:
+        for offset in range(part.start, part.end, _CHUNK):
+            yield offset, min(_CHUNK, part.end - offset)
+
+
+def _read_ahead(
+    read_at: Callable[[memoryview, int], int], parts: Iterator[tuple[int, int]]
+) -> Generator[tuple[int, memoryview]]:
+    """The bytes at each (offset, length) with their offset; the next are read while the last are used."""
+    buffer, other = (memoryview(bytearray(_CHUNK)) for _ in range(2))
+    with ThreadPoolExecutor(1) as reader:
+        reading = None
+        for offset, length in parts:
+            following = offset, buffer, reader.submit(read_at, buffer[:length], offset)
+            if reading is not None:
+                yield reading[0], reading[1][: reading[2].result()]
+            reading, buffer, other = following, other, buffer
+        if reading is not None:
+            yield reading[0], reading[1][: reading[2].result()]
 
 
 class RangeCheck:
