@@ -1,0 +1,85 @@
+"""`resin doctor`: what this workstation lacks, and for which verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from resin_toolkit.errors import Exit
+from resin_toolkit.screen import Screen, clean
+from resin_toolkit.verb import single
+from resin_toolkit.verbs import VERBS
+
+if TYPE_CHECKING:
+    from resin_toolkit.doctor.finding import Finding
+
+EXAMPLES = """\b
+Examples:
+  resin doctor
+  resin doctor --json
+"""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was looked at; what is missing ends with exit code 1."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def exit(self) -> Exit:
+        return Exit.FAILED if any(found.status.value == "missing" for found in self.findings) else Exit.DONE
+
+    def data(self) -> Mapping[str, object]:
+        return {
+            "findings": [
+                {
+                    "check": found.check,
+                    "status": found.status.value,
+                    "verbs": _that_exist(found.verbs),
+                    "message": clean(found.message),
+                    "remedy": clean(found.remedy),
+                }
+                for found in self.findings
+            ]
+        }
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        lines = []
+        for found in self.findings:
+            lines.append(f"{found.status.value:9}{found.message}")
+            if found.status.value != "ok":
+                lines.append(f"{'':9}for: {', '.join(_that_exist(found.verbs))}")
+                lines.append(f"{'':9}{found.remedy}")
+        return clean("\n".join(lines))
+
+
+def doctor(context: typer.Context) -> Diagnosis:  # noqa: ARG001
+    """Say what this workstation lacks for each verb: network, mDNS, rights, programs. Nothing is changed."""
+    from resin_toolkit.doctor import access, network, programs
+
+    checks = (
+        network.check_interfaces,
+        network.check_mdns,
+        access.check_drives,
+        access.check_state,
+        access.check_ssh_keys,
+        access.check_default_device,
+        programs.check_packages,
+        programs.check_docker,
+        programs.check_qemu,
+    )
+    found = [check() for check in checks]
+    return Diagnosis(tuple(finding for finding in found if _that_exist(finding.verbs)))
+
+
+def _that_exist(verbs: tuple[str, ...]) -> list[str]:
+    """Those of the verbs that this version has."""
+    names = [entry.name for entry in VERBS]
+    return [verb for verb in verbs if verb in names]
+
+
+app = single(doctor, epilog=EXAMPLES)

@@ -1,0 +1,1 @@
+"""What this workstation lacks for each verb: small checks, each of which gives one finding."""

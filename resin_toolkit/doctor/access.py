@@ -1,0 +1,107 @@
+"""Whether this user may do what verbs do, and whether the settings around them make sense."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+from resin_toolkit.address import parse_address
+from resin_toolkit.doctor.finding import BY_SHELL, DEVICE_VERBS, IMAGE_VERBS, Finding, Status
+from resin_toolkit.errors import BadValue
+from resin_toolkit.state import state_folder
+
+_BUS = "/run/dbus/system_bus_socket"
+_UDISKS = "dbus-1/system-services/org.freedesktop.UDisks2.service"
+_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
+
+
+def check_drives() -> Finding:
+    """Whether drives can be written to: as root, or by udisks2, which asks for the password itself."""
+    if sys.platform != "linux":
+        return Finding("drives", IMAGE_VERBS, Status.OK, "Drives are written to with sudo.")
+    if os.geteuid() == 0:
+        return Finding("drives", IMAGE_VERBS, Status.OK, "Root may write to drives.")
+    if _has_udisks():
+        return Finding("drives", IMAGE_VERBS, Status.OK, "Drives are opened by udisks2, without sudo.")
+    return Finding(
+        "drives",
+        IMAGE_VERBS,
+        Status.WARNING,
+        "Drives may be written to by root only: udisks2 is not there to open them.",
+        "Put sudo in front of `resin flash`, or install udisks2.",
+    )
+
+
+def check_state() -> Finding:
+    """Whether SSH host keys and addresses can be remembered."""
+    folder = state_folder()
+    nearest = next(place for place in (folder, *folder.parents) if place.exists() or place.is_symlink())
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return Finding("state", DEVICE_VERBS, Status.OK, f"What is remembered of devices lies in {folder}.")
+    reason = "may not be written to" if nearest.is_dir() else "is no folder"
+    return Finding(
+        "state",
+        DEVICE_VERBS,
+        Status.WARNING,
+        f"Nothing can be remembered of devices in {folder}: {nearest} {reason}.",
+        "Make it a folder of yours, or name another one in XDG_STATE_HOME.",
+    )
+
+
+def check_ssh_keys() -> Finding:
+    """Whether there is a key to show to devices that want one."""
+    agent = os.environ.get("SSH_AUTH_SOCK", "")
+    if agent and not _answers(agent):
+        return Finding(
+            "ssh-keys",
+            BY_SHELL,
+            Status.WARNING,
+            f"No SSH agent answers at SSH_AUTH_SOCK ({agent}).",
+            "Start it anew with ssh-agent, or unset the variable.",
+        )
+    files = [name for name in _KEYS if (Path.home() / ".ssh" / name).exists()]
+    if agent or files:
+        held = ", ".join([*(["the agent"] if agent else []), *files])
+        return Finding("ssh-keys", BY_SHELL, Status.OK, f"Keys to log in with: {held}.")
+    return Finding(
+        "ssh-keys",
+        BY_SHELL,
+        Status.WARNING,
+        "There is no SSH key: development images need none, production images let nobody in without one.",
+        "ssh-keygen makes one; `resin configure IMAGE --ssh-key FILE` puts it on a device.",
+    )
+
+
+def check_default_device() -> Finding:
+    """Whether RESIN_DEVICE, where it is set, can name a device."""
+    word = os.environ.get("RESIN_DEVICE", "")
+    if not word:
+        return Finding("default-device", DEVICE_VERBS, Status.OK, "RESIN_DEVICE is not set.")
+    try:
+        parse_address(word)
+    except BadValue as error:
+        return Finding(
+            "default-device",
+            DEVICE_VERBS,
+            Status.MISSING,
+            f"RESIN_DEVICE names no device: {error.message}",
+            error.hint,
+        )
+    return Finding("default-device", DEVICE_VERBS, Status.OK, f"RESIN_DEVICE is {word}.")
+
+
+def _has_udisks() -> bool:
+    folders = (os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")
+    return Path(_BUS).is_socket() and any((Path(folder) / _UDISKS).exists() for folder in folders)
+
+
+def _answers(place: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1)
+        try:
+            connection.connect(place)
+        except OSError:
+            return False
+    return True
