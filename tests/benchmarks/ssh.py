@@ -1,0 +1,83 @@
+"""`resin ssh` beside OpenSSH's ssh, on a stand-in device: a whole process, and a pipe each way.
+
+    python tests/benchmarks/ssh.py [--mib N] [--rounds N] [--rekey SIZE]
+
+Prints medians of alternating runs, and their ratio. Needs root. With `--rekey 64M` the device's server asks
+for new keys that often. Ends with 1 where a ratio is above 2, or a byte was lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from device.stand_in import StandIn, desk, stand_in
+from resin_command import PROGRAM
+
+BAR = 2.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mib", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rekey", default="")
+    asked = parser.parse_args()
+    options = (f"RekeyLimit {asked.rekey}",) if asked.rekey else ()
+    with desk() as table, stand_in(table, engine=False, announces=False, ssh_options=options) as device:
+        ssh = [*table.prefix, "ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]
+        ssh += ["-o", f"UserKnownHostsFile={table.home}/known", "-o", "LogLevel=ERROR"]
+        ssh += ["-p", str(device.ssh_port), f"root@{device.address}"]
+        resin = [*table.prefix, str(PROGRAM), "ssh", device.address, "--"]
+        size = asked.mib << 20
+        rows: list[tuple[str, int, Callable[[list[str]], None]]] = [
+            ("true", max(asked.rounds, 11), lambda words: _run(device, [*words, "true"])),
+            (f"{asked.mib} MiB from the device", asked.rounds, lambda words: _down(device, words, size)),
+            (f"{asked.mib} MiB to the device", asked.rounds, lambda words: _up(device, words, size)),
+        ]
+        return max([_row(name, rounds, ssh, resin, act) for name, rounds, act in rows])
+
+
+def _row(name: str, rounds: int, ssh: list[str], resin: list[str], act: Callable[[list[str]], None]) -> int:
+    times: dict[str, list[float]] = {"ssh": [], "resin": []}
+    for _ in range(rounds):
+        for who, words in (("ssh", ssh), ("resin", resin)):
+            begin = time.monotonic()
+            act(words)
+            times[who].append(time.monotonic() - begin)
+    ours, theirs = median(times["resin"]), median(times["ssh"])
+    print(
+        f"{name}: resin {ours:.3f} s, ssh {theirs:.3f} s, ratio {ours / theirs:.2f} (bar {BAR:g})", flush=True
+    )
+    return int(ours / theirs > BAR)
+
+
+def _run(device: StandIn, words: list[str], stdin: int = subprocess.DEVNULL) -> bytes:
+    done = subprocess.run(
+        words, stdin=stdin, stdout=subprocess.PIPE, env=device.desk.environment, timeout=280, check=True
+    )
+    return done.stdout
+
+
+def _down(device: StandIn, words: list[str], size: int) -> None:
+    with subprocess.Popen(
+        [*words, f"head -c {size} /dev/zero"], stdout=subprocess.PIPE, env=device.desk.environment
+    ) as from_device:
+        assert int(_run(device, ["wc", "-c"], from_device.stdout.fileno())) == size  # type: ignore[union-attr]
+    assert from_device.returncode == 0
+
+
+def _up(device: StandIn, words: list[str], size: int) -> None:
+    with subprocess.Popen(["head", "-c", str(size), "/dev/zero"], stdout=subprocess.PIPE) as to_device:
+        assert int(_run(device, [*words, "wc -c"], to_device.stdout.fileno())) == size  # type: ignore[union-attr]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

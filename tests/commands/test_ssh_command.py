@@ -1,0 +1,223 @@
+"""`resin ssh`, `reboot` and `reset`, on devices of the desk, beside what OpenSSH does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from device.stand_in import Desk, StandIn, desk, stand_in
+from resin_command import PROGRAM
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[Desk]:
+    with desk() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def kitchen(table: Desk) -> Iterator[StandIn]:
+    with stand_in(table, "kitchen", engine_port=None) as device:
+        yield device
+
+
+def raw(device: StandIn, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """`resin ssh` with its bytes as they are."""
+    return subprocess.run(
+        [*device.desk.prefix, str(PROGRAM), "ssh", device.address, *words],
+        input=stdin,
+        capture_output=True,
+        env=device.desk.environment,
+        timeout=60,
+        check=False,
+    )
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def openssh(device: StandIn, command: str) -> int:
+    own = ("-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no")
+    own += ("-o", "UserKnownHostsFile=/dev/null", "-p", str(device.ssh_port))
+    words = [*device.desk.prefix, "ssh", *own, f"root@{device.address}", command]
+    return subprocess.run(words, capture_output=True, timeout=60, check=False).returncode
+
+
+def test_the_key_is_pinned_once_and_a_changed_one_is_refused(table: Desk) -> None:
+    with stand_in(table, "hall", engine=False, announces=False) as hall:
+        first = raw(hall, "--", "hostname")
+        assert (first.returncode, first.stdout) == (0, b"hall\n")
+        assert b"pinned" in first.stderr
+        assert b"SHA256:" in first.stderr
+        pins = table.home / "state" / "resin" / "host-keys.json"
+        assert pins.stat().st_mode & 0o777 == 0o600
+        assert raw(hall, "--", "true").stderr == b""
+        hall.new_host_keys()
+        refused = raw(hall, "--", "true")
+        assert refused.returncode == 255
+        assert refused.stderr.count(b"SHA256:") == 2
+        assert f"resin ssh {hall.address} --forget-key".encode() in refused.stderr
+        assert table.resin("reboot", hall.address, "--yes").code == 4
+        assert raw(hall, "--forget-key", "--", "true").returncode == 0
+        assert raw(hall, "--", "true").stderr == b""
+
+
+@pytest.mark.parametrize("command", ["exit 7", "true", "kill -9 $$", "no-such-program"])
+def test_the_exit_code_is_what_openssh_gives(kitchen: StandIn, command: str) -> None:
+    assert raw(kitchen, "--", command).returncode == openssh(kitchen, command)
+
+
+def test_bytes_go_through_as_they_are(kitchen: StandIn) -> None:
+    data = os.urandom(3_000_000)
+    done = raw(kitchen, "--", "cat; printf '\\0\\377' >&2; exit 3", stdin=data)
+    assert (done.returncode, done.stdout, done.stderr) == (3, data, b"\0\xff")
+
+
+def test_words_are_joined_and_no_terminal_is_given(kitchen: StandIn) -> None:
+    done = raw(kitchen, "--", "echo", "a  b;", "tty")
+    assert done.stdout == b"a b\nnot a tty\n"
+
+
+def test_an_archive_is_piped_in(kitchen: StandIn, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(os.urandom(100_000))
+    archive = subprocess.run(["tar", "c", "-C", tmp_path, "."], capture_output=True, check=True).stdout
+    assert raw(kitchen, "--", "tar x -C /mnt/data", stdin=archive).returncode == 0
+    assert (kitchen.folder / "data" / "file").read_bytes() == (tmp_path / "file").read_bytes()
+
+
+def test_a_command_is_never_taken_for_the_device(kitchen: StandIn) -> None:
+    done = kitchen.desk.resin("ssh", "--", "hostname", env={"RESIN_DEVICE": kitchen.address})
+    assert (done.code, done.out) == (0, "kitchen\n")
+
+
+def test_json_is_one_object_with_what_was_written(kitchen: StandIn) -> None:
+    done = kitchen.desk.resin("ssh", kitchen.address, "--json", "--", "echo out; echo err >&2")
+    assert done.data == {"exit_code": 0, "stdout": "out\n", "stderr": "err\n"}
+    assert kitchen.desk.resin("ssh", kitchen.address, "--json").code == 2
+
+
+def test_a_closed_pipe_ends_it_quietly(kitchen: StandIn) -> None:
+    line = f"'{PROGRAM}' ssh {kitchen.address} -- yes | head -1; echo ${{PIPESTATUS[0]}}"
+    words = [*kitchen.desk.prefix, "bash", "-c", line]
+    done = subprocess.run(
+        words, env=kitchen.desk.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("y\n0\n", "")
+
+
+def test_a_terminal(kitchen: StandIn) -> None:
+    shell = kitchen.desk.terminal("ssh", kitchen.address, env={"TERM": "vt220"})
+    shell.type("stty size; echo $TERM-$((1+1))ü\r")
+    shell.until("vt220-2ü")
+    shell.type("sleep 100; echo af''ter\r")
+    time.sleep(0.5)
+    shell.type("\x03")
+    shell.type("echo al''ive\r")
+    shell.until("alive")
+    shell.type("exit 5\r")
+    assert shell.end() == 5
+
+
+def test_a_shell_that_hangs_is_left(kitchen: StandIn) -> None:
+    shell = kitchen.desk.terminal("ssh", kitchen.address)
+    shell.type("echo re''ady; sleep 100\r")
+    shell.until("ready")
+    shell.type("\r~.")
+    assert shell.end() == 255
+
+
+def test_a_lost_connection_is_told_and_ends_it(table: Desk) -> None:
+    with stand_in(table, "porch", engine=False, announces=False) as porch:
+        words = [*table.prefix, str(PROGRAM), "ssh", porch.address, "--", "echo up; sleep 100"]
+        with subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=table.environment
+        ) as running:
+            assert running.stdout is not None
+            assert running.stdout.readline() == b"up\n"
+            porch.kill_sockets(porch.ssh_port)
+            _, err = running.communicate(timeout=30)
+        assert running.returncode == 255
+        assert b"was lost" in err
+
+
+def test_an_interrupt_reaches_the_far_command(kitchen: StandIn) -> None:
+    words = [*kitchen.desk.prefix, str(PROGRAM), "ssh", kitchen.address, "--", "echo up; exec sleep 12321"]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=kitchen.desk.environment
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"up\n"
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 130
+    deadline = time.monotonic() + 10
+    while "sleep 12321" in kitchen.run("ps"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_production_takes_a_key(table: Desk) -> None:
+    with stand_in(table, "factory", production=True) as factory:
+        refused = raw(factory, "--", "true")
+        assert refused.returncode == 255
+        assert b"does not let root in: it takes publickey" in refused.stderr
+        keys = table.home / ".ssh"
+        keys.mkdir(mode=0o700, exist_ok=True)
+        words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret words", "-f", keys / "id_ed25519"]
+        subprocess.run(words, check=True)
+        factory.authorize((keys / "id_ed25519.pub").read_text())
+        shell = table.terminal("ssh", factory.address, "--", "hostname")
+        shell.until("Passphrase of")
+        shell.type("secret words\r")
+        shell.until("factory\r\n")
+        assert shell.end() == 0
+        assert "secret" not in shell.screen
+        subprocess.run(
+            ["ssh-keygen", "-q", "-p", "-P", "secret words", "-N", "", "-f", keys / "id_ed25519"], check=True
+        )
+        assert raw(factory, "--", "hostname").stdout == b"factory\n"
+
+
+def test_an_old_device(table: Desk) -> None:
+    with stand_in(table, "attic", old_algorithms=True, engine=False, announces=False) as attic:
+        assert raw(attic, "--", "cat", stdin=bytes(100_000)).stdout == bytes(100_000)
+
+
+def test_reboot(table: Desk) -> None:
+    with stand_in(table, "shed", engine=False, announces=False) as shed:
+        assert table.resin("reboot", shed.address).code == 4
+        done = table.resin("reboot", shed.address, "--yes", "--wait", "--json")
+        assert done.data["back"] is True
+        assert raw(shed, "--", "hostname").stdout == b"shed\n"
+
+
+def test_reset_removes_what_it_says_and_nothing_else(table: Desk) -> None:
+    with stand_in(table, "cellar", engine=False, announces=False) as cellar:
+        cellar.run("sh", "-c", "touch /mnt/state/mine /mnt/data/mine")
+        assert table.resin("reset", cellar.address).code == 4
+        before = cellar.pid
+        shown = table.terminal("reset", cellar.address)
+        shown.until("to reset it")
+        shown.type("something\r")
+        shown.until("That is not")
+        shown.type(f"{cellar.address}\r")
+        assert shown.end() == 0, shown.screen
+        cellar.wait_for_reboot(before)
+        assert "mine" not in names(cellar.folder / "state")
+        assert "mine" in names(cellar.folder / "data")
+
+
+def test_a_device_without_a_reset_says_so(table: Desk) -> None:
+    with stand_in(table, "loft", engine=False, announces=False) as loft:
+        loft.run("sh", "-c", "rm /mnt/data/remove_me_to_reset")
+        done = table.resin("reset", loft.address, "--data", "--yes")
+        assert done.code == 1
+        assert "nothing was changed" in done.err
+        assert "remove_me_to_reset" in names(loft.folder / "state")
