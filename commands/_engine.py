@@ -18,4 +18,5 @@ def open_engine(report: Report, device: Device) -> Engine:
     """
     from resin_toolkit.engine import connect
 
-    return connect(device, ask=report.ask_secret if report.interactive else None, warn=report.warn)
+    ask = report.ask_secret if report.interactive else None
+    return connect(device, ask=ask, warn=report.warn, tell=report.say)

@@ -29,16 +29,18 @@ def connect(
     within: float = PATIENCE,
     ask: Callable[[str], str] | None = None,
     warn: Callable[[Notice], object] | None = None,
+    tell: Callable[[str], object] | None = None,
 ) -> Engine:
     """The engine of `device`: by TCP where it listens, else through SSH, unless the device's way says which.
 
     `ask` is asked for what an SSH server wants to know, without echo; `warn` is told what the user should
-    know. Raises Unreachable within about `within` seconds (causes refused, no-answer, no-route,
-    not-an-engine, tls), EngineFailed where its version is not served, and what `shell.connect` raises.
+    know, `tell` of an SSH host key that is new. Raises Unreachable within about `within` seconds (causes
+    refused, no-answer, no-route, not-an-engine, tls; no-way where SSH leads to no engine), EngineFailed where
+    its version is not served, and what `shell.connect` raises.
     """
     deadline = time.monotonic() + within
     if device.way is Way.SSH or not device.addresses:
-        return _through_ssh(device, deadline, ask)
+        return _through_ssh(device, deadline, ask, tell)
     failure: Unreachable | None = None
     left = _places(device)
     while left:
@@ -48,7 +50,7 @@ def connect(
             raise failure or error from error
         if place.port not in device.engine_ports:
             connection.close()
-            return _through_ssh(device, deadline, ask)
+            return _through_ssh(device, deadline, ask, tell)
         keep_alive(connection)
         try:
             return _by_tcp(device, place, Wire(connection), deadline, warn)
@@ -75,8 +77,13 @@ def _by_tcp(
     return engine
 
 
-def _through_ssh(device: Device, deadline: float, ask: Callable[[str], str] | None) -> Engine:
-    link, wire, greeting = link_through_ssh(device, _within(deadline), ask)
+def _through_ssh(
+    device: Device,
+    deadline: float,
+    ask: Callable[[str], str] | None,
+    tell: Callable[[str], object] | None,
+) -> Engine:
+    link, wire, greeting = link_through_ssh(device, _within(deadline), ask, tell)
     return _engine(device.host, link, wire, greeting)
 
 

@@ -31,7 +31,8 @@ _GREETING = 10.0
 """Seconds that an engine has for its first words over a connection that is open."""
 
 # `docker system dial-stdio` (engine 18.09) is in no list of commands, and asked for its help an older client
-# answers with that of `docker system`. socat must wait for the answer after the end of what is sent.
+# answers with that of `docker system`. socat must wait for the answer after the end of what is sent, and
+# nc must hand that end on, for which newer ones want -N.
 _FIND = """
 for p in docker balena balena-engine; do
   if command -v $p >/dev/null 2>&1; then
@@ -43,7 +44,8 @@ for s in {}; do
   if [ -S $s ]; then
     echo has $s
     if command -v socat >/dev/null 2>&1; then echo way socat -t 86400 - UNIX-CONNECT:$s; fi
-    if nc -h 2>&1 | grep -q -e '-[A-Za-z]*U'; then echo way nc -U $s; fi
+    if nc -h 2>&1 | grep -q -e '-[0-9A-Za-z]*N[0-9A-Za-z]*U'; then echo way nc -N -U $s
+    elif nc -h 2>&1 | grep -q -e '-[0-9A-Za-z]*U'; then echo way nc -U $s; fi
   fi
 done
 true
@@ -83,7 +85,10 @@ class SshLink:
 
 
 def link_through_ssh(
-    device: Device, within: float, ask: Callable[[str], str] | None
+    device: Device,
+    within: float,
+    ask: Callable[[str], str] | None,
+    tell: Callable[[str], object] | None,
 ) -> tuple[SshLink, Wire, Greeting]:
     """A way to the engine of `device` through SSH, its first connection, and what the engine said there.
 
@@ -92,7 +97,7 @@ def link_through_ssh(
     """
     from resin_toolkit.shell import connect
 
-    shell = connect(device, within=within, ask=ask)
+    shell = connect(device, within=within, ask=ask, tell=tell or _unheard)
     try:
         return _first(device, shell)
     except BaseException:
@@ -112,6 +117,10 @@ def _first(device: Device, shell: Shell) -> tuple[SshLink, Wire, Greeting]:
         if found is not None:
             return found
     raise _no_way(device, [line.removeprefix("has ") for line in said if line.startswith("has ")])
+
+
+def _unheard(_: str) -> None:
+    """Where nobody listens."""
 
 
 def _tried(device: Device, shell: Shell, opening: Opening) -> tuple[SshLink, Wire, Greeting] | None:

@@ -8,7 +8,8 @@ import tarfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 from device.stand_in import Desk, StandIn, desk, stand_in
@@ -295,13 +296,10 @@ def test_dockers_library(engine: Engine, counter: str) -> None:
     "content", ["[]", "{", '{"auths": 1, "proxies": [], "HttpHeaders": 3}', '{"auths": {"a": {"auth": 1}}}']
 )
 def test_dockers_own_settings_are_in_nobodys_way(
-    kitchen: StandIn, content: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    kitchen: StandIn, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pathlib import Path
-
-    folder = Path(str(tmp_path))
-    (folder / "config.json").write_text(content)
-    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    (tmp_path / "config.json").write_text(content)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     with connect(Device("kitchen", (kitchen.address,))) as engine, open_client(engine) as client:
@@ -316,6 +314,47 @@ def test_ssh_is_taken_where_no_engine_listens(guarded: StandIn) -> None:
     with pytest.raises(Unreachable) as caught:
         connect(Device("cellar", (guarded.address,), way=Way.TCP))
     assert caught.value.facts["cause"] == "refused"
+
+
+PROGRAMS = ("/usr/local/bin/docker", "/usr/bin/docker", "/usr/bin/socat", "/usr/bin/nc")
+
+
+@contextmanager
+def without(device: StandIn, *programs: str) -> Iterator[None]:
+    """The device, while these programs are not on it."""
+    hidden = [program for program in programs if Path(program).exists()]
+    for program in hidden:
+        device.run("mount", "--bind", "/dev/null", program)
+    try:
+        yield
+    finally:
+        for program in hidden:
+            device.run("umount", program)
+
+
+@pytest.mark.parametrize("left", ["/usr/bin/socat", "/usr/bin/nc"])
+def test_what_old_systems_have_leads_to_the_engine_too(guarded: StandIn, left: str) -> None:
+    device = Device("cellar", (guarded.address,), way=Way.SSH)
+    identity = guarded.start("simple", "sleep 1000")
+    try:
+        with without(guarded, *(p for p in PROGRAMS if p != left)), connect(device, within=5.0) as engine:
+            link = engine.connections.link
+            assert str(getattr(link, "opening", "")).startswith(Path(left).name)
+            with engine.exec(identity, ["cat"]) as session:
+                session.sendall(b"there and back")
+                session.end_input()
+                assert finished(session) == (b"there and back", b"", 0)
+    finally:
+        guarded.docker("rm", "-f", "simple")
+
+
+def test_a_system_that_lacks_all_of_it(guarded: StandIn) -> None:
+    device = Device("cellar", (guarded.address,), way=Way.SSH)
+    with without(guarded, *PROGRAMS), pytest.raises(Unreachable) as caught:
+        connect(device, within=5.0)
+    assert caught.value.facts["cause"] == "no-way"
+    assert "/var/run/docker.sock" in caught.value.message
+    assert "socat" in caught.value.message
 
 
 def test_a_device_without_an_engine(table: Desk) -> None:
@@ -336,3 +375,30 @@ def test_a_stream_whose_sockets_are_killed(way: str, stand: StandIn, engine: Eng
         assert caught.value.facts["cause"] == "lost"
     finally:
         stand.docker("rm", "-f", "quiet")
+
+
+@pytest.mark.parametrize("way", ["tcp", "ssh"])
+def test_a_dead_link_is_noticed(stand: StandIn, engine: Engine) -> None:
+    """Within 15 s, as promised; the bound is for busy machines."""
+    identity = stand.start("unheard", "sleep 1000")
+    stream = engine.logs(identity, follow=True)
+    try:
+        stand.link(False)
+        started = time.monotonic()
+        with stream, pytest.raises(Unreachable) as caught:
+            stream.read()
+        assert time.monotonic() - started < 25
+        assert caught.value.facts["cause"] in ("lost", "no-answer")
+    finally:
+        stand.link(True)
+        stand.docker("rm", "-f", "unheard")
+
+
+def test_an_engine_that_starts_anew_is_used_again(stand: StandIn, engine: Engine, way: str) -> None:
+    if way in ("ssh", "dial-stdio"):
+        assert engine.time()
+    before = engine.facts.id
+    stand.restart_engine()
+    assert engine.time()
+    assert engine.facts.id == before
+    assert engine.containers(all=True) == []
