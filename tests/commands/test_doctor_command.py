@@ -63,9 +63,7 @@ def test_no_network_interface() -> None:
 
 
 @needs_root
-@pytest.mark.parametrize(
-    ("chain", "target"), [("INPUT", "DROP"), ("OUTPUT", "DROP"), ("OUTPUT", "REJECT")], ids="-".join
-)
+@pytest.mark.parametrize(("chain", "target"), [("INPUT", "DROP"), ("OUTPUT", "DROP"), ("OUTPUT", "REJECT")])
 def test_a_firewall_that_drops_mdns(table: Desk, chain: str, target: str) -> None:
     rule = (chain, "--protocol", "udp", "--dport", "5353", "--jump", target)
     for tables in ("iptables", "ip6tables"):
