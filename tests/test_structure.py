@@ -18,7 +18,12 @@ ROOMS = {
 }
 FOR_IMAGES = {"resin_toolkit.errors", "resin_toolkit.progress"}
 SCREEN = {"typer", "click"}
-HANDING_ON = {"resin_toolkit.cli", "image_tools.flash.pipeline", "image_tools.source.xz_parallel"}
+HANDING_ON = {
+    "resin_toolkit.cli",
+    "resin_toolkit.logs.workers",
+    "image_tools.flash.pipeline",
+    "image_tools.source.xz_parallel",
+}
 
 
 @cache

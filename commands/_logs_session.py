@@ -1,0 +1,191 @@
+"""One run of `resin logs`: the connection, what is told of it, and the end."""
+
+from __future__ import annotations
+
+import re
+import select
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from resin_toolkit.device import Device
+from resin_toolkit.engine import Container, Engine
+from resin_toolkit.errors import BadValue, EngineFailed, Interrupted, Notice, ResinError, Usage
+from resin_toolkit.logs.following import Logs, Telling, Wanted
+from resin_toolkit.logs.link import Link
+from resin_toolkit.logs.outlet import Outlet
+from resin_toolkit.logs.stamps import (
+    SECOND,
+    clock_of,
+    for_engine,
+    moment,
+    nanoseconds,
+    stamp_of_nanoseconds,
+)
+from resin_toolkit.logs.view import Labels, Shown, View, event
+from resin_toolkit.report import Report
+from resin_toolkit.screen import discard, screen
+
+if TYPE_CHECKING:
+    from commands.logs import LogOptions
+    from resin_toolkit.logs.reading import ContainerLog
+
+_PATIENCE = 30.0
+"""Seconds for which a device that is lost is waited for where nothing is followed."""
+
+
+def run(report: Report, device: Device, options: LogOptions) -> tuple[int, tuple[str, ...]]:
+    """Show the logs; how many lines those were, and of which containers."""
+    pattern = _pattern(options.grep)
+    report.if_interrupted = Interrupted("Stopped.")
+    outlet = Outlet(report.raw, _descriptor())
+    telling = _Told(report, outlet)
+    link = Link(
+        device,
+        _Connecting(report),
+        lost=telling.lost,
+        back=telling.back,
+        patience=None if options.follow else _PATIENCE,
+    )
+    logs: Logs | None = None
+    try:
+        view, wanted, seconds = _meant(report, options, pattern, link)
+        logs = Logs(link, wanted, view, Labels(), outlet, telling)
+        logs.choose()
+        logs.show()
+        if options.follow and (seconds is None or seconds > 0):
+            deadline = None if seconds is None else time.monotonic() + seconds
+            logs.follow()
+            outlet.run(deadline)
+        else:
+            logs.show_ends()
+            outlet.finish()
+            outlet.run()
+    except KeyboardInterrupt:
+        _let_go()
+        raise
+    finally:
+        outlet.close()
+        link.close()
+        if logs is not None:
+            logs.stop()
+    return outlet.lines, tuple(container.name for container in logs.containers)
+
+
+class _Connecting:
+    """Connects as often as it must; what the user had to type is asked for once."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._answers: dict[str, str] = {}
+
+    def __call__(self, device: Device) -> Engine:
+        from resin_toolkit.engine import connect
+
+        ask = self._ask if self._report.interactive else None
+        return connect(device, ask=ask, warn=self._report.warn, tell=self._report.say)
+
+    def _ask(self, question: str) -> str:
+        if question not in self._answers:
+            self._answers[question] = self._report.ask_secret(question)
+        return self._answers[question]
+
+
+class _Told(Telling):
+    """What there is to say beside the lines: remarks on stderr, or events."""
+
+    def __init__(self, report: Report, outlet: Outlet) -> None:
+        self._report = report
+        self._outlet = outlet
+
+    def lost(self, cause: ResinError) -> None:
+        self._say("lost", f"{cause.message.rstrip('.')}; connecting again …", reason=cause.message)
+
+    def back(self, seconds: float) -> None:
+        self._say("back", f"Connected again after {seconds:.1f} s.", seconds=round(seconds, 3))
+
+    def gone(self, log: ContainerLog, before: bytes, first: bytes) -> None:
+        service = log.container.service
+        text = (
+            f"{service}: lines before {clock_of(first)} are gone: the device no longer has what followed "
+            f"{clock_of(before)}."
+        )
+        self._event("gone", service=service, after=before.decode("ascii"), before=first.decode("ascii"))
+        self._report.warn(Notice("lines-gone", text))
+
+    def remark(self, log: ContainerLog, words: str) -> None:
+        self._report.warn(Notice("engine-remark", f"{log.container.service}: the engine says: {words}"))
+
+    def unreadable(self, container: Container, error: EngineFailed) -> None:
+        self._report.warn(Notice("log-unreadable", f"{container.service}: {error.message}"))
+
+    def _say(self, name: str, text: str, **fields: object) -> None:
+        self._event(name, **fields)
+        self._report.say(text)
+
+    def _event(self, name: str, **fields: object) -> None:
+        if self._report.settings.json:
+            self._outlet.put(Shown(event(name, **fields), 0))
+
+
+def _meant(
+    report: Report, options: LogOptions, pattern: re.Pattern[str] | None, link: Link
+) -> tuple[View, Wanted, float | None]:
+    """How it is shown, what is asked of the engine, and in how many seconds it ends."""
+    engine, _ = link.engine()
+    now = 0
+    if options.since or options.until:
+        said = engine.time()
+        now = nanoseconds(said) if said else time.time_ns()
+    since = moment(options.since, now) if options.since else None
+    until = moment(options.until, now) if options.until else None
+    if since is not None and until is not None and until < since:
+        raise Usage("--until lies before --since.", hint="Nothing can be shown between them.")
+    view = View(
+        timestamps=options.timestamps,
+        raw=options.raw,
+        json=report.settings.json,
+        colour=screen().colour,
+        grep=pattern,
+        # A clock may be set back while it is followed: then the engine alone leaves out what is old.
+        since=stamp_of_nanoseconds(since) if since is not None and not options.follow else b"",
+        until=stamp_of_nanoseconds(until) if until is not None else b"",
+    )
+    wanted = Wanted(
+        frozenset(options.services),
+        tail="all" if options.tail is None else str(options.tail),
+        since=for_engine(since) if since is not None else "",
+        until=for_engine(until) if until is not None else "",
+    )
+    return view, wanted, None if until is None else (until - now) / SECOND
+
+
+def _pattern(words: str | None) -> re.Pattern[str] | None:
+    if words is None:
+        return None
+    try:
+        return re.compile(words)
+    except re.error as error:
+        raise BadValue(
+            f"{words!r} is no regular expression: {error}.",
+            hint="Put a \\ before signs that mean themselves.",
+        ) from error
+
+
+def _descriptor() -> int | None:
+    """The descriptor of stdout; None where it is none of the system's."""
+    try:
+        return sys.stdout.fileno()
+    except (OSError, ValueError):
+        return None
+
+
+def _let_go() -> None:
+    """Let what a reader does not take vanish, so that the end does not wait for it."""
+    descriptor = _descriptor()
+    if descriptor is None:
+        return
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    if not any(events & select.POLLOUT for _, events in poll.poll(0)):
+        discard(sys.stdout)

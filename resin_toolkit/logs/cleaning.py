@@ -1,0 +1,45 @@
+"""Log text as a terminal may have it: with its colours, and without anything else that would move its cursor.
+
+Source: ECMA-48 (control sequences, section 5.4; SGR, section 8.3.117), xterm's control strings.
+"""
+
+from __future__ import annotations
+
+import re
+
+_PLAIN = bytes(range(0x20, 0x7F)) + b"\t\n"
+_UNCLEAN = re.compile(
+    "(?P<colour>\x1b\\[[0-9;:]*m)"
+    # Control sequences; strings of which the end may be missing; other escapes; a lone ESC.
+    "|\x1b(?:\\[[0-?]*[ -/]*[@-~]?|[\\]PX^_][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)?|[ -/]*[0-~])?"
+    "|\x9b[0-?]*[ -/]*[@-~]?"
+    "|[\x90\x98\x9d-\x9f][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)?"
+    "|\r+(?=\n|\\Z)"
+    "|(?P<return>\r+)"
+    "|(?P<control>[\x00-\x08\x0b-\x1f\x7f-\x9f])"
+)
+_COLOUR = re.compile("\x1b\\[[0-9;:]*m")
+
+
+def cleaned(text: bytes) -> bytes:
+    """`text`, of one line or several, in UTF-8 without control sequences but for colours.
+
+    Bytes that are no UTF-8, and other control characters than tab and newline, are replaced by U+FFFD.
+    """
+    if not text.translate(None, _PLAIN):
+        return text
+    return _UNCLEAN.sub(_replacement, text.decode("utf-8", errors="replace")).encode()
+
+
+def without_colours(text: str) -> str:
+    """`text` as it is searched in."""
+    return _COLOUR.sub("", text)
+
+
+def _replacement(match: re.Match[str]) -> str:
+    kind = match.lastgroup
+    if kind == "colour":
+        return match[0]
+    if kind == "return":
+        return " "
+    return "\ufffd" if kind == "control" else ""
