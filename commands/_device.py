@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from resin_toolkit.device import Device
-from resin_toolkit.errors import DeviceNotFound, Unreachable
+from resin_toolkit.errors import DeviceAmbiguous, DeviceNotFound, Unreachable
 from resin_toolkit.report import Report
 
 WORD_HELP = "Name or address of the device; left out: the project's, or the one on the network."
@@ -39,15 +39,12 @@ def find_device(report: Report, word: str | None, options: DeviceOptions) -> Dev
     """The device that the user means: the one named, else RESIN_DEVICE, else the project's if it answers,
     else the one on the network, else the one picked of several.
 
-    Raises BadValue and DeviceNotFound.
+    Raises BadValue, DeviceNotFound, and DeviceAmbiguous where several could be meant and nobody can be asked.
     """
     named = word or os.environ.get(VARIABLE)
     if named:
         return _located(named, options)
-    device = _of_project(report, options)
-    if device is None:
-        raise DeviceNotFound("No device was named.", hint=f"Name it, or set {VARIABLE}.")
-    return device
+    return _of_project(report, options) or _on_network(report, options)
 
 
 def _located(word: str, options: DeviceOptions) -> Device:
@@ -86,3 +83,32 @@ def _require_answer(device: Device) -> None:
     ports = (*device.engine_ports, device.ssh_port)
     connection, _ = connect_any(device.host, places(device.addresses, ports))
     connection.close()
+
+
+def _on_network(report: Report, options: DeviceOptions) -> Device:
+    """The one device that announces itself; the one that is picked, where there are several."""
+    from commands.scan import nothing_found
+    from resin_toolkit.discovery.found import News
+    from resin_toolkit.discovery.search import WITHIN, Search
+
+    report.say("No device is named: looking for one on the network.")
+    found = {}
+    with Search(ssh_port=options.ssh_port) as search:
+        for event in search.events():
+            found[event.found.number] = event.found
+            if event.news is News.GONE:
+                del found[event.found.number]
+        if not found:
+            raise nothing_found(search, WITHIN)
+    choices = [
+        (each.device, f"{each.device.name}  {next(iter(each.device.addresses), '')}")
+        for each in found.values()
+    ]
+    if len(choices) == 1:
+        return choices[0][0]
+    if not report.interactive:
+        raise DeviceAmbiguous(
+            f"{len(choices)} devices are on the network: {', '.join(text for _, text in choices)}.",
+            hint=f"Name the one that is meant, or set {VARIABLE}.",
+        )
+    return report.choose("Which device?", lambda: choices)

@@ -135,6 +135,13 @@ class PartitionAmbiguous(ResinError):
     exit = Exit.USAGE
 
 
+class DeviceAmbiguous(ResinError):
+    """More than one device could be meant, and nobody can be asked."""
+
+    code = "device-ambiguous"
+    exit = Exit.USAGE
+
+
 # 3: not found
 
 

@@ -5,15 +5,19 @@ Results go to stdout and everything else to stderr, so that `resin … > file` a
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import IO, Any, Protocol, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 from resin_toolkit.errors import BadValue, Declined, Interrupted, Notice, ResinError, from_os_error
 from resin_toolkit.progress import Progress, Silent
 from resin_toolkit.screen import Screen, clean, discard, screen
+
+if TYPE_CHECKING:
+    from resin_toolkit.live_text import LiveText
 
 C = TypeVar("C")
 
@@ -135,6 +139,13 @@ class Report:
         self._error_line(f"error: {error.message}")
         if error.hint:
             self._error_line(f"hint: {error.hint}")
+
+    def live(self) -> LiveText | None:
+        """A result on stdout that is written anew in its place as more is known; None off a terminal."""
+        from resin_toolkit.live_text import LiveText
+
+        takes_it = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not self.settings.json
+        return LiveText(sys.stdout) if takes_it else None
 
     # what is asked
 

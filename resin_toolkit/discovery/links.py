@@ -19,10 +19,12 @@ from resin_toolkit.discovery.interfaces import Origin
 PORT = 5353
 GROUP_IPV4 = "224.0.0.251"
 GROUP_IPV6 = "ff02::fb"
+_ABOUT = 64
+"""Bytes of what comes beside a datagram."""
 _LARGEST = 9000
 """Bytes that a message has at most (RFC 6762 section 17)."""
-_IP_MULTICAST_ALL = 49
-"""linux/in.h: whether a socket hears what other sockets have joined."""
+_IP_PKTINFO = 8
+"""linux/in.h: with each datagram comes the index of the interface that it came in on (ip(7))."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,31 @@ class Link:
     def receive(self, ready: socket.socket) -> Datagram | None:
         """What `ready`, one of the sockets, holds; None if it is nothing of a neighbour's."""
         try:
-            data, (source, port, *_) = ready.recvfrom(_LARGEST)
+            data, about, _, (source, port, *_) = ready.recvmsg(_LARGEST, _ABOUT)
         except OSError:
             # A port that was closed, a network that has gone: told of the question that was sent before.
             return None
         source = source.partition("%")[0]
-        if port != PORT or (ready is self._asking and not self.origin.reaches(source)):
+        if (
+            port != PORT
+            or not self._came_in_here(about)
+            or (ready is self._asking and not self.origin.reaches(source))
+        ):
             return None
         return Datagram(self.origin, source, data)
 
     def close(self) -> None:
         for each in self.sockets:
             each.close()
+
+    def _came_in_here(self, about: list[tuple[int, int, bytes]]) -> bool:
+        """A socket may hear what other sockets of this machine have joined on other interfaces."""
+        indexes = [
+            struct.unpack_from("@i", data)[0]
+            for level, kind, data in about
+            if (level, kind) == (socket.IPPROTO_IP, _IP_PKTINFO)
+        ]
+        return all(index == self.origin.index for index in indexes)
 
 
 def _socket(origin: Origin) -> socket.socket:
@@ -120,7 +135,7 @@ def _listening(origin: Origin) -> socket.socket | None:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group)
         else:
             if sys.platform == "linux":
-                made.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
+                made.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
             made.bind((GROUP_IPV4, PORT))
             group = socket.inet_aton(GROUP_IPV4) + socket.inet_aton(origin.address)
             made.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)

@@ -1,0 +1,217 @@
+"""`resin scan`: the devices that announce themselves on the local network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands._device import DeviceOptions
+from commands._found_devices import HEADINGS, device_data, device_table, row, row_line
+from resin_toolkit.errors import DeviceNotFound, Interrupted, Notice
+from resin_toolkit.report import Report
+from resin_toolkit.screen import Screen
+from resin_toolkit.verb import report_of, single, takes
+
+if TYPE_CHECKING:
+    from resin_toolkit.discovery.found import Event, FoundDevice
+    from resin_toolkit.discovery.interfaces import Origin
+    from resin_toolkit.discovery.search import Search
+
+EXAMPLES = """\b
+Examples:
+  resin scan
+  resin scan --timeout 10
+  resin scan --watch
+  resin scan --json
+"""
+
+USUALLY_WRONG = (
+    "Usually it is a production image (those announce nothing), still starting, or on another network; or "
+    "the Wi-Fi keeps its clients apart, or a firewall or VPN holds back UDP port 5353. "
+    "An IP address works all the same: `resin wait ADDRESS`."
+)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The devices that were found; they have been shown already."""
+
+    devices: tuple[FoundDevice, ...]
+
+    def data(self) -> Mapping[str, object]:
+        return {"devices": [device_data(found) for found in self.devices]}
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        return ""
+
+
+@takes(DeviceOptions)
+def scan(
+    context: typer.Context,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, max=3600, help="Search at most so long.")
+    ] = 4.0,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until Ctrl-C, and show what comes and leaves.")
+    ] = False,
+    options: DeviceOptions = DeviceOptions(),
+) -> Scan:
+    """Show the devices on the local network as they are found, and what runs on them.
+
+    Found is who announces itself as a device: resinOS and balenaOS in development.
+    """
+    from resin_toolkit.discovery.search import Search
+    from resin_toolkit.probing import probe
+
+    report = report_of(context)
+    with Search(within=timeout, watch=watch, probe=probe, ssh_port=options.ssh_port) as search:
+        shown = _Shown(report, watch=watch)
+        shown.begin(search.searched)
+        for event in search.events():
+            shown.take(event)
+        found = shown.end()
+        if not found:
+            raise nothing_found(search, timeout)
+    for notice in (*_told_apart(found), *_problems(found), *_remember(found)):
+        report.warn(notice)
+    return Scan(tuple(found))
+
+
+app = single(scan, epilog=EXAMPLES)
+
+
+def nothing_found(search: Search, seconds: float) -> DeviceNotFound:
+    """The error that says where was searched, and what usually is wrong."""
+    where = interfaces_in_words(search.searched)
+    failures = search.failures.items()
+    failed = {f"{origin.interface}: {why}" for origin, why in failures if not origin.is_loopback}
+    if not where:
+        why = f" ({', '.join(sorted(failed))})" if failed else ""
+        return DeviceNotFound(
+            f"No device was found: there is no network to search on{why}.",
+            hint="Connect this machine to the network of the device.",
+        )
+    unsearched = f" No question went out on {', '.join(sorted(failed))}." if failed else ""
+    return DeviceNotFound(
+        f"No device announces itself on {where} within {seconds:g} s.{unsearched}", hint=USUALLY_WRONG
+    )
+
+
+def interfaces_in_words(searched: Sequence[Origin]) -> str:
+    """`eth0 (192.168.1.5), wlan0 (10.0.0.7)`; without loopback, where no device is."""
+    addresses: dict[str, list[str]] = {}
+    for origin in searched:
+        if not origin.is_loopback:
+            addresses.setdefault(origin.interface, []).append(origin.address)
+    return ", ".join(
+        f"{name} ({', '.join(a for a in found if ':' not in a) or found[0]})"
+        for name, found in addresses.items()
+    )
+
+
+class _Shown:
+    """The devices that are there, as the user sees them come."""
+
+    def __init__(self, report: Report, *, watch: bool) -> None:
+        self._report = report
+        self._watch = watch
+        self._live = report.live()
+        self._devices: dict[int, FoundDevice] = {}
+        self._complete: set[int] = set()
+        self._printed: dict[int, tuple[str, ...]] = {}
+        self._has_headings = False
+        self._where = ""
+
+    def begin(self, searched: Sequence[Origin]) -> None:
+        self._where = interfaces_in_words(searched)
+        self._rewrite()
+
+    def take(self, event: Event) -> None:
+        from resin_toolkit.discovery.found import News
+
+        found, number = event.found, event.found.number
+        self._devices[number] = found
+        if event.news is News.GONE:
+            del self._devices[number]
+        if event.news is not News.LEARNT:
+            self._report.event(event.news.value, device=device_data(found))
+        if event.news is News.FOUND and not self._live:
+            self._report.say(f"found: {found.device.name} at {next(iter(found.device.addresses), '')}")
+        if event.news is News.COMPLETED:
+            self._print(found)
+            self._complete.add(number)
+        if event.news is News.GONE and self._watch and not self._live:
+            self._report.line(row_line((found.device.name, "gone", *[""] * (len(HEADINGS) - 2))))
+        if self._watch:
+            self._report.if_interrupted = Interrupted("Interrupted.")
+            if self._report.settings.json:
+                self._report.if_interrupted.partial = Scan(tuple(self._devices.values()))
+        self._rewrite()
+
+    def end(self) -> list[FoundDevice]:
+        """All that are there, each shown with all that is known of it."""
+        for number, found in self._devices.items():
+            if number not in self._complete:
+                self._print(found)
+        self._complete = set(self._devices)
+        self._rewrite(whole=True)
+        return list(self._devices.values())
+
+    def _print(self, found: FoundDevice) -> None:
+        """A row of its own, where rows cannot be rewritten; each device once, and again as it changes."""
+        cells = row(found)
+        if self._live or (found.number in self._complete and cells == self._printed.get(found.number)):
+            return
+        if not self._has_headings:
+            self._report.line(row_line(HEADINGS))
+            self._has_headings = True
+        self._printed[found.number] = cells
+        self._report.line(row_line(cells))
+
+    def _rewrite(self, *, whole: bool = False) -> None:
+        if not self._live:
+            return
+        rows = [row(found, complete=number in self._complete) for number, found in self._devices.items()]
+        searching = f"Searching on {self._where or 'no network'} ..."
+        self._live.show(device_table(rows) if rows else "" if whole else searching, whole=whole)
+
+
+def _told_apart(found: Sequence[FoundDevice]) -> list[Notice]:
+    """A remark on each name that several devices have."""
+    hosts: dict[str, list[FoundDevice]] = {}
+    for each in found:
+        hosts.setdefault(each.device.host, []).append(each)
+    return [
+        Notice(
+            "same-name",
+            f"{len(same)} devices are called {host.removesuffix('.local')}: name them by their address, "
+            + " or ".join(f"{next(iter(each.device.addresses), '')} ({each.interfaces[0]})" for each in same)
+            + ".",
+        )
+        for host, same in hosts.items()
+        if len(same) > 1
+    ]
+
+
+def _problems(found: Sequence[FoundDevice]) -> list[Notice]:
+    return [Notice("device-problem", problem) for each in found for problem in each.facts.problems]
+
+
+def _remember(found: Sequence[FoundDevice]) -> list[Notice]:
+    from resin_toolkit.remembered import remember
+
+    hosts = [each.device.host for each in found]
+    return [
+        notice
+        for each in found
+        if hosts.count(each.device.host) == 1 and each.facts.identity
+        for notice in remember(
+            each.device.host,
+            each.device.addresses,
+            engine_id=each.facts.engine_id or None,
+            host_key=each.facts.host_key,
+        )
+    ]

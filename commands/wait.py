@@ -1,0 +1,130 @@
+"""`resin wait`: returns when a device is there, for scripts after a flash or a reboot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from commands._device import DeviceOptions, RequiredDeviceWord
+from commands._found_devices import engine_in_words, facts_data
+from resin_toolkit.address import Address, parse_address
+from resin_toolkit.device import Device
+from resin_toolkit.errors import DeviceNotFound, ResinError, Unreachable
+from resin_toolkit.probing import DeviceFacts
+from resin_toolkit.report import Report
+from resin_toolkit.screen import Screen
+from resin_toolkit.verb import report_of, single, takes
+
+EXAMPLES = """\b
+Examples:
+  resin wait kitchen
+  resin wait 192.168.1.7 --timeout 300
+"""
+_PAUSE = 1.0
+"""Seconds between two looks."""
+_REMARKED_EVERY = 10.0
+
+
+@dataclass(frozen=True)
+class Waited:
+    """The device that is there, and after how many seconds."""
+
+    device: Device
+    facts: DeviceFacts
+    seconds: float
+
+    def data(self) -> Mapping[str, object]:
+        return {
+            "host": self.device.host,
+            "addresses": list(self.device.addresses),
+            "ssh_port": self.device.ssh_port,
+            "seconds": round(self.seconds, 3),
+            **facts_data(self.facts),
+        }
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        facts = self.facts
+        engine = engine_in_words(facts)
+        known = (
+            f"{facts.os_name} {facts.os_version}".strip(),
+            facts.device_type,
+            facts.variant.value if facts.variant else "",
+            f"SSH ({facts.ssh}) on {self.device.ssh_port}" if facts.ssh else "",
+            f"engine {engine}" if engine else "",
+        )
+        at = next(iter(self.device.addresses), self.device.host)
+        return f"{self.device.name} is there, at {at}: {', '.join(word for word in known if word)}"
+
+
+@takes(DeviceOptions)
+def wait(
+    context: typer.Context,
+    device: RequiredDeviceWord,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Wait at most so long.")
+    ] = 120.0,
+    options: DeviceOptions = DeviceOptions(),
+) -> Waited:
+    """Wait until the SSH server or the engine of a device answers."""
+    return _waited(report_of(context), parse_address(device), options, timeout)
+
+
+app = single(wait, epilog=EXAMPLES)
+
+
+def _waited(report: Report, address: Address, options: DeviceOptions, timeout: float) -> Waited:
+    from resin_toolkit.remembered import remember
+
+    started = time.monotonic()
+    remarked = started
+    while True:
+        left = started + timeout - time.monotonic()
+        try:
+            device, facts = _look(address, options, max(0.1, min(2.5, left)))
+        except (DeviceNotFound, Unreachable) as error:
+            cause: ResinError = error
+        else:
+            if facts.identity:
+                remembered = remember(
+                    device.host,
+                    device.addresses,
+                    engine_id=facts.engine_id or None,
+                    host_key=facts.host_key,
+                )
+                report.warn(*remembered)
+            return Waited(device, facts, time.monotonic() - started)
+        now = time.monotonic()
+        if now + _PAUSE >= started + timeout:
+            raise Unreachable(
+                f"{address.host} was not there within {timeout:g} s: {cause.message}",
+                hint=cause.hint,
+                cause=str(cause.facts.get("cause", "not-found")),
+            ) from cause
+        if remarked == started or now - remarked >= _REMARKED_EVERY:
+            remarked = now
+            report.say(f"{now - started:.0f} s: {cause.message}")
+        time.sleep(_PAUSE)
+
+
+def _look(address: Address, options: DeviceOptions, within: float) -> tuple[Device, DeviceFacts]:
+    """What is there now. Raises DeviceNotFound and Unreachable."""
+    from resin_toolkit.connecting import connect_any, places
+    from resin_toolkit.probing import probe
+    from resin_toolkit.resolving import locate
+
+    device = locate(address, ssh_port=options.ssh_port, within=within)
+    ports = (device.ssh_port, *device.engine_ports)
+    connection, _ = connect_any(device.host, places(device.addresses, ports), within=within)
+    connection.close()
+    facts = probe(device)
+    if not facts.answers:
+        raise Unreachable(
+            f"{device.host} takes connections, but neither SSH nor an engine answers there.",
+            hint="It may still be starting.",
+            cause="no-answer",
+        )
+    return device, facts
