@@ -22,7 +22,14 @@ def algorithms_of(key_type: str) -> tuple[str, ...]:
     return _OF_RSA if key_type == "ssh-rsa" else (key_type,) if key_type else ()
 
 
-def negotiate(host: str, place: str, connection: Any, key_types: Sequence[str], within: float) -> Transport:
+def negotiate(
+    host: str,
+    place: str,
+    connection: Any,
+    key_types: Sequence[str],
+    within: float,
+    rekey_bytes: int | None = None,
+) -> Transport:
     """A connection with keys, on one that our greeting was sent on. Raises Unreachable."""
     slim.load()
     from paramiko.ssh_exception import IncompatiblePeer, SSHException
@@ -30,7 +37,7 @@ def negotiate(host: str, place: str, connection: Any, key_types: Sequence[str], 
     from resin_toolkit.shell.transport import Transport
 
     theirs = read_greeting(connection, host, place)
-    transport = Transport(connection, OURS, theirs, key_types=key_types)
+    transport = Transport(connection, OURS, theirs, key_types=key_types, rekey_bytes=rekey_bytes)
     try:
         transport.negotiate(within)
     except IncompatiblePeer as error:

@@ -34,6 +34,8 @@ class HostConfig:
     """Whether of the agent's keys only those of the identity files may be shown."""
     jumps: tuple[str, ...] = ()
     """ProxyJump: `[USER@]HOST[:PORT]` each, the nearest one first."""
+    rekey_bytes: int | None = None
+    """RekeyLimit: after so many bytes new keys are agreed on."""
 
 
 def folder() -> Path:
@@ -130,8 +132,17 @@ def _as_host(alias: str, found: SSHConfigDict) -> HostConfig:
         user=found.get("user"),
         port=found.as_int("port") if "port" in found else None,
         identity_files=tuple(Path(os.path.expanduser(name)) for name in found.get("identityfile", ())),  # noqa: PTH111
+        rekey_bytes=_bytes(found.get("rekeylimit", "")),
         identities_only=found.get("identitiesonly", "no").lower() == "yes",
         jumps=()
         if jumps.lower() == "none"
         else tuple(word.strip() for word in jumps.split(",") if word.strip()),
+    )
+
+
+def _bytes(limit: str) -> int | None:
+    """`1G`, perhaps with a time behind it; None for `default`."""
+    match = re.match(r"(\d+)([KMG]?)\b", limit, re.IGNORECASE)
+    return (
+        int(match[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[match[2].lower()] if match else None
     )

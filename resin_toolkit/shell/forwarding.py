@@ -71,6 +71,7 @@ class _Serving:
         self._threads: list[threading.Thread] = []
         self._open: set[socket.socket | Stream] = set()
         self._lock = threading.Lock()
+        self._closed = False
 
     def start(self, listener: socket.socket, forward: Forward) -> None:
         self._thread(self._accept, listener, forward)
@@ -78,6 +79,7 @@ class _Serving:
     def close(self) -> None:
         self._end.close()
         with self._lock:
+            self._closed = True
             for end in self._open:
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
@@ -92,9 +94,9 @@ class _Serving:
     def _thread(self, target: Callable[..., object], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments)
         with self._lock:
-            self._threads = [other for other in self._threads if other.is_alive() or other.ident is None]
+            self._threads = [other for other in self._threads if other.is_alive()]
             self._threads.append(thread)
-        thread.start()
+            thread.start()
 
     def _accept(self, listener: socket.socket, forward: Forward) -> None:
         with selectors.DefaultSelector() as selector:
@@ -114,6 +116,10 @@ class _Serving:
             return
         with self._lock:
             self._open |= {near, far}
+            ends = () if not self._closed else (near, far)
+        for end in ends:  # What was made while all was being closed.
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
         back = threading.Thread(target=_pump, args=(far, near))
         back.start()
         _pump(near, far)

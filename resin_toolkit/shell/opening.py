@@ -50,7 +50,7 @@ def connect(
         else:
             connection, place = _directly(device, within)
         opened.callback(connection.close)
-        transport, key = _negotiated(device, connection, place)
+        transport, key = _negotiated(device, connection, place, config.rekey_bytes)
         opened.callback(transport.close)
         check_key(device, key, tell)
         _log_in(transport, device, config, ask)
@@ -73,13 +73,14 @@ def _directly(device: Device, within: float) -> tuple[socket.socket, str]:
     return connection, str(place)
 
 
-def _negotiated(device: Device, connection: Any, place: str) -> tuple[Transport, HostKey]:
+def _negotiated(
+    device: Device, connection: Any, place: str, rekey_bytes: int | None
+) -> tuple[Transport, HostKey]:
     from resin_toolkit.shell.agreement import algorithms_of, negotiate
 
     pinned = pinned_key(device)
-    transport = negotiate(
-        device.host, place, connection, algorithms_of(pinned.type if pinned else ""), _AGREEING
-    )
+    types = algorithms_of(pinned.type if pinned else "")
+    transport = negotiate(device.host, place, connection, types, _AGREEING, rekey_bytes)
     shown = transport.get_remote_server_key()
     return transport, HostKey.of(shown.get_name(), shown.asbytes())
 
