@@ -126,6 +126,7 @@ def test_there_are_no_circles() -> None:
         ({"zstandard"}, "image_tools.source"),
         ({"xxhash"}, "image_tools.flash"),
         ({"docker", "requests", "urllib3"}, "resin_toolkit.engine"),
+        ({"paramiko", "cryptography"}, "resin_toolkit.shell"),
     ],
 )
 def test_a_library_belongs_to_one_place(libraries: set[str], room: str) -> None:
@@ -138,6 +139,20 @@ def test_heavy_libraries_are_loaded_where_they_are_used() -> None:
     heavy = {"psutil", "pyudev", "tqdm", "zstandard", "xxhash", "rich"}
     for module in sources():
         assert not {room_of(name) for name in imports(module, at_import_time=True)} & heavy, module
+
+
+def test_paramiko_is_loaded_by_a_connection_and_not_before() -> None:
+    """Modules of the shell may import it at once where they are themselves imported late."""
+    reached = {m for m in sources() if not m.startswith("resin_toolkit.shell.")} | {"resin_toolkit.shell"}
+    waiting = list(reached)
+    while waiting:
+        for name in imports(waiting.pop(), at_import_time=True) & sources().keys() - reached:
+            reached.add(name)
+            waiting.append(name)
+    assert "resin_toolkit.shell.opening" in reached
+    for module in reached:
+        early = {room_of(name) for name in imports(module, at_import_time=True)}
+        assert not early & {"paramiko", "cryptography"}, module
 
 
 def test_only_the_command_line_knows_its_framework() -> None:
