@@ -125,6 +125,7 @@ def test_there_are_no_circles() -> None:
         ({"getpass"}, "resin_toolkit.report"),
         ({"zstandard"}, "image_tools.source"),
         ({"xxhash"}, "image_tools.flash"),
+        ({"zeroconf", "ifaddr"}, "resin_toolkit.discovery"),
         ({"docker", "requests", "urllib3"}, "resin_toolkit.engine"),
         ({"paramiko", "cryptography"}, "resin_toolkit.shell"),
     ],
@@ -136,7 +137,7 @@ def test_a_library_belongs_to_one_place(libraries: set[str], room: str) -> None:
 
 
 def test_heavy_libraries_are_loaded_where_they_are_used() -> None:
-    heavy = {"psutil", "pyudev", "tqdm", "zstandard", "xxhash", "rich"}
+    heavy = {"psutil", "pyudev", "tqdm", "zstandard", "xxhash", "rich", "zeroconf", "ifaddr"}
     for module in sources():
         assert not {room_of(name) for name in imports(module, at_import_time=True)} & heavy, module
 
