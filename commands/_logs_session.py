@@ -6,12 +6,14 @@ import re
 import select
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from resin_toolkit.device import Device
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.errors import BadValue, EngineFailed, Interrupted, Notice, ResinError, Usage
-from resin_toolkit.logs.following import Logs, Telling, Wanted
+from resin_toolkit.logs.following import Logs, Telling, Wanted, write_merged
+from resin_toolkit.logs.journal import SERVICE, Journal
 from resin_toolkit.logs.link import Link
 from resin_toolkit.logs.outlet import Outlet
 from resin_toolkit.logs.stamps import (
@@ -22,6 +24,7 @@ from resin_toolkit.logs.stamps import (
     nanoseconds,
     stamp_of_nanoseconds,
 )
+from resin_toolkit.logs.system import SystemLog
 from resin_toolkit.logs.view import Labels, Shown, View, event
 from resin_toolkit.report import Report
 from resin_toolkit.screen import discard, screen
@@ -29,6 +32,7 @@ from resin_toolkit.screen import discard, screen
 if TYPE_CHECKING:
     from commands.logs import LogOptions
     from resin_toolkit.logs.reading import ContainerLog
+    from resin_toolkit.shell import Shell
 
 _PATIENCE = 30.0
 """Seconds for which a device that is lost is waited for where nothing is followed."""
@@ -40,25 +44,37 @@ def run(report: Report, device: Device, options: LogOptions) -> tuple[int, tuple
     report.if_interrupted = Interrupted("Stopped.")
     outlet = Outlet(report.raw, _descriptor())
     telling = _Told(report, outlet)
-    link = Link(
-        device,
-        _Connecting(report),
-        lost=telling.lost,
-        back=telling.back,
-        patience=None if options.follow else _PATIENCE,
-    )
+    patience = None if options.follow else _PATIENCE
+    connecting = _Connecting(report)
+    link: Link | None = None
     logs: Logs | None = None
+    system: SystemLog | None = None
     try:
-        view, wanted, seconds = _meant(report, options, pattern, link)
-        logs = Logs(link, wanted, view, Labels(), outlet, telling)
-        logs.choose()
-        logs.show()
+        if options.services or not options.system:
+            link = Link(device, connecting, lost=telling.lost, back=telling.back, patience=patience)
+        clock = link.engine()[0].time if link else lambda: _clock(connecting, device)
+        view, wanted, seconds = _meant(report, options, pattern, clock)
+        labels = Labels()
+        if link is not None:
+            logs = Logs(link, wanted, view, labels, outlet, telling)
+            logs.choose()
+        if options.system:
+            system = SystemLog(Journal(device, connecting.shell, telling.journal_gone), wanted, outlet)
+            system.begin(view, labels, telling.lost, telling.back, patience)
+        present = [system.present()] if system else []
+        if logs is not None:
+            logs.show(present)
+        else:
+            write_merged(outlet, present)
         if options.follow and (seconds is None or seconds > 0):
             deadline = None if seconds is None else time.monotonic() + seconds
-            logs.follow()
+            for source in (logs, system):
+                if source is not None:
+                    source.follow()
             outlet.run(deadline)
         else:
-            logs.show_ends()
+            if logs is not None:
+                logs.show_ends()
             outlet.finish()
             outlet.run()
     except KeyboardInterrupt:
@@ -66,10 +82,18 @@ def run(report: Report, device: Device, options: LogOptions) -> tuple[int, tuple
         raise
     finally:
         outlet.close()
-        link.close()
-        if logs is not None:
-            logs.stop()
-    return outlet.lines, tuple(container.name for container in logs.containers)
+        if link is not None:
+            link.close()
+        for source in (logs, system):
+            if source is not None:
+                source.stop()
+    return outlet.lines, tuple(container.name for container in logs.containers) if logs else ()
+
+
+def _clock(connecting: _Connecting, device: Device) -> str:
+    """The device's clock by its shell, RFC 3339; empty where it does not say."""
+    with connecting.shell(device) as shell:
+        return shell.run("date -u +%Y-%m-%dT%H:%M:%SZ").out.decode(errors="replace").strip()
 
 
 class _Connecting:
@@ -84,6 +108,13 @@ class _Connecting:
 
         ask = self._ask if self._report.interactive else None
         return connect(device, ask=ask, warn=self._report.warn, tell=self._report.say)
+
+    def shell(self, device: Device) -> Shell:
+        """The device's shell."""
+        from resin_toolkit.shell import connect
+
+        ask = self._ask if self._report.interactive else None
+        return connect(device, ask=ask, tell=self._report.say)
 
     def _ask(self, question: str) -> str:
         if question not in self._answers:
@@ -105,7 +136,12 @@ class _Told(Telling):
         self._say("back", f"Connected again after {seconds:.1f} s.", seconds=round(seconds, 3))
 
     def gone(self, log: ContainerLog, before: bytes, first: bytes) -> None:
-        service = log.container.service
+        self._lost_lines(log.container.service, before, first)
+
+    def journal_gone(self, before: bytes, first: bytes) -> None:
+        self._lost_lines(SERVICE, before, first)
+
+    def _lost_lines(self, service: str, before: bytes, first: bytes) -> None:
         text = (
             f"{service}: lines before {clock_of(first)} are gone: the device no longer has what followed "
             f"{clock_of(before)}."
@@ -129,13 +165,12 @@ class _Told(Telling):
 
 
 def _meant(
-    report: Report, options: LogOptions, pattern: re.Pattern[str] | None, link: Link
+    report: Report, options: LogOptions, pattern: re.Pattern[str] | None, clock: Callable[[], str]
 ) -> tuple[View, Wanted, float | None]:
     """How it is shown, what is asked of the engine, and in how many seconds it ends."""
-    engine, _ = link.engine()
     now = 0
     if options.since or options.until:
-        said = engine.time()
+        said = clock()
         now = nanoseconds(said) if said else time.time_ns()
     since = moment(options.since, now) if options.since else None
     until = moment(options.until, now) if options.until else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
@@ -18,6 +18,8 @@ from resin_toolkit.logs.reading import ContainerLog, Pieces
 from resin_toolkit.logs.view import Labels, Renderer, View
 from resin_toolkit.logs.workers import Workers
 
+Timed = Iterator[tuple[Line, Renderer]]
+"""Lines, each with what shows it."""
 _BATCH = 512
 _PAUSE = 0.2
 
@@ -94,16 +96,14 @@ class Logs:
         for container in sorted(chosen, key=lambda c: (c.service, c.created)):
             self._add(container)
 
-    def show(self) -> None:
-        """Write what there is now, in the order of time; from the thread that runs the outlet."""
+    def show(self, others: Sequence[Timed] = ()) -> None:
+        """Write what there is now, and in `others`, in the order of time; from the thread of the outlet."""
         followed = list(self._logs.values())
-        if len(followed) == 1:
+        if len(followed) == 1 and not others:
             for pieces in self._present(followed[0].log):
                 self._outlet.write(followed[0].renderer.pieces(pieces))
         else:
-            sources = [self._timed(each) for each in followed]
-            for renderer, lines in _runs(heapq.merge(*sources, key=lambda entry: entry[0].stamp)):
-                self._outlet.write(renderer.lines(lines))
+            write_merged(self._outlet, [*(self._timed(each) for each in followed), *others])
 
     def show_ends(self) -> None:
         """Write the lines that have no end: of those no more will come."""
@@ -115,10 +115,6 @@ class Logs:
         for identity in list(self._logs):
             self._begin(identity)
         self._workers.start("events of the engine", self._watch)
-
-    def start(self, name: str, work: Callable[[], object]) -> None:
-        """Another thread that ends with these, and whose failure is theirs."""
-        self._workers.start(name, work)
 
     def stop(self) -> None:
         """End all threads; the link and the outlet have to be closed before."""
@@ -159,7 +155,7 @@ class Logs:
             except Unreachable as error:
                 self._link.again(number, error)
 
-    def _timed(self, followed: _Followed) -> Iterator[tuple[Line, Renderer]]:
+    def _timed(self, followed: _Followed) -> Timed:
         renderer = followed.renderer
         for pieces in self._present(followed.log):
             for line in renderer.made(pieces):
@@ -255,6 +251,12 @@ class Logs:
                 return question(engine)
             except Unreachable as error:
                 self._link.again(number, error)
+
+
+def write_merged(outlet: Outlet, sources: Sequence[Timed]) -> None:
+    """Write the lines of all sources in the order of time, each source's in its own order."""
+    for renderer, lines in _runs(heapq.merge(*sources, key=lambda entry: entry[0].stamp)):
+        outlet.write(renderer.lines(lines))
 
 
 def _runs(entries: Iterable[tuple[Line, Renderer]]) -> Iterator[tuple[Renderer, list[Line]]]:
