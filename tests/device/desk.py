@@ -22,6 +22,7 @@ PATIENCE = 30.0
 """Seconds after which what should have come about is taken for broken."""
 _NEW_NETWORK = 0x40000000
 _NOT_INHERITED = re.compile(r"RESIN|^(DOCKER|SSH|XDG|BALENA)_|_proxy$", re.IGNORECASE)
+_HOLDER = 'cat; rm -rf "$1"'
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -90,7 +91,7 @@ class Desk:
 @contextmanager
 def desk() -> Iterator[Desk]:
     """A desk in a network namespace of its own, which goes when the block ends, or this process dies."""
-    with held(["unshare", "--net", "--", "cat"]) as holder, _home() as home:
+    with _home() as home, held(["unshare", "--net", "--", "sh", "-c", _HOLDER, "sh", home]) as holder:
         namespace = Path(f"/proc/{holder.pid}/ns/net")
         wait_for(lambda: is_elsewhere(namespace), "a network namespace")
         made = Desk(namespace, home)

@@ -1,13 +1,14 @@
-"""The power supply of a stand-in device:  python power.py FOLDER
+"""The power supply of a stand-in device:  python -m device.power FOLDER
 
-Reads its stdin: `1` switches the device on, `0` cuts its power, the end switches off for good. A device whose
-first process ends with 0 has rebooted: it comes up again after a moment.
+Reads its stdin: `1` switches the device on, `0` cuts its power, the end switches off for good and removes
+FOLDER. A device whose first process ends with 0 has rebooted: it comes up again after a moment.
 """
 
 from __future__ import annotations
 
 import os
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -39,6 +40,8 @@ def main(folder: Path) -> None:
         if word == b"1":
             is_wanted = True
         if word == b"":
+            # Whoever has made it may have been killed, and remove nothing any more.
+            shutil.rmtree(folder)
             return
 
 

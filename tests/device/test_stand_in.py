@@ -313,6 +313,27 @@ def test_two_desks_do_not_meet_and_nothing_is_left() -> None:
         assert not [folder for folder in folders if folder.name in Path("/proc/self/mountinfo").read_text()]
 
 
+def test_nothing_is_left_of_a_run_that_is_killed() -> None:
+    script = (
+        "from device.stand_in import desk, stand_in\n"
+        "with desk() as table, stand_in(table, engine=False) as made:\n"
+        "    print(table.home, made.folder, flush=True)\n"
+        "    input()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as made:
+        assert made.stdout is not None
+        home, folder = map(Path, made.stdout.readline().split())
+        assert home.is_dir()
+        assert folder.is_dir()
+        made.kill()
+    wait_for(lambda: not home.exists() and not folder.exists(), "the end of the device")
+    wait_for(lambda: folder.name not in run(["ps", "-e", "-o", "args"]), "the end of its processes")
+
+
 def test_one_for_a_person(table: Desk) -> None:
     """On the network that `up` is started on: here it is the desk's, so that it meets nobody else's."""
     words = (sys.executable, Path(__file__).with_name("up"), "--name", "pantry", "--port", "2375")
