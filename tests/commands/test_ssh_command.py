@@ -25,6 +25,8 @@ def table() -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def kitchen(table: Desk) -> Iterator[StandIn]:
     with stand_in(table, "kitchen", engine_port=None) as device:
+        # That its key is new has been said.
+        raw(device, "--", "true")
         yield device
 
 
@@ -221,3 +223,30 @@ def test_a_device_without_a_reset_says_so(table: Desk) -> None:
         assert done.code == 1
         assert "nothing was changed" in done.err
         assert "remove_me_to_reset" in names(loft.folder / "state")
+
+
+def test_a_shell_and_a_command_in_a_container(kitchen: StandIn) -> None:
+    kitchen.start("web", "while sleep 1; do :; done")
+    done = raw(kitchen, "--service", "web", "--", "cat; echo err >&2; exit 6", stdin=b"in\0\xff")
+    assert (done.returncode, done.stdout, done.stderr) == (6, b"in\0\xff", b"err\n"), done
+    shell = kitchen.desk.terminal("ssh", kitchen.address, "--service", "web")
+    shell.type("echo in''side; tty\r")
+    shell.until("inside")
+    shell.type("exit 4\r")
+    assert shell.end() == 4
+    missing = raw(kitchen, "--service", "nothing", "--", "true")
+    assert missing.returncode == 3
+    assert b"web" in missing.stderr
+
+
+def test_a_port_is_led_there_until_interrupted(kitchen: StandIn) -> None:
+    words = [*kitchen.desk.prefix, str(PROGRAM), "ssh", kitchen.address, "-L", "2299:localhost:22222"]
+    with subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=kitchen.desk.environment
+    ) as running:
+        assert running.stderr is not None
+        assert b"leads to localhost:22222" in running.stderr.readline()
+        said = kitchen.desk.run("sh", "-c", "sleep 1 | nc 127.0.0.1 2299 | head -1")
+        assert said.startswith("SSH-2.0-")
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 130
