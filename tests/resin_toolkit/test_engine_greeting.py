@@ -105,6 +105,11 @@ def test_what_is_no_engine(kind: str) -> None:
     assert cause(NO_ENGINES[kind]) == "not-an-engine"
 
 
+@pytest.mark.parametrize("kind", ["a body without an end", "a head without an end", "junk"])
+def test_what_has_no_end_is_not_waited_for(kind: str) -> None:
+    assert cause(NO_ENGINES[kind], within=60.0) == "not-an-engine"
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -213,3 +218,19 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
     with serving(serve) as place, connect(device(place.port)) as engine:
         assert [engine.time() for _ in range(3)] == ["now"] * 3
     assert len(connections) == 3
+
+
+def test_a_connection_that_ends_as_it_is_used_again_is_opened_anew() -> None:
+    """An engine may close it in the very moment in which the next request comes."""
+    connections = []
+
+    def serve(connection: socket.socket, over: threading.Event) -> None:  # noqa: ARG001
+        connections.append(connection)
+        for answer in (version("1.41", "1.12"), http(b'{"SystemTime": "now"}'))[len(connections) - 1 :]:
+            connection.recv(65536)
+            connection.sendall(answer)
+        connection.recv(65536)
+
+    with serving(serve) as place, connect(device(place.port)) as engine:
+        assert engine.time() == "now"
+    assert len(connections) == 2
