@@ -32,7 +32,7 @@ Gone = Callable[[bytes, bytes], object]
 
 @dataclass(frozen=True)
 class Span:
-    """What is asked of the journal: times in seconds since 1970, empty for any; how many entries, or `all`."""
+    """What is asked of the journal: times in seconds since 1970, empty for any; entries, or `all`."""
 
     tail: str = "all"
     since: str = ""

@@ -3,7 +3,8 @@
     sudo python tests/benchmarks/logs_soak.py [--times N] [--down SECONDS] [--rate LINES] [BREAK...]
 
 Breaks: sockets, engine, link, address, clock (all by default), each `--times` times (10), the link for
-`--down` seconds (90). The device is the stand-in of tests/device. Ends with 1 where a number is missing or double.
+`--down` seconds (90). The device is the stand-in of tests/device.
+Ends with 1 where a number is missing or double.
 """
 
 from __future__ import annotations
