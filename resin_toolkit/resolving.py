@@ -24,7 +24,7 @@ _MDNS_FIRST = 0.8
 """Seconds for which a bare word is asked for as NAME.local before an answer of DNS counts."""
 
 
-def locate(address: Address, *, ssh_port: int | None = None, within: float = 2.5) -> Device:
+def locate(address: Address, *, ssh_port: int | None = None, within: float = 2.3) -> Device:
     """The device that `address` names, with its IP addresses; nothing is connected to but to know it again.
 
     `ssh_port` is the port asked for by an option, which counts more than the word's. Raises DeviceNotFound,

@@ -1,0 +1,184 @@
+"""`resin scan` and `resin wait`, on devices of the desk and beside neighbours that are none."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from device.stand_in import Desk, StandIn, desk, stand_in
+from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, ServiceInfo, Zeroconf
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[Desk]:
+    with desk() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def kitchen(table: Desk) -> Iterator[StandIn]:
+    with stand_in(table, "kitchen") as device:
+        device.start("web", "sleep 1000")
+        yield device
+
+
+@contextmanager
+def neighbour(table: Desk, instance: str, kind: str, host: str, port: int = 22222) -> Iterator[None]:
+    """Somebody on the desk's own machine who announces a service."""
+    with table.entered():
+        announcer = Zeroconf(interfaces=[table.address])
+        info = ServiceInfo(
+            kind,
+            f"{instance}.{kind if '_sub' not in kind else '_ssh._tcp.local.'}",
+            port=port,
+            addresses=[socket.inet_aton(table.address)],
+            server=f"{host}.local.",
+        )
+        announcer.register_service(info, cooperating_responders=True, strict=False)
+    try:
+        yield
+    finally:
+        announcer.close()
+
+
+@contextmanager
+def shouting(table: Desk, name: str) -> Iterator[None]:
+    """Somebody who announces a device of any name, again and again."""
+    instance = f"{name}._ssh._tcp.local."
+    message = DNSOutgoing(0x8400)
+    message.add_answer_at_time(DNSPointer("_resin-device._sub._ssh._tcp.local.", 12, 1, 120, instance), 0)
+    message.add_answer_at_time(DNSService(instance, 33, 1, 120, 0, 0, 1, "evil.local."), 0)
+    message.add_answer_at_time(DNSAddress("evil.local.", 1, 1, 120, socket.inet_aton(table.address)), 0)
+    [data] = message.packets()
+    quiet = threading.Event()
+    with table.entered():
+        speaker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        speaker.setsockopt(socket.SOL_SOCKET, option, 1)
+    speaker.bind((table.address, 5353))
+    speaker.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(table.address))
+
+    def shout() -> None:
+        while not quiet.wait(0.1):
+            speaker.sendto(data, ("224.0.0.251", 5353))
+
+    thread = threading.Thread(target=shout)
+    thread.start()
+    try:
+        yield
+    finally:
+        quiet.set()
+        thread.join()
+        speaker.close()
+
+
+def events(out: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in out.splitlines() if '"event"' in line]
+
+
+def test_nothing_found_says_where_and_why() -> None:
+    with desk() as empty:
+        run = empty.resin("scan", "--timeout", "1")
+    assert run.code == 3
+    assert empty.address in run.err
+    assert "production" in run.err
+    assert "5353" in run.err
+
+
+def test_a_device_is_found_and_completed(kitchen: StandIn) -> None:
+    run = kitchen.desk.resin("scan", "--json")
+    assert run.code == 0
+    news = [(event["event"], event["device"]["name"]) for event in events(run.out)]  # type: ignore[index]
+    assert news[0] == ("found", "kitchen")
+    assert ("completed", "kitchen") in news
+    [device] = json.loads(run.out.splitlines()[-1])["data"]["devices"]
+    assert device["host"] == "kitchen.local"
+    assert device["addresses"][0] == kitchen.address
+    assert len(device["interfaces"]) == 1
+    assert device["os"] == {"name": "Resin OS", "version": "2.0.0+rev1"}
+    assert device["variant"] == "development"
+    assert device["engine"]["port"] == 2377
+    assert [container["service"] for container in device["containers"]] == ["web"]
+    assert device["host_key"].startswith("SHA256:")
+
+
+def test_off_a_terminal_each_device_is_one_row(kitchen: StandIn) -> None:
+    run = kitchen.desk.resin("scan")
+    heading, row = run.out.splitlines()
+    assert heading.startswith("DEVICE")
+    assert row.split()[:2] == ["kitchen", kitchen.address]
+    assert "development" in row
+
+
+def test_on_a_terminal_the_table_is_written_in_its_place(kitchen: StandIn) -> None:
+    terminal = kitchen.desk.terminal("scan")
+    terminal.until("kitchen")
+    assert terminal.end() == 0
+    assert "\x1b[J" in terminal.screen
+    assert terminal.plain.count("1: web") >= 1
+
+
+def test_a_watch_shows_who_leaves_and_comes_back(kitchen: StandIn) -> None:
+    terminal = kitchen.desk.terminal("scan", "--watch")
+    terminal.until("kitchen")
+    kitchen.stop_mdns()
+    terminal.until("Searching on")
+    kitchen.start_mdns()
+    terminal.until("kitchen")
+    terminal.interrupt()
+    assert terminal.end() == 130
+
+
+def test_a_neighbour_that_is_no_device_is_not_touched(kitchen: StandIn) -> None:
+    with kitchen.desk.entered(), socket.create_server((kitchen.desk.address, 0)) as server:
+        server.settimeout(0)
+        with neighbour(kitchen.desk, "server", "_ssh._tcp.local.", "server", server.getsockname()[1]):
+            run = kitchen.desk.resin("scan")
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert "server" not in run.out
+
+
+def test_a_name_that_plays_with_the_terminal_does_not(kitchen: StandIn) -> None:
+    with shouting(kitchen.desk, "evil\x1b[2J\nrow"):
+        run = kitchen.desk.resin("scan")
+    assert "evil\ufffd[2J\ufffdrow" in run.out
+    assert "\x1b" not in run.out + run.err
+    assert len(run.out.splitlines()) == 3
+
+
+def test_wait_returns_once_the_device_is_there(kitchen: StandIn) -> None:
+    run = kitchen.desk.resin("wait", "kitchen", "--json")
+    assert run.data["host"] == "kitchen.local"
+    assert run.data["os"]["name"] == "Resin OS"
+    kitchen.reboot(off_for=2.0)
+    run = kitchen.desk.resin("wait", "kitchen", "--timeout", "60")
+    assert run.code == 0
+    assert "is there" in run.out
+
+
+def test_wait_ends_with_the_last_cause(kitchen: StandIn) -> None:
+    for word, said in (("nosuch", "nosuch.local"), ("10.91.255.254", "10.91.255.254")):
+        started = time.monotonic()
+        run = kitchen.desk.resin("wait", word, "--timeout", "2")
+        assert run.code == 6
+        assert said in run.err
+        assert time.monotonic() - started < 10
+
+
+def test_the_one_device_on_the_network_need_not_be_named(kitchen: StandIn) -> None:
+    assert kitchen.desk.resin("ps").code == 0
+    with stand_in(kitchen.desk, "kitchen"):
+        run = kitchen.desk.resin("ps")
+        assert run.code == 2
+        assert "kitchen-2" in run.err
+        both = kitchen.desk.resin("scan", "--json")
+        assert len(json.loads(both.out.splitlines()[-1])["data"]["devices"]) == 2
