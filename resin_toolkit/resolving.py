@@ -1,8 +1,8 @@
 """From what a DEVICE word says to where the device is.
 
-A bare word is, in this order: a name that this machine's hosts file has, NAME.local by multicast DNS, a
-name of DNS. A `.local` name is always asked for by our own multicast question, so that it is found on every
-operating system, whatever its resolver thinks of such names.
+A bare word is, in this order: an alias of ~/.ssh/config, a name that this machine's hosts file has,
+NAME.local by multicast DNS, a name of DNS. A `.local` name is always asked for by our own multicast question,
+so that it is found on every operating system, whatever its resolver thinks of such names.
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from resin_toolkit.address import Address
+from resin_toolkit.address import Address, is_ip
 from resin_toolkit.device import ENGINE_PORTS, SSH_PORT, USER, Device
 from resin_toolkit.errors import DeviceNotFound
+from resin_toolkit.remembered import recall, remembered_hosts
+from resin_toolkit.shell.config import host_of
 
 _LOCAL = ".local"
+_LIVE = 0.2
+"""Seconds that the network has to answer before it is looked where the device was."""
 _MDNS_FIRST = 0.8
 """Seconds for which a bare word is asked for as NAME.local before an answer of DNS counts."""
 
@@ -28,49 +33,69 @@ def locate(address: Address, *, ssh_port: int | None = None, within: float = 2.3
     """The device that `address` names, with its IP addresses; nothing is connected to but to know it again.
 
     `ssh_port` is the port asked for by an option, which counts more than the word's. Raises DeviceNotFound,
-    within so many seconds.
+    within so many seconds, and ConfigInvalid. A host of ~/.ssh/config that is reached by way of another has
+    no addresses.
     """
-    host, addresses = _host_and_addresses(address, time.monotonic() + within)
-    return Device(
-        host,
-        addresses,
-        ssh_port=ssh_port or address.ssh_port or SSH_PORT,
+    alias = None if address.is_ip or address.host.endswith(_LOCAL) else host_of(address.host)
+    asked = Device(
+        address.host,
+        (),
+        ssh_port=ssh_port or address.ssh_port or (alias and alias.port) or SSH_PORT,
         engine_ports=(address.engine_port,) if address.engine_port else ENGINE_PORTS,
-        user=address.user or USER,
+        user=address.user or (alias and alias.user) or USER,
         way=address.way,
     )
+    deadline = time.monotonic() + within
+    if alias is None:
+        host, addresses = _host_and_addresses(asked, deadline)
+        return replace(asked, host=host, addresses=addresses)
+    if alias.jumps:
+        # Its name means something only where the way to it ends.
+        return asked
+    _, addresses = _host_and_addresses(replace(asked, host=alias.host.lower()), deadline)
+    return replace(asked, addresses=addresses)
 
 
-def _host_and_addresses(address: Address, deadline: float) -> tuple[str, tuple[str, ...]]:
-    name = address.host
-    if address.is_ip:
+def _host_and_addresses(asked: Device, deadline: float) -> tuple[str, tuple[str, ...]]:
+    name = asked.host
+    if is_ip(name):
         return name, (name,)
     if name.endswith(_LOCAL):
-        found = _by_mdns(name, deadline)
+        found = _by_mdns(name, asked, deadline)
         if not found:
             raise _not_found(name, [_mdns_said(name)])
         return name, found
     if found := _of_this_machine(name):
         return name, found
-    asked = _AskedSystem(name)
+    system = _AskedSystem(name)
     tried = []
     if "." not in name:
         local = name + _LOCAL
         until = min(deadline, time.monotonic() + _MDNS_FIRST)
-        if found := _by_mdns(local, until):
+        if found := _by_mdns(local, asked, until):
             return local, found
-        if not asked.addresses(until) and (found := _by_mdns(local, deadline)):
+        if not system.addresses(until) and (found := _by_mdns(local, asked, deadline)):
             return local, found
         tried.append(_mdns_said(local))
-    if found := asked.addresses(deadline):
+    if found := system.addresses(deadline):
         return name, found
-    raise _not_found(name, [*tried, asked.said])
+    raise _not_found(name, [*tried, system.said])
 
 
-def _by_mdns(name: str, deadline: float) -> tuple[str, ...]:
+def _by_mdns(name: str, asked: Device, deadline: float) -> tuple[str, ...]:
+    """What the network says; where it says nothing at once, where the device was, if it is still there."""
     from resin_toolkit.discovery.names import resolve
 
-    return resolve(name, within=deadline - time.monotonic())
+    known = recall(name)
+    if known is None or not known.can_be_told:
+        return resolve(name, within=deadline - time.monotonic())
+    if found := resolve(name, within=min(_LIVE, deadline - time.monotonic())):
+        return found
+    from resin_toolkit.recognizing import Recognizing
+
+    look = Recognizing(known, asked)
+    found = resolve(name, within=deadline - time.monotonic(), enough=lambda: look.succeeded)
+    return found or (known.addresses if look.succeeded else ())
 
 
 def _mdns_said(name: str) -> str:
@@ -92,8 +117,6 @@ def _not_found(name: str, tried: Sequence[str]) -> DeviceNotFound:
 def _near(name: str) -> list[str]:
     """Devices that were seen before and are called nearly so."""
     from difflib import get_close_matches
-
-    from resin_toolkit.remembered import remembered_hosts
 
     short = {host.removesuffix(_LOCAL): host for host in remembered_hosts()}
     wanted = name.removesuffix(_LOCAL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from resin_toolkit.discovery.links import Datagram
 from resin_toolkit.discovery.messages import HostAddress, Kind, Question, questions, read
@@ -12,14 +12,17 @@ from resin_toolkit.discovery.network import Network
 
 ASKED_AT = (0.0, 0.3, 1.0, 2.0)
 """Seconds after the start; a question or its answer may be lost, on Wi-Fi more often than not."""
+_LOOKED_UP_EVERY = 0.1
+"""Seconds between two questions of whether it is enough."""
 _STRAGGLERS = 0.03
 """Seconds that other addresses of the name are waited for after the first."""
 
 
-def resolve(name: str, *, within: float) -> tuple[str, ...]:
+def resolve(name: str, *, within: float, enough: Callable[[], bool] = lambda: False) -> tuple[str, ...]:
     """The IP addresses of `name`, those to be tried first in front; empty if nobody tells one within seconds.
 
-    A link-local IPv6 address has its zone. An address that the name lost (time to live 0) is left out.
+    Ends early, with nothing, once `enough` says so. A link-local IPv6 address has its zone. An address that
+    the name lost (time to live 0) is left out.
     """
     try:
         message = questions(Question(f"{name}.", Kind.A), Question(f"{name}.", Kind.AAAA))
@@ -30,13 +33,13 @@ def resolve(name: str, *, within: float) -> tuple[str, ...]:
         deadline = started + within
         pending = [started + seconds for seconds in ASKED_AT if seconds < within]
         found: dict[str, None] = {}
-        while (now := time.monotonic()) < deadline:
+        while (now := time.monotonic()) < deadline and (found or not enough()):
             if pending and now >= pending[0] and not found:
                 pending.pop(0)
                 network.refresh()
                 network.ask(message)
             until = deadline if found or not pending else min(deadline, pending[0])
-            for datagram in network.wait(until):
+            for datagram in network.wait(min(until, now + _LOOKED_UP_EVERY)):
                 found.update(dict.fromkeys(_addresses(datagram, f"{name}.".lower())))
             if found:
                 deadline = min(deadline, time.monotonic() + _STRAGGLERS)

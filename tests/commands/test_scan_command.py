@@ -182,3 +182,17 @@ def test_the_one_device_on_the_network_need_not_be_named(kitchen: StandIn) -> No
         assert "kitchen-2" in run.err
         both = kitchen.desk.resin("scan", "--json")
         assert len(json.loads(both.out.splitlines()[-1])["data"]["devices"]) == 2
+
+
+def test_a_device_is_found_again_where_it_was_and_nobody_else_is_taken_for_it(kitchen: StandIn) -> None:
+    assert kitchen.desk.resin("wait", "kitchen").code == 0
+    kitchen.stop_mdns()
+    try:
+        assert kitchen.desk.resin("env", "kitchen").code == 0
+        state = kitchen.desk.home / "state/resin/devices.json"
+        known = json.loads(state.read_text())
+        known["kitchen.local"].update(engine_id="another", host_key="SHA256:another")
+        state.write_text(json.dumps(known))
+        assert kitchen.desk.resin("env", "kitchen").code == 3
+    finally:
+        kitchen.start_mdns()

@@ -81,3 +81,13 @@ def test_a_folder_that_cannot_be_written_is_a_notice(folder: Path) -> None:
     folder.write_text("no folder")
     [notice] = remember("kitchen.local", ["10.0.0.7"])
     assert notice.code == "not-remembered"
+
+
+def test_an_alias_of_the_ssh_configuration(tmp_path: Path) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text(
+        "Host board\n HostName 10.0.0.7\n User me\n Port 22\nHost far\n HostName inner\n ProxyJump gate\n"
+    )
+    device = locate(parse_address("board"))
+    assert (device.host, device.addresses, device.user, device.ssh_port) == ("board", ("10.0.0.7",), "me", 22)
+    assert locate(parse_address("far")).addresses == ()
