@@ -100,8 +100,9 @@ def _refused(host: str, user: str, answer: Answer, shown: int, *, somebody: bool
     )
     by_word = {"password", "keyboard-interactive"} & set(answer.methods)
     hint = "Put your public key on it: `resin configure --ssh-key FILE` before it is flashed."
-    if by_word and not somebody:
-        hint = "It takes a password: run it on a terminal to type it."
+    if by_word:
+        typed = "What was typed is not its password."
+        hint = typed if somebody else "Run it on a terminal to type its password."
     if answer.partial:
         hint = "It wants more than one proof, not all of which could be given."
     return LoginRefused(f"{host} does not let {user} in: it takes {methods}; {keys}.", hint=hint)

@@ -3,7 +3,8 @@
     python tests/benchmarks/ssh.py [--mib N] [--rounds N] [--rekey SIZE] [--alone]
 
 Prints medians of alternating runs, and their ratio. Needs root. With `--rekey 64M` the device's server asks
-for new keys that often; `--alone` leaves OpenSSH out. Ends with 1 where a ratio is above 2, or a byte was lost.
+for new keys that often; `--alone` leaves OpenSSH out. Ends with 1 where a ratio
+is above 2, or a byte was lost.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from resin_toolkit.attached import Escapes
@@ -363,3 +364,57 @@ def test_escapes(typed: list[bytes], through: bytes, leaves: bool) -> None:
     taken = [escapes.take(keys) for keys in typed]
     assert b"".join(data for data, _ in taken) == through
     assert any(left for _, left in taken) == leaves
+
+
+class Asking(paramiko.ServerInterface):
+    """A server that asks for a password, by the method of its choice; the right one is `open`."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+
+    def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002
+        return self.method
+
+    def check_auth_none(self, username: str) -> int:  # noqa: ARG002
+        return paramiko.AUTH_FAILED
+
+    def check_auth_password(self, username: str, password: str) -> int:  # noqa: ARG002
+        return paramiko.AUTH_SUCCESSFUL if password == "open" else paramiko.AUTH_FAILED
+
+    def check_auth_interactive(self, username: str, submethods: str) -> paramiko.InteractiveQuery:  # noqa: ARG002
+        return paramiko.InteractiveQuery("", "", ("Co\x1b[2Jde: ", False))
+
+    def check_auth_interactive_response(self, responses: list[str]) -> int:
+        return paramiko.AUTH_SUCCESSFUL if responses == ["open"] else paramiko.AUTH_FAILED
+
+
+@pytest.mark.parametrize("method", ["password", "keyboard-interactive"])
+@pytest.mark.parametrize(("typed", "is_in"), [(["no", "open"], True), (["no", "no", "no"], False)])
+def test_a_password_is_asked_for(home: Path, method: str, typed: list[str], is_in: bool) -> None:
+    (home / ".ssh" / "id_ed25519").unlink()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            transport = paramiko.Transport(listener.accept()[0])
+            transport.add_server_key(paramiko.ECDSAKey.generate())
+            transport.start_server(event=threading.Event(), server=Asking(method))
+            transport.join(30)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        device = Device("127.0.0.1", ("127.0.0.1",), ssh_port=listener.getsockname()[1])
+        asked: list[str] = []
+
+        def ask(question: str) -> str:
+            asked.append(question)
+            return typed[len(asked) - 1]
+
+        if is_in:
+            connect(device, ask=ask).close()
+        else:
+            with pytest.raises(LoginRefused) as raised:
+                connect(device, ask=ask)
+            assert raised.value.hint == "What was typed is not its password."
+        assert len(asked) == len(typed)
+        assert "\x1b" not in "".join(asked)
+        thread.join()
