@@ -265,3 +265,21 @@ def test_the_engines_own_words(body: bytes, words: str) -> None:
     assert words in error.message
     assert error.message.isprintable()
     assert len(error.message) < 700
+
+
+def test_what_a_command_says_at_once_is_not_lost_behind_the_head() -> None:
+    head = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+
+    def answers(_: str, path: str) -> bytes:
+        if path == "/version":
+            return http(b'{"ApiVersion": "1.41"}')
+        if path.endswith("/start"):
+            return head + b"\x01\0\0\0\0\0\0\x05hello"
+        return http(b'{"ID": "a", "Id": "b"}')
+
+    with (
+        serving(routes(answers)) as place,
+        connect(Device("board", (place.address,), engine_ports=(place.port,))) as engine,
+        engine.exec("box", ["true"]) as session,
+    ):
+        assert session.read() == [(Output.STDOUT, b"hello")]
