@@ -81,7 +81,10 @@ def test_junk_is_nothing(data: bytes) -> None:
 
 
 def test_questions_of_others_are_no_answers() -> None:
-    assert read(questions(Question(SUBTYPES[0], Kind.PTR))) == []
+    known = bytearray(announced("kitchen", "10.0.0.7"))
+    assert read(bytes(known))
+    known[2] = 0  # the flag that makes an answer of it (RFC 1035 section 4.1.1)
+    assert read(bytes(known)) == []
 
 
 def test_a_device_is_known_by_one_message() -> None:
@@ -94,7 +97,10 @@ def test_a_device_is_known_by_one_message() -> None:
 
 def test_an_ssh_server_that_is_no_device_is_none() -> None:
     plain = DNSPointer("_ssh._tcp.local.", Kind.PTR, 1, 120, "server._ssh._tcp.local.")
-    assert told((ETH, "10.0.0.8", answer(plain))).sightings() == []
+    service = DNSService("server._ssh._tcp.local.", Kind.SRV, 1, 120, 0, 0, 22, "server.local.")
+    data = answer(plain, service, address_of("server.local.", "10.0.0.8"))
+    assert len(read(data)) == 3
+    assert told((ETH, "10.0.0.8", data)).sightings() == []
 
 
 def test_what_an_announcement_leaves_out_is_asked_for() -> None:
