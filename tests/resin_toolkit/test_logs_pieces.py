@@ -179,7 +179,9 @@ def test_times_as_people_type_them() -> None:
     assert moment(f"{local:%Y-%m-%d}", now) == int(local.replace(hour=0).timestamp()) * SECOND
 
 
-@pytest.mark.parametrize("word", ["", "x", "10 minutes", "25:00", "2026-13-01", "2026-01-01T", "-5m", "\u0661\u0660m"])
+@pytest.mark.parametrize(
+    "word", ["", "x", "10 minutes", "25:00", "2026-13-01", "2026-01-01T", "-5m", "\u0661m"]
+)
 def test_what_is_no_time(word: str) -> None:
     with pytest.raises(BadValue):
         moment(word, 10**18)

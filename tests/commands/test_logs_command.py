@@ -1,0 +1,264 @@
+"""`resin logs` against a device whose engine is real, which is broken while it is followed."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from device.stand_in import Desk, StandIn, desk, stand_in
+from resin_command import PROGRAM
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+
+COUNTER = "i=0; while :; do i=$((i+1)); echo $i; usleep 5000; done"
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[Desk]:
+    with desk() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def kitchen(table: Desk) -> Iterator[StandIn]:
+    with stand_in(table, "kitchen") as device:
+        yield device
+
+
+@pytest.fixture(scope="module")
+def quiet(kitchen: StandIn) -> StandIn:
+    """With containers that have said what they have to say."""
+    kitchen.start("first", "echo one; sleep 0.3; echo three >&2")
+    kitchen.start("second", "sleep 0.15; echo two; sleep 0.3; echo four")
+    kitchen.start("odd", "printf 'a\\000b\\377\\033[2J\\033[31mred\\n'; printf 'no end'")
+    kitchen.start("long", "head -c 1000000 /dev/zero | tr '\\000' x; echo; echo after")
+    kitchen.start("terminal", "head -c 40000 /dev/zero | tr '\\000' y; echo; echo on a terminal", tty=True)
+    deadline = time.monotonic() + PATIENCE
+    while kitchen.docker("ps", "--quiet").strip():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return kitchen
+
+
+def docker(device: StandIn) -> tuple[str, ...]:
+    """The docker CLI on the desk, with both outputs of a container as one."""
+    engine = f"tcp://{device.address}:{device.engine_port}"
+    return ("sh", "-c", f'exec docker --host {engine} "$@" 2>&1', "docker")
+
+
+class Followed:
+    """`resin logs -f` in a process of its own, whose lines are counted."""
+
+    def __init__(self, table: Desk, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [*table.prefix, str(PROGRAM), "logs", *words, "-f"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=table.environment,
+        )
+        self.out = b""
+
+    def until(self, text: bytes) -> None:
+        """Wait until `text` was shown."""
+        assert self.process.stdout is not None
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.out:
+            ready, _, _ = select.select([self.process.stdout], [], [], deadline - time.monotonic())
+            assert ready, f"{text!r} was not shown: {self.out[-300:]!r}"
+            data = self.process.stdout.read1()
+            assert data, self.process.stderr and self.process.stderr.read().decode()
+            self.out += data
+
+    def interrupted(self) -> tuple[int, str]:
+        """Ctrl-C: the exit code, and what was said."""
+        self.process.send_signal(signal.SIGINT)
+        out, err = self.process.communicate(timeout=PATIENCE)
+        self.out += out
+        return self.process.returncode, err.decode()
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.decode().splitlines()
+
+
+@contextmanager
+def followed(table: Desk, *words: str) -> Iterator[Followed]:
+    started = Followed(table, *words)
+    try:
+        yield started
+    finally:
+        started.process.kill()
+        started.process.communicate()
+
+
+def until_now(device: StandIn, container: str) -> bytes:
+    """The last line that a container has written."""
+    return device.docker("logs", "--tail", "1", container).strip().encode() + b"\n"
+
+
+def service(table: Desk, name: str, *words: str) -> str:
+    run = table.resin("logs", "kitchen", "--service", name, *words)
+    assert run.code == 0, run.err
+    return run.out
+
+
+def test_several_are_merged_in_the_order_of_time(table: Desk, quiet: StandIn) -> None:
+    run = table.resin("logs", quiet.hostname, "--service", "first", "--service", "second")
+    stamped = [
+        (*line.split(), name)
+        for name in ("first", "second")
+        for line in quiet.desk.run(*docker(quiet), "logs", "--timestamps", name).splitlines()
+    ]
+    assert run.out.splitlines() == [f"{name} | {text}" for _, text, name in sorted(stamped)]
+    assert len(stamped) == 4
+
+
+def test_one_comes_as_it_is(table: Desk, quiet: StandIn) -> None:
+    assert service(table, "first") == "one\nthree\n"
+    assert service(table, "first", "--tail", "1") == "three\n"
+    assert service(table, "first", "--tail", "0") == ""
+    assert service(table, "first", "--grep", "^o.e$") == "one\n"
+    stamp, text = service(table, "first", "--timestamps", "--tail", "1").split()
+    assert len(stamp) == 30
+    assert text == "three"
+    assert service(table, "first", "--since", stamp) == "three\n"
+    assert service(table, "first", "--until", stamp) == "one\nthree\n"
+    assert service(table, "first", "--since", "0s") == ""
+    assert quiet.hostname
+
+
+def test_odd_bytes(table: Desk, quiet: StandIn) -> None:
+    assert service(table, "odd") == "a\ufffdb\ufffd\x1b[31mred\nno end"
+    assert service(table, "odd", "--raw") == quiet.docker("logs", "odd")
+
+
+def test_long_lines(table: Desk, quiet: StandIn) -> None:
+    assert service(table, "long") == "x" * 1_000_000 + "\nafter\n"
+    assert service(table, "terminal") == "y" * 40_000 + "\non a terminal\n"
+    assert quiet.hostname
+
+
+def test_events(table: Desk, quiet: StandIn) -> None:
+    run = table.resin("logs", quiet.hostname, "--service", "first", "--json")
+    *events, envelope = [json.loads(line) for line in run.out.splitlines()]
+    shown: list[Any] = [[event.pop("event"), event.pop("stream"), event.pop("text")] for event in events]
+    assert shown == [["line", "stdout", "one"], ["line", "stderr", "three"]]
+    assert all(list(event) == ["service", "container", "time"] for event in events)
+    assert envelope["ok"]
+    assert envelope["data"]["lines"] == 2
+
+
+def test_a_service_that_is_not_there(table: Desk, quiet: StandIn) -> None:
+    run = table.resin("logs", quiet.hostname, "--service", "nobody")
+    assert run.code == 3
+    assert "nobody" in run.err
+
+
+@pytest.mark.parametrize("words", [["--grep", "("], ["--since", "soon"], ["--since", "1m", "--until", "1h"]])
+def test_what_can_never_work(table: Desk, quiet: StandIn, words: list[str]) -> None:
+    assert table.resin("logs", quiet.hostname, *words).code == 2
+
+
+def test_the_journal_beside_a_service(table: Desk, quiet: StandIn) -> None:
+    alone = table.resin("logs", quiet.hostname, "--system")
+    assert "Journal started" in alone.out
+    both = table.resin("logs", quiet.hostname, "--system", "--service", "first")
+    assert {line.partition(" | ")[0] for line in both.out.splitlines()} == {"system", "first"}
+
+
+def test_a_reader_that_goes_ends_it_quietly(table: Desk, kitchen: StandIn) -> None:
+    kitchen.start("once", "echo once; sleep 1000")
+    words = f"{PROGRAM} logs kitchen -f --service once | head -1; echo ${{PIPESTATUS[0]}}"
+    run = subprocess.run(
+        [*table.prefix, "bash", "-c", words], env=table.environment, capture_output=True, timeout=PATIENCE
+    )
+    assert (run.stdout, run.stderr) == (b"once\n0\n", b"")
+
+
+def test_containers_that_start_later_and_again(table: Desk, kitchen: StandIn) -> None:
+    kitchen.start("again", "echo started; sleep 1000")
+    with followed(table, "kitchen", "--service", "again") as shown:
+        shown.until(b"started\n")
+        kitchen.docker("restart", "--time", "0", "again")
+        shown.until(b"started\nstarted\n")
+        code, said = shown.interrupted()
+    assert (code, said) == (130, "error: Stopped.\n")
+    with followed(table, "kitchen", "--tail", "1") as shown:
+        shown.until(b"again | started\n")
+        kitchen.start("later", "echo here; sleep 1000")
+        shown.until(b"later | here\n")
+
+
+def broken(device: StandIn, how: str) -> None:
+    if how == "sockets":
+        device.kill_sockets(device.engine_port or 0)
+    elif how == "engine":
+        device.restart_engine()
+    elif how == "address":
+        device.change_address()
+    elif how == "link":
+        device.link(False)
+        time.sleep(17)
+        device.link(True)
+    else:
+        device.set_engine_clock(-86400)
+        time.sleep(0.5)
+        device.kill_sockets(device.engine_port or 0)
+        time.sleep(0.5)
+        device.set_engine_clock(0)
+
+
+@pytest.mark.parametrize("how", ["sockets", "engine", "clock", "link", "address"])
+def test_every_number_once(table: Desk, how: str) -> None:
+    with stand_in(table, f"broken-{how}") as device:
+        device.start("counter", COUNTER)
+        with followed(table, device.hostname) as shown:
+            shown.until(b"100\n")
+            broken(device, how)
+            shown.until(b"\n" + until_now(device, "counter"))
+            code, said = shown.interrupted()
+        numbers = [int(line) for line in shown.lines]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert code == 130
+        assert said.count("connecting again") == said.count("Connected again") == 1
+
+
+def test_lines_that_the_engine_has_thrown_away(table: Desk) -> None:
+    with stand_in(table, "forgetful") as device:
+        device.start("counter", COUNTER)
+        with followed(table, device.hostname) as shown:
+            shown.until(b"50\n")
+            device.stop_engine()
+            (log,) = Path(device.folder).rglob("*-json.log")
+            log.write_bytes(b"")
+            time.sleep(0.5)
+            device.start_engine()
+            shown.until(b"\n" + until_now(device, "counter"))
+            _, said = shown.interrupted()
+        numbers = [int(line) for line in shown.lines]
+        assert numbers == sorted(set(numbers))
+        assert "are gone" in said
+
+
+def test_a_device_that_reboots(table: Desk) -> None:
+    with stand_in(table, "tired") as device:
+        device.start("counter", "date +%N; " + COUNTER, restart="always")
+        with followed(table, device.hostname) as shown:
+            shown.until(b"\n50\n")
+            device.reboot()
+            # As many again, after the device is up.
+            while shown.lines.count("50") < 2:
+                shown.until(b"\n" + until_now(device, "counter"))
+            shown.interrupted()
+        wanted = device.docker("logs", "counter").splitlines()
+        assert shown.lines == wanted[: len(shown.lines)]
