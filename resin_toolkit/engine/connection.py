@@ -17,6 +17,9 @@ from resin_toolkit.engine.through_ssh import link_through_ssh
 from resin_toolkit.engine.wire import Wire, keep_alive
 from resin_toolkit.errors import Notice, Unreachable
 
+_CONNECTING = 2.0
+"""Seconds that opening a connection may take: a lost first packet is sent again after one. It leaves a busy
+workstation a second of the three within which a dead device is to be told of, to start and to end a program."""
 _GRACE = 0.5
 """Seconds that the last step has in any case, so that a connection made late is not given up at once."""
 _INFO = 15.0
@@ -107,4 +110,4 @@ def _engine(host: str, link: Link, wire: Wire, greeting: Greeting) -> Engine:
 
 
 def _within(deadline: float) -> float:
-    return round(max(0.1, min(PATIENCE, deadline - time.monotonic())), 1)
+    return round(max(0.1, min(_CONNECTING, deadline - time.monotonic())), 1)
