@@ -19,7 +19,7 @@ from resin_toolkit.errors import Notice, Unreachable
 
 _CONNECTING = 2.0
 """Seconds that opening a connection may take: a lost first packet is sent again after one. It leaves a busy
-workstation a second of the three within which a dead device is to be told of, to start and to end a program."""
+workstation a second of the three within which a dead device is to be told of, to start and end a program."""
 _GRACE = 0.5
 """Seconds that the last step has in any case, so that a connection made late is not given up at once."""
 _INFO = 15.0
