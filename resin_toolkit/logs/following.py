@@ -218,6 +218,8 @@ class Logs:
             try:
                 with engine.events(filters={"event": ["start"]}) as news:
                     self._news = news
+                    if self._link.closed:
+                        raise Ended
                     self._begin_all(engine)
                     for _ in _starts(iter(lambda: news.read(65536), b"")):
                         self._begin_all(engine)

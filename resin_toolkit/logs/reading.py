@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from threading import Lock
 
@@ -16,6 +17,10 @@ SEAM = 1_000
 """How many pieces a stream that follows begins with, to find the place in them."""
 _MARKED = 100
 _READ = 65536
+_SMALL = _READ // 4
+_GATHERING = 0.001
+"""Seconds in which more of a log gathers, so that reading does not take the processor from an engine that
+sends each line by itself."""
 
 Pieces = list[bytes]
 
@@ -44,6 +49,7 @@ class ContainerLog:
         self._remark = remark
         self._is_short = False
         self._known: Cursor | None = None
+        self._lost_after = b""
         self._stream: RawStream | None = None
         self._lock = Lock()
 
@@ -72,12 +78,9 @@ class ContainerLog:
                     break
             if (yield from self._behind_known(engine)):
                 return
-        before = self.cursor.stamp
+        self._lost_after = self._lost_after or self.cursor.stamp
         self.cursor = Cursor()
         for pieces in self._pieces(engine):
-            if before:
-                self._gone(self, before, stamp_of(pieces[0]))
-                before = b""
             yield self._taken(pieces)
 
     def followed(self, engine: Engine) -> Iterator[Pieces]:
@@ -146,6 +149,9 @@ class ContainerLog:
 
     def _taken(self, pieces: Pieces) -> Pieces:
         self.cursor.advance(pieces)
+        if self._lost_after:
+            self._gone(self, self._lost_after, stamp_of(pieces[0]))
+            self._lost_after = b""
         return pieces
 
     def _pieces(
@@ -162,6 +168,8 @@ class ContainerLog:
                 pieces = taken.feed(data)
                 if pieces:
                     yield pieces
+                if not follow and len(data) < _SMALL:
+                    time.sleep(_GATHERING)
                 if taken.remarks:
                     self._say(taken.remarks)
             if not follow and not self.stopped and (pieces := taken.end()):
