@@ -185,3 +185,9 @@ def test_times_as_people_type_them() -> None:
 def test_what_is_no_time(word: str) -> None:
     with pytest.raises(BadValue):
         moment(word, 10**18)
+
+
+def test_a_line_without_an_end_is_not_run_together_with_the_next_one() -> None:
+    pieces = [made(1, STAMP, b"no end"), made(1, STAMP, b"next\n")]
+    assert Renderer(View(), Labels(), "web", None).pieces(pieces).data == b"no end\nnext\n"
+    assert Renderer(View(raw=True), Labels(), "web", None).pieces(pieces).data == b"no endnext\n"
