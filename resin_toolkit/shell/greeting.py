@@ -143,7 +143,7 @@ def tune(connection: socket.socket) -> None:
         ("TCP_KEEPIDLE", 5),
         ("TCP_KEEPINTVL", 3),
         ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", 15_000),
+        ("TCP_USER_TIMEOUT", 13_000),
     ):
         option = getattr(socket, name, None)
         if option is not None:

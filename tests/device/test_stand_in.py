@@ -251,7 +251,9 @@ def test_a_reboot_and_what_is_kept(kitchen: StandIn) -> None:
     kitchen.start("kept", "echo up; sleep 1000", restart="always")
     kitchen.start("ends", "sleep 1000")
     ssh(kitchen, "touch /mnt/data/kept /mnt/state/kept /etc/lost")
+    identity = engine(kitchen, "info", "--format", "{{.ID}}")
     kitchen.reboot()
+    wait_for(lambda: engine(kitchen, "info", "--format", "{{.ID}}") == identity, "the same engine")
     assert ssh(kitchen, "ls /mnt/data/kept /mnt/state/kept; ls /etc/lost || true").split() == [
         "/mnt/data/kept",
         "/mnt/state/kept",
@@ -270,7 +272,13 @@ def test_it_reboots_by_itself_and_resets_what_is_told_so(kitchen: StandIn, comma
     # It may be gone before the command has ended.
     subprocess.run([*kitchen.prefix, *command.split()], check=False)
     kitchen.wait_for_reboot(before)
-    assert ssh(kitchen, "ls /mnt/state").split() == ["remove_me_to_reset", "root-home"]
+    assert ssh(kitchen, "ls /mnt/state").split() == ["docker", "remove_me_to_reset", "root-home"]
+
+
+def test_each_engine_has_an_identity_of_its_own(table: Desk, kitchen: StandIn) -> None:
+    with stand_in(table, "cellar", announces=False) as cellar:
+        identities = {engine(device, "info", "--format", "{{.ID}}") for device in (kitchen, cellar)}
+    assert len(identities) == 2
 
 
 def test_a_production_device_lets_in_by_key_only(table: Desk, tmp_path: Path) -> None:
