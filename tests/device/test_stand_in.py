@@ -71,8 +71,8 @@ def announced(table: Desk, hostname: str) -> set[str]:
     names = Names()
     with table.entered():
         zeroconf = Zeroconf(interfaces=InterfaceChoice.All, ip_version=IPVersion.V4Only)
+        browser = ServiceBrowser(zeroconf, "_resin-device._sub._ssh._tcp.local.", names)
         try:
-            ServiceBrowser(zeroconf, "_resin-device._sub._ssh._tcp.local.", names)
             deadline = time.monotonic() + 4
             while time.monotonic() < deadline and hostname not in names.found:
                 time.sleep(0.05)
@@ -83,6 +83,7 @@ def announced(table: Desk, hostname: str) -> set[str]:
             assert info.port == 22222
             return set(info.parsed_addresses(IPVersion.V4Only))
         finally:
+            browser.cancel()
             zeroconf.close()
 
 

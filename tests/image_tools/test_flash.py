@@ -412,6 +412,7 @@ def test_an_interrupt_while_a_pipe_gives_nothing_does_not_hang(tmp_path: Path) -
             os.kill(os.getpid(), signal.SIGINT)
             over.wait()
 
+    others = set(threading.enumerate())
     feeder = threading.Thread(target=feed)
     goal = tmp_path / "card.img"
     try:
@@ -421,7 +422,7 @@ def test_an_interrupt_while_a_pipe_gives_nothing_does_not_hang(tmp_path: Path) -
                 flash(source, [Job(target)], Silent())
     finally:
         over.set()
-        for thread in set(threading.enumerate()) - {threading.main_thread()}:
+        for thread in set(threading.enumerate()) - others:
             thread.join()
     assert not goal.exists()
 
