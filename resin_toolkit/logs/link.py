@@ -14,6 +14,8 @@ from resin_toolkit.errors import DeviceNotFound, EngineFailed, Refused, ResinErr
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds between two attempts: twice as many each time."""
+NOT_AN_ENGINE = "not-an-engine"
+"""The cause of Unreachable where what was reached does not answer as an engine."""
 
 Connect = Callable[[Device], Engine]
 
@@ -65,13 +67,17 @@ class Link:
     def again(self, number: int, cause: ResinError) -> None:
         """Return when there is another connection than the one with this number, which broke by `cause`.
 
-        Raises Ended, Refused where another device has taken its place, and what ends the patience.
+        Raises Ended, Refused where another device has taken its place, what ends the patience, and `cause`
+        itself where it is an answer that no engine gives.
         """
         with self._lock:
             if self.closed:
                 raise Ended
             if number != self._number:
                 return
+            if cause.facts.get("cause") == NOT_AN_ENGINE:
+                # It was reached: the next connection would be answered in the same way, at once and for ever.
+                raise cause
             self._lost(cause)
             started = time.monotonic()
             self._engine.close()
