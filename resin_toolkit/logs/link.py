@@ -14,6 +14,8 @@ from resin_toolkit.errors import DeviceNotFound, EngineFailed, Refused, ResinErr
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds between two attempts: twice as many each time."""
+_STEADY = 2.0
+"""Seconds after which a connection is taken for one that holds."""
 NOT_AN_ENGINE = "not-an-engine"
 """The cause of Unreachable where what was reached does not answer as an engine."""
 
@@ -49,6 +51,8 @@ class Link:
         self._lock = Lock()
         self._engine = connect(device)
         self._number = 0
+        self._made = self._failing_since = time.monotonic()
+        self._pause = 0.0
         self._identity = self._engine.facts.id
         self.containers: set[str] = set()
         """The IDs of containers that are known to be on the device: another device has none of them."""
@@ -81,9 +85,11 @@ class Link:
             self._lost(cause)
             started = time.monotonic()
             self._engine.close()
-            self._engine = self._reached(started)
+            self._hold_back(started, cause)
+            self._engine = self._reached(self._failing_since)
+            self._made = time.monotonic()
             self._number += 1
-            self._back(time.monotonic() - started)
+            self._back(self._made - started)
 
     def pause(self, seconds: float) -> None:
         """Wait, but not longer than the link is open."""
@@ -95,6 +101,16 @@ class Link:
         self._closed.set()
         with self._lock:
             self._engine.close()
+
+    def _hold_back(self, now: float, cause: ResinError) -> None:
+        """Wait where connections break as soon as they are made; raises `cause` when patience ends."""
+        if now - self._made > _STEADY:
+            self._failing_since, self._pause = now, 0.0
+            return
+        if self._patience is not None and now - self._failing_since > self._patience:
+            raise cause
+        self.pause(self._pause)
+        self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
 
     def _reached(self, started: float) -> Engine:
         pause = FIRST_PAUSE
