@@ -227,8 +227,12 @@ def test_every_number_once(table: Desk, how: str) -> None:
             broken(device, how)
             shown.until(b"\n" + until_now(device, "counter"))
             code, said = shown.interrupted()
-        numbers = [int(line) for line in shown.lines]
-        assert numbers == list(range(1, len(numbers) + 1))
+        held = device.docker("logs", "counter").splitlines()
+        assert shown.lines == held[: len(shown.lines)]
+        # An engine that is stopped may itself lose the line that it was about to write.
+        numbers = [int(line) for line in held]
+        assert how == "engine" or numbers == list(range(1, len(numbers) + 1))
+        assert numbers == sorted(set(numbers))
         assert code == 130
         assert said.count("connecting again") == said.count("Connected again") == 1
 
