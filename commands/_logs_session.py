@@ -90,6 +90,14 @@ def run(report: Report, device: Device, options: LogOptions) -> tuple[int, tuple
     return outlet.lines, tuple(container.name for container in logs.containers) if logs else ()
 
 
+def check_options(options: LogOptions) -> None:
+    """Raise BadValue for what no device could make sense of, before any is looked for."""
+    _pattern(options.grep)
+    for word in (options.since, options.until):
+        if word:
+            moment(word, time.time_ns())
+
+
 def _clock(connecting: _Connecting, device: Device) -> str:
     """The device's clock by its shell, RFC 3339; empty where it does not say."""
     with connecting.shell(device) as shell:

@@ -88,10 +88,11 @@ def logs(
     A cut link, a restart of the engine or of the device, and a change of its address are waited out; no line
     that the device still has is left out, and none is shown twice.
     """
-    from commands._logs_session import run
+    from commands._logs_session import check_options, run
 
     report = report_of(context)
     chosen = LogOptions(follow, tail, since, until, tuple(service or ()), system, timestamps, grep, raw)
+    check_options(chosen)
     found = find_device(report, device, options)
     lines, names = run(report, found, chosen)
     return Logged(found.host, lines, names)

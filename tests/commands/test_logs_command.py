@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from device.stand_in import Desk, StandIn, desk, stand_in
-from resin_command import PROGRAM
+from resin_command import PROGRAM, resin
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 
@@ -197,6 +197,12 @@ def test_containers_that_start_later_and_again(table: Desk, kitchen: StandIn) ->
         shown.until(b"again | started\n")
         kitchen.start("later", "echo here; sleep 1000")
         shown.until(b"later | here\n")
+
+
+@pytest.mark.parametrize("words", [("--since", "nonsense"), ("--until", "25:99"), ("--grep", "(")])
+def test_what_makes_no_sense_is_told_before_a_device_is_looked_for(words: tuple[str, str]) -> None:
+    run = resin("logs", "127.0.0.1:1", *words)
+    assert run.code == 2, run.err
 
 
 def broken(device: StandIn, how: str) -> None:
