@@ -222,7 +222,11 @@ def test_a_great_many_groups_cost_little(tmp_path: Path) -> None:
         assert usage.areas[0].kind == "ext2"
         return time.process_time() - start
 
-    assert seconds(32_000) < 8 * seconds(8_000)
+    def at_best(groups: int) -> float:
+        return min(seconds(groups) for _ in range(3))
+
+    # Four times as many take four times as long; if each looked at all of them it would be sixteen.
+    assert at_best(32_000) < 8 * at_best(8_000)
 
 
 # FAT
