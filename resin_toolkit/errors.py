@@ -105,6 +105,18 @@ class EngineFailed(ResinError):
     code = "engine-failed"
 
 
+class BuildFailed(ResinError):
+    """An image could not be built; the message is the engine's own."""
+
+    code = "build-failed"
+
+
+class PushFailed(ResinError):
+    """What was pushed does not run; what ran before runs again, unless the message says otherwise."""
+
+    code = "push-failed"
+
+
 class NotSupported(ResinError):
     """The device's operating system lacks what is needed for it."""
 
@@ -177,6 +189,13 @@ class ServiceNotFound(ResinError):
     """The device has no such container or service."""
 
     code = "service-not-found"
+    exit = Exit.NOT_FOUND
+
+
+class ImageNotFound(ResinError):
+    """The engine has no such image, and its registry none that it may have."""
+
+    code = "image-not-found"
     exit = Exit.NOT_FOUND
 
 

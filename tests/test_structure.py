@@ -20,6 +20,7 @@ FOR_IMAGES = {"resin_toolkit.errors", "resin_toolkit.progress"}
 SCREEN = {"typer", "click"}
 HANDING_ON = {
     "resin_toolkit.cli",
+    "resin_toolkit.engine.sending",
     "resin_toolkit.logs.workers",
     "image_tools.flash.pipeline",
     "image_tools.source.xz_parallel",

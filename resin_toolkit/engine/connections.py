@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from http.client import HTTPResponse
 from typing import Any
 
@@ -17,14 +18,16 @@ from resin_toolkit.engine.http import (
     send,
 )
 from resin_toolkit.engine.links import Link
-from resin_toolkit.engine.model import one_line
+from resin_toolkit.engine.refusals import refusal, strange_answer
+from resin_toolkit.engine.sending import TAR, Sending
 from resin_toolkit.engine.wire import Wire, connection_lost
-from resin_toolkit.errors import EngineFailed, ResinError, ServiceNotFound, Unreachable
 
 PATIENCE = 60.0
 """Seconds that an engine has for an answer: a board with a worn card is slow."""
 LIMIT = 64 * 1024 * 1024
 """Bytes that an answer may have: far more than a list of a thousand containers."""
+_AS_IT_IS = 304
+"""What an engine answers with that has nothing to do: the container is stopped already."""
 _ERROR_LIMIT = 64 * 1024
 _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
@@ -41,14 +44,15 @@ class Connections:
         """Keep a connection whose last answer was read to its end for the next request."""
         self._idle.append(wire)
 
-    def call(self, method: str, path: str, content: object = None, *, within: float = PATIENCE) -> Any:
-        """The JSON that the engine answers with; None where it answers with nothing.
+    def call(self, method: str, path: str, content: object = None, *, within: float | None = PATIENCE) -> Any:
+        """The JSON that the engine answers with; None where it answers with nothing, or has nothing to do.
 
-        Raises ServiceNotFound where it has no such container, EngineFailed with its own words where it
-        refuses, and Unreachable where the connection breaks.
+        Raises ServiceNotFound and ImageNotFound where it has no such container or image, EngineFailed with
+        its own words where it refuses, and Unreachable where the connection breaks or no answer comes within
+        so many seconds; None is no limit while the connection lives.
         """
         answer = self._exchange(method, path, content, within)
-        if answer.status >= 300:
+        if answer.status >= 300 and answer.status != _AS_IT_IS:
             raise refusal(self.host, answer.status, answer.body)
         if not answer.body.strip():
             return None
@@ -57,9 +61,21 @@ class Connections:
         except NotJson as error:
             raise strange_answer(self.host) from error
 
-    def stream(self, path: str) -> tuple[Wire, HTTPResponse]:
-        """A GET whose answer is read bit by bit; no read is limited in time. Raises as `call` does."""
-        return self._begun("GET", path, None)
+    def stream(
+        self, path: str, method: str = "GET", *, within: float | None = PATIENCE
+    ) -> tuple[Wire, HTTPResponse]:
+        """A request whose answer is read bit by bit, once it has begun within that time; no read is limited.
+
+        Raises as `call` does.
+        """
+        return self._begun(method, path, None, within=within)
+
+    def sending(self, method: str, path: str, body: Iterable[bytes], kind: str = TAR) -> Sending:
+        """A request whose body is sent bit by bit, by a thread of its own, while the answer is read.
+
+        Raises Unreachable where there is no connection.
+        """
+        return Sending(self.host, self.link.open(), method, path, body, {"Content-Type": kind})
 
     def upgraded(self, path: str, content: object) -> tuple[Wire, HTTPResponse]:
         """A POST after which the connection carries bytes both ways; nothing of them is read ahead."""
@@ -71,9 +87,9 @@ class Connections:
             self._idle.pop().close()
         self.link.close()
 
-    def _exchange(self, method: str, path: str, content: object, within: float) -> Answer:
+    def _exchange(self, method: str, path: str, content: object, within: float | None) -> Answer:
         """One request; sent again over a new connection where an old one turns out to have ended."""
-        deadline = later(within)
+        deadline = None if within is None else later(within)
         wire = self._kept()
         while True:
             was_kept = wire is not None
@@ -109,12 +125,19 @@ class Connections:
             wire.close()
 
     def _begun(
-        self, method: str, path: str, content: object, *, upgrade: bool = False
+        self,
+        method: str,
+        path: str,
+        content: object,
+        *,
+        upgrade: bool = False,
+        within: float | None = PATIENCE,
     ) -> tuple[Wire, HTTPResponse]:
         wire = self.link.open()
         response = None
         try:
-            wire.deadline = later(PATIENCE)
+            if within is not None:
+                wire.deadline = later(within)
             if upgrade:
                 wire.buffer_size = 1
             send(wire, method, path, content, _UPGRADE if upgrade else None)
@@ -133,33 +156,4 @@ class Connections:
         return wire, response
 
 
-def refusal(host: str, status: int, body: bytes) -> ResinError:
-    """The failure that an engine's answer with an error status stands for, in the engine's own words.
-
-    Since API 1.24 they come as JSON, before as plain text.
-    """
-    try:
-        said = parse_json(body)
-    except NotJson:
-        said = body.decode(errors="replace")
-    if isinstance(said, dict):
-        said = said.get("message")
-    words = one_line(" ".join(said.split()) if isinstance(said, str) else "", 500).rstrip(".")
-    if status == 404 and "no such" in words.lower():
-        return ServiceNotFound(
-            f"{host}: {words}.", hint="`resin ps --all` lists what is there.", status=status
-        )
-    return EngineFailed(
-        f"The engine of {host} refuses: {words or f'HTTP status {status}'}.",
-        hint="The words are the engine's own; `resin ssh` lets you look on the device.",
-        status=status,
-    )
-
-
-def strange_answer(host: str) -> Unreachable:
-    """Where JSON was due and something else came."""
-    return Unreachable(
-        f"{host} answers as no engine would.",
-        hint="Does something else listen on that port, or is there a proxy between?",
-        cause="not-an-engine",
-    )
+__all__ = ["LIMIT", "PATIENCE", "Connections", "refusal", "strange_answer"]

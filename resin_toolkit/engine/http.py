@@ -18,6 +18,8 @@ from resin_toolkit.engine.wire import TooMuch, Wire
 
 NETWORK_ERRORS = (OSError, HTTPException)
 """What the functions here raise where a connection breaks or what comes is no HTTP."""
+LAST_CHUNK = b"0\r\n\r\n"
+"""What ends a body that is sent in chunks."""
 HEAD_LIMIT = 256 * 1024
 """Bytes that the head of an answer may have, generously."""
 
@@ -37,12 +39,16 @@ class NotJson(ValueError):
 
 
 def exchange(
-    wire: Wire, method: str, path: str, content: object = None, *, deadline: float, limit: int
+    wire: Wire, method: str, path: str, content: object = None, *, deadline: float | None, limit: int
 ) -> Answer:
     """Send a request, with `content` as JSON, and take the whole answer; at most `limit` bytes of it.
 
+    Without a deadline it waits as long as the connection lives.
+
     Raises OSError (TimeoutError after the deadline, TooMuch) and HTTPException.
     """
+    if deadline is None:
+        wire.unlimited()
     wire.deadline = deadline
     send(wire, method, path, content)
     response = receive(wire, method)
@@ -61,17 +67,23 @@ def send(
 ) -> None:
     """Send a request; `path` is quoted already."""
     body = b"" if content is None else json.dumps(content).encode()
-    lines = [
-        f"{method} {path} HTTP/1.1",
-        "Host: docker",
-        f"User-Agent: resin/{resin_toolkit.__version__}",
-        *(f"{name}: {value}" for name, value in (headers or {}).items()),
-    ]
+    lines = _head(method, path, headers)
     if content is not None:
         lines.append("Content-Type: application/json")
-    if method == "POST":
+    if method in ("POST", "PUT"):
         lines.append(f"Content-Length: {len(body)}")
     wire.sendall("\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body)
+
+
+def begin_chunked(wire: Wire, method: str, path: str, headers: Mapping[str, str] | None = None) -> None:
+    """Send the head of a request whose body follows in chunks."""
+    lines = [*_head(method, path, headers), "Transfer-Encoding: chunked"]
+    wire.sendall("\r\n".join(lines).encode("ascii") + b"\r\n\r\n")
+
+
+def in_chunk(piece: bytes) -> bytes:
+    """A piece of such a body, which is not empty, as it is sent (RFC 9112, section 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
 def receive(wire: Wire, method: str) -> HTTPResponse:
@@ -86,6 +98,15 @@ def receive(wire: Wire, method: str) -> HTTPResponse:
     return response
 
 
+def _head(method: str, path: str, headers: Mapping[str, str] | None) -> list[str]:
+    return [
+        f"{method} {path} HTTP/1.1",
+        "Host: docker",
+        f"User-Agent: resin/{resin_toolkit.__version__}",
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+    ]
+
+
 def parse_json(body: bytes) -> Any:
     """The JSON in `body`. Raises NotJson."""
     try:
@@ -94,7 +115,7 @@ def parse_json(body: bytes) -> Any:
         raise NotJson("no JSON") from error
 
 
-def with_query(path: str, **fields: str) -> str:
+def with_query(path: str, /, **fields: str) -> str:
     """`path` with those fields as its query that are not empty."""
     query = urlencode({name: value for name, value in fields.items() if value})
     return f"{path}?{query}" if query else path
@@ -107,11 +128,14 @@ def later(seconds: float) -> float:
 
 __all__ = [
     "HEAD_LIMIT",
+    "LAST_CHUNK",
     "NETWORK_ERRORS",
     "Answer",
     "NotJson",
     "TooMuch",
+    "begin_chunked",
     "exchange",
+    "in_chunk",
     "later",
     "parse_json",
     "receive",

@@ -17,6 +17,10 @@ REMEMBERED = 32
 """How many of the first bytes are kept, to tell what it was that answered."""
 
 
+_STALL = 60_000
+"""Milliseconds for which a board may take none of what is sent: it writes to a worn card."""
+
+
 class Stream(Protocol):
     """What carries bytes both ways: a socket, or a channel that behaves like one."""
 
@@ -84,6 +88,12 @@ class Wire:
         """From now on a read may wait for ever, and any number of bytes may come."""
         self.budget = None
         self.settimeout(None)
+
+    def may_stall(self) -> None:
+        """Let the far side take nothing for a minute: the system counts that as silence (tcp(7))."""
+        stream = self._stream
+        if isinstance(stream, socket.socket) and stream.family in (socket.AF_INET, socket.AF_INET6):
+            _set_option(stream, "TCP_USER_TIMEOUT", _STALL)
 
     def is_idle(self) -> bool:
         """Whether the far side has neither said anything nor ended the connection."""
@@ -192,8 +202,12 @@ def keep_alive(connection: socket.socket) -> None:
         ("TCP_KEEPCNT", 4),
         ("TCP_USER_TIMEOUT", 13_000),
     ):
-        if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        _set_option(connection, name, value)
+
+
+def _set_option(connection: socket.socket, name: str, value: int) -> None:
+    if hasattr(socket, name):
+        connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def connection_lost(host: str, error: Exception) -> ResinError:
