@@ -22,7 +22,9 @@ from resin_toolkit.report import Report
 from resin_toolkit.verb import report_of, single, takes
 
 if TYPE_CHECKING:
+    from image_tools.block_map import BlockMap
     from image_tools.boot import BootPartition
+    from image_tools.check_ahead import CheckAhead
     from image_tools.configuration import Request
     from image_tools.drives import Drive
     from image_tools.flash import Options, Outcome, Target
@@ -101,7 +103,7 @@ def flash(
     are in use or read-only are refused. The options of `resin configure` change what is written; the image
     stays as it is. {n} in --hostname counts the targets.
     """
-    from image_tools.flash import Options, parse_sha256
+    from image_tools.sha256 import parse_sha256
     from image_tools.source import open_source
 
     report = report_of(context)
@@ -111,19 +113,26 @@ def flash(
     requests = _requests(image, options, report, cards, configures=hosts is not None)
     if partition is None and options.given:
         partition = all_answers(options).partition
-    how = Options(
-        verify=not no_verify,
-        full=full,
-        sha256=expected,
-        digest=expected is not None or receipt is not None,
-        block_map=block_map_of(bmap),
-        partition=partition,
-        probe=probe,
-        discard=discard,
-        eject=eject,
-    )
+    block_map = block_map_of(bmap)
+    digest = expected is not None or receipt is not None
     _check_receipt(receipt, [image, *(targets or ())])
-    with open_source(image, digest=how.digest, entry=entry) as source, ExitStack() as stack:
+    with open_source(image, digest=digest, entry=entry) as source, ExitStack() as stack:
+        # A block map's checksums take longest: they begin before all else is even loaded.
+        checking = _checking(source, block_map, stack)
+        from image_tools.flash import Options
+
+        how = Options(
+            verify=not no_verify,
+            full=full,
+            sha256=expected,
+            digest=digest,
+            block_map=block_map,
+            checking=checking,
+            partition=partition,
+            probe=probe,
+            discard=discard,
+            eject=eject,
+        )
         opened = open_targets(image, source, targets or (), report, stack, allow_fixed=allow_fixed)
         started = _now()
         flashed = _flashed(source, opened, requests, report, how, started)
@@ -137,6 +146,15 @@ def flash(
 
 
 app = single(flash, epilog=EXAMPLES)
+
+
+def _checking(source: Source, block_map: BlockMap | None, stack: ExitStack) -> CheckAhead | None:
+    """What compares a block map's checksums from now on; None where that is done as the image streams by."""
+    if block_map is None or not source.is_random_access:
+        return None
+    from image_tools.check_ahead import CheckAhead
+
+    return stack.enter_context(CheckAhead(block_map, source))
 
 
 def _requests(

@@ -81,7 +81,8 @@ def verify(
     Ends with 5 where they differ, and tells where, in which partition, and what it looks like. A card that
     was configured, or that has run, differs from its image.
     """
-    from image_tools.flash import Options, compare, is_drive, parse_sha256
+    from image_tools.flash import Options, compare, is_drive
+    from image_tools.sha256 import parse_sha256
     from image_tools.source import open_source
 
     report = report_of(context)

@@ -3,7 +3,7 @@
 from image_tools.flash.compare import compare
 from image_tools.flash.outcome import Options, Outcome
 from image_tools.flash.plan import Job
-from image_tools.flash.run import flash, parse_sha256
+from image_tools.flash.run import flash
 from image_tools.flash.target import Target, is_drive, open_drive, open_file
 
 __all__ = [
@@ -16,5 +16,4 @@ __all__ = [
     "is_drive",
     "open_drive",
     "open_file",
-    "parse_sha256",
 ]

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Protocol
 
-from image_tools.block_map import BlockMap, RangeCheck, check_ranges
+from image_tools.block_map import BlockMap, RangeCheck
+from image_tools.check_ahead import CheckAhead
 from image_tools.flash.direct import BLOCK, CHUNK, buffers, spans
 from image_tools.flash.image_reader import ImageReader
 from image_tools.flash.pace import Pace
@@ -90,10 +91,12 @@ class Feed:
     digest: bool = False
     block_map: BlockMap | None = None
     """Its checksums are compared before a range is handed out; of a stream, as it goes by."""
+    checking: CheckAhead | None = None
+    """Compares them already, ahead of the reading."""
     approve: Callable[[str | None], None] = lambda _: None
     """Called with the image's SHA-256, if it was taken, before anybody gets the ending; may raise."""
     _check: RangeCheck | None = None
-    _passed: Channel[int] | None = None
+    _passed: Channel[object] | None = None
     _right: int = 0
     _free: Channel[memoryview] = field(init=False)
     _filled: Channel[Piece] = field(init=False)
@@ -107,9 +110,9 @@ class Feed:
         self._free, self._filled = self.pipeline.channel(memoryview), self.pipeline.channel(Piece)
         for buffer in buffers(POOL, CHUNK):
             self._free.put(buffer)
-        if self.block_map is not None and self.reader.source.is_random_access:
-            self._passed = self.pipeline.channel(int)
-            self.pipeline.stage("flash-check", self._check_ahead)
+        if self.checking is not None:
+            self._passed = self.pipeline.channel(object)
+            self.checking.listen(self._passed.put)
         elif self.block_map is not None:
             self._check = RangeCheck(self.block_map)
         self.pipeline.stage("flash-hash", self._hash)
@@ -182,19 +185,6 @@ class Feed:
                 if isinstance(piece, Piece):
                     self.release(piece)
 
-    # the thread that compares a block map's checksums, ahead of what is handed out
-
-    def _check_ahead(self) -> None:
-        assert self.block_map is not None
-        assert self._passed is not None
-        source = self.reader.source
-        check_ranges(self.block_map, source.size or 0, source.read_at, self._passed.put)
-
-    def _await_check(self, end: int) -> None:
-        """Return when the image was found right up to `end`."""
-        while self._passed is not None and self._right < min(end, self.reader.source.size or 0):
-            self._right = self._passed.get()
-
     # the thread that decides what is needed, and hashes it
 
     def _hash(self) -> None:
@@ -222,6 +212,15 @@ class Feed:
         ending = Ending(size, self._extents, self._parts, digest)
         for taker in self.takers:
             taker.queue.put(ending)
+
+    def _await_check(self, end: int) -> None:
+        """Return when the image was found right up to `end`."""
+        while self._passed is not None and self._right < min(end, self.reader.source.size or 0):
+            told = self._passed.get()
+            if isinstance(told, BaseException):
+                raise told
+            assert isinstance(told, int)
+            self._right = told
 
     def _judge(self, piece: Piece, sha256: Any) -> None:
         assert piece.buffer is not None

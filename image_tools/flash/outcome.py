@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from image_tools.block_map import BlockMap
+from image_tools.check_ahead import CheckAhead
 from image_tools.flash.reading import Reading
 from image_tools.flash.target import Target
 from image_tools.usage import Area
@@ -27,6 +28,8 @@ class Options:
     sha256: str | None = None
     digest: bool = False
     block_map: BlockMap | None = None
+    checking: CheckAhead | None = None
+    """Compares the block map's checksums with the source already; without it that begins with the reading."""
     partition: int | None = None
     probe: bool = False
     discard: bool = False

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
+from image_tools.check_ahead import CheckAhead
 from image_tools.flash.direct import CHUNK
 from image_tools.flash.early_boot import check_unambiguous
 from image_tools.flash.feed import Feed, Piece
@@ -37,9 +39,12 @@ class Party:
     pipeline: Pipeline = field(default_factory=Pipeline)
     events: Channel[Event] = field(init=False)
     _feed: Feed = field(init=False)
+    _checking: CheckAhead | None = None
+    _begins_checking: bool = False
 
     def __post_init__(self) -> None:
         options = self.options
+        self._checking = self._check_ahead()
         self.events = self.pipeline.channel(Event)
         self.lanes = [
             self.lane_type(
@@ -62,12 +67,24 @@ class Party:
             self.pipeline,
             digest=options.digest or options.sha256 is not None,
             block_map=options.block_map,
+            checking=self._checking,
             approve=self._check_digest,
         )
 
+    def _check_ahead(self) -> CheckAhead | None:
+        """What compares the block map's checksums; where nothing does so yet, it begins with the reading."""
+        options, source = self.options, self.reader.source
+        if options.block_map is None or not source.is_random_access:
+            return None
+        if options.checking is not None and options.checking.source is source:
+            return options.checking
+        self._begins_checking = True
+        return CheckAhead(options.block_map, source)
+
     def go(self) -> None:
+        checking = self._checking if self._begins_checking else None
         try:
-            with self.pipeline:
+            with checking or nullcontext(), self.pipeline:
                 self._feed.start()
                 for lane in self.lanes:
                     self.pipeline.stage(f"flash-{lane.target.path}", lane.run)

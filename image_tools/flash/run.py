@@ -14,7 +14,7 @@ from image_tools.flash.target import Target
 from image_tools.flash.usage_of import usage_of
 from image_tools.source import Source
 from image_tools.usage import StreamUsage, Usage, UsageContradicted
-from resin_toolkit.errors import BadValue, ImageDamaged, NoSpace, Notice
+from resin_toolkit.errors import ImageDamaged, NoSpace, Notice
 from resin_toolkit.progress import Progress
 
 
@@ -41,14 +41,6 @@ def flash(
         source.notices.append(notice)
         with source.reopen() as again:
             return _flash(again, jobs, progress, replace(options, full=True, sha256=None))
-
-
-def parse_sha256(text: str) -> str:
-    """64 hexadecimal digits, in lower case; raises BadValue."""
-    digest = text.strip().lower()
-    if len(digest) != 64 or any(digit not in "0123456789abcdef" for digit in digest):
-        raise BadValue("A SHA-256 has 64 hexadecimal digits.", hint="Copy it whole, without the file's name.")
-    return digest
 
 
 def _flash(source: Source, jobs: Sequence[Job], progress: Progress, options: Options) -> list[Outcome]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 
-from image_tools.flash.direct import BLOCK, CHUNK, buffers, read_all, round_up, spans
+from image_tools.flash.direct import BLOCK, buffers, read_all, round_up, spans
 from image_tools.flash.medium import medium_failure
 from image_tools.flash.pipeline import Channel, Pipeline
 from image_tools.flash.record import GRAIN, HASH, Extent, grain_hashes
 from resin_toolkit.errors import ResinError
 
-POOL = 3
+READERS = 4
+"""So many reads are under way at a time: most disks answer them faster than one by one."""
+POOL = 8
+PIECE = 1024 * 1024
+"""What is read back at once, in bytes; a multiple of `GRAIN`."""
 MOST_KEPT = 16
 """So many grains that differ are kept as they were read back, to tell what they look like."""
 
@@ -28,13 +33,21 @@ class BadGrain:
 
 
 @dataclass(frozen=True)
-class _Back:
-    """What was read back of one part of an extent: `got` bytes, or the error; without a buffer the end."""
+class _Part:
+    """Part of an extent; `number` counts them."""
 
+    number: int
     extent: Extent
     offset: int
     length: int
-    buffer: memoryview | None = None
+
+
+@dataclass(frozen=True)
+class _Back:
+    """What was read back of a part: `got` bytes in `buffer`, or the error."""
+
+    part: _Part
+    buffer: memoryview
     got: int = 0
     error: ResinError | None = None
 
@@ -42,64 +55,85 @@ class _Back:
 def differences(
     descriptor: int,
     path: str,
-    extents: Iterable[Extent],
+    extents: Sequence[Extent],
     pipeline: Pipeline,
     advance: Callable[[int], None],
 ) -> list[BadGrain]:
     """Read back `extents`, in order, and return the grains that are not what they should be.
 
-    Reading and hashing overlap; `advance` gets the bytes that are done. `descriptor` is opened with O_DIRECT
-    where the medium is to answer. Raises IoFailed, DriveNotFound, Stopped.
+    Several reads overlap, with each other and with hashing; `advance` gets the bytes that are done.
+    `descriptor` is opened with O_DIRECT where the medium is to answer. Raises IoFailed, DriveNotFound,
+    Stopped.
     """
     bad: list[BadGrain] = []
     free, filled = pipeline.channel(memoryview), pipeline.channel(_Back)
-    for buffer in buffers(POOL, CHUNK):
+    for buffer in buffers(POOL, PIECE):
         free.put(buffer)
-    pipeline.stage("read-back", lambda: _read(descriptor, path, extents, free, filled))
+    parts = _Parts(extents, free)
+    for number in range(READERS):
+        pipeline.stage(f"read-back {number}", lambda: _read(descriptor, path, parts, filled))
     try:
-        while (back := filled.get()).buffer is not None:
-            _compare(back, back.buffer, bad)
+        for back in _in_order(parts.count, filled):
+            if back.error is not None:
+                raise back.error
+            _compare(back, bad)
             free.put(back.buffer)
-            advance(back.length)
+            advance(back.part.length)
     finally:
         free.stop()
-    if back.error is not None:
-        raise back.error
     return bad
 
 
-def _read(
-    descriptor: int,
-    path: str,
-    extents: Iterable[Extent],
-    free: Channel[memoryview],
-    filled: Channel[_Back],
-) -> None:
-    nowhere = Extent(0, 0, b"")
-    for extent, offset, length in _parts(extents):
-        buffer = free.get()
+class _Parts:
+    """What is still to be read back; each part is taken together with a buffer, those in front first."""
+
+    def __init__(self, extents: Sequence[Extent], free: Channel[memoryview]) -> None:
+        self.count = sum(-(-extent.length // PIECE) for extent in extents)
+        self._left = _cut(extents)
+        self._free = free
+        self._lock = Lock()
+
+    def next(self) -> tuple[_Part, memoryview] | None:
+        """None where there is no more. Raises Stopped."""
+        with self._lock:
+            buffer = self._free.get()
+            part = next(self._left, None)
+        return None if part is None else (part, buffer)
+
+
+def _read(descriptor: int, path: str, parts: _Parts, filled: Channel[_Back]) -> None:
+    while (taken := parts.next()) is not None:
+        part, buffer = taken
         try:
-            got = read_all(descriptor, buffer[: round_up(length, BLOCK)], offset, length)
+            got = read_all(descriptor, buffer[: round_up(part.length, BLOCK)], part.offset, part.length)
         except OSError as error:
-            failure = medium_failure(error, path, offset, "read back")
-            filled.put(_Back(nowhere, offset, 0, error=failure))
+            failure = medium_failure(error, path, part.offset, "read back")
+            filled.put(_Back(part, buffer, error=failure))
             return
-        filled.put(_Back(extent, offset, length, buffer, min(got, length)))
-    filled.put(_Back(nowhere, 0, 0))
+        filled.put(_Back(part, buffer, min(got, part.length)))
 
 
-def _parts(extents: Iterable[Extent]) -> Iterator[tuple[Extent, int, int]]:
-    for extent in extents:
-        for offset, length in spans(extent.offset, extent.end, CHUNK):
-            yield extent, offset, length
+def _in_order(count: int, filled: Channel[_Back]) -> Iterator[_Back]:
+    """What was read back, in the order of the parts, whichever came first."""
+    early: dict[int, _Back] = {}
+    for number in range(count):
+        while number not in early:
+            back = filled.get()
+            early[back.part.number] = back
+        yield early.pop(number)
 
 
-def _compare(back: _Back, buffer: memoryview, bad: list[BadGrain]) -> None:
-    first = (back.offset - back.extent.offset) // GRAIN * HASH
-    count = -(-back.length // GRAIN)
-    expected = back.extent.grains[first : first + count * HASH]
-    found = bad_grains(buffer[: back.got], back.offset, back.length, expected)
-    collect(bad, found)
+def _cut(extents: Iterable[Extent]) -> Iterator[_Part]:
+    places = ((extent, *span) for extent in extents for span in spans(extent.offset, extent.end, PIECE))
+    for number, (extent, offset, length) in enumerate(places):
+        yield _Part(number, extent, offset, length)
+
+
+def _compare(back: _Back, bad: list[BadGrain]) -> None:
+    part = back.part
+    first = (part.offset - part.extent.offset) // GRAIN * HASH
+    expected = part.extent.grains[first : first + -(-part.length // GRAIN) * HASH]
+    collect(bad, bad_grains(back.buffer[: back.got], part.offset, part.length, expected))
 
 
 def collect(bad: list[BadGrain], found: Iterable[BadGrain]) -> None:

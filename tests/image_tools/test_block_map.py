@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 import tracemalloc
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from card_images import MIB, card_image, packed
@@ -13,6 +15,8 @@ from disk_images import run
 from flash_runs import to_file
 
 from image_tools.block_map import BlockMap, read_block_map
+from image_tools.check_ahead import CheckAhead
+from image_tools.source import open_source
 from resin_toolkit.errors import BadValue, ImageDamaged
 
 BLOCK = 4096
@@ -201,3 +205,43 @@ def test_what_does_not_belong_into_a_map_takes_no_memory(filling: bytes) -> None
 def test_elements_without_an_end_inside_each_other_are_damage() -> None:
     with pytest.raises(ImageDamaged, match="nested"):
         parsed(resigned(map_text("2.0"), b"<BlockMap>", b"<a>" * MIB + b"<BlockMap>"))
+
+
+# compared ahead of the reading
+
+
+def told(path: Path, *, listens_late: bool) -> list[object]:
+    """What is told of an image, up to its end or its failure."""
+    heard: SimpleQueue[object] = SimpleQueue()
+    with open_source(str(path)) as source, CheckAhead(parsed(map_text("2.0")), source) as checking:
+        if listens_late:
+            for thread in threading.enumerate():
+                if thread.name == "flash-check":
+                    thread.join()
+        checking.listen(heard.put)
+        found = [heard.get()]
+        while found[-1] != SIZE and not isinstance(found[-1], BaseException):
+            found.append(heard.get())
+    return found
+
+
+def test_it_tells_up_to_where_the_image_is_right(tmp_path: Path) -> None:
+    path = image(tmp_path)
+    found = told(path, listens_late=False)
+    assert found == sorted(found, key=lambda place: int(str(place)))
+    assert told(path, listens_late=True) == [SIZE]
+
+
+def test_what_differs_is_told_to_who_listens_late(tmp_path: Path) -> None:
+    path = image(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[5] ^= 1
+    path.write_bytes(data)
+    [failure] = told(path, listens_late=True)
+    assert isinstance(failure, ImageDamaged)
+
+
+def test_it_ends_with_its_block_whether_anybody_listened_or_not(tmp_path: Path) -> None:
+    with open_source(str(image(tmp_path))) as source, CheckAhead(parsed(map_text("2.0")), source):
+        pass
+    assert not [thread for thread in threading.enumerate() if thread.name == "flash-check"]
