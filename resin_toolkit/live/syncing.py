@@ -1,0 +1,112 @@
+"""Files of the workstation into a container that runs, and out of it again.
+
+They go as one archive (ustar with pax headers, POSIX.1-2001, "pax Interchange Format"); what is deleted goes
+by the container's own `rm`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from resin_toolkit.engine import Engine
+from resin_toolkit.engine.containers import Containers
+from resin_toolkit.errors import EngineFailed, ServiceNotFound
+
+_BLOCK = tarfile.BLOCKSIZE
+_CHUNK = 256 * 1024
+_WORDS = 500
+"""Paths that are deleted by one command."""
+_MISSING = (126, 127)
+"""Exit codes of a program that is not there (POSIX, 2.8.2)."""
+
+
+class CannotDelete(Exception):
+    """The container has no `rm`, or does not run."""
+
+
+class Changed(Exception):
+    """A file went away while it was read."""
+
+
+@dataclass(frozen=True)
+class Placing:
+    """A file, folder or symbolic link of the workstation, and where it lies in the container."""
+
+    source: Path
+    target: str
+    """Absolute."""
+    owner: tuple[int, int] = (0, 0)
+    """User and group."""
+    mode: int | None = None
+    """Permissions; None for those of the source."""
+
+
+def send(engine: Engine, container: str, placings: Sequence[Placing]) -> None:
+    """Put files into a container, as one archive. Raises Changed, EngineFailed, Unreachable."""
+    if placings:
+        Containers(engine).put_archive(container, "/", archive(placings))
+
+
+def delete(engine: Engine, container: str, targets: Sequence[str]) -> None:
+    """Delete files and folders of a container that runs. Raises CannotDelete, EngineFailed, Unreachable."""
+    for start in range(0, len(targets), _WORDS):
+        part = targets[start : start + _WORDS]
+        try:
+            with engine.exec(container, ["rm", "-rf", "--", *part], user="0") as session:
+                while session.read():
+                    pass
+                code = session.exit_code()
+        except (EngineFailed, ServiceNotFound) as error:
+            raise CannotDelete(error.message) from error
+        if code in _MISSING:
+            raise CannotDelete("it has no rm")
+        if code:
+            raise CannotDelete(f"rm ended with exit code {code}")
+
+
+def archive(placings: Sequence[Placing]) -> Iterator[bytes]:
+    """The archive, piece by piece; folders that lead to a target are made where they are missing."""
+    for placing in placings:
+        try:
+            yield from _member(placing)
+        except FileNotFoundError as error:
+            raise Changed(placing.target) from error
+    yield bytes(2 * _BLOCK)
+
+
+def _member(placing: Placing) -> Iterator[bytes]:
+    status = placing.source.lstat()
+    entry = tarfile.TarInfo(placing.target.lstrip("/"))
+    entry.mode = stat.S_IMODE(status.st_mode) if placing.mode is None else placing.mode
+    entry.mtime = int(status.st_mtime)
+    entry.uid, entry.gid = placing.owner
+    if stat.S_ISDIR(status.st_mode):
+        entry.type = tarfile.DIRTYPE
+        entry.name += "/"
+    elif stat.S_ISLNK(status.st_mode):
+        entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink(placing.source)  # noqa: PTH115 - as text
+    else:
+        yield from _file(placing.source, entry)
+        return
+    yield _head(entry)
+
+
+def _file(source: Path, entry: tarfile.TarInfo) -> Iterator[bytes]:
+    """A regular file; one that shrinks meanwhile is filled up, and sent again when its change is noticed."""
+    with source.open("rb") as file:
+        entry.size = left = os.fstat(file.fileno()).st_size
+        yield _head(entry)
+        while left:
+            data = file.read(min(_CHUNK, left)) or bytes(min(_CHUNK, left))
+            left -= len(data)
+            yield data
+    yield bytes(-entry.size % _BLOCK)
+
+
+def _head(entry: tarfile.TarInfo) -> bytes:
+    return entry.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")

@@ -1,0 +1,118 @@
+"""Putting in order what a push left behind that was cut in the middle: exactly one container stays."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+
+from resin_toolkit.engine import Container, Engine
+from resin_toolkit.engine.containers import Containers
+from resin_toolkit.push.existing import Existing, look, pusher_of
+from resin_toolkit.push.names import RESTART_LABEL, container_name
+from resin_toolkit.push.swap import Swap, pusher, somebody_else
+
+_PATIENCE = 60.0
+"""Seconds for which somebody else's push is waited for."""
+_FORGOTTEN = 900
+"""Seconds by the device's clock after which another workstation's push is taken for one that was cut."""
+_PAUSE = 0.5
+
+
+def put_in_order(
+    engine: Engine, app: str, swap: Swap, tell: Callable[[str, str], object]
+) -> dict[str, Existing]:
+    """The containers of an application, each service with none or one, after what was begun was ended.
+
+    A push of somebody else that is under way is waited for. Raises Refused where that takes too long.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        found = look(engine, app)
+        pending = [existing for existing in found.values() if existing.next is not None]
+        if not pending:
+            break
+        others = [e for e in pending if e.next is not None and is_under_way(engine, e.next)]
+        for existing in pending:
+            if existing not in others:
+                tell(existing.service, "ending a push that was cut")
+                _end(engine, app, existing, swap)
+        if others and time.monotonic() > deadline:
+            first = others[0]
+            assert first.next is not None
+            raise somebody_else(first.service, engine.host, pusher_of(first.next))
+        if others:
+            tell(others[0].service, "waiting for somebody else's push")
+            time.sleep(_PAUSE)
+    _right_policies(engine, found)
+    return found
+
+
+def is_under_way(engine: Engine, container: Container) -> bool:
+    """Whether the push that made a container goes on still, as far as that can be known."""
+    who, _, number = pusher_of(container).rpartition(":")
+    if who == pusher().rpartition(":")[0] and who.endswith(f"@{socket.gethostname()}"):
+        return number.isdecimal() and int(number) != os.getpid() and _is_alive(int(number))
+    now = _seconds(engine)
+    return now is None or now - container.created < _FORGOTTEN
+
+
+def _end(engine: Engine, app: str, existing: Existing, swap: Swap) -> None:
+    """The new container stays if it runs and the old one does not, else the old one does."""
+    old, new = existing.current, existing.next
+    assert new is not None
+    name = container_name(app, existing.service)
+    if old is None or (_runs(new) and not _was_begun_anew(engine, old, new)):
+        swap.take_over(new.labels.get(RESTART_LABEL, "no"), name, old.id if old else "", new.id)
+    else:
+        swap.give_back(old, new.id)
+
+
+def _was_begun_anew(engine: Engine, old: Container, new: Container) -> bool:
+    """Whether a reboot in the grace period has started the old one again: then the new one had no policy."""
+    if not _runs(old):
+        return False
+    host = Containers(engine).raw(new.id).get("HostConfig")
+    policy = host.get("RestartPolicy") if isinstance(host, dict) else None
+    name = policy.get("Name") if isinstance(policy, dict) else None
+    return name in (None, "", "no")
+
+
+def _right_policies(engine: Engine, found: dict[str, Existing]) -> None:
+    """A container that a cut left with the policy of a change gets its own back."""
+    from resin_toolkit.push.body import restart_policy
+
+    containers = Containers(engine)
+    for existing in found.values():
+        current = existing.current
+        if current is None or RESTART_LABEL not in current.labels:
+            continue
+        name, maximum = restart_policy(current.labels[RESTART_LABEL])
+        host = containers.raw(current.id).get("HostConfig")
+        policy = host.get("RestartPolicy") if isinstance(host, dict) else None
+        now = policy.get("Name") if isinstance(policy, dict) else None
+        if (now or "no") != name:
+            containers.set_restart_policy(current.id, name, maximum)
+
+
+def _runs(container: Container) -> bool:
+    return container.state in ("running", "restarting", "paused")
+
+
+def _is_alive(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _seconds(engine: Engine) -> float | None:
+    """The engine's clock, in seconds since 1970; None where it does not say."""
+    from resin_toolkit.logs.stamps import SECOND, nanoseconds
+
+    said = engine.time()
+    return nanoseconds(said) / SECOND if said else None
