@@ -73,7 +73,7 @@ def _by_tcp(
     device: Device, place: Place, wire: Wire, deadline: float, warn: Callable[[Notice], object] | None
 ) -> Engine:
     link = TcpLink(device.host, place)
-    engine = _greeted(device.host, str(place), link, wire, deadline)
+    engine = greeted(device.host, str(place), link, wire, deadline)
     notice = exposure(device.host, place, engine.facts) if warn else None
     if warn and notice:
         warn(notice)
@@ -90,7 +90,8 @@ def _through_ssh(
     return _engine(device.host, link, wire, greeting)
 
 
-def _greeted(host: str, where: str, link: Link, wire: Wire, deadline: float) -> Engine:
+def greeted(host: str, where: str, link: Link, wire: Wire, deadline: float) -> Engine:
+    """The engine at the far end of `wire`, the first connection of `link`. Raises as `greet` does."""
     try:
         greeting = greet(host, where, wire, max(deadline, time.monotonic() + _GRACE))
     except BaseException:

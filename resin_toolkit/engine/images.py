@@ -103,7 +103,16 @@ class Images:
         names = urlencode([("names", reference) for reference in references])
         path = f"{self._asking.path('/images/get')}?{names}"
         # The engine writes all of it into a file first.
-        wire, response = self._asking.connections.stream(path, within=None)
+        try:
+            wire, response = self._asking.connections.stream(path, within=None)
+        except EngineFailed as error:
+            if "does not exist" not in error.message:
+                raise
+            raise ImageNotFound(
+                f"{self._asking.host} lacks one of the images {one_line(', '.join(references))}.",
+                hint="Are their names spelled right?",
+                status=error.facts.get("status"),
+            ) from error
         return RawStream(self._asking.host, wire, response)
 
     def _progressed(self, said: object, reference: str) -> Iterator[Progressed]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import Protocol
 
 from resin_toolkit.address import Way, in_url
 from resin_toolkit.connecting import PATIENCE, Place, connect_any
 from resin_toolkit.engine.wire import Wire, keep_alive
+from resin_toolkit.errors import NotPermitted, Unreachable
 
 
 class Link(Protocol):
@@ -43,6 +45,41 @@ class TcpLink:
     def open(self) -> Wire:
         connection, _ = connect_any(self.host, [self.place], within=PATIENCE)
         keep_alive(connection)
+        return Wire(connection)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class UnixLink:
+    """The engine's socket on this machine; no SSH is in the way."""
+
+    host: str
+    path: str
+    way: Way = Way.TCP
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.path}"
+
+    def open(self) -> Wire:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(self.path)
+        except PermissionError as error:
+            connection.close()
+            raise NotPermitted(
+                f"This user may not use the engine of {self.host} at {self.path}.",
+                hint="Become a member of the socket's group, mostly `docker`, and log in anew.",
+            ) from error
+        except OSError as error:
+            connection.close()
+            raise Unreachable(
+                f"No engine answers on {self.host} at {self.path}: {(error.strerror or str(error)).lower()}.",
+                hint="Start Docker or Podman here.",
+                cause="refused",
+            ) from error
         return Wire(connection)
 
     def close(self) -> None:

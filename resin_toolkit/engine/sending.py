@@ -39,9 +39,11 @@ class Sending:
         self._stream: RawStream | None = None
         self._closed = threading.Event()
         self._reading = threading.RLock()
+        self._is_sent = False
         self._failure: BaseException | None = None
-        # An engine that writes to a worn card may take nothing for a while.
-        wire.may_stall()
+        # An engine that writes to a worn card may take nothing for a while; once it has all, a link that is
+        # silent is dead.
+        wire.may_stall(True)
         wire.unlimited()
         try:
             begin_chunked(wire, method, path, headers)
@@ -90,7 +92,11 @@ class Sending:
     def _more(self, size: int) -> bytes:
         if self._stream is None:
             self._stream = self._answer()
-        return self._stream.read(size) if self._stream else b""
+        data = self._stream.read(size) if self._stream else b""
+        if data and self._is_sent:
+            self._is_sent = False
+            self._wire.may_stall(False)
+        return data
 
     def _answer(self) -> RawStream | None:
         """The answer, once it has begun; None where it was closed before."""
@@ -118,8 +124,7 @@ class Sending:
             # Without its end the body is none: the engine must not take it for whole.
             self._wire.abort()
             return
-        if is_whole:
-            self._sent(LAST_CHUNK)
+        self._is_sent = is_whole and self._sent(LAST_CHUNK)
 
     def _sent(self, data: bytes) -> bool:
         """Whether it could be sent; where it could not, whoever reads the answer learns why."""

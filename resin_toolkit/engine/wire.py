@@ -15,8 +15,8 @@ from resin_toolkit.errors import ResinError, Unreachable
 
 REMEMBERED = 32
 """How many of the first bytes are kept, to tell what it was that answered."""
-
-
+_SILENCE = 13_000
+"""Milliseconds without a word after which a link is taken for dead."""
 _STALL = 60_000
 """Milliseconds for which a board may take none of what is sent: it writes to a worn card."""
 
@@ -89,11 +89,11 @@ class Wire:
         self.budget = None
         self.settimeout(None)
 
-    def may_stall(self) -> None:
-        """Let the far side take nothing for a minute: the system counts that as silence (tcp(7))."""
+    def may_stall(self, yes: bool) -> None:
+        """Whether the far side may take nothing for a minute: the system counts that as silence (tcp(7))."""
         stream = self._stream
         if isinstance(stream, socket.socket) and stream.family in (socket.AF_INET, socket.AF_INET6):
-            _set_option(stream, "TCP_USER_TIMEOUT", _STALL)
+            _set_option(stream, "TCP_USER_TIMEOUT", _STALL if yes else _SILENCE)
 
     def is_idle(self) -> bool:
         """Whether the far side has neither said anything nor ended the connection."""
@@ -200,7 +200,7 @@ def keep_alive(connection: socket.socket) -> None:
         ("TCP_KEEPALIVE", 5),  # what macOS calls it
         ("TCP_KEEPINTVL", 2),
         ("TCP_KEEPCNT", 4),
-        ("TCP_USER_TIMEOUT", 13_000),
+        ("TCP_USER_TIMEOUT", _SILENCE),
     ):
         _set_option(connection, name, value)
 
