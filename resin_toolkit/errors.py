@@ -140,6 +140,16 @@ class BadValue(ResinError):
     exit = Exit.USAGE
 
 
+class ComposeInvalid(ResinError):
+    """A compose file that contradicts its specification, or asks for what no device can be given.
+
+    The message has one line for each problem, with file and line; the fact `problems` has them one by one.
+    """
+
+    code = "compose-invalid"
+    exit = Exit.USAGE
+
+
 class PartitionAmbiguous(ResinError):
     """More than one partition could be meant."""
 

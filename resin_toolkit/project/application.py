@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from resin_toolkit.errors import Notice
+
 
 class Condition(StrEnum):
     """What a service waits for in one that it depends on."""
@@ -131,7 +133,7 @@ class Service:
     networks: Mapping[str, NetworkUse] = field(default_factory=dict)
     """By the key in `Application.networks`; not together with `network_mode`."""
     network_mode: str = ""
-    """host, none, or `service:NAME`."""
+    """host, bridge, none, or `service:NAME`."""
     depends_on: Mapping[str, Condition] = field(default_factory=dict)
     restart: str = "no"
     """no, always, unless-stopped, on-failure or on-failure:N."""
@@ -161,6 +163,8 @@ class Service:
     ipc: str = ""
     logging_driver: str = ""
     logging_options: Mapping[str, str] = field(default_factory=dict)
+    engine_socket: str = ""
+    """Where the engine's own socket lies in the container, whatever its path on the device; empty for nowhere."""
     watch: tuple[WatchRule, ...] = ()
 
 
@@ -199,3 +203,5 @@ class Application:
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     """The files that it was read from, compose's or `resin.toml`: a change of one means to read it anew."""
+    notices: tuple[Notice, ...] = ()
+    """What the user should know of these files."""

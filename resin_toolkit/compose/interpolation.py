@@ -1,0 +1,129 @@
+"""Variables in values of a compose file: `$A ${A} ${A:-x} ${A-x} ${A:?why} ${A?why} ${A:+x} ${A+x}`, `$$`.
+
+What follows the operator may hold variables itself. No message tells the value of a variable.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from resin_toolkit.compose.nodes import Leaf, List, Map, Node
+from resin_toolkit.compose.problems import Findings, Unusable
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OPERATOR = re.compile(r":?[-?+]")
+_DOLLAR = "Write `$$` for a dollar sign that is meant as one."
+_DEEPEST = 50
+
+
+@dataclass(frozen=True)
+class Variables:
+    """The values that there are, and whom to tell of a name that has none."""
+
+    values: Mapping[str, str]
+    unset: Callable[[str], None] = lambda _: None
+
+
+def substitute(text: str, variables: Variables, depth: int = 0) -> str:
+    """`text` with its variables filled in. Raises Unusable."""
+    if "$" not in text:
+        return text
+    if depth > _DEEPEST:
+        raise Unusable("has variables nested too deeply")
+    done, position = [], 0
+    while (dollar := text.find("$", position)) >= 0:
+        done.append(text[position:dollar])
+        value, position = _variable(text, dollar + 1, variables, depth)
+        done.append(value)
+    return "".join([*done, text[position:]])
+
+
+def _variable(text: str, start: int, variables: Variables, depth: int) -> tuple[str, int]:
+    """What stands for the variable whose dollar sign is before `start`, and where the text goes on."""
+    if text[start : start + 1] == "$":
+        return "$", start + 1
+    if text[start : start + 1] != "{":
+        name = _NAME.match(text, start)
+        if name is None:
+            raise Unusable("has a `$` that no variable follows", _DOLLAR)
+        return _value(name[0], variables), name.end()
+    end = _closing(text, start)
+    name = _NAME.match(text, start + 1, end)
+    if name is None:
+        raise Unusable("has a `${` that no variable follows", _DOLLAR)
+    if name.end() == end:
+        return _value(name[0], variables), end + 1
+    operator = _OPERATOR.match(text, name.end(), end)
+    if operator is None:
+        raise Unusable(
+            f"has `${{{name[0]}` with an operator that does not exist",
+            "They are :- - :? ? :+ and +, as in a shell.",
+        )
+    word = text[operator.end() : end]
+    return _chosen(name[0], operator[0], word, variables, depth + 1), end + 1
+
+
+def _closing(text: str, start: int) -> int:
+    depth = 0
+    for position in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[position], 0)
+        if depth == 0:
+            return position
+    raise Unusable("has a `${` without its `}`", _DOLLAR)
+
+
+def _value(name: str, variables: Variables) -> str:
+    if name not in variables.values:
+        variables.unset(name)
+    return variables.values.get(name, "")
+
+
+def _chosen(name: str, operator: str, word: str, variables: Variables, depth: int) -> str:
+    value = variables.values.get(name)
+    there = bool(value) if operator.startswith(":") else value is not None
+    kind = operator[-1]
+    if kind == "+":
+        return substitute(word, variables, depth) if there else ""
+    if there:
+        return value or ""
+    if kind == "-":
+        return substitute(word, variables, depth)
+    why = substitute(word, variables, depth)
+    raise Unusable(
+        f"needs the variable {name}, which is {'empty' if value == '' else 'not set'}"
+        + (f": {why}" if why else ""),
+        f"Set it: `export {name}=…`, or a line in the file .env beside the compose file.",
+    )
+
+
+def interpolated(node: Node, values: Mapping[str, str], findings: Findings, path: str = "") -> Node:
+    """A tree with the variables of all its values filled in; names stay as they are."""
+    if isinstance(node, Map):
+        return replace(
+            node,
+            entries={
+                key: interpolated(value, values, findings, f"{path}.{key}" if path else key)
+                for key, value in node.entries.items()
+            },
+        )
+    if isinstance(node, List):
+        items = (interpolated(item, values, findings, f"{path}[{i}]") for i, item in enumerate(node.items))
+        return replace(node, items=tuple(items))
+    if not isinstance(node.value, str) or "$" not in node.value:
+        return node
+    return _leaf(node, values, findings, path)
+
+
+def _leaf(node: Leaf, values: Mapping[str, str], findings: Findings, path: str) -> Leaf:
+    def unset(name: str) -> None:
+        findings.notice(
+            "compose-variable-unset", f"{node.place}: the variable {name} is not set, and is taken as empty."
+        )
+
+    try:
+        return replace(node, value=substitute(str(node.value), Variables(values, unset)))
+    except Unusable as error:
+        findings.add(node.place, f"{path} {error.why}", error.hint)
+        return node

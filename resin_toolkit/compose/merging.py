@@ -1,0 +1,188 @@
+"""One compose file laid over another, by the rules of the compose specification.
+
+Mappings are merged name by name and lists put end to end; a single value takes the place of what was there.
+Some lists are mappings written shortly (`environment`), some have one item for each key (`volumes` by their
+target), and some are one value (`command`). `!reset` takes a value away, `!override` replaces it whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from resin_toolkit.compose.nodes import Leaf, List, Map, Node, Place
+
+Path = tuple[str, ...]
+Key = Callable[[Node], object]
+
+_WHOLE = {"command", "entrypoint", "test"}
+"""Lists that are one value."""
+_NAMED = {"environment", "labels", "args", "sysctls", "driver_opts", "extra_hosts", "annotations"}
+"""Lists of NAME=VALUE that may be mappings too."""
+_SETS = {
+    "cap_add",
+    "cap_drop",
+    "security_opt",
+    "group_add",
+    "profiles",
+    "dns",
+    "tmpfs",
+    "env_file",
+    "aliases",
+}
+"""Lists in which each item counts once."""
+
+
+def merge(base: Map, over: Map) -> Map:
+    """`over` laid over `base`: whole files, or services."""
+    return _merge_maps(base, over, ())
+
+
+def merge_service(base: Map, over: Map) -> Map:
+    """The same of two services, for `extends`."""
+    return _merge_maps(base, over, ("services", "*"))
+
+
+def without_resets(node: Node) -> Node:
+    """A tree without what is only there to be taken away."""
+    if isinstance(node, Map):
+        kept = {k: without_resets(v) for k, v in node.entries.items() if v.tag != "reset"}
+        return replace(node, entries=kept)
+    if isinstance(node, List):
+        return replace(node, items=tuple(without_resets(item) for item in node.items if item.tag != "reset"))
+    return node
+
+
+def _merge_maps(base: Map, over: Map, path: Path) -> Map:
+    entries, keys = dict(base.entries), dict(base.keys)
+    for key, node in over.entries.items():
+        if node.tag == "reset":
+            entries.pop(key, None)
+            continue
+        before = entries.get(key)
+        merged = node if before is None else _merge(before, node, (*path, key))
+        entries[key] = without_resets(merged)
+        if merged is not before:
+            keys[key] = over.key_place(key)
+    return replace(base, entries=entries, keys=keys, place=over.place)
+
+
+def _merge(base: Node, over: Node, path: Path) -> Node:
+    name = path[-1]
+    if over.tag == "override" or (name in _WHOLE and _is_rule(path)):
+        return over
+    if isinstance(over, Leaf) and over.value is None:
+        return base
+    base, over = _long(base, path), _long(over, path)
+    if isinstance(base, Map) and isinstance(over, Map):
+        if name == "logging" and _other(base, over, "driver"):
+            return over
+        return _merge_maps(base, over, path)
+    if isinstance(base, List) and isinstance(over, List):
+        return replace(base, items=_joined(base, over, path), place=over.place)
+    return over
+
+
+def _is_rule(path: Path) -> bool:
+    """Whether the last name is one of compose's own: `services.command` is a service that is called so."""
+    return len(path) >= 3 and path[-2] not in _NAMED
+
+
+def _other(base: Map, over: Map, key: str) -> bool:
+    first, second = base.get(key), over.get(key)
+    return isinstance(first, Leaf) and isinstance(second, Leaf) and first.value != second.value
+
+
+def _long(node: Node, path: Path) -> Node:
+    """A value that may be written in two ways, in the one that can be merged."""
+    name, in_service = path[-1], len(path) == 3 and path[0] == "services"
+    if name == "build" and in_service and isinstance(node, Leaf):
+        return Map({"context": node}, node.place, {"context": node.place})
+    if name in ("dns", "tmpfs", "env_file") and isinstance(node, Leaf):
+        return List((node,), node.place)
+    if not isinstance(node, List):
+        return node
+    if name in ("depends_on", "networks") and in_service:
+        return _as_map(
+            node, lambda item: _condition(item) if name == "depends_on" else Leaf(None, item.place)
+        )
+    return named(node, ":" if name == "extra_hosts" else "") if name in _NAMED and _is_rule(path) else node
+
+
+def _as_map(node: List, value: Callable[[Node], Node]) -> Map:
+    names = {item.text: item for item in node.items if isinstance(item, Leaf)}
+    entries = {name: value(item) for name, item in names.items()}
+    return Map(entries, node.place, {name: item.place for name, item in names.items()})
+
+
+def _condition(item: Node) -> Node:
+    started = Leaf("service_started", item.place)
+    return Map({"condition": started}, item.place, {"condition": item.place})
+
+
+def named(node: List, other_sign: str = "") -> Map:
+    """A list of NAME=VALUE as a mapping; a name alone has no value. `other_sign` may stand for the `=`."""
+    entries: dict[str, Node] = {}
+    keys: dict[str, Place] = {}
+    for item in node.items:
+        if isinstance(item, Leaf):
+            sign = other_sign if other_sign and "=" not in item.text else "="
+            name, equals, value = item.text.partition(sign)
+            entries[name] = Leaf(value if equals else None, item.place)
+            keys[name] = item.place
+    return Map(entries, node.place, keys)
+
+
+def _joined(base: List, over: List, path: Path) -> tuple[Node, ...]:
+    name, rule = path[-1], _is_rule(path)
+    keys: dict[str, Key] = {"volumes": _target, "devices": _target, "ports": _port, "watch": _watched}
+    key = keys.get(name) if rule else None
+    if key is None and name in _SETS and rule:
+        key = _written
+    if key is None:
+        return (*base.items, *over.items)
+    found: dict[object, Node] = {}
+    for item in (*base.items, *over.items):
+        found[key(item)] = item
+    return tuple(found.values())
+
+
+def _written(node: Node) -> object:
+    return (
+        _target_of(node, "path")
+        if isinstance(node, Map)
+        else node.text
+        if isinstance(node, Leaf)
+        else id(node)
+    )
+
+
+def _watched(node: Node) -> object:
+    return _target_of(node, "path")
+
+
+def _target(node: Node) -> object:
+    """Where a mount or a device appears in the container."""
+    if isinstance(node, Leaf):
+        words = node.text.split(":")
+        return words[1] if len(words) > 1 else words[0]
+    return _target_of(node, "target")
+
+
+def _target_of(node: Node, key: str) -> object:
+    value = node.get(key) if isinstance(node, Map) else None
+    return value.text if isinstance(value, Leaf) else id(node)
+
+
+def _port(node: Node) -> object:
+    """The same port written in two ways is one."""
+    if isinstance(node, Map):
+        host_ip, published, target, protocol = (
+            value.text if isinstance(value := node.get(key), Leaf) else ""
+            for key in ("host_ip", "published", "target", "protocol")
+        )
+        return host_ip, published, target, protocol or "tcp"
+    words, _, protocol = (node.text if isinstance(node, Leaf) else "").partition("/")
+    rest, _, target = words.rpartition(":")
+    host_ip, _, published = rest.rpartition(":")
+    return host_ip, published, target, protocol or "tcp"

@@ -1,0 +1,155 @@
+"""`volumes` and `tmpfs` of a service."""
+
+from __future__ import annotations
+
+import re
+
+from resin_toolkit.compose.nodes import Leaf, List, Map, Node
+from resin_toolkit.compose.problems import Unusable, Where, told
+from resin_toolkit.compose.values import flag, read, size, text, words
+from resin_toolkit.project.application import Mount
+
+_INSTEAD = (
+    "Copy the files into the image with COPY, keep them in step with `develop.watch`, or name an absolute "
+    "path of the device."
+)
+_PROPAGATION = {"shared", "slave", "private", "rshared", "rslave", "rprivate"}
+_WITHOUT_EFFECT = {"rw", "z", "Z", "cached", "delegated", "consistent"}
+"""The default, what is for SELinux, which devices do not have, and for file sharing of desktops."""
+_VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+_MODE = re.compile(r"0?o?[0-7]{3,4}")
+
+
+def mounts(service: Map, where: Where) -> tuple[Mount, ...]:
+    """All that is mounted into a service, but for what its labels ask for."""
+    found = _each(service.get("volumes"), where / "volumes", _volume)
+    node = service.get("tmpfs")
+    listed = List((node,), node.place) if isinstance(node, Leaf) else node
+    return (*found, *_each(listed, where / "tmpfs", lambda item, _: _tmpfs(text(item))))
+
+
+def _each(node: Node | None, where: Where, reader: object) -> list[Mount]:
+    assert callable(reader)
+    found: list[Mount] = []
+    for number, item in enumerate(node.items if isinstance(node, List) else ()):
+        with told(where / number, item):
+            found.append(reader(item, where / number))
+    return found
+
+
+def _volume(node: Node, where: Where) -> Mount:
+    return _long(node, where) if isinstance(node, Map) else _short(text(node))
+
+
+def _short(written: str) -> Mount:
+    parts = written.split(":")
+    if len(parts) == 1:
+        return Mount("volume", _inside(parts[0]))
+    if len(parts) > 3:
+        raise Unusable("has too many colons", "It is SOURCE:TARGET or SOURCE:TARGET:ro.")
+    source, target, *rest = parts
+    kind = _kind(source)
+    read_only, options = _options(rest[0].split(",") if rest else [], kind)
+    return Mount(kind, _inside(target), source, read_only, options)
+
+
+def _kind(source: str) -> str:
+    if source.startswith("/"):
+        return "bind"
+    if source.startswith((".", "~")) or "/" in source or "\\" in source:
+        raise Unusable(
+            f"mounts {source}, which is on the workstation: a device cannot see it",
+            _INSTEAD,
+        )
+    if not _VOLUME.fullmatch(source):
+        raise Unusable(f"has no source: {source!r} is neither a volume nor an absolute path")
+    return "volume"
+
+
+def _inside(target: str) -> str:
+    if not target.startswith("/"):
+        raise Unusable(f"has no absolute path in the container: {target!r}", "It begins with a slash.")
+    return target
+
+
+def _options(given: list[str], kind: str) -> tuple[bool, dict[str, str]]:
+    read_only, options = False, {}
+    for word in given:
+        if word == "ro":
+            read_only = True
+        elif word == "nocopy" and kind == "volume":
+            options["nocopy"] = "true"
+        elif word in _PROPAGATION and kind == "bind":
+            options["propagation"] = word
+        elif word not in _WITHOUT_EFFECT:
+            raise Unusable(
+                f"has an option that does not exist here: {word!r}", "There are ro, rw and nocopy."
+            )
+    return read_only, options
+
+
+def _tmpfs(written: str) -> Mount:
+    target, _, rest = written.partition(":")
+    read_only, options = False, {}
+    for word in filter(None, rest.split(",")):
+        name, _, value = word.partition("=")
+        if name == "size":
+            options["size"] = str(size(value))
+        elif name == "mode" and _MODE.fullmatch(value):
+            options["mode"] = value
+        elif name == "ro":
+            read_only = True
+        elif name != "rw":
+            raise Unusable(f"has an option that is not supported: {name!r}", "There are size and mode.")
+    return Mount("tmpfs", _inside(target), "", read_only, options)
+
+
+def _long(node: Map, where: Where) -> Mount:
+    kind, source = text(node.get("type")), text(node.get("source"))
+    target = _inside(text(node.get("target")))
+    read_only = read(node.get("read_only"), where / "read_only", flag, False)
+    match kind:
+        case "bind":
+            if not source.startswith("/"):
+                _kind(source if "/" in source else f"./{source}")
+            return Mount("bind", target, source, read_only, _propagation(node, where))
+        case "volume":
+            if source and _kind(source) != "volume":
+                raise Unusable("has a path as its source, though its type is volume", "Use `type: bind`.")
+            return Mount("volume", target, source, read_only, _nocopy(node, where))
+        case "tmpfs":
+            return Mount("tmpfs", target, "", read_only, _tmpfs_options(node, where))
+    raise Unusable(f"has a type that devices do not have: {kind}", "There are bind, volume and tmpfs.")
+
+
+def _propagation(node: Map, where: Where) -> dict[str, str]:
+    bind = node.get("bind")
+    if not isinstance(bind, Map):
+        return {}
+    if not read(bind.get("create_host_path"), where / "bind" / "create_host_path", flag, True):
+        raise Unusable("asks for no folder to be made on the device, which the engine does", "Leave it out.")
+    word = words(bind.get("propagation"))
+    if word and word[0] not in _PROPAGATION:
+        raise Unusable(f"has a propagation that does not exist: {word[0]!r}")
+    return {"propagation": word[0]} if word else {}
+
+
+def _nocopy(node: Map, where: Where) -> dict[str, str]:
+    volume = node.get("volume")
+    value = volume.get("nocopy") if isinstance(volume, Map) else None
+    return {"nocopy": "true"} if read(value, where / "volume" / "nocopy", flag, False) else {}
+
+
+def _tmpfs_options(node: Map, where: Where) -> dict[str, str]:
+    tmpfs = node.get("tmpfs")
+    if not isinstance(tmpfs, Map):
+        return {}
+    options: dict[str, str] = {}
+    length = read(tmpfs.get("size"), where / "tmpfs" / "size", size, None)
+    if length is not None:
+        options["size"] = str(length)
+    mode = tmpfs.get("mode")
+    if isinstance(mode, Leaf) and mode.value is not None:
+        # A number was octal as it was written (0o1777), a text is octal as it stands.
+        options["mode"] = f"{mode.value:o}" if isinstance(mode.value, int) else mode.text
+    return options

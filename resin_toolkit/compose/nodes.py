@@ -1,0 +1,96 @@
+"""The values of a compose file, each with the line that it came from.
+
+Merging and interpolation make new values and never change one; so what is wrong with a value at the very end
+is still told with the file and line where it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+Plain: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something was written."""
+
+    shown: str
+    """The file as messages name it."""
+    line: int
+    base: Path
+    """The folder that relative paths written here start from."""
+
+    def __str__(self) -> str:
+        return f"{self.shown}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A single value."""
+
+    value: Plain
+    place: Place
+    tag: str = ""
+
+    @property
+    def text(self) -> str:
+        """The value as compose writes it into an environment: `true`, `1.5`; empty for null."""
+        if self.value is None:
+            return ""
+        if isinstance(self.value, bool):
+            return "true" if self.value else "false"
+        if isinstance(self.value, float) and self.value.is_integer() and abs(self.value) < 1e15:
+            return str(int(self.value))
+        return str(self.value)
+
+
+@dataclass(frozen=True)
+class List:
+    """A sequence."""
+
+    items: tuple[Node, ...]
+    place: Place
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class Map:
+    """A mapping, in the order of the file."""
+
+    entries: Mapping[str, Node]
+    place: Place
+    keys: Mapping[str, Place] = field(default_factory=dict)
+    """Where each key stands; a value may begin on a later line, or come from an anchor."""
+    tag: str = ""
+
+    def get(self, key: str) -> Node | None:
+        return self.entries.get(key)
+
+    def key_place(self, key: str) -> Place:
+        return self.keys.get(key, self.place)
+
+    def items(self) -> Iterator[tuple[str, Node]]:
+        """All but the fields that begin with `x-`, which are the user's own."""
+        return ((key, node) for key, node in self.entries.items() if not key.startswith("x-"))
+
+
+Node: TypeAlias = Leaf | List | Map
+
+
+def plain(node: Node) -> object:
+    """The same without places, as the schema wants to see it."""
+    if isinstance(node, Map):
+        return {key: plain(value) for key, value in node.entries.items()}
+    if isinstance(node, List):
+        return [plain(item) for item in node.items]
+    return node.value
+
+
+def dotted(path: tuple[str | int, ...]) -> str:
+    """`services.web.ports[0]`."""
+    words = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return words.removeprefix(".")
