@@ -1,0 +1,155 @@
+"""`.dockerignore`: what is left out of a build, exactly as Docker leaves it out.
+
+Source: https://docs.docker.com/build/concepts/context/#dockerignore-files, and what `docker build` sends. In
+one case builders of Docker differ, and this holds with BuildKit: a `!` with a wildcard, such as `!**/*.md`,
+also brings back what lies below a folder that is left out.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from resin_toolkit.errors import BadValue, from_os_error
+from resin_toolkit.project.ignore_syntax import BadPattern, Match, matcher
+
+IGNORE_FILE = ".dockerignore"
+# What Go takes for white space; Python's strip() takes more.
+_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One line: what it matches, and whether that is left out or, with a `!`, brought back."""
+
+    text: str
+    brings_back: bool
+    match: Match
+
+    def reaches_below(self, folder: str) -> bool:
+        """Whether it can match anything below `folder`; true where that is not quickly told."""
+        parts, names = self.text.split("/"), folder.split("/")
+        for part, name in zip(parts, names, strict=False):
+            if "**" in part or not _PLAIN(part):
+                return True
+            if "*" in part or "?" in part:
+                wanted = re.escape(part).replace(r"\*", ".*").replace(r"\?", ".")
+                if not re.fullmatch(wanted, name, re.DOTALL):
+                    return False
+            elif part != name:
+                return False
+        return len(parts) > len(names)
+
+
+# Brackets can match a slash, a backslash means many things, and bytes that are not UTF-8 match each other.
+_PLAIN = re.compile(r"[^\[\]\\^\ufeff\ufffd\udc80-\udcff]*\Z").match
+
+
+@dataclass(frozen=True)
+class IgnoreRules:
+    """The patterns of a file, in their order."""
+
+    patterns: tuple[Pattern, ...] = ()
+    name: str = IGNORE_FILE
+    """The file that they are from, relative to the folder that is sent."""
+    text: str = ""
+
+    @classmethod
+    def parse(cls, text: str, name: str = IGNORE_FILE) -> IgnoreRules:
+        """The rules that a file called `name` holds. Raises BadValue for a pattern that Docker refuses."""
+        patterns = []
+        for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+            try:
+                patterns += _pattern(line.removesuffix("\r"))
+            except BadPattern as error:
+                shown = line.strip(_SPACE)
+                raise BadValue(
+                    f"{name}, line {number}: {shown!r} is no pattern: {error}.",
+                    hint="Correct the line; a backslash in front of a character takes it as it is.",
+                    file=name,
+                    line=number,
+                ) from error
+        return cls(tuple(patterns), name, text)
+
+    def is_ignored(self, path: str, is_dir: bool = False) -> bool:  # noqa: ARG002 - Docker makes no difference
+        """Whether `path`, relative and with slashes, is left out."""
+        ignored, state = False, 0
+        for end in (*(at for at, char in enumerate(path) if char == "/"), len(path)):
+            ignored, state = self.verdict(path[:end], state)
+        return ignored
+
+    def verdict(self, path: str, parent: int = 0) -> tuple[bool, int]:
+        """Whether `path` is left out, and what its folder's entries are to be given as `parent`.
+
+        The number has a bit for each pattern that matched the folder or one above it, as far as it was tried:
+        Docker tries none that would change nothing, and a folder's entries go by that as well.
+        """
+        ignored, state, bit = False, 0, 1
+        for pattern in self.patterns:
+            if parent & bit or (pattern.brings_back == ignored and pattern.match(path)):
+                state |= bit
+                ignored = not pattern.brings_back
+            bit <<= 1
+        return ignored, state
+
+    def can_return_below(self, folder: str, state: int) -> bool:
+        """Whether anything below a folder that is left out can be brought back; `state` is its verdict's.
+
+        Only a line below the one that leaves the folder out can do that.
+        """
+        return any(
+            pattern.brings_back and pattern.reaches_below(folder)
+            for pattern in self.patterns[state.bit_length() :]
+        )
+
+    def keeping(self, paths: Iterable[str]) -> IgnoreRules:
+        """The same rules, but with those of the paths brought back that would be left out."""
+        kept = tuple(Pattern(path, True, path.__eq__) for path in paths if self.is_ignored(path))
+        return IgnoreRules((*self.patterns, *kept), self.name, self.text)
+
+
+def rules_for(root: Path, dockerfile: str = "Dockerfile") -> IgnoreRules:
+    """The rules of a folder: `NAME.dockerignore` beside the Dockerfile NAME, or `.dockerignore`, or none."""
+    for name in (f"{dockerfile}{IGNORE_FILE}", IGNORE_FILE):
+        try:
+            content = (root / name).read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise from_os_error(error) from error
+        return IgnoreRules.parse(content.decode("utf-8", "surrogateescape"), name)
+    return IgnoreRules()
+
+
+def _pattern(line: str) -> list[Pattern]:
+    """The pattern of a line, cleaned as Docker does: as it reads the file, again as it makes a pattern."""
+    if line.startswith("#"):
+        return []
+    text = line.strip(_SPACE)
+    brings_back = text.startswith("!")
+    if brings_back:
+        text = text[1:].strip(_SPACE)
+    if text:
+        text = _clean(text)
+        text = text[1:] if len(text) > 1 and text.startswith("/") else text
+    text = f"{'!' * brings_back}{text}".strip(_SPACE)
+    if not text:
+        return []
+    text = _clean(text)
+    if text == "!":
+        raise BadPattern("nothing follows the !")
+    brings_back = text.startswith("!")
+    text = text.removeprefix("!")
+    return [Pattern(text, brings_back, matcher(text))]
+
+
+def _clean(path: str) -> str:
+    """The shortest way to say the same path; Python alone keeps two slashes in front."""
+    clean = posixpath.normpath(path)
+    return clean[1:] if clean.startswith("//") else clean
