@@ -6,15 +6,16 @@ import re
 import select
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from resin_toolkit.device import Device
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.errors import BadValue, EngineFailed, Interrupted, Notice, ResinError, Usage
-from resin_toolkit.logs.following import Logs, Telling, Wanted, write_merged
+from resin_toolkit.logs.following import Logs, Telling, Wanted
 from resin_toolkit.logs.journal import SERVICE, Journal
 from resin_toolkit.logs.link import Link
+from resin_toolkit.logs.merging import write_merged
 from resin_toolkit.logs.outlet import Outlet
 from resin_toolkit.logs.stamps import (
     SECOND,
@@ -162,6 +163,20 @@ class _Told(Telling):
 
     def unreadable(self, container: Container, error: EngineFailed) -> None:
         self._report.warn(Notice("log-unreadable", f"{container.service}: {error.message}"))
+
+    def may_drop(self, services: Sequence[str], why: str) -> None:
+        names = ", ".join(services)
+        self._event("may-drop", services=list(services), reason=why)
+        self._report.warn(Notice("lines-may-be-missing", f"{names}: {why}."))
+
+    def removed(self, container: Container, last: bytes) -> None:
+        what = f"lines after {clock_of(last)} may be missing" if last else "none of its lines could be read"
+        self._event(
+            "removed", service=container.service, container=container.name, after=last.decode("ascii")
+        )
+        self._report.warn(
+            Notice("container-removed", f"{container.service}: {container.name} was removed; {what}.")
+        )
 
     def _say(self, name: str, text: str, **fields: object) -> None:
         self._event(name, **fields)

@@ -76,6 +76,8 @@ class ContainerDetails:
     exit_code: int
     restart_count: int
     log_driver: str
+    log_options: Mapping[str, str]
+    """What its log driver was told: `max-size`, `mode`."""
 
 
 def facts_of(version: Any, info: Any) -> EngineFacts:
@@ -102,7 +104,8 @@ def containers_of(answer: Any) -> list[Container]:
 def details_of(answer: Any) -> ContainerDetails:
     """What /containers/ID/json says. Raises WrongShape."""
     known = as_object(answer)
-    state, host = _object(known, "State"), _object(known, "HostConfig")
+    state, logging = _object(known, "State"), _object(_object(known, "HostConfig"), "LogConfig")
+    options = _object(logging, "Config")
     running = state.get("Running") is True
     return ContainerDetails(
         id=text(known, "Id"),
@@ -113,7 +116,8 @@ def details_of(answer: Any) -> ContainerDetails:
         finished_at=_time(state, "FinishedAt"),
         exit_code=number(state, "ExitCode"),
         restart_count=number(known, "RestartCount"),
-        log_driver=text(_object(host, "LogConfig"), "Type"),
+        log_driver=text(logging, "Type"),
+        log_options={name: value for name, value in options.items() if isinstance(value, str)},
     )
 
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import heapq
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-from resin_toolkit.engine import Container, Engine
+from resin_toolkit.engine import Container, Engine, RawStream
 from resin_toolkit.errors import EngineFailed, ServiceNotFound, Unreachable
-from resin_toolkit.logs.lines import Line
 from resin_toolkit.logs.link import Ended, Link
+from resin_toolkit.logs.merging import Timed, write_merged
 from resin_toolkit.logs.outlet import Outlet
-from resin_toolkit.logs.reading import ContainerLog, Pieces
+from resin_toolkit.logs.reading import ContainerLog, Faltered, Pieces
+from resin_toolkit.logs.starts import starts
 from resin_toolkit.logs.view import Labels, Renderer, View
 from resin_toolkit.logs.workers import Workers
 
-Timed = Iterator[tuple[Line, Renderer]]
-"""Lines, each with what shows it."""
-_BATCH = 512
 _PAUSE = 0.2
+_ATTEMPTS = 5
+"""How often a log that is not followed is gone on with where the engine falters."""
+_MANY = 10_000
+"""The lines from which on it is told that some may have been dropped: what journald lets through at once."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,10 @@ class Telling:
     gone: Callable[[ContainerLog, bytes, bytes], None]
     remark: Callable[[ContainerLog, str], None]
     unreadable: Callable[[Container, EngineFailed], None]
+    may_drop: Callable[[Sequence[str], str], None]
+    """Of which services lines may be missing without a trace, and why."""
+    removed: Callable[[Container, bytes], None]
+    """A container is gone with its log; the time of the last line that was taken, empty where none was."""
 
 
 @dataclass
@@ -54,6 +57,8 @@ class _Followed:
     renderer: Renderer
     active: bool = False
     again: bool = False
+    unreadable: bool = False
+    """Whether it was told that it is."""
 
 
 class Logs:
@@ -74,11 +79,13 @@ class Logs:
         self._logs: dict[str, _Followed] = {}
         self._lock = Lock()
         self._workers = Workers(outlet.fail)
-        self._news: object = None
+        self._news: RawStream | None = None
+        self._told: set[str] = set()
+        """The services of which it was told that lines may be missing."""
 
     @property
     def containers(self) -> list[Container]:
-        return [followed.log.container for followed in self._logs.values()]
+        return [each.log.container for each in self._logs.values()]
 
     def choose(self) -> None:
         """Find what is wanted. Raises ServiceNotFound where one that is named is not there."""
@@ -100,7 +107,7 @@ class Logs:
         """Write what there is now, and in `others`, in the order of time; from the thread of the outlet."""
         followed = list(self._logs.values())
         if len(followed) == 1 and not others:
-            for pieces in self._present(followed[0].log):
+            for pieces in self._present(followed[0]):
                 self._outlet.write(followed[0].renderer.pieces(pieces))
         else:
             write_merged(self._outlet, [*(self._timed(each) for each in followed), *others])
@@ -112,6 +119,7 @@ class Logs:
 
     def follow(self) -> None:
         """Begin to put what comes, of these containers and of those that start later."""
+        self._tell_of_drops(list(self._logs.values()))
         for identity in list(self._logs):
             self._begin(identity)
         self._workers.start("events of the engine", self._watch)
@@ -124,42 +132,64 @@ class Logs:
         for log in logs:
             log.stop()
         if news is not None:
-            news.close()  # type: ignore[attr-defined]
+            news.close()
         self._workers.join(1.0)
 
     # one after the other
 
-    def _present(self, log: ContainerLog) -> Iterator[Pieces]:
+    def _present(self, followed: _Followed) -> Iterator[Pieces]:
         """What was asked for of one log, over as many connections as it takes."""
-        wanted = self._wanted
-        begun = False
+        log, wanted = followed.log, self._wanted
+        taken = faltered = 0
         while True:
             engine, number = self._link.engine()
             try:
-                parts = (
-                    log.rest(engine)
-                    if begun
-                    else log.first(engine, tail=wanted.tail, since=wanted.since, until=wanted.until)
-                )
-                for pieces in parts:
-                    begun = True
+                first = log.first(engine, tail=wanted.tail, since=wanted.since, until=wanted.until)
+                for pieces in log.rest(engine) if taken else first:
+                    taken += len(pieces)
                     yield pieces
-                return
+                log.check(engine)
+                break
             except ServiceNotFound:
+                self._telling.removed(log.container, log.cursor.stamp)
                 return
             except EngineFailed as error:
                 if len(self._logs) == 1:
                     raise
-                self._telling.unreadable(log.container, error)
+                self._tell_unreadable(followed, error)
                 return
+            except Faltered:
+                faltered += 1
+                if faltered == _ATTEMPTS:
+                    return
+                self._link.pause(_PAUSE)
             except Unreachable as error:
                 self._link.again(number, error)
+        if taken >= _MANY:
+            self._tell_of_drops([followed])
 
     def _timed(self, followed: _Followed) -> Timed:
         renderer = followed.renderer
-        for pieces in self._present(followed.log):
+        for pieces in self._present(followed):
             for line in renderer.made(pieces):
                 yield line, renderer
+
+    def _tell_of_drops(self, logs: Sequence[_Followed]) -> None:
+        """Say, once for each service, of which of them lines may be missing."""
+        said: dict[str, list[str]] = {}
+        with self._lock:
+            for each in logs:
+                service, keeping = each.log.container.service, each.log.keeping
+                if keeping is not None and keeping.may_drop and service not in self._told:
+                    self._told.add(service)
+                    said.setdefault(keeping.may_drop, []).append(service)
+        for why, services in said.items():
+            self._telling.may_drop(services, why)
+
+    def _tell_unreadable(self, followed: _Followed, error: EngineFailed) -> None:
+        if not followed.unreadable:
+            followed.unreadable = True
+            self._telling.unreadable(followed.log.container, error)
 
     # all at once
 
@@ -180,9 +210,10 @@ class Logs:
             try:
                 runs = self._followed_once(followed)
             except ServiceNotFound:
+                self._telling.removed(followed.log.container, followed.log.cursor.stamp)
                 runs = False
             except EngineFailed as error:
-                self._telling.unreadable(followed.log.container, error)
+                self._tell_unreadable(followed, error)
                 runs = False
             with self._lock:
                 if not runs and not followed.again:
@@ -199,6 +230,7 @@ class Logs:
             runs = engine.inspect(log.container.id).running
             for pieces in log.rest(engine):
                 self._outlet.put(followed.renderer.pieces(pieces))
+            self._tell_of_drops([followed])
             if runs:
                 for pieces in log.followed(engine):
                     self._outlet.put(followed.renderer.pieces(pieces))
@@ -206,6 +238,9 @@ class Logs:
             if self._link.closed:
                 raise Ended from None
             self._link.again(number, error)
+            return True
+        except Faltered:
+            self._link.pause(_PAUSE)
             return True
         if self._link.closed:
             raise Ended
@@ -220,24 +255,31 @@ class Logs:
                     self._news = news
                     if self._link.closed:
                         raise Ended
-                    self._begin_all(engine)
-                    for _ in _starts(iter(lambda: news.read(65536), b"")):
-                        self._begin_all(engine)
+                    # Any of them may have come, and ended again, while nobody was told.
+                    self._begin_those(engine.containers(all=True))
+                    for started in starts(iter(lambda: news.read(65536), b"")):
+                        self._begin_started(engine, started)
             except Unreachable as error:
                 if self._link.closed:
                     raise Ended from None
                 self._link.again(number, error)
             self._link.pause(_PAUSE)
 
-    def _begin_all(self, engine: Engine) -> None:
-        for container in engine.containers(all=False):
-            if not self._wanted.takes(container):
-                continue
-            with self._lock:
-                is_new = container.id not in self._logs
-            if is_new:
-                self._add(container)
-            self._begin(container.id)
+    def _begin_started(self, engine: Engine, started: Sequence[Container]) -> None:
+        """Those that the engine has told of, and which may have ended since, or be gone."""
+        there = engine.containers(all=True)
+        news = {container.id for container in started}
+        self._begin_those([each for each in there if each.id in news or each.state == "running"])
+        for container in started:
+            if container.id not in self._logs and self._wanted.takes(container):
+                self._telling.removed(container, b"")
+
+    def _begin_those(self, containers: Sequence[Container]) -> None:
+        for container in containers:
+            if self._wanted.takes(container):
+                if container.id not in self._logs:
+                    self._add(container)
+                self._begin(container.id)
 
     def _add(self, container: Container) -> None:
         log = ContainerLog(container, gone=self._telling.gone, remark=self._telling.remark)
@@ -253,35 +295,3 @@ class Logs:
                 return question(engine)
             except Unreachable as error:
                 self._link.again(number, error)
-
-
-def write_merged(outlet: Outlet, sources: Sequence[Timed]) -> None:
-    """Write the lines of all sources in the order of time, each source's in its own order."""
-    for renderer, lines in _runs(heapq.merge(*sources, key=lambda entry: entry[0].stamp)):
-        outlet.write(renderer.lines(lines))
-
-
-def _runs(entries: Iterable[tuple[Line, Renderer]]) -> Iterator[tuple[Renderer, list[Line]]]:
-    """Neighbouring lines of one log together."""
-    held: list[Line] = []
-    last: Renderer | None = None
-    for line, renderer in entries:
-        if last is not None and (renderer is not last or len(held) == _BATCH):
-            yield last, held
-            held = []
-        last = renderer
-        held.append(line)
-    if last is not None:
-        yield last, held
-
-
-def _starts(parts: Iterable[bytes]) -> Iterator[str]:
-    """The IDs in a stream of events, of containers that have started."""
-    rest = b""
-    for part in parts:
-        *lines, rest = (rest + part).split(b"\n")
-        for line in lines:
-            with suppress(ValueError):
-                known = json.loads(line)
-                if isinstance(known, dict):
-                    yield str(known.get("id", ""))

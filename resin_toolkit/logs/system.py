@@ -9,10 +9,11 @@ from threading import Event
 
 from resin_toolkit.address import Address
 from resin_toolkit.errors import DeviceNotFound, ResinError, Unreachable
-from resin_toolkit.logs.following import Timed, Wanted
+from resin_toolkit.logs.following import Wanted
 from resin_toolkit.logs.journal import SERVICE, Journal, Span
 from resin_toolkit.logs.lines import Line
 from resin_toolkit.logs.link import FIRST_PAUSE, LONGEST_PAUSE, Ended
+from resin_toolkit.logs.merging import Timed
 from resin_toolkit.logs.outlet import Outlet
 from resin_toolkit.logs.view import Labels, Renderer, View
 from resin_toolkit.logs.workers import Workers
