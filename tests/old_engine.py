@@ -52,9 +52,10 @@ def _own_answer(path: str) -> bytes | None:
 def _pass_on(
     connection: socket.socket, request: bytes, upstream: tuple[str, int], over: threading.Event
 ) -> None:
-    """One request, after which the connection ends; what is upgraded goes on both ways."""
+    """What came together, after which the connection ends; what is upgraded goes on both ways."""
     if b"\r\nUpgrade:" not in request:
-        request = request.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+        first, line_end, rest = request.rpartition(b" HTTP/1.1\r\n")
+        request = first + line_end + b"Connection: close\r\n" + rest
     with socket.create_connection(upstream, timeout=10) as far:
         far.sendall(request)
         others = {connection: far, far: connection}

@@ -47,6 +47,8 @@ def in_sequence(
 
     Raises Unreachable where the answers do not come; whether it did what it was asked is then not known.
     """
+    if not requests:
+        return []
     collected = _Collected()
     for request in requests:
         send(cast(Wire, collected), request.method, f"/v{version}{request.path}", request.content)

@@ -32,13 +32,23 @@ def wait_out(engine: Engine, container: str, planned: Planned, seconds: float) -
     containers = Containers(engine)
     started = time.monotonic()
     while True:
-        state = containers.raw(container).get("State")
+        said = containers.raw(container)
+        state = said.get("State")
         known: Mapping[str, Any] = state if isinstance(state, Mapping) else {}
         passed = time.monotonic() - started
-        verdict = _judged(known, planned, passed, seconds)
+        if said.get("RestartCount") and not allows_end(planned):
+            # Where the engine cannot change a restart policy (API 1.22), it has it from the start.
+            verdict: Verdict | None = _ended({**known, "Running": False}, planned)
+        else:
+            verdict = _judged(known, planned, passed, seconds)
         if verdict is not None:
             return verdict
         time.sleep(min(_PAUSE, max(0.01, seconds - passed)))
+
+
+def allows_end(planned: Planned) -> bool:
+    """Whether the service may end by itself, with exit code 0."""
+    return planned.service.restart.startswith(("no", "on-failure"))
 
 
 def _judged(state: Mapping[str, Any], planned: Planned, passed: float, seconds: float) -> Verdict | None:
@@ -46,9 +56,10 @@ def _judged(state: Mapping[str, Any], planned: Planned, passed: float, seconds: 
     if not state.get("Running"):
         return _ended(state, planned)
     health = state.get("Health")
-    status = health.get("Status") if isinstance(health, Mapping) else None
+    checks: Mapping[str, Any] = health if isinstance(health, Mapping) else {}
+    status = checks.get("Status")
     if status == "unhealthy":
-        return Verdict(f"its health check fails{_last_check(health)}")
+        return Verdict(f"its health check fails{_last_check(checks)}")
     if status == "starting":
         return Verdict("its health check did not succeed in time") if passed > _HEALTH else None
     return Verdict() if status == "healthy" or passed >= seconds else None
@@ -56,7 +67,7 @@ def _judged(state: Mapping[str, Any], planned: Planned, passed: float, seconds: 
 
 def _ended(state: Mapping[str, Any], planned: Planned) -> Verdict:
     code = state.get("ExitCode")
-    if code == 0 and planned.service.restart.startswith(("no", "on-failure")):
+    if code == 0 and allows_end(planned):
         return Verdict(ended=True)
     memory = ", for want of memory" if state.get("OOMKilled") else ""
     error = state.get("Error")

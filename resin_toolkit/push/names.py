@@ -49,7 +49,7 @@ def checked_app_name(word: str) -> str:
     if not _NAME.fullmatch(word):
         raise BadValue(
             f"{word!r} is no name for an application.",
-            hint="It has lower-case letters, digits, dashes, dots and underscores, and begins with a letter or digit.",
+            hint="It begins with a lower-case letter or a digit; dashes, dots and underscores may follow.",
         )
     return word
 

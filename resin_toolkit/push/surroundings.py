@@ -1,4 +1,4 @@
-"""The networks and volumes of an application: made where they are missing, told where they should be there."""
+"""The networks and volumes of an application: made where they are missing, or told of."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from resin_toolkit.push.names import APP_LABEL
 def make_missing(engine: Engine, application: Application, services: Iterable[Service]) -> None:
     """Make the networks and volumes that `services` use and that are not there.
 
-    Raises ServiceNotFound where one is missing that is not the application's to make, EngineFailed, Unreachable.
+    Raises ServiceNotFound where one is missing that is not the application's to make, EngineFailed,
+    Unreachable.
     """
     chosen = list(services)
     _make_networks(engine, application, [key for service in chosen for key in service.networks])

@@ -9,8 +9,8 @@ At each moment the device has exactly one of the two to run, and knows which wit
 4. The grace period. A reboot now brings the old one back.
 5. The new one's policy, and the old one's removal, are sent together, too. It gets its name.
 
-Step 5 is removing the new one and starting the old one where the new one has failed. What a cut leaves behind is
-put in order by `recovery`, before anything else, at the next push.
+Step 5 is removing the new one and starting the old one where the new one has failed. What a cut leaves behind
+is put in order by `recovery`, before anything else, at the next push.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import getpass
 import os
 import re
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +41,6 @@ from resin_toolkit.push.names import (
     NEXT,
     PUSHER_LABEL,
     RESTART_LABEL,
-    SERVICE_LABEL,
     SOURCE_LABEL,
     container_name,
 )
@@ -50,6 +50,7 @@ _STOP = 10.0
 """Seconds that a container has for its end where it does not say otherwise, as the engine counts."""
 _MORE = 30.0
 """Seconds more that the engine has for it."""
+_ATTEMPTS, _PAUSE = 10, 0.2
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
@@ -112,7 +113,7 @@ class Swap:
         if old:
             requests.append(Request("DELETE", f"/containers/{old}?force=1"))
         self._in_sequence(requests)
-        self._containers.rename(new, name)
+        self._rename(new, name)
 
     def give_back(self, old: Container, new: str) -> None:
         """The new container goes, and the old one runs again under its own policy."""
@@ -127,6 +128,18 @@ class Swap:
             self._containers.set_restart_policy(old.id, policy, maximum)
 
     # the steps
+
+    def _rename(self, container: str, name: str) -> None:
+        """An engine trips over a container that ends at that moment."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._containers.rename(container, name)
+            except EngineFailed as error:
+                if attempt == _ATTEMPTS - 1 or error.facts.get("status") == 409:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                return
 
     def _created(self, name: str, planned: Planned, carried: list[str]) -> str:
         labels = {**planned.body["Labels"], PUSHER_LABEL: pusher()}

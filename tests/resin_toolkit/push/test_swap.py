@@ -1,0 +1,219 @@
+"""A new container in the place of an old one, on a real engine, cut at every request."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+from cutting_proxy import CuttingProxy
+from device.stand_in import StandIn
+from engine_parts import connected, device_with_image
+
+from resin_toolkit.address import Way
+from resin_toolkit.device import Device
+from resin_toolkit.engine import Engine, connect
+from resin_toolkit.engine.images import Images
+from resin_toolkit.errors import PushFailed, Refused, ResinError, Unreachable
+from resin_toolkit.progress import Silent
+from resin_toolkit.project.application import Application, HealthCheck, Mount, Service
+from resin_toolkit.push.body import Planned, planned
+from resin_toolkit.push.existing import Existing, look
+from resin_toolkit.push.names import PUSHER_LABEL
+from resin_toolkit.push.recovery import put_in_order
+from resin_toolkit.push.swap import Swap
+from resin_toolkit.push.telling import Silence
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+
+APP = "garden"
+WORKS = "trap 'exit 0' TERM; echo {}; while :; do sleep 0.05; done"
+FAILS = "echo the new one is broken; exit 3"
+GRACE = 0.5
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    with device_with_image(tmp_path_factory.mktemp("home")) as device:
+        yield device
+
+
+@pytest.fixture(params=["tcp", "1.22"])
+def engine(request: pytest.FixtureRequest, kitchen: StandIn) -> Iterator[Engine]:
+    with connected(kitchen, request.param) as engine:
+        yield engine
+    for name in kitchen.docker("ps", "--all", "--quiet").split():
+        kitchen.docker("rm", "--force", "--volumes", name)
+
+
+def service(
+    script: str, *, restart: str = "always", mounts: tuple[Mount, ...] = (), **more: object
+) -> Service:
+    return Service(
+        "main",
+        command=("sh", "-c", script),
+        restart=restart,
+        network_mode="host",
+        mounts=mounts,
+        stop_grace_period=2,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def plan(engine: Engine, wanted: Service) -> Planned:
+    image = Images(engine).inspect("stand-in")
+    assert image is not None
+    return planned(Application(APP, (wanted,)), wanted, image.id)
+
+
+def swap(engine: Engine, *, rollback: bool = True, grace: float = GRACE) -> Swap:
+    return Swap(engine, Silence(Silent()), grace=grace, rollback=rollback)
+
+
+def push(engine: Engine, wanted: Service, **settings: object) -> str:
+    """As a push does it: put in order what was left, then bring the service; the ID of its container."""
+    changing = swap(engine, **settings)  # type: ignore[arg-type]
+    found = put_in_order(engine, APP, changing, lambda *_: None)
+    return changing.bring(plan(engine, wanted), found.get("main", Existing("main", None, None))).container
+
+
+def running(device: StandIn) -> list[str]:
+    """The names of the containers that run."""
+    return sorted(device.docker("ps", "--format", "{{.Names}}").split())
+
+
+def policy(device: StandIn, name: str) -> str:
+    return device.docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", name).strip()
+
+
+def test_the_new_one_runs_under_the_name_and_the_policy_of_the_service(
+    engine: Engine, kitchen: StandIn
+) -> None:
+    first = push(engine, service(WORKS.format("one")))
+    second = push(engine, service(WORKS.format("two"), restart="unless-stopped"))
+    assert first != second
+    assert kitchen.docker("ps", "--all", "--format", "{{.Names}}").split() == [f"{APP}_main"]
+    assert policy(kitchen, f"{APP}_main") == "unless-stopped"
+    assert "two" in kitchen.docker("logs", f"{APP}_main")
+
+
+def test_one_that_does_not_hold_out_gives_the_place_back(engine: Engine, kitchen: StandIn) -> None:
+    first = push(engine, service(WORKS.format("one"), restart="unless-stopped"))
+    with pytest.raises(PushFailed, match="exit code 3") as failure:
+        push(engine, service(FAILS))
+    assert failure.value.facts["lines"] == ["the new one is broken"]
+    assert kitchen.docker("ps", "--all", "--quiet", "--no-trunc").split() == [first]
+    assert running(kitchen) == [f"{APP}_main"]
+    assert policy(kitchen, f"{APP}_main") == "unless-stopped"
+
+
+def test_without_going_back_the_new_one_stays(kitchen: StandIn) -> None:
+    with connected(kitchen, "tcp") as engine:
+        push(engine, service(WORKS.format("one")))
+        with pytest.raises(PushFailed):
+            push(engine, service(FAILS, restart="no"), rollback=False)
+        assert running(kitchen) == []
+        assert "broken" in kitchen.docker("logs", f"{APP}_main")
+        kitchen.docker("rm", f"{APP}_main")
+
+
+def test_a_first_one_that_fails_is_told_of(engine: Engine) -> None:
+    with pytest.raises(PushFailed, match="exit code 3"):
+        push(engine, service(FAILS, restart="no"))
+
+
+def test_a_task_may_end_by_itself_with_success(engine: Engine) -> None:
+    push(engine, service("echo done", restart="no"))
+    push(engine, service("exit 0", restart="on-failure:3"))
+    with pytest.raises(PushFailed, match="exit code 0"):
+        push(engine, service("exit 0", restart="always"))
+
+
+def test_a_health_check_decides(kitchen: StandIn) -> None:
+    def checked(test: str) -> Service:
+        check = HealthCheck(("CMD-SHELL", test), interval=0.2, timeout=2, retries=2)
+        return service(WORKS.format("checked"), healthcheck=check)
+
+    with connected(kitchen, "tcp") as engine:
+        healthy = push(engine, checked("sleep 1"), grace=0.0)
+        with pytest.raises(PushFailed, match=r"health check fails: no water"):
+            push(engine, checked("echo no water; exit 1"))
+        assert kitchen.docker("ps", "--quiet", "--no-trunc").split() == [healthy]
+        kitchen.docker("rm", "--force", healthy)
+
+
+def test_what_lies_in_a_volume_without_a_name_goes_on(engine: Engine, kitchen: StandIn) -> None:
+    mounts = (Mount("volume", "/kept"),)
+    push(engine, service(f"echo water >/kept/what; {WORKS}", mounts=mounts))
+    push(engine, service(WORKS.format("two"), mounts=mounts))
+    assert kitchen.docker("exec", f"{APP}_main", "cat", "/kept/what") == "water\n"
+
+
+def test_somebody_who_is_at_it_already_is_not_disturbed(kitchen: StandIn) -> None:
+    with connected(kitchen, "tcp") as engine:
+        push(engine, service(WORKS.format("one")))
+        label = f"{PUSHER_LABEL}=ada@desk:1"
+        words = ("--label", label, "--name", f"{APP}_main.next", "stand-in", "true")
+        kitchen.docker("create", *words)
+        with pytest.raises(Refused, match="Somebody else"):
+            swap(engine).bring(plan(engine, service(WORKS.format("two"))), look(engine, APP)["main"])
+        assert running(kitchen) == [f"{APP}_main"]
+        kitchen.docker("rm", "--force", f"{APP}_main.next", f"{APP}_main")
+
+
+def cut_push(device: StandIn, wanted: Service, cut_at: int, *, is_heard: bool) -> tuple[bool, list[str]]:
+    """Push through a way that is cut at a request; whether it was, and what was asked for until then."""
+    proxy = CuttingProxy((device.address, 2377), cut_at=cut_at, is_heard=is_heard)
+    try:
+        known = Device("kitchen", ("127.0.0.1",), engine_ports=(proxy.port,), way=Way.TCP)
+        with connect(known, within=5.0) as engine:
+            try:
+                push(engine, wanted)
+            except Unreachable:
+                assert proxy.is_cut.is_set()
+            except ResinError:
+                if not proxy.is_cut.is_set():
+                    raise
+    finally:
+        proxy.close()
+    return proxy.is_cut.is_set(), proxy.requests
+
+
+def settled(device: StandIn) -> list[str]:
+    """What runs once the engine has done what it was asked to."""
+    deadline = time.monotonic() + 10.0
+    before = running(device)
+    while time.monotonic() < deadline:
+        time.sleep(0.4)
+        now = running(device)
+        if now == before and len(now) == 1:
+            break
+        before = now
+    return before
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+@pytest.mark.parametrize("reboots", [False, True])
+def test_wherever_it_is_cut_one_runs_and_the_next_push_ends_it(
+    kitchen: StandIn, *, is_heard: bool, reboots: bool
+) -> None:
+    """At each request in turn that a swap makes, with and without a reboot of the device thereafter."""
+    cut_at, was_cut = 0, True
+    while was_cut:
+        cut_at += 1
+        with connected(kitchen, "tcp") as engine:
+            push(engine, service(WORKS.format(f"old {cut_at}")))
+        new = service(WORKS.format(f"new {cut_at}"))
+        was_cut, requests = cut_push(kitchen, new, cut_at, is_heard=is_heard)
+        assert len(settled(kitchen)) == 1, requests
+        if reboots and was_cut:
+            kitchen.reboot(off_for=0.0)
+            assert len(settled(kitchen)) == 1, requests
+        with connected(kitchen, "tcp") as engine:
+            push(engine, new)
+        assert kitchen.docker("ps", "--all", "--format", "{{.Names}}").split() == [f"{APP}_main"], requests
+        assert policy(kitchen, f"{APP}_main") == "always"
+        assert f"new {cut_at}" in kitchen.docker("logs", f"{APP}_main")
+    assert cut_at > 4
+    kitchen.docker("rm", "--force", f"{APP}_main")
