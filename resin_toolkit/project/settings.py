@@ -1,0 +1,285 @@
+"""`resin.toml`: what a project says of itself, each key typed and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from resin_toolkit.errors import BadValue, ConfigInvalid, from_os_error
+from resin_toolkit.project import settings_values as values
+from resin_toolkit.project.application import DeviceNode, Mount, Port
+from resin_toolkit.project.settings_values import Unfit
+
+FILE = "resin.toml"
+_HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """`[build]`: what the build is given."""
+
+    args: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""
+    """The stage that is wanted; the last one if empty."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """`[run]`: how the container runs. Times are in seconds; None is the image's, or the caller's default."""
+
+    privileged: bool = True
+    network: str | None = None
+    """host, bridge or none; None is bridge where ports are published, else host."""
+    restart: str = "always"
+    volumes: tuple[Mount, ...] = ()
+    ports: tuple[Port, ...] = ()
+    devices: tuple[DeviceNode, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] | None = None
+    grace: float | None = None
+    """For how long a new container is watched before it takes the place of the old one."""
+    user: str = ""
+    stop_signal: str = ""
+    stop_grace: float | None = None
+    """How long it may take to stop."""
+    data: bool = True
+    """Whether it gets `/data`, a folder of its own on the device's data partition."""
+    dbus: bool = True
+    """Whether it gets the D-Bus of the device, at `/host/run/dbus`."""
+    kernel_modules: bool = True
+    firmware: bool = True
+    environment: bool = True
+    """Whether it gets the variables RESIN_… and BALENA_… that tell it where it runs."""
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """`[live]`: what happens while files are saved. None is the caller's default."""
+
+    enabled: bool | None = None
+    debounce: float | None = None
+    """Seconds that a burst of changes is waited out."""
+    ignore: tuple[str, ...] = ()
+    """Patterns of files that are not watched, as in `.dockerignore`."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a project says of itself; without a file, the defaults."""
+
+    folder: Path
+    name: str = ""
+    """Of the application; empty for one made of the folder's name."""
+    device: str = ""
+    """A DEVICE word."""
+    device_type: str = ""
+    source: Path | None = None
+    """The folder that is built, absolute; None is `folder`."""
+    dockerfile: str | None = None
+    """Relative to the source; None is whichever `recipe` chooses."""
+    build: BuildSettings = field(default_factory=BuildSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+    live: LiveSettings = field(default_factory=LiveSettings)
+    file: Path | None = None
+    """The file that it was read from."""
+
+    @property
+    def context(self) -> Path:
+        """The folder that is built, absolute."""
+        return self.source or self.folder
+
+    @property
+    def app_name(self) -> str:
+        """What the application is called on a device."""
+        from resin_toolkit.push.names import app_name
+
+        return self.name or app_name(self.folder.name)
+
+
+_Reader = Callable[[object], Any]
+_BUILD: Mapping[str, _Reader] = {"args": values.pairs, "target": values.text}
+_RUN: Mapping[str, _Reader] = {
+    "privileged": values.flag,
+    "network": values.network,
+    "restart": values.restart,
+    "volumes": values.each(values.volume),
+    "ports": values.each(values.port),
+    "devices": values.each(values.device),
+    "env": values.pairs,
+    "command": values.command,
+    "grace": values.seconds,
+    "user": values.text,
+    "stop_signal": values.stop_signal,
+    "stop_grace": values.seconds,
+    "data": values.flag,
+    "dbus": values.flag,
+    "kernel_modules": values.flag,
+    "firmware": values.flag,
+    "environment": values.flag,
+}
+_LIVE: Mapping[str, _Reader] = {"enabled": values.flag, "debounce": values.seconds, "ignore": values.texts}
+_TABLES: Mapping[str, tuple[type, Mapping[str, _Reader]]] = {
+    "build": (BuildSettings, _BUILD),
+    "run": (RunSettings, _RUN),
+    "live": (LiveSettings, _LIVE),
+}
+
+
+def read_settings(folder: Path) -> Settings:
+    """What `resin.toml` in `folder` says; the defaults where there is none.
+
+    Raises BadValue, which names file, line and key, ConfigInvalid, and the failures of reading a file.
+    """
+    folder = folder.absolute()
+    path = folder / FILE
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return Settings(folder)
+    except UnicodeDecodeError:
+        raise ConfigInvalid(f"{path}: a byte is not text.", hint="Save the file as UTF-8.") from None
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    return _File(path, text).settings(folder)
+
+
+class _File:
+    """The text of a `resin.toml`, and where in it things stand."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.text = text
+
+    def settings(self, folder: Path) -> Settings:
+        top: Mapping[str, _Reader] = {
+            "name": _name,
+            "device": values.text,
+            "device_type": _device_type,
+            "source": lambda value: _source(folder, value),
+            "dockerfile": values.text,
+        }
+        found = self._parsed()
+        said = {key: value for key, value in found.items() if key not in _TABLES}
+        read = self._read("", said, top)
+        for name, (record, readers) in _TABLES.items():
+            if name in found:
+                table = found[name]
+                if not isinstance(table, dict):
+                    raise self.error("", name, Unfit("is not a table", f"Begin it with a line [{name}]."))
+                read[name] = record(**self._read(name, table, readers))
+        settings = Settings(folder, **read, file=self.path)
+        self._check_ports(settings.run)
+        return settings
+
+    def _parsed(self) -> dict[str, Any]:
+        import tomllib
+
+        try:
+            return tomllib.loads(self.text)
+        except (ValueError, RecursionError) as error:
+            place = re.search(r"\(at (line \d+), column \d+\)", str(error))
+            where = f"{self.path}, {place[1]}" if place else str(self.path)
+            # The parser's own words may repeat what stands in the file.
+            raise ConfigInvalid(
+                f"{where}: this is not TOML.",
+                hint='Lines are key = "text", key = true, or [table]; every text is in quotes.',
+            ) from None
+
+    def _read(self, table: str, found: Mapping[str, Any], readers: Mapping[str, _Reader]) -> dict[str, Any]:
+        read = {}
+        for key, value in found.items():
+            if key not in readers:
+                raise self.error(table, key, Unfit("is not a known key", _meant(table, key, readers)))
+            try:
+                read[key] = readers[key](value)
+            except Unfit as problem:
+                raise self.error(table, key, problem) from None
+        return read
+
+    def _check_ports(self, run: RunSettings) -> None:
+        if run.ports and run.network in ("host", "none"):
+            problem = Unfit(
+                f"are published, which they cannot be with network = {run.network!r}",
+                "On the host's network every port is the device's; leave out one of the two.",
+            )
+            raise self.error("run", "ports", problem)
+
+    def error(self, table: str, key: str, problem: Unfit) -> BadValue:
+        line = self._line_of(table, key)
+        where = f"{self.path}, line {line}" if line else str(self.path)
+        label = f"[{table}] " if table else ""
+        shown = key if key.isprintable() and len(key) <= 40 else "a key"
+        return BadValue(
+            f"{where}: {label}{shown} {problem.reason}.",
+            hint=problem.hint,
+            file=str(self.path),
+            line=line,
+            key=key,
+        )
+
+    def _line_of(self, table: str, key: str) -> int | None:
+        """The line where a key of the table stands, as well as can be told without parsing."""
+        inside = ""
+        plain = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""")
+        dotted = re.compile(rf"""\s*{table}\s*\.\s*["']?{re.escape(key)}["']?\s*[=.]""")
+        inline = re.compile(rf"""\s*{table}\s*=.*\b{re.escape(key)}\b""")
+        for number, line in enumerate(self.text.splitlines(), 1):
+            header = _HEADER.fullmatch(line)
+            if header:
+                inside = header[1].replace('"', "").replace(" ", "")
+                if inside in (f"{table}.{key}", key if not table else None):
+                    return number
+                continue
+            is_there = inside == table and plain.match(line)
+            if is_there or (table and not inside and (dotted.match(line) or inline.match(line))):
+                return number
+        return None
+
+
+def _meant(table: str, key: str, readers: Mapping[str, _Reader]) -> str:
+    """A hint on an unknown key: a near one, the table that has it, or all that there are."""
+    from difflib import get_close_matches
+
+    wanted = key.replace("-", "_").lower()
+    here = [*readers, *(() if table else _TABLES)]
+    if wanted in here:
+        return f'Did you mean "{wanted}"?'
+    for other, (record, _) in {"": (Settings, None), **_TABLES}.items():
+        names = {entry.name for entry in fields(record)} - {"folder", "file"}
+        if other != table and wanted in names:
+            return (
+                f"It belongs into [{other}]." if other else "It belongs to the top, before the first table."
+            )
+    near = get_close_matches(wanted, here, n=1)
+    return f'Did you mean "{near[0]}"?' if near else f"The keys are {', '.join(here)}."
+
+
+def _name(value: object) -> str:
+    from resin_toolkit.push.names import checked_app_name
+
+    try:
+        return checked_app_name(values.text(value))
+    except BadValue as error:
+        raise Unfit(f"is {value!r}, which is no name for an application", error.hint) from None
+
+
+def _device_type(value: object) -> str:
+    """The slug, where the word is known; a board that nobody knows is the word as it stands."""
+    from resin_toolkit.device_types import device_type
+
+    word = values.text(value)
+    try:
+        return device_type(word).slug
+    except BadValue:
+        return word
+
+
+def _source(folder: Path, value: object) -> Path:
+    word = values.text(value)
+    path = folder / word
+    if not path.is_dir():
+        raise Unfit(f"is {word!r}, which is no folder", f"It is relative to {folder}.")
+    return path.resolve()

@@ -1,0 +1,101 @@
+"""The service of a project without a compose file: what `resin.toml` says, and what the OS gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from resin_toolkit.project.application import Application, Build, Mount, Service, Volume
+from resin_toolkit.project.settings import RunSettings, Settings
+
+MAIN = "main"
+"""What the service of a single app is called."""
+DATA = "/mnt/data/resin-data"
+"""The folder of the device that holds a folder for each application's `/data`."""
+_DBUS = Mount("bind", "/host/run/dbus", "/run/dbus")
+_BUS_ADDRESS = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/host/run/dbus/system_bus_socket"}
+_MODULES = Mount("bind", "/lib/modules", "/lib/modules", read_only=True)
+_FIRMWARE = Mount("bind", "/lib/firmware", "/lib/firmware", read_only=True)
+
+
+def single_service(
+    settings: Settings,
+    app_name: str,
+    service_name: str = MAIN,
+    *,
+    device_type: str = "",
+    arch: str = "",
+    image: str | None = None,
+) -> Service:
+    """The service of a single app. `device_type` and `arch` are the device's; empty where they are not known.
+
+    With `image` nothing is built. What the settings say counts more than what the OS gives: variables, and
+    mounts with the same target.
+    """
+    run = settings.run
+    return Service(
+        service_name,
+        build=None if image else _build(settings),
+        image=image,
+        command=run.command,
+        environment={**_environment(run, app_name, service_name, device_type, arch), **run.env},
+        mounts=_mounts(run, app_name),
+        ports=run.ports,
+        network_mode=_network(run),
+        restart=run.restart,
+        privileged=run.privileged,
+        devices=run.devices,
+        user=run.user,
+        stop_signal=run.stop_signal,
+        stop_grace_period=run.stop_grace,
+    )
+
+
+def single_application(settings: Settings, service: Service, app_name: str) -> Application:
+    """The application of one service, with the volumes that it names."""
+    named = [mount.source for mount in service.mounts if mount.kind == "volume" and mount.source]
+    return Application(
+        app_name,
+        (service,),
+        volumes={name: Volume("") for name in named},
+        files=(settings.file,) if settings.file else (),
+    )
+
+
+def _build(settings: Settings) -> Build:
+    return Build(
+        settings.context, settings.dockerfile, target=settings.build.target, args=settings.build.args
+    )
+
+
+def _network(run: RunSettings) -> str:
+    """On the host's network nothing can be published: who publishes ports means another one."""
+    network = run.network or ("bridge" if run.ports else "host")
+    return "" if network == "bridge" else network
+
+
+def _environment(
+    run: RunSettings, app_name: str, service_name: str, device_type: str, arch: str
+) -> Mapping[str, str]:
+    said = {
+        "": "1",
+        "_DEVICE_TYPE": device_type,
+        "_DEVICE_ARCH": arch,
+        "_APP_NAME": app_name,
+        "_SERVICE_NAME": service_name,
+    }
+    told = {
+        f"{family}{name}": value for family in ("RESIN", "BALENA") for name, value in said.items() if value
+    }
+    return {**(told if run.environment else {}), **(_BUS_ADDRESS if run.dbus else {})}
+
+
+def _mounts(run: RunSettings, app_name: str) -> tuple[Mount, ...]:
+    """A target is mounted once: what the settings name comes first."""
+    given = (
+        (run.data, Mount("bind", "/data", f"{DATA}/{app_name}")),
+        (run.kernel_modules, _MODULES),
+        (run.firmware, _FIRMWARE),
+        (run.dbus, _DBUS),
+    )
+    taken = {mount.target.rstrip("/") for mount in run.volumes}
+    return (*run.volumes, *(mount for wanted, mount in given if wanted and mount.target not in taken))
