@@ -124,6 +124,8 @@ def _sentence(error: ValidationError) -> tuple[str, str]:
             return f"is none of {', '.join(map(str, expected))}", ""
         case "uniqueItems":
             return "has an item twice", "Leave out one of the two."
+        case "pattern":
+            return f"does not match {expected}", ""
         case "minimum" | "maximum":
             return f"is out of range: its {error.validator} is {expected}", ""
     return "is not as the compose specification wants it", ""

@@ -102,7 +102,9 @@ def _networks(node: Map, where: Where, mode: str) -> Mapping[str, NetworkUse]:
     if not mode:
         return networks(node.get("networks")) or {"default": NetworkUse()}
     if node.get("networks") is not None:
-        where.bad(node.key_place("networks"), "has both network_mode and networks", "Leave one of them out.")
+        (where / "networks").bad(
+            node.key_place("networks"), "cannot be together with network_mode", "Leave one of them out."
+        )
     if mode == "host" and node.get("ports") is not None:
         message = f"{node.key_place('ports')}: {where / 'ports'} are without effect with network_mode: host."
         where.findings.notice("compose-ignored", message)
