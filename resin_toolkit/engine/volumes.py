@@ -9,7 +9,7 @@ from typing import Any
 from resin_toolkit.engine.asking import SLOW, Asking, checked_name, have_labels, labels_of, list_of
 from resin_toolkit.engine.engine import Engine
 from resin_toolkit.engine.model import WrongShape, as_object, text
-from resin_toolkit.errors import EngineFailed, ServiceNotFound
+from resin_toolkit.errors import ServiceNotFound
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,6 @@ class Volumes:
             return self._asking.get(f"/volumes/{checked_name(name, 'volume')}", _facts)
         except ServiceNotFound:
             return None
-        except EngineFailed as error:
-            if error.facts.get("status") == 404:
-                return None
-            raise
 
     def remove(self, name: str) -> None:
         """Remove it with all that is in it, if it is there. Raises EngineFailed where a container has it."""
@@ -71,9 +67,6 @@ class Volumes:
             self._asking.delete(f"/volumes/{checked_name(name, 'volume')}")
         except ServiceNotFound:
             return
-        except EngineFailed as error:
-            if error.facts.get("status") != 404:
-                raise
 
 
 def _listed(answer: Any) -> list[VolumeFacts]:

@@ -166,6 +166,20 @@ def test_a_context_that_fails_half_way(engine: Engine, size: int) -> None:
     assert {image.id for image in Images(engine).list(all=True)} == before
 
 
+def test_a_context_that_fails_between_two_files_is_not_taken_for_whole(engine: Engine) -> None:
+    archive = context("FROM stand-in\nLABEL half=1\n")
+
+    def failing() -> Iterator[bytes]:
+        # Without the blocks of zeros that end an archive, which no reader insists on.
+        yield archive[:1024]
+        raise Wrong("the file went away")
+
+    with build(engine, failing(), BuildOptions()) as going, pytest.raises(Wrong):
+        text_of(going)
+    time.sleep(0.5)
+    assert Images(engine).list(["half"]) == []
+
+
 def test_cancelling_while_it_sends(engine: Engine) -> None:
     going = build(engine, endless(), BuildOptions())
     closing = threading.Timer(0.3, going.close)

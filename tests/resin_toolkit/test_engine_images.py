@@ -213,7 +213,7 @@ def test_a_registry_that_cannot_be_reached(modern: Engine) -> None:
     assert "127.0.0.1:1" in caught.value.message
 
 
-def registry(words: str) -> object:
+def registry(words: str, reference: str = "shop.example:5000/cart@sha256:ab") -> object:
     """An engine whose registry says this."""
 
     def answers(_: str, path: str) -> bytes:
@@ -231,7 +231,7 @@ def registry(words: str) -> object:
         device = Device("board", (place.address,), engine_ports=(place.port,), way=Way.TCP)
         with connect(device) as engine:
             try:
-                return list(Images(engine).pull("shop.example:5000/cart@sha256:ab", "linux/arm/v7")), asked
+                return list(Images(engine).pull(reference, "linux/arm/v7")), asked
             except (ImageNotFound, EngineFailed) as error:
                 return error
 
@@ -252,6 +252,19 @@ def test_pulling() -> None:
             "&platform=linux%2Farm%2Fv7"
         ],
     )
+
+
+@pytest.mark.parametrize(
+    ("reference", "asked"),
+    [
+        ("cart", "fromImage=cart&tag=latest"),
+        ("cart:1", "fromImage=cart&tag=1"),
+        ("shop.example:5000/cart", "fromImage=shop.example%3A5000%2Fcart&tag=latest"),
+        ("shop.example:5000/cart:1", "fromImage=shop.example%3A5000%2Fcart&tag=1"),
+    ],
+)
+def test_what_is_pulled(reference: str, asked: str) -> None:
+    assert registry("{}", reference) == ([], [f"/v1.41/images/create?{asked}&platform=linux%2Farm%2Fv7"])
 
 
 @pytest.mark.parametrize(
