@@ -1,0 +1,151 @@
+"""Words of a Dockerfile: quotes, escapes and variables, as Docker's builder reads them.
+
+Source: https://docs.docker.com/reference/dockerfile/#environment-replacement; where the page is silent, what
+the classic builder of 20.10 does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_SPECIAL = "@*#?-$!"
+
+
+class BadWord(ValueError):
+    """A word with a quote or a brace that does not end, or a substitution that the builder does not know."""
+
+
+def expanded(word: str, values: Mapping[str, str], escape: str = "\\") -> str:
+    """The word without its quotes and escapes, and with the variables' values. Raises BadWord."""
+    return _Reader(word, values, escape).until("")
+
+
+def names_in(word: str, escape: str = "\\") -> frozenset[str]:
+    """The variables whose values the word asks for. Raises BadWord."""
+    reader = _Reader(word, None, escape)
+    reader.until("")
+    return frozenset(reader.asked)
+
+
+def split(text: str, escape: str = "\\") -> list[str]:
+    """Words apart at white space that is not in quotes and not escaped; quotes and escapes stay."""
+    words: list[str] = []
+    word, quote, at = "", "", 0
+    while at < len(text):
+        char = text[at]
+        at += 1
+        if not quote and char.isspace():
+            if word:
+                words.append(word)
+            word = ""
+            continue
+        word += char
+        if char == escape and quote != "'" and at < len(text):
+            word += text[at]
+            at += 1
+        elif quote:
+            quote = "" if char == quote else quote
+        elif char in "\"'":
+            quote = char
+    return [*words, word] if word else words
+
+
+class _Reader:
+    def __init__(self, text: str, values: Mapping[str, str] | None, escape: str) -> None:
+        self._text = text
+        self._values = values
+        self._escape = escape
+        self._at = 0
+        self.asked: set[str] = set()
+
+    def until(self, end: str) -> str:
+        """What comes up to the character `end`, which is taken too; up to the end of the word if empty."""
+        made: list[str] = []
+        while char := self._next():
+            if char == end:
+                return "".join(made)
+            if char == "'":
+                made.append(self._single())
+            elif char == '"':
+                made.append(self._double())
+            elif char == "$":
+                made.append(self._dollar())
+            else:
+                made.append(self._next() if char == self._escape else char)
+        if end:
+            raise BadWord(f"{end} is missing")
+        return "".join(made)
+
+    def _next(self) -> str:
+        """The next character, empty at the end."""
+        self._at += 1
+        return self._text[self._at - 1 : self._at]
+
+    def _peek(self) -> str:
+        return self._text[self._at : self._at + 1]
+
+    def _single(self) -> str:
+        made, quote, self._text = self._text[self._at :].partition("'")
+        self._at = 0
+        if not quote:
+            raise BadWord("a single quote does not end")
+        return made
+
+    def _double(self) -> str:
+        made: list[str] = []
+        while (char := self._next()) != '"':
+            if not char:
+                raise BadWord("a double quote does not end")
+            if char == "$":
+                made.append(self._dollar())
+            elif char == self._escape and not self._peek():
+                continue
+            elif char == self._escape and self._peek() in ('"', "$", self._escape):
+                made.append(self._next())
+            else:
+                made.append(char)
+        return "".join(made)
+
+    def _dollar(self) -> str:
+        if self._peek() != "{":
+            name = self._name()
+            return self._value(name) if name else "$"
+        self._at += 1
+        if self._peek() in ("", "{", "}", ":"):
+            raise BadWord("${ is followed by no name")
+        name = self._name()
+        after = self._next()
+        if after == "}":
+            return self._value(name)
+        if after != ":":
+            raise BadWord(f"${{{name} is followed by neither }} nor :")
+        return self._modified(name, self._next())
+
+    def _modified(self, name: str, modifier: str) -> str:
+        word = self.until("}")
+        value = self._value(name)
+        if modifier == "-":
+            return value or word
+        if modifier == "+":
+            return word if value else ""
+        if modifier == "?":
+            if not value and self._values is not None:
+                raise BadWord(f"{name} has no value{f': {word}' if word else ''}")
+            return value
+        raise BadWord(f"${{{name}:{modifier} is no substitution")
+
+    def _name(self) -> str:
+        if self._peek() and self._peek() in _SPECIAL:
+            return self._next()
+        start = self._at
+        if self._peek().isdigit():
+            while self._peek().isdigit():
+                self._at += 1
+        else:
+            while self._peek().isalnum() or self._peek() == "_":
+                self._at += 1
+        return self._text[start : self._at]
+
+    def _value(self, name: str) -> str:
+        self.asked.add(name)
+        return (self._values or {}).get(name, "")
