@@ -129,6 +129,7 @@ def test_there_are_no_circles() -> None:
         ({"zeroconf", "ifaddr"}, "resin_toolkit.discovery"),
         ({"docker", "requests", "urllib3"}, "resin_toolkit.engine"),
         ({"paramiko", "cryptography"}, "resin_toolkit.shell"),
+        ({"yaml", "jsonschema"}, "resin_toolkit.compose"),
     ],
 )
 def test_a_library_belongs_to_one_place(libraries: set[str], room: str) -> None:
@@ -139,6 +140,7 @@ def test_a_library_belongs_to_one_place(libraries: set[str], room: str) -> None:
 
 def test_heavy_libraries_are_loaded_where_they_are_used() -> None:
     heavy = {"psutil", "pyudev", "tqdm", "zstandard", "xxhash", "rich", "zeroconf", "ifaddr"}
+    heavy |= {"yaml", "jsonschema"}
     for module in sources():
         assert not {room_of(name) for name in imports(module, at_import_time=True)} & heavy, module
 

@@ -90,10 +90,9 @@ def _chosen(name: str, operator: str, word: str, variables: Variables, depth: in
         return value or ""
     if kind == "-":
         return substitute(word, variables, depth)
-    why = substitute(word, variables, depth)
     raise Unusable(
         f"needs the variable {name}, which is {'empty' if value == '' else 'not set'}"
-        + (f": {why}" if why else ""),
+        + (f": {word}" if word else ""),
         f"Set it: `export {name}=…`, or a line in the file .env beside the compose file.",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from resin_toolkit.compose import dotenv, schema
@@ -19,7 +20,7 @@ from resin_toolkit.compose.service import service
 from resin_toolkit.compose.shared import networks, volumes
 from resin_toolkit.compose.surroundings import Surroundings
 from resin_toolkit.compose.values import text, words
-from resin_toolkit.errors import PathNotFound
+from resin_toolkit.errors import BadValue, PathNotFound
 from resin_toolkit.project.application import Application
 from resin_toolkit.push.names import app_name, checked_app_name
 
@@ -57,16 +58,15 @@ def load(
 ) -> Application:
     """The application that compose files describe: those of `folder`, or the named ones, in layers.
 
-    `environment` are the workstation's variables. `services` are those that the user has named: they are
-    there even if their profiles are not active; the other services are there all the same.
+    `files` are seen from `folder`. `environment` are the workstation's variables. `services` are those that the
+    user has named: they are there even if their profiles are not active, beside all the others.
     Raises ComposeInvalid with all that is wrong, PathNotFound where there is no file.
     """
-    around = Surroundings(folder.resolve())
+    around = Surroundings(_beside(Path.cwd(), folder))
     around.variables = _variables(around, environment, files)
     around.findings.end_if_any()
     tree = _tree(_files(around, files), around)
     around.findings.end_if_any()
-    refuse(tree, around.findings)
     application = _application(tree, around, name, services)
     around.findings.end_if_any()
     return application
@@ -88,11 +88,11 @@ def _variables(
 
 def _files(around: Surroundings, files: Sequence[Path] | None) -> list[Path]:
     if files:
-        return [(around.folder / file).resolve() for file in files]
+        return [_beside(around.folder, file) for file in files]
     named = around.variables.get("COMPOSE_FILE", "")
     if named:
         sign = around.variables.get("COMPOSE_PATH_SEPARATOR", "") or os.pathsep
-        return [(around.folder / word).resolve() for word in named.split(sign) if word]
+        return [_beside(around.folder, word) for word in named.split(sign) if word]
     found = find(around.folder)
     if not found:
         raise PathNotFound(
@@ -100,6 +100,11 @@ def _files(around: Surroundings, files: Sequence[Path] | None) -> list[Path]:
             hint="It is called compose.yaml or docker-compose.yml; name another one on the command line.",
         )
     return found
+
+
+def _beside(folder: Path, path: str | Path) -> Path:
+    """An absolute path. A link to a file is left as it is: what the file names lies beside the link."""
+    return Path(os.path.normpath(folder / path))
 
 
 def _tree(files: Sequence[Path], around: Surroundings) -> Map:
@@ -143,6 +148,7 @@ def _application(tree: Map, around: Surroundings, name: str | None, named: Colle
         findings.end_if_any()
     everything = dict(given.entries) if isinstance(given, Map) else {}
     active, left_out = _by_profile(everything, around.variables, named)
+    refuse(_with_services(tree, active), findings)
     where = Where(findings, ("services",))
     records = []
     for key, node in active.items():
@@ -168,6 +174,14 @@ def _application(tree: Map, around: Surroundings, name: str | None, named: Colle
     return application
 
 
+def _with_services(tree: Map, services: Mapping[str, Node]) -> Map:
+    """The tree without the services that are left out: what they ask for is nobody's concern."""
+    node = tree.get("services")
+    if not isinstance(node, Map):
+        return tree
+    return replace(tree, entries={**tree.entries, "services": replace(node, entries=services)})
+
+
 def _by_profile(
     services: Mapping[str, Node], variables: Mapping[str, str], named: Collection[str]
 ) -> tuple[dict[str, Node], dict[str, str]]:
@@ -185,5 +199,11 @@ def _by_profile(
 
 def _name(tree: Map, around: Surroundings, name: str | None) -> str:
     """The name that the user gives; else COMPOSE_PROJECT_NAME, `name` of the files, or the folder's."""
-    given = name or around.variables.get("COMPOSE_PROJECT_NAME", "") or text(tree.get("name"))
-    return checked_app_name(given) if given else app_name(tree.place.base.name)
+    given, written = name or around.variables.get("COMPOSE_PROJECT_NAME", ""), tree.get("name")
+    if given or written is None:
+        return checked_app_name(given) if given else app_name(tree.place.base.name)
+    try:
+        return checked_app_name(text(written))
+    except BadValue as error:
+        around.findings.add(written.place, error.message.rstrip("."), error.hint)
+        return app_name(tree.place.base.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from resin_toolkit.compose.nodes import Leaf, List, Map, Node
 from resin_toolkit.compose.problems import Unusable, Where, told
@@ -38,23 +39,25 @@ def _each(node: Node | None, where: Where, reader: object) -> list[Mount]:
 
 
 def _volume(node: Node, where: Where) -> Mount:
-    return _long(node, where) if isinstance(node, Map) else _short(text(node))
+    return _long(node, where) if isinstance(node, Map) else _short(text(node), node.place.base)
 
 
-def _short(written: str) -> Mount:
+def _short(written: str, project: Path) -> Mount:
     parts = written.split(":")
     if len(parts) == 1:
         return Mount("volume", _inside(parts[0]))
     if len(parts) > 3:
         raise Unusable("has too many colons", "It is SOURCE:TARGET or SOURCE:TARGET:ro.")
     source, target, *rest = parts
-    kind = _kind(source)
+    kind = _kind(source, project)
     read_only, options = _options(rest[0].split(",") if rest else [], kind)
     return Mount(kind, _inside(target), source, read_only, options)
 
 
-def _kind(source: str) -> str:
-    if source.startswith("/"):
+def _kind(source: str, project: Path) -> str:
+    """bind or volume. A path inside the project, as `${PWD}/src` is one, is none of the device."""
+    inside = Path(source).is_relative_to(project) and project.parent != project
+    if source.startswith("/") and not inside:
         return "bind"
     if source.startswith((".", "~")) or "/" in source or "\\" in source:
         raise Unusable(
@@ -110,11 +113,12 @@ def _long(node: Map, where: Where) -> Mount:
     read_only = read(node.get("read_only"), where / "read_only", flag, False)
     match kind:
         case "bind":
-            if not source.startswith("/"):
-                _kind(source if "/" in source else f"./{source}")
+            if not source:
+                raise Unusable("lacks source", "Add `source:`, an absolute path of the device.")
+            _kind(source if "/" in source else f"./{source}", node.place.base)
             return Mount("bind", target, source, read_only, _propagation(node, where))
         case "volume":
-            if source and _kind(source) != "volume":
+            if source and _kind(source, node.place.base) != "volume":
                 raise Unusable("has a path as its source, though its type is volume", "Use `type: bind`.")
             return Mount("volume", target, source, read_only, _nocopy(node, where))
         case "tmpfs":

@@ -56,7 +56,7 @@ def test_a_variable_is_replaced(text: str, expected: str) -> None:
         ("${NOT:?say it}", "needs the variable NOT, which is not set: say it"),
         ("${NOT?}", "needs the variable NOT, which is not set"),
         ("${EMPTY:?}", "needs the variable EMPTY, which is empty"),
-        ("${NOT:?see ${A}}", "see one"),
+        ("${NOT:?see ${A}}", "not set: see ${A}"),
         ("$", "has a `$` that no variable follows"),
         ("a $ b", "has a `$` that no variable follows"),
         ("$1", "has a `$` that no variable follows"),

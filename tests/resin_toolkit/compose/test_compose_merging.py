@@ -143,6 +143,15 @@ def test_paths_of_another_file_start_from_its_folder(project: Project) -> None:
     assert [path.name for path in application.files] == ["compose.yaml", "common.yml", "common.env"]
 
 
+def test_a_link_to_a_file_is_a_file_of_its_own_folder(project: Project) -> None:
+    (project.folder / "app").mkdir()
+    project.write("services: {web: {build: app}}", "elsewhere/real.yml")
+    (project.folder / "compose.yaml").symlink_to("elsewhere/real.yml")
+    application = project.load()
+    assert application.name == "kitchen"
+    assert application.files == (project.folder / "compose.yaml",)
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -73,6 +73,8 @@ NOT_SUPPORTED = "is not supported on a device"
          "volumes[0] has a type that devices do not have", ""),
         ("volumes: ['none:/b']", 4, "volumes names none, which is no volume", "Declare it"),
         ("volumes: ['/a:/b', 'none:/c']", 4, "volumes names none, which is no volume", "Declare it"),
+        ("volumes: ['${PWD}/src:/app']", 4, "volumes[0] mounts /", "COPY"),
+        ("volumes: [{type: bind, target: /app}]", 4, "volumes[0] lacks source", "Add"),
         ("tmpfs: '/a:uid=3'", 4, "tmpfs[0] has an option that is not supported: 'uid'", "size"),
         ("ports: ['80:x']", 4, "ports[0] is no port: 80:x", "8080:80"),
         ("ports: ['1-3:1-2']", 4, "ports[0] has 3 ports of the device for 2 of the container", "same length"),
@@ -110,7 +112,7 @@ NOT_SUPPORTED = "is not supported on a device"
 )  # fmt: skip
 def test_a_service_is_refused(project: Project, body: str, line: int, text: str, hint: str) -> None:
     with pytest.raises(ComposeInvalid) as caught:
-        project.load(service_file(body))
+        project.load(service_file(body), environment={"PWD": str(project.folder)})
     assert caught.value.message.startswith(f"compose.yaml:{line}: ")
     assert not text or f"services.web.{text}" in caught.value.message
     assert hint in caught.value.hint
@@ -128,6 +130,7 @@ def test_a_service_is_refused(project: Project, body: str, line: int, text: str,
         ("web:\n  image: x\n", [(1, "web does not exist in compose")]),
         ("version: 3\nservices: {web: {image: x}}\n", [(1, "version has to be a text, not a number")]),
         ("services: {web: {image: x}}\nsecrets: {a: {file: x}}\n", [(2, f"secrets {NOT_SUPPORTED}")]),
+        ("services: {web: {image: x}}\nname: Big App\n", [(2, "'Big App' is no name for an application")]),
         ("include: [a.yml]\nservices: {web: {image: x}}\n", [(1, f"include {NOT_SUPPORTED}")]),
         ("services: {web: {image: x}}\nnetworks:\n  a:\n    ipam:\n      config: [{gateway: 1.1.1.1}]\n",
          [(5, f"networks.a.ipam.config[0].gateway {NOT_SUPPORTED}")]),

@@ -290,6 +290,17 @@ def test_profiles(
     assert [service.name for service in application.services] == expected
 
 
+def test_what_a_left_out_service_asks_for_is_nobodys_concern(project: Project) -> None:
+    application = project.load(
+        """
+        services:
+          web: {image: x}
+          desk: {image: x, profiles: [desk], volumes: ['./src:/app'], links: [web]}
+        """
+    )
+    assert [service.name for service in application.services] == ["web"]
+
+
 @pytest.mark.parametrize(
     ("top", "environment", "given", "expected"),
     [
