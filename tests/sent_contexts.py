@@ -15,6 +15,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+LARGE = 3 * 1024 * 1024 + 17
+LONG = "x" * 150
+LATIN = os.fsdecode(b"caf\xe9")
+
 
 @dataclass
 class BuildServer:
@@ -148,3 +152,44 @@ def unpacked(archive: bytes) -> dict[str, Sent]:
                 file.read() if file else b"",
             )
     return found
+
+
+def one_of_each(top: Path) -> Path:
+    """A folder with one of each that can be in one, and rules that leave out some of it."""
+    for name in (
+        "empty",
+        "with space/in it",
+        "ü/日本",
+        f"latin-{LATIN}",
+        f"{LONG}/{LONG}",
+        "gone",
+    ):
+        (top / name).mkdir(parents=True)
+    (top / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    (top / ".dockerignore").write_text("gone\n*.md\nDockerfile\n.dockerignore\n")
+    (top / "README.md").write_text("left out")
+    (top / "gone" / "file").write_text("left out")
+    (top / "with space/in it/a file").write_bytes(b"content")
+    (top / "ü/日本/ß").write_text("ü")
+    (top / f"latin-{LATIN}" / LATIN).write_text("bytes")
+    (top / LONG / LONG / LONG).write_text("long")
+    (top / "two\nlines").write_text("newline")
+    (top / "back\\slash").write_text("\\")
+    (top / "none").touch()
+    (top / "block").write_bytes(bytes(512))
+    (top / "large").write_bytes(os.urandom(LARGE))
+    (top / "run").write_text("#!/bin/sh\n")
+    (top / "run").chmod(0o4755)
+    (top / "private").write_text("p")
+    (top / "private").chmod(0o600)
+    (top / "empty").chmod(0o1777)
+    (top / "linked").hardlink_to(top / "block")
+    (top / "inside").symlink_to("with space/in it")
+    (top / "outside").symlink_to("../../" + "w" * 130)
+    (top / "absolute").symlink_to("/etc/passwd")
+    (top / "loop").symlink_to("loop")
+    (top / "round").symlink_to(".")
+    (top / f"to-{LATIN}").symlink_to(f"latin-{LATIN}")
+    os.utime(top / "private", ns=(0, 1_234_567_890_987_654_321))
+    os.utime(top / "run", ns=(0, 0))
+    return top

@@ -3,10 +3,10 @@
     python tests/benchmarks/push_context.py [--runs N] [--files N] [--size MB]
 
 The bar is 1 s from the start of the program to the first byte, and 100 MiB of memory, beside the docker
-clients of this machine, which send the same folder to the same server on loopback. (The memory is at least that
-of this program, which the others are started from.) Where a `!` has a wildcard, this builder of Docker's sends
-less: it does not look below what is left out. Then the folder with no rules: the time to the last byte; and the
-hash of an unchanged folder, which is asked for before anything is sent.
+clients of this machine, which send the same folder to the same server on loopback. (The memory is at least
+that of this program, which the others are started from.) Where a `!` has a wildcard, this builder of Docker
+sends less: it does not look below what is left out. Then the folder with no rules: the time to the last
+byte; and the hash of an unchanged folder, which is asked for before anything is sent.
 """
 
 from __future__ import annotations

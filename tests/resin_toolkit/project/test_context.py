@@ -15,7 +15,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sent_contexts import BuildServer, Sent, build_server, docker_programs, docker_sends, unpacked
+from sent_contexts import (
+    LATIN,
+    BuildServer,
+    Sent,
+    build_server,
+    docker_programs,
+    docker_sends,
+    one_of_each,
+    unpacked,
+)
 
 from resin_toolkit.errors import IoFailed, NotPermitted, PathNotFound, ResinError
 from resin_toolkit.project import context_digest
@@ -24,10 +33,6 @@ from resin_toolkit.project.context import Context
 from resin_toolkit.project.context_size import ContextSize
 from resin_toolkit.project.context_walk import Kind
 from resin_toolkit.project.ignore import IgnoreRules, rules_for
-
-LARGE = 3 * 1024 * 1024 + 17
-LONG = "x" * 150
-LATIN = os.fsdecode(b"caf\xe9")
 
 
 @pytest.fixture(scope="module")
@@ -38,45 +43,7 @@ def server() -> Iterator[BuildServer]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder in which there is one of each."""
-    top = tmp_path / "the project"
-    for name in (
-        "empty",
-        "with space/in it",
-        "ü/日本",
-        f"latin-{LATIN}",
-        f"{LONG}/{LONG}",
-        "gone",
-    ):
-        (top / name).mkdir(parents=True)
-    (top / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
-    (top / ".dockerignore").write_text("gone\n*.md\nDockerfile\n.dockerignore\n")
-    (top / "README.md").write_text("left out")
-    (top / "gone" / "file").write_text("left out")
-    (top / "with space/in it/a file").write_bytes(b"content")
-    (top / "ü/日本/ß").write_text("ü")
-    (top / f"latin-{LATIN}" / LATIN).write_text("bytes")
-    (top / LONG / LONG / LONG).write_text("long")
-    (top / "two\nlines").write_text("newline")
-    (top / "back\\slash").write_text("\\")
-    (top / "none").touch()
-    (top / "block").write_bytes(bytes(512))
-    (top / "large").write_bytes(os.urandom(LARGE))
-    (top / "run").write_text("#!/bin/sh\n")
-    (top / "run").chmod(0o4755)
-    (top / "private").write_text("p")
-    (top / "private").chmod(0o600)
-    (top / "empty").chmod(0o1777)
-    (top / "linked").hardlink_to(top / "block")
-    (top / "inside").symlink_to("with space/in it")
-    (top / "outside").symlink_to("../../" + "w" * 130)
-    (top / "absolute").symlink_to("/etc/passwd")
-    (top / "loop").symlink_to("loop")
-    (top / "round").symlink_to(".")
-    (top / f"to-{LATIN}").symlink_to(f"latin-{LATIN}")
-    os.utime(top / "private", ns=(0, 1_234_567_890_987_654_321))
-    os.utime(top / "run", ns=(0, 0))
-    return top
+    return one_of_each(tmp_path / "the project")
 
 
 def sends(folder: Path, dockerfile: str = "Dockerfile", **extra: bytes) -> dict[str, Sent]:
