@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from device.stand_in import Desk, StandIn, desk, stand_in
+from followed_logs import COUNTER, PATIENCE, followed, until_now
 from resin_command import PROGRAM, resin
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
-
-COUNTER = "i=0; while :; do i=$((i+1)); echo $i; usleep 5000; done"
-PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -54,56 +49,6 @@ def docker(device: StandIn) -> tuple[str, ...]:
     """The docker CLI on the desk, with both outputs of a container as one."""
     engine = f"tcp://{device.address}:{device.engine_port}"
     return ("sh", "-c", f'exec docker --host {engine} "$@" 2>&1', "docker")
-
-
-class Followed:
-    """`resin logs -f` in a process of its own, whose lines are counted."""
-
-    def __init__(self, table: Desk, *words: str) -> None:
-        self.process = subprocess.Popen(
-            [*table.prefix, str(PROGRAM), "logs", *words, "-f"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=table.environment,
-        )
-        self.out = b""
-
-    def until(self, text: bytes) -> None:
-        """Wait until `text` was shown."""
-        assert self.process.stdout is not None
-        deadline = time.monotonic() + PATIENCE
-        while text not in self.out:
-            ready, _, _ = select.select([self.process.stdout], [], [], deadline - time.monotonic())
-            assert ready, f"{text!r} was not shown: {self.out[-300:]!r}"
-            data = self.process.stdout.read1()
-            assert data, self.process.stderr and self.process.stderr.read().decode()
-            self.out += data
-
-    def interrupted(self) -> tuple[int, str]:
-        """Ctrl-C: the exit code, and what was said."""
-        self.process.send_signal(signal.SIGINT)
-        out, err = self.process.communicate(timeout=PATIENCE)
-        self.out += out
-        return self.process.returncode, err.decode()
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.decode().splitlines()
-
-
-@contextmanager
-def followed(table: Desk, *words: str) -> Iterator[Followed]:
-    started = Followed(table, *words)
-    try:
-        yield started
-    finally:
-        started.process.kill()
-        started.process.communicate()
-
-
-def until_now(device: StandIn, container: str) -> bytes:
-    """The last line that a container has written."""
-    return device.docker("logs", "--tail", "1", container).strip().encode() + b"\n"
 
 
 def service(table: Desk, name: str, *words: str) -> str:
