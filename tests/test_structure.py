@@ -22,6 +22,7 @@ HANDING_ON = {
     "resin_toolkit.cli",
     "resin_toolkit.engine.sending",
     "resin_toolkit.logs.workers",
+    "image_tools.check_ahead",
     "image_tools.flash.pipeline",
     "image_tools.source.xz_parallel",
 }

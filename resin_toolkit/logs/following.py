@@ -244,7 +244,7 @@ class Logs:
             return True
         if self._link.closed:
             raise Ended
-        return runs
+        return False
 
     def _watch(self) -> None:
         """Begin to follow each container that starts."""

@@ -1,7 +1,7 @@
 """What a project remembers between pushes, in a folder of its own that git leaves out: `.resin`.
 
 `device` holds the DEVICE word it was last pushed to, `app` the application's name there, `built` the IDs of
-the images that its builds have made on the way, a line each.
+the images that its builds have made on the way, a line each, `board` the ID of an engine and its board.
 """
 
 from __future__ import annotations
@@ -37,13 +37,24 @@ class Memory:
         """IDs of images that builds have made on the way."""
         return tuple(self._read("built").split())
 
+    def kind_of(self, engine: str) -> str | None:
+        """The board of the device whose engine has that ID; None where it is not known."""
+        known, _, slug = self._read("board").strip().partition(" ")
+        return slug if slug and known == engine else None
+
     def remember(
-        self, *, device: str | None = None, app: str | None = None, built: Iterable[str] | None = None
+        self,
+        *,
+        device: str | None = None,
+        app: str | None = None,
+        built: Iterable[str] | None = None,
+        kind: tuple[str, str] | None = None,
     ) -> list[Notice]:
         """Keep what is given. A folder that cannot be written is no failure: it comes back as a notice."""
         given = {
             "device": None if device is None else f"{device}\n",
             "app": None if app is None else f"{app}\n",
+            "board": None if kind is None else f"{kind[0]} {kind[1]}\n",
             "built": None if built is None else "".join(f"{each}\n" for each in built),
         }
         try:

@@ -74,12 +74,6 @@ def planned(
     return Planned(service, image, body, further)
 
 
-def restart_policy(word: str) -> tuple[str, int]:
-    """The name of a restart policy and how often it tries: of `on-failure:3`."""
-    name, _, count = word.partition(":")
-    return name, int(count or 0)
-
-
 def _container(service: Service) -> dict[str, Any]:
     said: dict[str, Any] = {
         "Cmd": _words(service.command),

@@ -12,6 +12,7 @@ from resin_toolkit.engine.containers import Containers
 from resin_toolkit.errors import PushFailed
 from resin_toolkit.project.application import Application, Condition, Service
 from resin_toolkit.push.body import Planned, planned
+from resin_toolkit.push.concessions import conceded_before, without
 from resin_toolkit.push.controlling import remove
 from resin_toolkit.push.errors import dependency_failed
 from resin_toolkit.push.existing import Existing
@@ -100,6 +101,8 @@ class Bringing:
         current = existing.current
         if current is not None and existing.definition == plan.definition:
             return Brought(service.name, self._kept(service, current, plan), current.id, plan.image)
+        for concession in conceded_before(current):
+            plan = without(plan, concession)
         outcome = self.swap_for(service).bring(plan, existing)
         self._now[service.name] = outcome.container
         change = Change.REPLACED if current is not None else Change.CREATED

@@ -9,9 +9,9 @@ from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.networks import Networks
 from resin_toolkit.errors import EngineFailed, ServiceNotFound
-from resin_toolkit.push.body import restart_policy
 from resin_toolkit.push.existing import apps_of, look
 from resin_toolkit.push.names import APP_LABEL, RESTART_LABEL
+from resin_toolkit.push.policies import set_policy
 
 
 def choose(engine: Engine, app: str, names: Sequence[str]) -> list[Container]:
@@ -40,17 +40,14 @@ def choose(engine: Engine, app: str, names: Sequence[str]) -> list[Container]:
 
 def stop(engine: Engine, container: Container) -> None:
     """Stop a container by its own signal; it stays so, over a reboot too, until it is started again."""
-    containers = Containers(engine)
-    containers.set_restart_policy(container.id, "no")
-    containers.stop(container.id, None)
+    set_policy(engine, container.id, "no")
+    Containers(engine).stop(container.id)
 
 
 def restart(engine: Engine, container: Container) -> None:
     """Stop a container if it runs, start it, and let it be restarted as it was meant to be."""
-    containers = Containers(engine)
-    containers.restart(container.id, None)
-    name, maximum = restart_policy(container.labels.get(RESTART_LABEL, "no"))
-    containers.set_restart_policy(container.id, name, maximum)
+    Containers(engine).restart(container.id)
+    set_policy(engine, container.id, container.labels.get(RESTART_LABEL, "no"))
 
 
 def remove(engine: Engine, container: Container) -> None:

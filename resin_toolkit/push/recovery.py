@@ -11,6 +11,7 @@ from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.push.existing import Existing, look, pusher_of
 from resin_toolkit.push.names import RESTART_LABEL, container_name
+from resin_toolkit.push.policies import set_policy
 from resin_toolkit.push.swap import Swap, pusher, somebody_else
 
 _PATIENCE = 60.0
@@ -81,19 +82,17 @@ def _was_begun_anew(engine: Engine, old: Container, new: Container) -> bool:
 
 def _right_policies(engine: Engine, found: dict[str, Existing]) -> None:
     """A container that a cut left with the policy of a change gets its own back."""
-    from resin_toolkit.push.body import restart_policy
-
     containers = Containers(engine)
     for existing in found.values():
         current = existing.current
         if current is None or RESTART_LABEL not in current.labels:
             continue
-        name, maximum = restart_policy(current.labels[RESTART_LABEL])
+        wanted = current.labels[RESTART_LABEL]
         host = containers.raw(current.id).get("HostConfig")
         policy = host.get("RestartPolicy") if isinstance(host, dict) else None
         now = policy.get("Name") if isinstance(policy, dict) else None
-        if (now or "no") != name:
-            containers.set_restart_policy(current.id, name, maximum)
+        if (now or "no") != wanted.partition(":")[0]:
+            set_policy(engine, current.id, wanted)
 
 
 def _runs(container: Container) -> bool:

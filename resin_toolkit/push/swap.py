@@ -15,8 +15,8 @@ is put in order by `recovery`, before anything else, at the next push.
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import re
 import socket
 import time
@@ -27,11 +27,11 @@ from urllib.parse import urlencode
 
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.containers import Containers
-from resin_toolkit.engine.greeting import version_of
 from resin_toolkit.engine.networks import Networks
 from resin_toolkit.engine.sequence import Request, in_sequence
 from resin_toolkit.errors import EngineFailed, Refused, ResinError, ServiceNotFound
-from resin_toolkit.push.body import Planned, restart_policy
+from resin_toolkit.push.body import Planned
+from resin_toolkit.push.concessions import concession_for, without
 from resin_toolkit.push.errors import failed_to_start
 from resin_toolkit.push.existing import Existing
 from resin_toolkit.push.grace import Verdict, wait_out
@@ -44,6 +44,7 @@ from resin_toolkit.push.names import (
     SOURCE_LABEL,
     container_name,
 )
+from resin_toolkit.push.policies import can_update, restart_policy, set_policy
 from resin_toolkit.push.telling import Telling
 
 _STOP = 10.0
@@ -72,11 +73,16 @@ class Swap:
         self, engine: Engine, telling: Telling, *, grace: float, rollback: bool = True, source: str = ""
     ) -> None:
         self._engine = engine
+        self._can_update = can_update(engine)
         self._containers = Containers(engine)
         self._telling = telling
         self._grace = grace
         self._rollback = rollback
         self._source = source
+
+    def of_source(self, source: str) -> Swap:
+        """The same for a container whose image has come of `source`, a hash."""
+        return Swap(self._engine, self._telling, grace=self._grace, rollback=self._rollback, source=source)
 
     def bring(self, planned: Planned, existing: Existing) -> Outcome:
         """Make the container, start it, and let it take over. `existing` has no `next`.
@@ -98,6 +104,11 @@ class Swap:
             )
             self._change(old, new)
         except EngineFailed as error:
+            concession = concession_for(error, planned)
+            if concession is not None:
+                self._undo(old, new)
+                self._telling.warn(concession.notice(planned, self._engine.host))
+                return self.bring(without(planned, concession), existing)
             return self._failed(planned, old, new, error.message.rstrip("."))
         verdict = wait_out(self._engine, new, planned, self._grace)
         if verdict.failure:
@@ -123,11 +134,15 @@ class Swap:
                 Request("POST", f"/containers/{old.id}/start"),
             ]
         )
-        if self._can_update:
-            policy, maximum = restart_policy(old.labels.get(RESTART_LABEL, "no"))
-            self._containers.set_restart_policy(old.id, policy, maximum)
+        set_policy(self._engine, old.id, old.labels.get(RESTART_LABEL, "no"))
 
     # the steps
+
+    def _undo(self, old: Container | None, new: str) -> None:
+        if old is None:
+            self._containers.remove(new, force=True, volumes=True)
+        else:
+            self.give_back(old, new)
 
     def _rename(self, container: str, name: str) -> None:
         """An engine trips over a container that ends at that moment."""
@@ -162,16 +177,12 @@ class Swap:
 
     def _first_policy(self, planned: Planned) -> Mapping[str, object]:
         """None, where the engine lets it be changed (API 1.23)."""
-        name, maximum = ("no", 0) if self._can_update else restart_policy(planned.service.restart)
+        name, maximum = restart_policy("no" if self._can_update else planned.service.restart)
         return {"Name": name, "MaximumRetryCount": maximum}
 
-    @property
-    def _can_update(self) -> bool:
-        return version_of(self._engine.api_version) >= (1, 23)
-
     def _keep_through_boots(self, old: Container) -> None:
-        if self._can_update and old.labels.get(RESTART_LABEL, "no") != "no":
-            self._containers.set_restart_policy(old.id, "always")
+        if old.labels.get(RESTART_LABEL, "no") != "no":
+            set_policy(self._engine, old.id, "always")
 
     def _change(self, old: Container | None, new: str) -> None:
         start = Request("POST", f"/containers/{new}/start")
@@ -233,8 +244,8 @@ class Swap:
 def pusher() -> str:
     """Who pushes, for others that look at the device."""
     try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}:{os.getpid()}"
 

@@ -1,0 +1,82 @@
+"""What is shown while a project is pushed: steps and build output on stderr, or events."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+
+from resin_toolkit.errors import Notice
+from resin_toolkit.progress import Progress, Step
+from resin_toolkit.report import Report
+from resin_toolkit.screen import clean
+
+
+class Told:
+    """Tells of one push. Output of several services is put line by line, each with its name in front."""
+
+    def __init__(self, report: Report, *, several: bool) -> None:
+        self._report = report
+        self._several = several
+        self._open: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self.progress: Progress = _Quietly(report)
+
+    def step(self, service: str, what: str) -> None:
+        self._report.event("step", service=service, step=what)
+        self._report.say(f"{service}: {what}" if self._several else what[:1].upper() + what[1:])
+
+    def output(self, service: str, text: str) -> None:
+        with self._lock:
+            *whole, self._open[service] = (self._open.get(service, "") + text).split("\n")
+            for line in whole:
+                self._report.event("output", service=service, text=line)
+                self._report.say(f"{service} | {line.rstrip()}" if self._several else line.rstrip("\r"))
+
+    def warn(self, notice: Notice) -> None:
+        self._report.warn(notice)
+
+    def lines(self, service: str, lines: list[str]) -> None:
+        """The last lines of what failed."""
+        for line in lines:
+            self._report.event("output", service=service, text=line)
+            self._report.say(f"  {clean(line)}")
+
+
+class _Quietly:
+    """Progress that shows itself only where it lasts: a small context needs no bar."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def step(self, name: str, total: int | None, *, subject: str = "") -> _Step:
+        return _Step(self._report, name, total, subject)
+
+
+class _Step:
+    _PATIENCE = 1.0
+
+    def __init__(self, report: Report, name: str, total: int | None, subject: str) -> None:
+        self._began = time.monotonic()
+        self._begin = lambda: report.progress().step(name, total, subject=subject)
+        self._step: Step | None = None
+        self._done = 0
+
+    def advance(self, amount: int) -> None:
+        self._done += amount
+        if self._step is None and time.monotonic() - self._began < self._PATIENCE:
+            return
+        if self._step is None:
+            self._step = self._begin()
+            self._step.__enter__()
+            amount = self._done
+        self._step.advance(amount)
+
+    def __enter__(self) -> _Step:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._step is not None:
+            self._step.__exit__(kind, error, trace)

@@ -1,0 +1,42 @@
+"""Whether an image can run on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from resin_toolkit.engine import Engine
+from resin_toolkit.engine.images import Images
+
+_SAME = {
+    "x86_64": "amd64",
+    "amd64": "amd64",
+    "aarch64": "arm64",
+    "arm64": "arm64",
+    "armv8l": "arm64",
+    "armv7l": "arm",
+    "armv6l": "arm",
+    "armhf": "arm",
+    "arm": "arm",
+    "i686": "386",
+    "i386": "386",
+    "386": "386",
+}
+"""What the kernel (uname(2)), images and engines call the same processor (Go's GOARCH)."""
+_ALSO = {"amd64": {"386"}, "arm64": {"arm"}}
+"""What a processor runs besides its own, as far as its kernel lets it."""
+
+
+def fits(image: str, engine: str) -> bool:
+    """Whether an image for the architecture `image` runs where it is called `engine`; if in doubt, yes."""
+    wanted, there = _SAME.get(image.lower()), _SAME.get(engine.lower())
+    return wanted is None or there is None or wanted == there or wanted in _ALSO.get(there, set())
+
+
+def wrong_bases(engine: Engine, bases: Iterable[str]) -> list[tuple[str, str]]:
+    """Those of the images that are on the device and for another architecture, each with that."""
+    images, found = Images(engine), []
+    for base in bases:
+        details = images.inspect(base)
+        if details is not None and not fits(details.architecture, engine.facts.architecture):
+            found.append((base, details.architecture))
+    return found

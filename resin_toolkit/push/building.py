@@ -1,0 +1,161 @@
+"""Building the image of a service on the device's engine."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from resin_toolkit.engine import Engine
+from resin_toolkit.engine.building import BuildOptions, build
+from resin_toolkit.engine.images import Images
+from resin_toolkit.engine.messages import Kind
+from resin_toolkit.errors import BuildFailed, Notice
+from resin_toolkit.progress import Step
+from resin_toolkit.project.compression import packed
+from resin_toolkit.push.architecture import fits, wrong_bases
+from resin_toolkit.push.names import APP_LABEL, SERVICE_LABEL, image_name
+from resin_toolkit.push.sources import Source
+from resin_toolkit.push.telling import Telling
+from resin_toolkit.screen import clean, human_size
+
+_LARGE = 64 * 1024 * 1024
+"""Bytes of a context from which on it is told what makes it so large."""
+_LAST = 15
+_MADE = re.compile(r" ---> ([0-9a-f]{12})\s*")
+_CACHED = " ---> Using cache"
+_FOREIGN = re.compile(r"exec format error|exec user process caused", re.IGNORECASE)
+
+
+@dataclass
+class Built:
+    """`image` is its ID; `made` are IDs of those made on the way, `seen` of all that it stands on."""
+
+    image: str = ""
+    made: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
+
+
+def build_image(
+    engine: Engine,
+    app: str,
+    source: Source,
+    telling: Telling,
+    built: Built,
+    *,
+    no_cache: bool = False,
+    pull: bool = False,
+) -> None:
+    """Send the context and build; `built` gets what comes of it, of a build that fails, too.
+
+    Raises BuildFailed, which names the Dockerfile's line, and what the context raises.
+    """
+    service = source.service
+    assert service.build is not None
+    size = source.context.size()
+    for notice in source.context.notices:
+        telling.warn(notice)
+    telling.step(service.name, f"building {source.recipe.name}: {human_size(size.bytes)}, {size.files} files")
+    if size.bytes >= _LARGE and size.advice():
+        telling.warn(Notice("large-context", f"{service.name} sends {size.advice()}."))
+    name = f"{image_name(app, service.name)}:latest"
+    options = BuildOptions(
+        dockerfile=source.recipe.name,
+        tags=(name, *((service.image,) if service.image else ())),
+        args=source.args,
+        target=source.target,
+        no_cache=no_cache,
+        pull=pull,
+        cache_from=service.build.cache_from,
+        labels={**service.build.labels, APP_LABEL: app, SERVICE_LABEL: service.name},
+        network=service.build.network,
+    )
+    last = _LastLines()
+    with telling.progress.step("sending", None, subject=service.name) as step:
+        body = _counted(packed(source.context.stream(), None), step)
+        with build(engine, body, options) as building:
+            try:
+                for message in building:
+                    if message.kind is Kind.TEXT:
+                        last.take(message.text)
+                        telling.output(service.name, message.text)
+            except BuildFailed as error:
+                raise _explained(engine, source, error, last.lines) from error
+            finally:
+                _note_images(last, built)
+    details = Images(engine).inspect(building.image or name) or Images(engine).inspect(name)
+    if details is None:
+        raise BuildFailed(
+            f"The engine of {engine.host} has lost the image of {service.name} that it built.",
+            hint="Push again.",
+        )
+    if not fits(details.architecture, engine.facts.architecture):
+        telling.warn(
+            Notice(
+                "other-architecture",
+                f"The image of {service.name} is for {details.architecture}, and {engine.host} is "
+                f"{engine.facts.architecture}.",
+            )
+        )
+    built.image = details.id
+
+
+class _LastLines:
+    """Whole lines of what a build puts out: the last ones, and those that tell of images."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=_LAST)
+        self.images: list[str] = []
+        self._open = ""
+
+    def take(self, text: str) -> None:
+        *whole, self._open = (self._open + text).split("\n")
+        for line in whole:
+            if line.startswith(" ---> "):
+                self.images.append(line)
+            elif line.strip() and not line.startswith(("Step ", "Removing intermediate")):
+                self.lines.append(clean(line.rstrip("\r")))
+            elif line.startswith("Step "):
+                self.lines.clear()
+
+
+def _note_images(last: _LastLines, built: Built) -> None:
+    cached = False
+    for line in last.images:
+        match = _MADE.fullmatch(line)
+        if match:
+            built.seen.add(match[1])
+            if not cached:
+                built.made.add(match[1])
+        cached = line.startswith(_CACHED)
+
+
+def _counted(body: Iterator[bytes], step: Step) -> Iterator[bytes]:
+    for piece in body:
+        yield piece
+        step.advance(len(piece))
+
+
+def _explained(engine: Engine, source: Source, error: BuildFailed, lines: deque[str]) -> BuildFailed:
+    """The failure with the Dockerfile's line, the last lines of the step, and what is known of its reason."""
+    number = error.facts.get("step")
+    words = str(error.facts.get("words") or error.message.rstrip("."))
+    instruction = source.dockerfile.instruction_of_step(number) if isinstance(number, int) else None
+    name = source.recipe.name
+    where = f" at {name}, line {instruction.line} ({instruction.text})" if instruction else f", {name}"
+    hint = "What ran before runs on."
+    if _FOREIGN.search(words) or any(_FOREIGN.search(line) for line in lines):
+        wrong = wrong_bases(engine, source.bases())
+        named = (
+            ", ".join(f"{base} is for {arch}" for base, arch in wrong) or "its base image is for another one"
+        )
+        hint = f"The device is {engine.facts.architecture}, and {named}: choose one for the device."
+    return BuildFailed(
+        f"The build of {source.service.name} failed{where}: {words}.",
+        hint=hint,
+        lines=list(lines),
+        line=instruction.line if instruction else None,
+        file=str(source.recipe.path),
+        service=source.service.name,
+    )

@@ -1,0 +1,197 @@
+"""A whole push: what was left is put in order, images are made, containers are changed, leftovers go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resin_toolkit.engine import Engine
+from resin_toolkit.engine.containers import Containers
+from resin_toolkit.engine.images import Images
+from resin_toolkit.project.application import Application, Service
+from resin_toolkit.push.bringing import Bringing, Brought
+from resin_toolkit.push.building import Built, build_image
+from resin_toolkit.push.existing import Existing
+from resin_toolkit.push.fetching import fetched
+from resin_toolkit.push.kind import DeviceKind
+from resin_toolkit.push.leftovers import remove_leftovers
+from resin_toolkit.push.names import SOURCE_LABEL
+from resin_toolkit.push.order import levels
+from resin_toolkit.push.recovery import put_in_order
+from resin_toolkit.push.sources import Source, source_of
+from resin_toolkit.push.swap import Swap
+from resin_toolkit.push.telling import Telling
+
+GRACE = 1.0
+"""Seconds for which a new container is watched where nothing else is said."""
+_SIDE_BY_SIDE = 3
+
+
+@dataclass(frozen=True)
+class PushOptions:
+    """How it is pushed. `services` are those that are brought, all if empty; `grace` is in seconds."""
+
+    services: frozenset[str] = frozenset()
+    dockerfile: str | None = None
+    target: str = ""
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    no_cache: bool = False
+    pull: bool = False
+    rollback: bool = True
+    grace: float = GRACE
+    cache: Path | None = None
+    """A folder for what is remembered of files, so that they need not be read again."""
+    changed: Callable[[str], str] = str
+    """Makes of a Dockerfile's text the one that is built."""
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What became of it. `sources` are those that were built from, by service."""
+
+    brought: tuple[Brought, ...]
+    sources: Mapping[str, Source]
+    leftovers: int
+    seconds: float
+
+
+@dataclass
+class _Images:
+    """The images of an application's services, and the hash of what each was built from."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+
+
+def sources_of(application: Application, kind: DeviceKind, options: PushOptions) -> dict[str, Source]:
+    """What is built, by service. Raises what `source_of` raises, before anything is done."""
+    return {
+        service.name: source_of(
+            application,
+            service,
+            kind,
+            dockerfile=options.dockerfile,
+            target=options.target,
+            args=options.build_args,
+            cache=options.cache / f"{service.name}.hashes" if options.cache else None,
+            changed=options.changed,
+        )
+        for service in chosen(application, options)
+        if service.build is not None
+    }
+
+
+def chosen(application: Application, options: PushOptions) -> list[Service]:
+    """The services that are brought."""
+    return [s for s in application.services if not options.services or s.name in options.services]
+
+
+def push(
+    engine: Engine,
+    application: Application,
+    sources: Mapping[str, Source],
+    telling: Telling,
+    options: PushOptions,
+    ledger: set[str] | None = None,
+) -> Pushed:
+    """Bring an application to a device. What ran before runs on until all images are there.
+
+    `ledger` are the IDs of images that builds have made on the way, here and before: what is made is added,
+    and what nothing stands on any more is removed from the device and from it.
+
+    Raises BuildFailed, PushFailed, Refused, EngineFailed, Unreachable.
+    """
+    started = time.monotonic()
+    levels(application.services)
+    swap = Swap(engine, telling, grace=options.grace, rollback=options.rollback)
+    existing = put_in_order(engine, application.name, swap, telling.step)
+    ledger = set() if ledger is None else ledger
+    images = _images(engine, application, sources, existing, telling, options, ledger)
+    bringing = Bringing(
+        engine,
+        application,
+        images.ids,
+        existing,
+        lambda service: swap.of_source(images.hashes.get(service.name, "")),
+        telling.step,
+        options.grace,
+    )
+    brought = bringing.go(only=options.services)
+    stale = ledger - images.seen if images.seen else set()
+    removed = remove_leftovers(engine, application, stale)
+    ledger -= stale
+    return Pushed(tuple(brought), sources, removed, time.monotonic() - started)
+
+
+def _images(
+    engine: Engine,
+    application: Application,
+    sources: Mapping[str, Source],
+    existing: Mapping[str, Existing],
+    telling: Telling,
+    options: PushOptions,
+    ledger: set[str],
+) -> _Images:
+    """All images, built side by side. The first failure is raised once all have ended."""
+    found = _Images()
+    known = _known_images(engine)
+
+    def one(service: Service) -> None:
+        source = sources.get(service.name)
+        if source is None:
+            found.ids[service.name] = fetched(engine, service, telling, pull=options.pull)
+            return
+        image = "" if options.no_cache or options.pull else _kept(engine, source, existing, known)
+        if image:
+            telling.step(service.name, "nothing to build")
+            built = Built(image)
+        else:
+            built = Built()
+            try:
+                build_image(
+                    engine,
+                    application.name,
+                    source,
+                    telling,
+                    built,
+                    no_cache=options.no_cache,
+                    pull=options.pull,
+                )
+            finally:
+                ledger.update(built.made)
+        found.ids[service.name] = built.image
+        found.hashes[service.name] = source.digest(known)
+        found.seen |= built.seen
+
+    wanted = chosen(application, options)
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        futures = [pool.submit(one, service) for service in wanted]
+    for future in futures:
+        future.result()
+    return found
+
+
+def _kept(
+    engine: Engine, source: Source, existing: Mapping[str, Existing], image_of: Callable[[str], str]
+) -> str:
+    """The image of the container that is there, if it has come of the same source; else nothing."""
+    current = existing.get(source.service.name, Existing("", None, None)).current
+    if current is None or not current.labels.get(SOURCE_LABEL):
+        return ""
+    if current.labels[SOURCE_LABEL] != source.digest(image_of):
+        return ""
+    return str(Containers(engine).raw(current.id).get("Image", ""))
+
+
+def _known_images(engine: Engine) -> Callable[[str], str]:
+    images = Images(engine)
+
+    def image_of(reference: str) -> str:
+        details = images.inspect(reference)
+        return details.id if details else ""
+
+    return image_of
