@@ -1,0 +1,209 @@
+"""`resin init`: a project that can be pushed, and which base images there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resin_toolkit.report import Report
+from resin_toolkit.screen import Screen, table
+from resin_toolkit.verb import report_of, single
+
+if TYPE_CHECKING:
+    from resin_toolkit.device_types import BaseImage, DeviceType
+    from resin_toolkit.project.scaffold import Plan
+
+EXAMPLES = """\b
+Examples:
+  resin init
+  resin init radio --language python --device-type raspberrypi3
+  resin init radio --language go --distro alpine
+  resin init --list --device-type intel-nuc --language node
+"""
+LANGUAGE, DISTRO = "python", "debian"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project that was begun."""
+
+    folder: Path
+    name: str
+    plan: Plan
+    files: tuple[str, ...]
+
+    def data(self) -> Mapping[str, object]:
+        return {
+            "folder": str(self.folder),
+            "name": self.name,
+            "files": list(self.files),
+            "language": self.plan.language,
+            "distro": self.plan.distro,
+            "device_type": self.plan.board.slug if self.plan.board else None,
+            "architectures": list(self.plan.architectures),
+            "image": self.plan.image,
+            "build_image": self.plan.build_image,
+        }
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        from resin_toolkit.device_types import shown_language
+
+        plan = self.plan
+        board = plan.board.name if plan.board else f"any board that is {_listed(plan.architectures)}"
+        compiled = f"built on  {plan.build_image}\n" if plan.build_image != plan.image else ""
+        where = "" if self.folder == Path() else f" --source {self.folder}"
+        return (
+            f"{self.name}: {shown_language(plan.language)} on {plan.distro.capitalize()}, for {board}\n"
+            f"files     {' '.join(self.files)}\n{compiled}runs on   {plan.image}\n"
+            f"next      resin push{where}"
+        )
+
+
+@dataclass(frozen=True)
+class BaseImages:
+    """The base images that were asked for."""
+
+    images: tuple[BaseImage, ...]
+
+    def data(self) -> Mapping[str, object]:
+        return {
+            "images": [
+                {
+                    "reference": image.reference,
+                    "distro": image.distro,
+                    "release": image.release,
+                    "language": image.language or None,
+                    "version": image.version or None,
+                    "variant": image.variant,
+                }
+                for image in self.images
+            ]
+        }
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        """A line for each repository and its tags: VERSION-RELEASE-run and VERSION-RELEASE-build."""
+        tags: dict[str, dict[str, dict[str, None]]] = {}
+        for image in self.images:
+            name = image.reference.partition(":")[0]
+            tags.setdefault(name, {}).setdefault(image.version, {})[image.release] = None
+        rows = [("IMAGE", "VERSION", "RELEASE")]
+        for name, versions in tags.items():
+            same: dict[tuple[str, ...], list[str]] = {}
+            for version, releases in versions.items():
+                same.setdefault(tuple(releases), []).append(version)
+            rows += [(name, " ".join(having), " ".join(releases)) for releases, having in same.items()]
+        return f"{table(rows)}\n\n{len(self.images)} images, such as {self.images[0].reference}"
+
+
+def init(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where to; made where it is missing.", show_default=False)
+    ] = Path(),
+    language: Annotated[
+        str | None, typer.Option(metavar="LANGUAGE", help="node, python, go or java; python by default.")
+    ] = None,
+    distro: Annotated[
+        str | None,
+        typer.Option(metavar="DISTRO", help="debian, alpine, fedora or ubuntu; debian by default."),
+    ] = None,
+    device_type: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="The board, such as raspberrypi3; any by default.")
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List the base images instead; the options narrow it down.")
+    ] = False,
+) -> Project | BaseImages:
+    """Begin a project that can be pushed: a Dockerfile on the right base image, a small app, resin.toml.
+
+    Nothing is overwritten. On a terminal it asks for what was not given.
+    """
+    from resin_toolkit import device_types
+
+    board = device_types.device_type(device_type) if device_type else None
+    spoken = device_types.language(language) if language else None
+    system = device_types.distro(distro) if distro else None
+    if list_:
+        return _list(board, system, spoken)
+    return _begin(report_of(context), folder, spoken, system, board)
+
+
+def _list(board: DeviceType | None, distro: str | None, language: str | None) -> BaseImages:
+    from resin_toolkit.device_types import architectures, base_images
+    from resin_toolkit.project.scaffold import no_images
+
+    places = [board] if board else architectures()
+    found = [i for place in places for i in base_images(place, distro=distro, language=language)]
+    if not found:
+        raise no_images(board or "", distro, language)
+    return BaseImages(tuple(found))
+
+
+def _begin(
+    report: Report, folder: Path, language: str | None, distro: str | None, board: DeviceType | None
+) -> Project:
+    from resin_toolkit.project import scaffold
+
+    scaffold.check_free(folder)
+    if report.interactive:
+        language = language or _ask_language(report)
+        distro = distro or _ask_distro(report)
+        board = board or _ask_board(report)
+    else:
+        _tell_defaults(report, language, distro, board)
+    plan = scaffold.plan(language or LANGUAGE, distro or DISTRO, board)
+    name = scaffold.project_name(folder)
+    texts = scaffold.project_files(plan, name)
+    scaffold.write_project(folder, texts)
+    return Project(folder, name, plan, tuple(texts))
+
+
+def _tell_defaults(
+    report: Report, language: str | None, distro: str | None, board: DeviceType | None
+) -> None:
+    from resin_toolkit.device_types import shown_language
+
+    defaults = (
+        (language, f"{shown_language(LANGUAGE)} (--language)"),
+        (distro, f"{DISTRO.capitalize()} (--distro)"),
+        (board, "any board (--device-type)"),
+    )
+    taken = [default for given, default in defaults if given is None]
+    if taken:
+        report.say(f"By default: {', '.join(taken)}.")
+
+
+def _ask_language(report: Report) -> str:
+    from resin_toolkit.device_types import shown_language
+    from resin_toolkit.project.scaffold import project_languages
+
+    choices = [(name, shown_language(name)) for name in project_languages()]
+    return report.choose("Language", lambda: choices)
+
+
+def _ask_distro(report: Report) -> str:
+    from resin_toolkit.device_types import distro
+
+    return distro(report.ask("Distribution", default=DISTRO, check=distro))
+
+
+def _ask_board(report: Report) -> DeviceType | None:
+    from resin_toolkit.device_types import device_type
+
+    def check(answer: str) -> None:
+        if answer:
+            device_type(answer)
+
+    answer = report.ask("Device type (any board if empty)", check=check)
+    return device_type(answer) if answer else None
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
+
+
+app = single(init, epilog=EXAMPLES)
