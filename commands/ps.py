@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ import typer
 
 from commands._device import DeviceOptions, DeviceWord, find_device
 from resin_toolkit.errors import ServiceNotFound
-from resin_toolkit.screen import Screen, table
+from resin_toolkit.screen import Screen, clean, table
 from resin_toolkit.verb import report_of, single, takes
 
 if TYPE_CHECKING:
@@ -20,8 +20,14 @@ EXAMPLES = """\b
 Examples:
   resin ps kitchen
   resin ps kitchen --all
+  resin ps kitchen web database
   resin ps --json
 """
+NamesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Services or containers, ended ones too; left out: what runs."),
+]
+_RUNNING = ("running", "paused", "restarting")
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -77,6 +83,7 @@ class Services:
 def ps(
     context: typer.Context,
     device: DeviceWord = None,
+    names: NamesArgument = None,
     all_: Annotated[bool, typer.Option("--all", "-a", help="Also what has ended.")] = False,
     *,
     options: DeviceOptions,
@@ -87,11 +94,27 @@ def ps(
     report = report_of(context)
     with open_engine(report, find_device(report, device, options)) as engine:
         found = engine.containers(all=True)
-        chosen = [c for c in found if all_ or c.state in ("running", "paused", "restarting")]
+        if names:
+            chosen = _named(engine.host, found, names)
+        else:
+            chosen = [c for c in found if all_ or c.state in _RUNNING]
         now = engine.time()
         known = [_looked_into(engine, container, now) for container in chosen]
     shown = sorted((service for service in known if service), key=lambda service: service.container.service)
     return Services(engine.host, tuple(shown), len(found) - len(chosen))
+
+
+def _named(host: str, found: Sequence[Container], names: Sequence[str]) -> list[Container]:
+    """Those of a service or a container that is named. Raises ServiceNotFound."""
+    known = {name for container in found for name in (container.service, container.name)}
+    missing = [name for name in dict.fromkeys(names) if name not in known]
+    if missing:
+        services = ", ".join(sorted({clean(container.service) for container in found}))
+        raise ServiceNotFound(
+            f"{host} has no service {', '.join(missing)}.",
+            hint=f"It has: {services}." if services else "Nothing was brought there yet.",
+        )
+    return [c for c in found if c.service in names or c.name in names]
 
 
 def duration(seconds: float | None) -> str:

@@ -54,6 +54,26 @@ def test_all_shows_what_has_ended(table: Desk, kitchen: StandIn) -> None:
     assert any(line.startswith("ended") and "exited (0)" in line for line in run.out.splitlines())
 
 
+def test_services_and_containers_that_are_named(table: Desk, kitchen: StandIn) -> None:
+    for name, service, state in (
+        ("radio", "radio", "running"),
+        ("one", "radio", "running"),
+        ("ended", "ended", "exited (0)"),
+    ):
+        _, row = table.resin("ps", kitchen.address, name).out.splitlines()
+        assert row.split()[0] == service
+        assert state in row
+    data = table.resin("ps", kitchen.address, "radio", "plain", "one", "--json").data
+    assert {entry["name"] for entry in data["containers"]} == {"plain", "one"}
+
+
+def test_a_service_that_is_not_there(table: Desk, kitchen: StandIn) -> None:
+    run = table.resin("ps", kitchen.address, "radio", "no\x1bsuch", "--json")
+    assert (run.code, run.error["code"]) == (3, "service-not-found")
+    assert "no service no\ufffdsuch." in run.error["message"]
+    assert "ended, plain, radio" in run.error["hint"]
+
+
 def test_as_json(table: Desk, kitchen: StandIn) -> None:
     data = table.resin("ps", kitchen.address, "--all", "--json").data
     assert data["device"] == kitchen.address
