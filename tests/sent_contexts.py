@@ -128,7 +128,7 @@ class Sent:
 
     kind: bytes
     mode: int
-    mtime: int
+    mtime: float
     uid: int
     gid: int
     target: str
@@ -145,7 +145,7 @@ def unpacked(archive: bytes) -> dict[str, Sent]:
             found[entry.name] = Sent(
                 entry.type,
                 entry.mode & 0o7777,
-                int(entry.mtime),
+                entry.mtime,
                 entry.uid,
                 entry.gid,
                 entry.linkname,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -31,6 +32,7 @@ from resin_toolkit.project import context_digest
 from resin_toolkit.project.compression import compressed
 from resin_toolkit.project.context import Context
 from resin_toolkit.project.context_size import ContextSize
+from resin_toolkit.project.context_tar import archived
 from resin_toolkit.project.context_walk import Kind
 from resin_toolkit.project.ignore import IgnoreRules, rules_for
 
@@ -79,6 +81,8 @@ def test_a_folder_that_is_a_link(program: str, folder: Path, server: BuildServer
 def test_tar_unpacks_it(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     archive = b"".join(Context(folder, rules=IgnoreRules.parse("outside\n")).stream())
+    assert len(archive) % 512 == 0
+    assert archive.endswith(bytes(1024))
     subprocess.run(["tar", "-x", "-C", tmp_path / "out"], input=archive, check=True, timeout=60)
     subprocess.run(["diff", "-r", "--no-dereference", "-x", "outside", folder, tmp_path / "out"], check=True)
 
@@ -239,6 +243,20 @@ def test_a_small_file_is_as_it_is_when_its_turn_comes(tmp_path: Path) -> None:
     }
 
 
+def test_a_file_that_goes_away_before_it_is_opened(folder: Path) -> None:
+    entry = next(entry for entry in Context(folder).entries() if entry.path == "private")
+    (folder / "private").unlink()
+    assert list(archived(str(folder), entry, 4096)) == []
+
+
+def test_a_file_whose_size_is_a_lie() -> None:
+    """As those that the kernel makes up."""
+    kernel = Path("/proc/sys/kernel/random")
+    found = unpacked(b"".join(Context(kernel).stream()))
+    assert (kernel / "boot_id").stat().st_size == 0
+    assert found["boot_id"].content == (kernel / "boot_id").read_bytes()
+
+
 def test_a_deep_folder(tmp_path: Path) -> None:
     """Deeper than Python's own stack; what clears up after the tests is not up to it."""
     subprocess.run(["mkdir", "-p", tmp_path / "top" / "/".join("d" * 1500)], check=True, timeout=60)
@@ -364,6 +382,14 @@ def test_digest_does_not_go_by_time_or_by_what_is_left_out(folder: Path) -> None
     assert Context(folder, rules=rules_for(folder), extra=extra).digest() == before
     extra["Dockerfile"] += b"\n"
     assert Context(folder, rules=rules_for(folder), extra=extra).digest() != before
+
+
+def test_digest_tells_a_link_from_a_file_of_that_hash(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("x")
+    (tmp_path / "x").chmod(0o777)
+    before = Context(tmp_path).digest()
+    replace_link(tmp_path / "x", hashlib.blake2b(b"x", digest_size=32).hexdigest())
+    assert Context(tmp_path).digest() != before
 
 
 def test_a_cache_that_makes_no_sense(settled: Path) -> None:

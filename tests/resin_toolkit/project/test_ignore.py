@@ -180,6 +180,7 @@ def test_a_folder_is_entered_only_where_something_can_come_back() -> None:
     rules = IgnoreRules.parse("!x/early\n*\n!a/b/c\n!d*/e\n!f/*/g\n")
     folders = ("x", "a", "a/b", "a/c", "a/b/c", "d", "dd", "d/x", "f/x", "f/x/y")
     assert [f for f in folders if can_return(rules, f)] == ["a", "a/b", "d", "dd", "f/x"]
+    assert not can_return(IgnoreRules.parse("a/b\n!a\n"), "a/b")
 
 
 def can_return(rules: IgnoreRules, folder: str) -> bool:
