@@ -164,6 +164,9 @@ def test_containers_that_have_ended_when_they_are_looked_for(table: Desk, shed: 
     start(shed, "awake", "echo awake; sleep 1000")
     with followed(table, "shed", "--tail", "1") as shown:
         shown.until(b"awake | awake\n")
+        # Once this one is seen, it is told by the engine of what starts.
+        start(shed, "noticed", "echo noticed; sleep 1000")
+        shown.until(b"noticed | noticed\n")
         shown.process.send_signal(signal.SIGSTOP)
         start(shed, "brief", "seq 3")
         start(shed, "gone", "echo unseen")
