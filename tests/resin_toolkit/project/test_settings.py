@@ -135,6 +135,7 @@ def test_a_board_that_nobody_knows_is_kept_as_it_stands(tmp_path: Path) -> None:
     [
         ('nam = "x"', 1, "nam is not a known key", 'Did you mean "name"?'),
         ('\n\ndevice-type = "x"', 3, "device-type is not a known key", 'Did you mean "device_type"?'),
+        ("[run]\nSTOP-GRACE = 1", 2, "[run] STOP-GRACE is not a known key", 'Did you mean "stop_grace"?'),
         ("privileged = true", 1, "privileged is not a known key", "It belongs into [run]."),
         ('[run]\nname = "x"', 2, "[run] name is not a known key", "before the first table."),
         ("[runs]\n", 1, "runs is not a known key", 'Did you mean "run"?'),
