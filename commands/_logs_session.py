@@ -7,7 +7,8 @@ import select
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
 from resin_toolkit.device import Device
 from resin_toolkit.engine import Container, Engine
@@ -39,8 +40,37 @@ _PATIENCE = 30.0
 """Seconds for which a device that is lost is waited for where nothing is followed."""
 
 
-def run(report: Report, device: Device, options: LogOptions) -> tuple[int, tuple[str, ...]]:
-    """Show the logs; how many lines those were, and of which containers."""
+class Beside(Protocol):
+    """What goes on in a thread of its own beside logs that are followed."""
+
+    def start(self, link: Link, outlet: Outlet) -> None:
+        """Begin; a failure is told to the outlet."""
+
+    def stop(self) -> None:
+        """End; the link is closed."""
+
+
+def follow_beside(
+    report: Report,
+    device: Device,
+    *,
+    app: str,
+    services: tuple[str, ...],
+    tail: str,
+    beside: Beside | None,
+) -> None:
+    """Follow the logs of an application until Ctrl-C, while something else goes on."""
+    from commands.logs import LogOptions
+
+    lines = int(tail) if tail.isdecimal() else None
+    options = LogOptions(True, lines, None, None, services, False, False, None, False)
+    run(report, device, options, app=app, beside=beside)
+
+
+def run(
+    report: Report, device: Device, options: LogOptions, *, app: str = "", beside: Beside | None = None
+) -> tuple[int, tuple[str, ...]]:
+    """Show the logs; how many lines those were, and of which containers. `app` is one that alone counts."""
     pattern = _pattern(options.grep)
     report.if_interrupted = Interrupted("Stopped.")
     outlet = Outlet(report.raw, _descriptor())
@@ -55,6 +85,7 @@ def run(report: Report, device: Device, options: LogOptions) -> tuple[int, tuple
             link = Link(device, connecting, lost=telling.lost, back=telling.back, patience=patience)
         clock = link.engine()[0].time if link else lambda: _clock(connecting, device)
         view, wanted, seconds = _meant(report, options, pattern, clock)
+        wanted = replace(wanted, app=app)
         labels = Labels()
         if link is not None:
             logs = Logs(link, wanted, view, labels, outlet, telling)
@@ -72,6 +103,8 @@ def run(report: Report, device: Device, options: LogOptions) -> tuple[int, tuple
             for source in (logs, system):
                 if source is not None:
                     source.follow()
+            if beside is not None and link is not None:
+                beside.start(link, outlet)
             outlet.run(deadline)
         else:
             if logs is not None:
@@ -85,9 +118,9 @@ def run(report: Report, device: Device, options: LogOptions) -> tuple[int, tuple
         outlet.close()
         if link is not None:
             link.close()
-        for source in (logs, system):
-            if source is not None:
-                source.stop()
+        for each in (logs, system, beside):
+            if each is not None:
+                each.stop()
     return outlet.lines, tuple(container.name for container in logs.containers) if logs else ()
 
 

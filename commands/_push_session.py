@@ -20,7 +20,10 @@ from resin_toolkit.push.pushing import GRACE, Pushed, PushOptions, push, sources
 from resin_toolkit.report import Report
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from resin_toolkit.engine import Engine
+    from resin_toolkit.live.session import Before
     from resin_toolkit.project.application import Application
 
 
@@ -67,6 +70,7 @@ class Session:
         with open_engine(self.report, device) as engine:
             kind = self.kind(engine, device)
             application = application_of(self.project, self.typed, kind)
+            before = self._look(application, kind) if self.live else None
             pushed = self.push(engine, application, kind)
             result = self.result(engine.host, application, pushed)
         if self.detach:
@@ -74,7 +78,7 @@ class Session:
         self.report.say(summary(result.app, result.host, result.services, result.seconds))
         from commands._push_live import follow
 
-        batches = follow(self, device, application, kind, pushed)
+        batches = follow(self, device, application, kind, pushed, before)
         return replace(result, batches=batches)
 
     def dry_run(self) -> PushPlan:
@@ -86,6 +90,26 @@ class Session:
             return plan_of(engine.host, kind, application, sources_of(application, kind, self.options_now()))
 
     # the parts
+
+    def _look(self, application: Application, kind: DeviceKind) -> Before:
+        """The project's folders as they are before it is pushed: what changes meanwhile is not lost."""
+        from resin_toolkit.live.session import Before
+
+        sources = sources_of(application, kind, self.options_now())
+        return Before.of(sources, self.project.settings.live.ignore)
+
+    def read_again(self, kind: DeviceKind) -> Application:
+        """The application, by the project's files as they are now."""
+        self.project = read_project(self.typed)
+        return application_of(self.project, self.typed, kind)
+
+    def project_files(self, application: Application) -> list[Path]:
+        """The files that say what the application is."""
+        from resin_toolkit.project.settings import FILE
+
+        folder = self.project.settings.context
+        own = [self.project.folder / FILE, folder / ".env"] if self.project.compose else []
+        return list(dict.fromkeys([*application.files, *own, self.project.folder / FILE]))
 
     def find(self) -> Device:
         """The device: the one named, else RESIN_DEVICE, else the project's, else one on the network."""
@@ -121,11 +145,7 @@ class Session:
 
     def options_now(self) -> PushOptions:
         """How it is pushed, with what only a live project has in its Dockerfile."""
-        if not self.live:
-            return self.push_options
-        from resin_toolkit.live.directives import live_text
-
-        return replace(self.push_options, changed=live_text)
+        return replace(self.push_options, live=self.live)
 
     def push(
         self,

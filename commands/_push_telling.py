@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from resin_toolkit.errors import Notice
@@ -58,7 +59,7 @@ class _Step:
 
     def __init__(self, report: Report, name: str, total: int | None, subject: str) -> None:
         self._began = time.monotonic()
-        self._begin = lambda: report.progress().step(name, total, subject=subject)
+        self._begin: Callable[[], Step] = lambda: report.progress().step(name, total, subject=subject)
         self._step: Step | None = None
         self._done = 0
 

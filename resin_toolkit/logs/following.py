@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-from resin_toolkit.engine import Container, Engine, RawStream
+from resin_toolkit.engine import APP_LABEL, Container, Engine, RawStream
 from resin_toolkit.errors import EngineFailed, ServiceNotFound, Unreachable
 from resin_toolkit.logs.link import Ended, Link
 from resin_toolkit.logs.merging import Timed, write_merged
@@ -32,8 +32,12 @@ class Wanted:
     tail: str = "all"
     since: str = ""
     until: str = ""
+    app: str = ""
+    """The application that they belong to; empty is any."""
 
     def takes(self, container: Container) -> bool:
+        if self.app and container.labels.get(APP_LABEL) != self.app:
+            return False
         return not self.services or bool(
             self.services & {container.service, container.name, container.id, container.id[:12]}
         )

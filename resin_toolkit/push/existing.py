@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resin_toolkit.engine import Container, Engine
-from resin_toolkit.push.names import APP_LABEL, HASH_LABEL, NEXT, PUSHER_LABEL, SERVICE_LABEL
+from resin_toolkit.push.names import APP_LABEL, HASH_LABEL, LIVE, NEXT, PUSHER_LABEL, SERVICE_LABEL
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,10 @@ class Existing:
 
     @property
     def definition(self) -> str:
-        """The hash of what the current one was made from; empty for none."""
-        return self.current.labels.get(HASH_LABEL, "") if self.current else ""
+        """The hash of what the current one is; empty for none, and where files were put into it since."""
+        if self.current is None or self.current.name.endswith(LIVE):
+            return ""
+        return self.current.labels.get(HASH_LABEL, "")
 
 
 def look(engine: Engine, app: str) -> dict[str, Existing]:

@@ -20,12 +20,15 @@ PUSHER_LABEL = "io.resin-toolkit.pusher"
 """Who made it: `user@host:number of the process`."""
 NEXT = ".next"
 """What the name of a container ends with until it has taken the place of another."""
+LIVE = ".live"
+"""What the name of a container ends with that is no longer as its image made it: files were put into it."""
 _NOT_ALLOWED = re.compile(r"[^a-z0-9]+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 __all__ = [
     "APP_LABEL",
     "HASH_LABEL",
+    "LIVE",
     "NEXT",
     "PUSHER_LABEL",
     "RESTART_LABEL",

@@ -44,8 +44,8 @@ class PushOptions:
     grace: float = GRACE
     cache: Path | None = None
     """A folder for what is remembered of files, so that they need not be read again."""
-    changed: Callable[[str], str] = str
-    """Makes of a Dockerfile's text the one that is built."""
+    live: bool = False
+    """Whether what the `#dev-` lines of a Dockerfile say is built, too."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def sources_of(application: Application, kind: DeviceKind, options: PushOptions)
             target=options.target,
             args=options.build_args,
             cache=options.cache / f"{service.name}.hashes" if options.cache else None,
-            changed=options.changed,
+            live=options.live,
         )
         for service in chosen(application, options)
         if service.build is not None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from resin_toolkit.live.directives import Directives, live_text, read
 from resin_toolkit.project.application import Application, Service
 from resin_toolkit.project.context import Context
 from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse
@@ -28,6 +29,9 @@ class Source:
     target: str
     args: Mapping[str, str]
     cache: Path | None = None
+    plain: Dockerfile | None = None
+    """Without what the `#dev-` lines add."""
+    directives: Directives = field(default_factory=Directives)
     _digests: list[str] = field(default_factory=list)
 
     def bases(self) -> list[str]:
@@ -70,11 +74,11 @@ def source_of(
     target: str = "",
     args: Mapping[str, str] | None = None,
     cache: Path | None = None,
-    changed: Callable[[str], str] = str,
+    live: bool = False,
 ) -> Source:
     """The source of a service that is built. What is given counts more than what the project says.
 
-    `changed` makes of the Dockerfile's text the one that is built. Raises PathNotFound, BadValue and
+    With `live` what its `#dev-` lines say is built, too. Raises PathNotFound, BadValue and
     NotSupported for a Dockerfile that cannot be built there.
     """
     build = service.build
@@ -87,12 +91,16 @@ def source_of(
         service=service.name,
         application=application.name,
     )
-    text = changed(recipe.text)
     wanted = target or build.target
+    plain = parse(recipe.text, recipe.name).up_to(wanted)
+    directives = read(recipe.text, recipe.name, plain.directives.escape) if live else Directives()
+    text = live_text(recipe.text, directives)
     parsed = parse(text, recipe.name).up_to(wanted)
     check_classic(parsed)
     made = text.encode("utf-8", "surrogateescape")
     extra = {} if made == recipe.path.read_bytes() else {recipe.name: made}
     context = Context(build.context, recipe.name, rules_for(build.context, recipe.name), extra)
     given = {**build.args, **(args or {})}
-    return Source(service, replace(recipe, text=text), context, parsed, wanted, given, cache)
+    return Source(
+        service, replace(recipe, text=text), context, parsed, wanted, given, cache, plain, directives
+    )

@@ -1,0 +1,65 @@
+"""Who a file in a container belongs to: names of users and groups, as the container's own files have them.
+
+Source: passwd(5) and group(5); names that a container does not know cannot be given (as COPY --chown has it).
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+from resin_toolkit.engine import Engine
+from resin_toolkit.engine.containers import Containers
+
+
+class UnknownOwner(Exception):
+    """The container knows nobody of that name."""
+
+
+class Owners:
+    """The users and groups of one container, read at the first question."""
+
+    def __init__(self, engine: Engine, container: str) -> None:
+        self._engine = engine
+        self._container = container
+        self._files: dict[str, dict[str, list[str]]] = {}
+
+    def numbers(self, owner: str) -> tuple[int, int]:
+        """User and group of `user[:group]`, names or numbers; root where it is empty. Raises UnknownOwner.
+
+        Without a group it is the user's first one by name, by number the one of the same number.
+        """
+        if not owner:
+            return 0, 0
+        user, colon, group = owner.partition(":")
+        number = self._number("/etc/passwd", user or "0", 2)
+        if colon and group:
+            return number, self._number("/etc/group", group, 2)
+        return number, number if user.isdecimal() else self._number("/etc/passwd", user, 3)
+
+    def _number(self, path: str, name: str, field: int) -> int:
+        if name.isdecimal():
+            return int(name)
+        fields = self._read(path).get(name, [])
+        if len(fields) <= field or not fields[field].isdecimal():
+            raise UnknownOwner(name)
+        return int(fields[field])
+
+    def _read(self, path: str) -> dict[str, list[str]]:
+        if path not in self._files:
+            lines = [line.split(":") for line in self._text(path).splitlines()]
+            self._files[path] = {fields[0]: fields for fields in lines}
+        return self._files[path]
+
+    def _text(self, path: str) -> str:
+        stream = Containers(self._engine).get_archive(self._container, path)
+        if stream is None:
+            return ""
+        with stream:
+            data = bytearray()
+            while piece := stream.read():
+                data += piece
+        with tarfile.open(fileobj=io.BytesIO(bytes(data))) as opened:
+            member = next(iter(opened), None)
+            file = opened.extractfile(member) if member is not None and member.isfile() else None
+            return file.read().decode(errors="replace") if file else ""
