@@ -58,8 +58,8 @@ def load(
 ) -> Application:
     """The application that compose files describe: those of `folder`, or the named ones, in layers.
 
-    `files` are seen from `folder`. `environment` are the workstation's variables. `services` are those that the
-    user has named: they are there even if their profiles are not active, beside all the others.
+    `files` are seen from `folder`. `environment` are the workstation's variables. `services` are those
+    that the user has named: they are there even if their profiles are not active, beside all the others.
     Raises ComposeInvalid with all that is wrong, PathNotFound where there is no file.
     """
     around = Surroundings(_beside(Path.cwd(), folder))

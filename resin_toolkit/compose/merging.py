@@ -72,7 +72,8 @@ def _merge(base: Node, over: Node, path: Path) -> Node:
     if over.tag == "override" or (name in _WHOLE and _is_rule(path)):
         return over
     if isinstance(over, Leaf) and over.value is None:
-        return base
+        # A variable without a value is one that the workstation has; elsewhere it says nothing.
+        return over if len(path) > 3 and path[-2] in _NAMED else base
     base, over = _long(base, path), _long(over, path)
     if isinstance(base, Map) and isinstance(over, Map):
         if name == "logging" and _other(base, over, "driver"):
@@ -84,8 +85,8 @@ def _merge(base: Node, over: Node, path: Path) -> Node:
 
 
 def _is_rule(path: Path) -> bool:
-    """Whether the last name is one of compose's own: `services.command` is a service that is called so."""
-    return len(path) >= 3 and path[-2] not in _NAMED
+    """Whether the last name is one of compose's own, not a service, network or variable that is called so."""
+    return len(path) == 3 or (len(path) > 3 and path[-2] not in {*_NAMED, "networks", "depends_on"})
 
 
 def _other(base: Map, over: Map, key: str) -> bool:
@@ -98,7 +99,7 @@ def _long(node: Node, path: Path) -> Node:
     name, in_service = path[-1], len(path) == 3 and path[0] == "services"
     if name == "build" and in_service and isinstance(node, Leaf):
         return Map({"context": node}, node.place, {"context": node.place})
-    if name in ("dns", "tmpfs", "env_file") and isinstance(node, Leaf):
+    if name in ("dns", "tmpfs", "env_file") and in_service and isinstance(node, Leaf):
         return List((node,), node.place)
     if not isinstance(node, List):
         return node

@@ -73,7 +73,7 @@ services:
   web:
     image: busybox:1
     command: [a, b]
-    environment: [A=1, B=2, KEPT=yes]
+    environment: [A=1, B=2, KEPT=yes, FROM_HERE=base]
     labels: {one: "1", two: "2"}
     volumes: ["data:/data", "/old:/place"]
     cap_add: [NET_ADMIN]
@@ -90,7 +90,7 @@ version: "3.8"
 services:
   web:
     command: [c]
-    environment: {B: over, C: "3"}
+    environment: {B: over, C: "3", FROM_HERE: , dns: x}
     labels: [two=over, three=3]
     volumes: ["/new:/place:ro", "more:/more"]
     cap_add: [SYS_TIME]

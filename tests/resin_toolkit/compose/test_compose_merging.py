@@ -40,8 +40,11 @@ def merged(base: str, over: str) -> Any:
          "{healthcheck: {test: [CMD, b], retries: 1}}"),
         ("{environment: {A: 1, B: 2}}", "{environment: {B: 3}}", "{environment: {A: 1, B: 3}}"),
         ("{environment: [A=1, B=2]}", "{environment: {B: 3}}", "{environment: {A: '1', B: 3}}"),
-        ("{environment: {A: 1}}", "{environment: [A, C=]}", "{environment: {A: 1, C: ''}}"),
+        ("{environment: {A: 1}}", "{environment: [A, C=]}", "{environment: {A: , C: ''}}"),
         ("{environment: {command: [a]}}", "{environment: {command: b}}", "{environment: {command: b}}"),
+        ("{environment: {dns: a, A: 1}}", "{environment: {dns: b, A: }}", "{environment: {dns: b, A: }}"),
+        ("{networks: {command: {aliases: [a]}}}", "{networks: {command: {aliases: [b]}}}",
+         "{networks: {command: {aliases: [a, b]}}}"),
         ("{labels: [a=1]}", "{labels: [a=2, b]}", "{labels: {a: '2', b: }}"),
         ("{build: ./a}", "{build: {target: t}}", "{build: {context: ./a, target: t}}"),
         ("{build: {target: t}}", "{build: ./a}", "{build: {context: ./a, target: t}}"),
@@ -77,12 +80,23 @@ def test_one_file_over_another(base: str, over: str, expected: str) -> None:
 
 
 def test_a_problem_is_told_where_it_was_written(project: Project) -> None:
-    project.write("services:\n  web:\n    image: x\n    links: [a]\n", "compose.yaml")
-    project.write("services:\n  web:\n\n    restart: soon\n", "compose.override.yaml")
+    project.write("services:\n  web:\n    image: x\n    deploy: {mode: a}\n    links: [a]\n", "compose.yaml")
+    project.write("services:\n  web:\n\n    restart: soon\n    deploy: {mode: b}\n", "compose.override.yaml")
     assert sorted(project.problems()) == [
-        (4, "services.web.links is not supported on a device"),
         (4, "services.web.restart is no restart policy: soon"),
+        (5, "services.web.deploy is not supported on a device"),
+        (5, "services.web.links is not supported on a device"),
     ]
+
+
+@pytest.mark.parametrize("name", ["labels", "command", "networks", "volumes", "services"])
+def test_a_service_may_be_called_as_a_field(project: Project, name: str) -> None:
+    project.write(f"services: {{{name}: {{image: x, labels: [a=1], cap_add: [A], command: a}}}}")
+    project.write(
+        f"services: {{{name}: {{labels: {{b: 2}}, cap_add: [A], command: b}}}}", "compose.override.yml"
+    )
+    service = project.load().services[0]
+    assert (service.labels, service.cap_add, service.command) == ({"a": "1", "b": "2"}, ("A",), ("b",))
 
 
 @pytest.mark.parametrize(
