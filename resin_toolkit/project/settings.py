@@ -76,6 +76,7 @@ class Settings:
     device: str = ""
     """A DEVICE word."""
     device_type: str = ""
+    """The slug of a board; empty is what the device says that it is."""
     source: Path | None = None
     """The folder that is built, absolute; None is `folder`."""
     dockerfile: str | None = None
@@ -267,14 +268,13 @@ def _name(value: object) -> str:
 
 
 def _device_type(value: object) -> str:
-    """The slug, where the word is known; a board that nobody knows is the word as it stands."""
+    """The slug of the board. One that is newer than the table need not be named: the device itself tells."""
     from resin_toolkit.device_types import device_type
 
-    word = values.text(value)
     try:
-        return device_type(word).slug
-    except BadValue:
-        return word
+        return device_type(values.text(value)).slug
+    except BadValue as error:
+        raise Unfit(f"is {value!r}, which is no device type", error.hint) from None
 
 
 def _source(folder: Path, value: object) -> Path:

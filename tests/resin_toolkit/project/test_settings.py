@@ -126,10 +126,6 @@ def test_the_name_is_the_files_else_made_of_the_folders(tmp_path: Path) -> None:
     assert read_settings(written(folder, 'name = "other"')).app_name == "other"
 
 
-def test_a_board_that_nobody_knows_is_kept_as_it_stands(tmp_path: Path) -> None:
-    assert read_settings(written(tmp_path, 'device_type = "my-board"')).device_type == "my-board"
-
-
 @pytest.mark.parametrize(
     ("text", "line", "message", "hint"),
     [
@@ -145,6 +141,7 @@ def test_a_board_that_nobody_knows_is_kept_as_it_stands(tmp_path: Path) -> None:
         ("[live]\nzzz = 1", 2, "[live] zzz is not a known key", "The keys are enabled, debounce, ignore."),
         ("name = 3", 1, "name is a number, not a text", 'Put it in quotes: "…".'),
         ('name = "My App"', 1, "name is 'My App', which is no name", "lower-case letter"),
+        ('device_type = "rasberrypi3"', 1, "device_type is 'rasberrypi3', which", "'raspberrypi3'?"),
         ("run = 3", 1, "run is not a table", "Begin it with a line [run]."),
         ('[run]\nprivileged = "yes"', 2, "[run] privileged is a text, not true or false", "without quotes"),
         ('[run]\nports = "80:80"', 2, "[run] ports is a text, not a list", "in brackets"),
