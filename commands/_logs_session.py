@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 from resin_toolkit.device import Device
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.errors import BadValue, EngineFailed, Interrupted, Notice, ResinError, Usage
-from resin_toolkit.logs.following import Logs, Telling, Wanted
+from resin_toolkit.logs.asked import Telling, Wanted
+from resin_toolkit.logs.following import Logs
 from resin_toolkit.logs.journal import SERVICE, Journal
 from resin_toolkit.logs.link import Link
 from resin_toolkit.logs.merging import write_merged

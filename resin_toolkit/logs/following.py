@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-from resin_toolkit.engine import APP_LABEL, Container, Engine, RawStream
+from resin_toolkit.engine import Container, Engine, RawStream
 from resin_toolkit.errors import EngineFailed, ServiceNotFound, Unreachable
+from resin_toolkit.logs.asked import Telling, Wanted
 from resin_toolkit.logs.link import Ended, Link
 from resin_toolkit.logs.merging import Timed, write_merged
 from resin_toolkit.logs.outlet import Outlet
@@ -21,38 +22,6 @@ _ATTEMPTS = 5
 """How often a log that is not followed is gone on with where the engine falters."""
 _MANY = 10_000
 """The lines from which on it is told that some may have been dropped: what journald lets through at once."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is asked of the engine for each container."""
-
-    services: frozenset[str]
-    """Of services or containers; empty is all."""
-    tail: str = "all"
-    since: str = ""
-    until: str = ""
-    app: str = ""
-    """The application that they belong to; empty is any."""
-
-    def takes(self, container: Container) -> bool:
-        if self.app and container.labels.get(APP_LABEL) != self.app:
-            return False
-        return not self.services or bool(
-            self.services & {container.service, container.name, container.id, container.id[:12]}
-        )
-
-
-class Telling:
-    """What is told beside the lines; each is called from any thread."""
-
-    gone: Callable[[ContainerLog, bytes, bytes], None]
-    remark: Callable[[ContainerLog, str], None]
-    unreadable: Callable[[Container, EngineFailed], None]
-    may_drop: Callable[[Sequence[str], str], None]
-    """Of which services lines may be missing without a trace, and why."""
-    removed: Callable[[Container, bytes], None]
-    """A container is gone with its log; the time of the last line that was taken, empty where none was."""
 
 
 @dataclass

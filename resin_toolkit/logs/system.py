@@ -8,8 +8,8 @@ from dataclasses import replace
 from threading import Event
 
 from resin_toolkit.address import Address
-from resin_toolkit.errors import DeviceNotFound, ResinError, Unreachable
-from resin_toolkit.logs.following import Wanted
+from resin_toolkit.errors import DeviceAmbiguous, DeviceNotFound, ResinError, Unreachable
+from resin_toolkit.logs.asked import Wanted
 from resin_toolkit.logs.journal import SERVICE, Journal, Span
 from resin_toolkit.logs.lines import Line
 from resin_toolkit.logs.link import FIRST_PAUSE, LONGEST_PAUSE, Ended
@@ -96,6 +96,6 @@ class SystemLog:
         device = self._journal.device
         try:
             found = locate(Address(device.host))
-        except DeviceNotFound:
+        except (DeviceAmbiguous, DeviceNotFound):
             return
         self._journal.device = replace(device, addresses=found.addresses)

@@ -15,7 +15,8 @@ from resin_toolkit.address import Way
 from resin_toolkit.device import Device
 from resin_toolkit.engine import Container, connect
 from resin_toolkit.errors import EngineFailed, ResinError
-from resin_toolkit.logs.following import Logs, Telling, Wanted
+from resin_toolkit.logs.asked import Telling, Wanted
+from resin_toolkit.logs.following import Logs
 from resin_toolkit.logs.link import Link
 from resin_toolkit.logs.outlet import Outlet
 from resin_toolkit.logs.pieces import made
