@@ -117,6 +117,8 @@ class _Reader:
         after = self._next()
         if after == "}":
             return self._value(name)
+        if not after:
+            raise BadWord(f"${{{name} has no }}")
         if after != ":":
             raise BadWord(f"${{{name} is followed by neither }} nor :")
         return self._modified(name, self._next())
