@@ -66,5 +66,13 @@ def app_of(engine: Engine, name: str | None) -> str:
     return found[0]
 
 
+def built_here(app: str) -> tuple[str, ...]:
+    """The images that builds of an application have made on the way, if the user is in its project."""
+    from resin_toolkit.project.memory import project_around
+
+    memory = project_around(Path.cwd())
+    return memory.built if memory is not None and memory.app == app else ()
+
+
 def services_of(containers: Sequence[Container]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(container.service for container in containers))

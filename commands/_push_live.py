@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from commands._logs_session import Beside, follow_beside
 from resin_toolkit.device import Device
-from resin_toolkit.errors import Notice, ResinError
+from resin_toolkit.errors import Interrupted, Notice, ResinError
 from resin_toolkit.live.session import Before, Live
 from resin_toolkit.logs.link import Link
 from resin_toolkit.logs.outlet import Outlet
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DEBOUNCE = 0.5
 """Seconds for which a burst of saves that does not end is waited out."""
+STOPPED = Interrupted("Stopped; the application runs on.")
 _OLD_LINES = 10
 
 
@@ -91,6 +92,7 @@ class _Keeping(Beside):
         self._live.begin(link.engine()[0], self._pushed, self._before)
         self._thread = threading.Thread(target=self._run, args=(outlet,), name="live", daemon=True)
         self._thread.start()
+        self._session.report.if_interrupted = STOPPED
         self._session.report.say("Waiting for changes; Ctrl-C ends it, the application runs on.")
 
     def stop(self) -> None:
@@ -118,7 +120,11 @@ class _Again:
     def again(self, engine: Engine, services: frozenset[str] | None) -> Pushed:
         if services is None:
             self._application = self._session.read_again(self._kind)
-        return self._session.push(engine, self._application, self._kind, services=services)
+        report = self._session.report
+        try:
+            return self._session.push(engine, self._application, self._kind, services=services)
+        finally:
+            report.if_interrupted = STOPPED
 
     def files(self) -> Sequence[Path]:
         return self._session.project_files(self._application)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from commands._app import Acted, NameOption, NamesArgument, app_of, services_of
+from commands._app import Acted, NameOption, NamesArgument, app_of, built_here, services_of
 from commands._device import DeviceOptions, DeviceWord, find_device
 from resin_toolkit.verb import report_of, single, takes
 
@@ -37,7 +37,7 @@ def rm(
         for container in chosen:
             controlling.remove(engine, container)
         if not names:
-            controlling.remove_rest(engine, app)
+            controlling.remove_rest(engine, app, built_here(app))
         return Acted(engine.host, app, services, "removed", "Volumes, and what lies in /data, stay.")
 
 

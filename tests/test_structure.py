@@ -19,6 +19,7 @@ ROOMS = {
 FOR_IMAGES = {"resin_toolkit.errors", "resin_toolkit.progress"}
 SCREEN = {"typer", "click"}
 HANDING_ON = {
+    "commands._push_live",
     "resin_toolkit.cli",
     "resin_toolkit.engine.sending",
     "resin_toolkit.logs.workers",

@@ -24,6 +24,7 @@ _LARGE = 64 * 1024 * 1024
 """Bytes of a context from which on it is told what makes it so large."""
 _LAST = 15
 _MADE = re.compile(r" ---> ([0-9a-f]{12})\s*")
+_FROM = re.compile(r"Step \d+(?:/\d+)? : FROM\b", re.IGNORECASE)
 _CACHED = " ---> Using cache"
 _FOREIGN = re.compile(r"exec format error|exec user process caused", re.IGNORECASE)
 
@@ -107,17 +108,20 @@ class _LastLines:
     def __init__(self) -> None:
         self.lines: deque[str] = deque(maxlen=_LAST)
         self.images: list[str] = []
+        """Those that tell of images that steps have made; what FROM tells of was there before."""
         self._open = ""
+        self._begins = False
 
     def take(self, text: str) -> None:
         *whole, self._open = (self._open + text).split("\n")
         for line in whole:
-            if line.startswith(" ---> "):
-                self.images.append(line)
-            elif line.strip() and not line.startswith(("Step ", "Removing intermediate")):
-                self.lines.append(clean(line.rstrip("\r")))
-            elif line.startswith("Step "):
+            if line.startswith("Step "):
                 self.lines.clear()
+                self._begins = bool(_FROM.match(line))
+            elif line.startswith(" ---> "):
+                self.images += [] if self._begins else [line]
+            elif line.strip() and not line.startswith("Removing intermediate"):
+                self.lines.append(clean(line.rstrip("\r")))
 
 
 def _note_images(last: _LastLines, built: Built) -> None:

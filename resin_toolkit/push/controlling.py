@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.containers import Containers
@@ -10,6 +10,7 @@ from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.networks import Networks
 from resin_toolkit.errors import EngineFailed, ServiceNotFound
 from resin_toolkit.push.existing import apps_of, look
+from resin_toolkit.push.leftovers import remove_unnamed
 from resin_toolkit.push.names import APP_LABEL, RESTART_LABEL
 from resin_toolkit.push.policies import set_policy
 
@@ -56,8 +57,11 @@ def remove(engine: Engine, container: Container) -> None:
     Containers(engine).remove(container.id)
 
 
-def remove_rest(engine: Engine, app: str) -> None:
-    """Remove the networks and the images of an application that has no containers any more."""
+def remove_rest(engine: Engine, app: str, built: Iterable[str] = ()) -> None:
+    """Remove the networks and the images of an application that has no containers any more.
+
+    `built` are IDs of images that its builds have made on the way.
+    """
     label = f"{APP_LABEL}={app}"
     networks = Networks(engine)
     for network in networks.list([label]):
@@ -69,3 +73,4 @@ def remove_rest(engine: Engine, app: str) -> None:
         except EngineFailed:
             # Somebody else's container stands on it.
             continue
+    remove_unnamed(images, built)

@@ -21,9 +21,16 @@ def remove_leftovers(engine: Engine, application: Application, stages: Iterable[
     wanted = {f"{image_name(application.name, service.name)}:latest" for service in application.services}
     labelled = images.list([f"{APP_LABEL}={application.name}"])
     ids = {image.id for image in labelled if _is_left(image, application, wanted)}
+    removed = sum(_removed(images, identity) for identity in ids if identity not in used)
+    return removed + remove_unnamed(images, stages)
+
+
+def remove_unnamed(images: Images, identities: Iterable[str]) -> int:
+    """Remove images that builds have made on the way, by their IDs, unless somebody has named one."""
     removed = 0
-    for identity in (*ids, *stages):
-        if identity not in used:
+    for identity in identities:
+        details = images.inspect(identity)
+        if details is not None and not details.tags:
             removed += _removed(images, identity)
     return removed
 
