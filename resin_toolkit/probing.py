@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -123,33 +122,30 @@ class _Gathered:
 def _ask_ssh(device: Device, within: float, gathered: _Gathered) -> None:
     from resin_toolkit.shell import connect
 
+    def greeted(line: str) -> None:
+        gathered.add(ssh=_software(line))
+
     try:
-        gathered.add(ssh=_ssh_software(device, within))
-    except Unreachable:
-        # Nobody there, or no SSH server: that it has none is what the facts say.
-        return
-    try:
-        with connect(device, within=within) as shell:
+        # Looking at a device is not yet trusting it: a key is pinned when somebody logs in.
+        with connect(device, within=within, greeted=greeted, pin=False) as shell:
             gathered.add(host_key=shell.host_key.fingerprint)
             said = shell.run(_SCRIPT, within=within * 2)
-    except (HostKeyChanged, LoginRefused, Unreachable) as error:
+    except HostKeyChanged as error:
+        gathered.add(host_key=error.facts["shown"])
         gathered.add_problem(error)
-        return
-    gathered.add(**_os_facts(said.out.decode(errors="replace")))
+    except (LoginRefused, Unreachable) as error:
+        # Nobody there, or no SSH server, is no problem: that it has none is what the facts say.
+        if gathered.facts.ssh is not None:
+            gathered.add_problem(error)
+    else:
+        gathered.add(**_os_facts(said.out.decode(errors="replace")))
 
 
-def _ssh_software(device: Device, within: float) -> str:
-    """What the SSH server calls itself. Raises Unreachable."""
-    from resin_toolkit.connecting import connect_any, places
+def _software(greeting: str) -> str:
+    """What an SSH server calls itself."""
     from resin_toolkit.engine.model import one_line
-    from resin_toolkit.shell.greeting import read_greeting
 
-    deadline = time.monotonic() + within
-    connection, place = connect_any(device.host, places(device.addresses, [device.ssh_port]), within=within)
-    with connection:
-        left = max(0.1, deadline - time.monotonic())
-        greeting = read_greeting(connection, device.host, str(place), left)
-    return one_line(greeting.line.split("-", 2)[-1].partition(" ")[0])
+    return one_line(greeting.split("-", 2)[-1].partition(" ")[0])
 
 
 def _ask_engine(device: Device, within: float, gathered: _Gathered) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resin_toolkit.errors import Unreachable
@@ -29,14 +29,19 @@ def negotiate(
     key_types: Sequence[str],
     within: float,
     rekey_bytes: int | None = None,
+    greeted: Callable[[str], object] = str,
 ) -> Transport:
-    """A connection with keys, on one that our greeting was sent on. Raises Unreachable."""
+    """A connection with keys, on one that our greeting was sent on; `greeted` hears the other end's.
+
+    Raises Unreachable.
+    """
     slim.load()
     from paramiko.ssh_exception import IncompatiblePeer, SSHException
 
     from resin_toolkit.shell.transport import Transport
 
     theirs = read_greeting(connection, host, place)
+    greeted(theirs.line)
     transport = Transport(connection, OURS, theirs, key_types=key_types, rekey_bytes=rekey_bytes)
     try:
         transport.negotiate(within)

@@ -41,15 +41,15 @@ def pinned_key(device: Device) -> HostKey | None:
     return _key_in(read_state(FILE), device)
 
 
-def check_key(device: Device, key: HostKey, tell: Callable[[str], object]) -> None:
-    """Return if `key` is the pinned one. What was never seen is pinned, which `tell` hears.
+def check_key(device: Device, key: HostKey, tell: Callable[[str], object], *, pin: bool = True) -> None:
+    """Return if `key` is the pinned one. What was never seen is pinned, which `tell` hears, or let be.
 
     Raises HostKeyChanged.
     """
     known = pinned_key(device)
-    if known is None:
+    if known is None and pin:
         known = _pin(device, key, tell)
-    if known != key:
+    if known is not None and known != key:
         raise _changed(device, known, key)
 
 

@@ -32,12 +32,15 @@ def connect(
     within: float = 3.0,
     ask: Ask | None = None,
     tell: Callable[[str], object] = str,
+    greeted: Callable[[str], object] = str,
+    pin: bool = True,
 ) -> Shell:
     """Connect to `device` and log in. A dead address is told within `within` seconds.
 
     `ask` asks a person for a password or passphrase, None where there is nobody; `tell` hears of a host key
-    that is new. Raises Unreachable (its causes are `refused`, `no-answer`, `no-route`, `not-ssh`,
-    `algorithms` and `lost`), HostKeyChanged, LoginRefused and ConfigInvalid.
+    that is new, `greeted` at once of what the server calls itself. Without `pin`, a host key that was never
+    seen is taken, and not kept. Raises Unreachable (its causes are `refused`, `no-answer`, `no-route`,
+    `not-ssh`, `algorithms` and `lost`), HostKeyChanged, LoginRefused and ConfigInvalid.
     """
     config = settings_of(device.host)
     device = _configured(device, config)
@@ -50,13 +53,26 @@ def connect(
         else:
             connection, place = _directly(device, within)
         opened.callback(connection.close)
-        transport, key = _negotiated(device, connection, place, config.rekey_bytes)
+        transport, key = _negotiated(device, connection, place, config.rekey_bytes, greeted)
         opened.callback(transport.close)
-        check_key(device, key, tell)
+        check_key(device, key, tell, pin=pin)
         _log_in(transport, device, config, ask)
         chain.append(transport)
         opened.pop_all()
         return Shell(device, device.user, key, chain)
+
+
+def shown_key(device: Device, *, within: float = 3.0) -> HostKey:
+    """The host key that is shown at the addresses of `device`, which are connected to without a detour.
+
+    The server has proved that it holds the key; nobody logs in, and nothing is pinned. Raises Unreachable.
+    """
+    connection, place = _directly(device, within)
+    with ExitStack() as opened:
+        opened.callback(connection.close)
+        transport, key = _negotiated(device, connection, place)
+        opened.callback(transport.close)
+        return key
 
 
 def _configured(device: Device, config: HostConfig) -> Device:
@@ -74,13 +90,17 @@ def _directly(device: Device, within: float) -> tuple[socket.socket, str]:
 
 
 def _negotiated(
-    device: Device, connection: Any, place: str, rekey_bytes: int | None
+    device: Device,
+    connection: Any,
+    place: str,
+    rekey_bytes: int | None = None,
+    greeted: Callable[[str], object] = str,
 ) -> tuple[Transport, HostKey]:
     from resin_toolkit.shell.agreement import algorithms_of, negotiate
 
     pinned = pinned_key(device)
     types = algorithms_of(pinned.type if pinned else "")
-    transport = negotiate(device.host, place, connection, types, _AGREEING, rekey_bytes)
+    transport = negotiate(device.host, place, connection, types, _AGREEING, rekey_bytes, greeted)
     shown = transport.get_remote_server_key()
     return transport, HostKey.of(shown.get_name(), shown.asbytes())
 
