@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from resin_toolkit.device import Device
-from resin_toolkit.errors import DeviceAmbiguous, DeviceNotFound, Unreachable
+from resin_toolkit.errors import BadValue, DeviceAmbiguous, DeviceNotFound, Unreachable
 from resin_toolkit.report import Report
 
 WORD_HELP = "Name or address of the device; left out: the project's, or the one on the network."
@@ -19,8 +20,6 @@ RequiredDeviceWord = Annotated[
     str, typer.Argument(metavar="DEVICE", help="Name or address of the device.", show_default=False)
 ]
 VARIABLE = "RESIN_DEVICE"
-PROJECT_FILE = Path(".resin") / "device"
-"""Holds the DEVICE word that a project was last pushed to."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,18 @@ def find_device(report: Report, word: str | None, options: DeviceOptions) -> Dev
     """The device that the user means: the one named, else RESIN_DEVICE, else the project's if it answers,
     else the one on the network, else the one picked of several.
 
-    Raises BadValue, DeviceNotFound, and DeviceAmbiguous where several could be meant and nobody can be asked.
+    An empty word names nothing and is refused: it is a variable that was not set, and the one device on the
+    network may be another than was meant. Raises BadValue, DeviceNotFound, and DeviceAmbiguous where several
+    could be meant and nobody can be asked.
     """
-    named = word or os.environ.get(VARIABLE)
-    if named:
-        return _located(named, options)
+    if word is not None:
+        return _located(word, options)
+    default = os.environ.get(VARIABLE)
+    if default:
+        try:
+            return _located(default, options)
+        except BadValue as error:
+            raise BadValue(f"{VARIABLE}: {error.message}", hint=error.hint) from error
     return _of_project(report, options) or _on_network(report, options)
 
 
@@ -55,26 +61,20 @@ def _located(word: str, options: DeviceOptions) -> Device:
 
 
 def _of_project(report: Report, options: DeviceOptions) -> Device | None:
-    word = project_device(Path.cwd())
+    from resin_toolkit.project.memory import project_around
+
+    memory = project_around(Path.cwd())
+    word = memory.device if memory else ""
     if not word:
         return None
     try:
         device = _located(word, options)
         _require_answer(device)
-    except (DeviceNotFound, Unreachable) as error:
-        report.say(f"The project's last device does not answer: {error.message}")
+    except (BadValue, DeviceAmbiguous, DeviceNotFound, Unreachable) as error:
+        report.say(f"The project's last device is left out: {error.message}")
         return None
+    report.say(f"No device is named: taking the project's, {device.name}.")
     return device
-
-
-def project_device(folder: Path) -> str:
-    """The DEVICE word that the project in `folder`, or around it, was last pushed to; empty for none."""
-    for place in (folder, *folder.parents):
-        try:
-            return (place / PROJECT_FILE).read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            continue
-    return ""
 
 
 def _require_answer(device: Device) -> None:
@@ -100,15 +100,28 @@ def _on_network(report: Report, options: DeviceOptions) -> Device:
                 del found[event.found.number]
         if not found:
             raise nothing_found(search, WITHIN)
-    choices = [
-        (each.device, f"{each.device.name}  {next(iter(each.device.addresses), '')}")
-        for each in found.values()
-    ]
+    devices = _called_apart([each.device for each in found.values()])
+    choices = [(device, f"{device.name}  {next(iter(device.addresses), '')}") for device in devices]
     if len(choices) == 1:
         return choices[0][0]
     if not report.interactive:
+        named = ", ".join(f"{device.name} ({next(iter(device.addresses), '')})" for device in devices)
         raise DeviceAmbiguous(
-            f"{len(choices)} devices are on the network: {', '.join(text for _, text in choices)}.",
+            f"{len(choices)} devices are on the network: {named}.",
             hint=f"Name the one that is meant, or set {VARIABLE}.",
         )
     return report.choose("Which device?", lambda: choices)
+
+
+def _called_apart(devices: Sequence[Device]) -> list[Device]:
+    """The devices, each by a name that no other has: those that share one go by their address."""
+    from resin_toolkit.recognizing import told_apart
+
+    by_host: dict[str, list[Device]] = {}
+    for device in devices:
+        by_host.setdefault(device.host, []).append(device)
+    known: list[Device] = []
+    for same in by_host.values():
+        apart = [device for device, _ in told_apart(same)] if len(same) > 1 else same
+        known += [replace(each, host=each.addresses[0]) for each in apart] if len(apart) > 1 else apart
+    return known

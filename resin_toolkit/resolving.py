@@ -18,8 +18,8 @@ from pathlib import Path
 
 from resin_toolkit.address import Address, is_ip
 from resin_toolkit.device import ENGINE_PORTS, SSH_PORT, USER, Device
-from resin_toolkit.errors import DeviceNotFound
-from resin_toolkit.remembered import recall, remembered_hosts
+from resin_toolkit.errors import DeviceAmbiguous, DeviceNotFound
+from resin_toolkit.remembered import Remembered, recall, remembered_hosts
 from resin_toolkit.shell.config import host_of
 
 _LOCAL = ".local"
@@ -33,8 +33,8 @@ def locate(address: Address, *, ssh_port: int | None = None, within: float = 2.3
     """The device that `address` names, with its IP addresses; nothing is connected to but to know it again.
 
     `ssh_port` is the port asked for by an option, which counts more than the word's. Raises DeviceNotFound,
-    within so many seconds, and ConfigInvalid. A host of ~/.ssh/config that is reached by way of another has
-    no addresses.
+    within so many seconds, DeviceAmbiguous where several have that name, and ConfigInvalid. A host of
+    ~/.ssh/config that is reached by way of another has no addresses.
     """
     alias = None if address.is_ip or address.host.endswith(_LOCAL) else host_of(address.host)
     asked = Device(
@@ -83,19 +83,41 @@ def _host_and_addresses(asked: Device, deadline: float) -> tuple[str, tuple[str,
 
 
 def _by_mdns(name: str, asked: Device, deadline: float) -> tuple[str, ...]:
-    """What the network says; where it says nothing at once, where the device was, if it is still there."""
+    """What the network says; where it says nothing at once, where the device was, if it is still there.
+
+    Raises DeviceAmbiguous.
+    """
     from resin_toolkit.discovery.names import resolve
 
     known = recall(name)
     if known is None or not known.can_be_told:
-        return resolve(name, within=deadline - time.monotonic())
+        return _one_of(name, asked, resolve(name, within=deadline - time.monotonic()), None)
     if found := resolve(name, within=min(_LIVE, deadline - time.monotonic())):
-        return found
+        return _one_of(name, asked, found, known)
     from resin_toolkit.recognizing import Recognizing
 
     look = Recognizing(known, asked)
     found = resolve(name, within=deadline - time.monotonic(), enough=lambda: look.succeeded)
-    return found or (known.addresses if look.succeeded else ())
+    return _one_of(name, asked, found, known) or (known.addresses if look.succeeded else ())
+
+
+def _one_of(
+    name: str, asked: Device, answers: Sequence[tuple[str, ...]], known: Remembered | None
+) -> tuple[str, ...]:
+    """The addresses of the one device that answers to `name`, of several the one that is known by it."""
+    if len(answers) < 2:
+        return answers[0] if answers else ()
+    from resin_toolkit.recognizing import told_apart
+
+    found = told_apart([replace(asked, host=name, addresses=addresses) for addresses in answers])
+    same = [device for device, identity in found if known is not None and identity.is_of(known)]
+    if len(same) == 1 or len(found) == 1:
+        return (same or [device for device, _ in found])[0].addresses
+    places = " and ".join(device.addresses[0] for device, _ in found)
+    raise DeviceAmbiguous(
+        f"{len(found)} devices answer to {name}: {places}.",
+        hint="Name the one that is meant by its address; `resin scan` shows what they are.",
+    )
 
 
 def _mdns_said(name: str) -> str:

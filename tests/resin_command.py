@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -101,11 +102,14 @@ def program(
 class Terminal:
     """The installed program on a terminal of its own, which a person types into."""
 
-    def __init__(self, *words: str | Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *words: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
         self.screen = ""
         self._seen = 0
         self.pid, self._terminal = pty.fork()
         if not self.pid:
+            os.chdir(cwd or ".")
             os.execve(PROGRAM, [str(PROGRAM), *map(str, words)], dict(environment() if env is None else env))
 
     def until(self, text: str) -> str:
@@ -136,6 +140,16 @@ class Terminal:
     def interrupt(self) -> None:
         """Ctrl-C."""
         self.type("\x03")
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Drag the window's corner: the program is sent SIGWINCH."""
+        termios.tcsetwinsize(self._terminal, (rows, columns))
+
+    @property
+    def is_cooked(self) -> bool:
+        """Whether the terminal echoes, edits lines and takes Ctrl-C, as a shell expects to find it."""
+        wanted = termios.ECHO | termios.ICANON | termios.ISIG
+        return termios.tcgetattr(self._terminal)[3] & wanted == wanted
 
     @property
     def plain(self) -> str:

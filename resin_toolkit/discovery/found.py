@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from resin_toolkit.device import Device
-from resin_toolkit.discovery.names import in_order
+from resin_toolkit.discovery.places import in_order
 from resin_toolkit.discovery.responders import Sighting
 from resin_toolkit.probing import DeviceFacts
 

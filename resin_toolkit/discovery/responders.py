@@ -21,7 +21,7 @@ from resin_toolkit.discovery.messages import (
     instance_of,
     read,
 )
-from resin_toolkit.discovery.names import zoned
+from resin_toolkit.discovery.places import zoned
 
 _RESCUE = 1.0
 """Seconds after a goodbye within which another announcement takes it back (RFC 6762 section 10.1)."""

@@ -10,7 +10,14 @@ from threading import Event, Lock
 from resin_toolkit.address import Address
 from resin_toolkit.device import Device
 from resin_toolkit.engine import Engine
-from resin_toolkit.errors import DeviceNotFound, EngineFailed, Refused, ResinError, Unreachable
+from resin_toolkit.errors import (
+    DeviceAmbiguous,
+    DeviceNotFound,
+    EngineFailed,
+    Refused,
+    ResinError,
+    Unreachable,
+)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds between two attempts: twice as many each time."""
@@ -141,7 +148,7 @@ class Link:
 
         try:
             found = locate(Address(self._device.host))
-        except DeviceNotFound:
+        except (DeviceAmbiguous, DeviceNotFound):
             raise failure from None
         if set(found.addresses) <= set(self._device.addresses):
             raise failure

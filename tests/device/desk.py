@@ -64,13 +64,15 @@ class Desk:
         command = (*self.prefix, PROGRAM)
         return program(*words, stdin=stdin, env={**self.environment, **(env or {})}, cwd=cwd, command=command)
 
-    def terminal(self, *words: str | Path, env: Mapping[str, str] | None = None) -> Terminal:
+    def terminal(
+        self, *words: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Terminal:
         """The installed `resin` here, on a terminal that a person types into."""
         from resin_command import Terminal
 
         # The process that is forked for it keeps the network that its parent has at that moment.
         with self.entered():
-            return Terminal(*words, env={**self.environment, **(env or {})})
+            return Terminal(*words, env={**self.environment, **(env or {})}, cwd=cwd)
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -98,6 +100,19 @@ def desk() -> Iterator[Desk]:
         made.run("ip", "link", "set", "lo", "up")
         _make_bridge(made)
         yield made
+
+
+@contextmanager
+def second_network(table: Desk) -> Iterator[Desk]:
+    """Another network that the same workstation is on, as Wi-Fi beside a cable: nothing leads across."""
+    made = Desk(table.namespace, table.home)
+    while made.number == table.number:
+        made.number = secrets.randbelow(254) + 1
+    _make_bridge(made)
+    try:
+        yield made
+    finally:
+        made.run("ip", "link", "delete", made.interface)
 
 
 @contextmanager
