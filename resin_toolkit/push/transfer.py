@@ -1,0 +1,179 @@
+"""An image of the workstation, of its own engine or in an archive, sent to the engine of a device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from resin_toolkit.engine import Engine
+from resin_toolkit.engine.images import ImageDetails, Images
+from resin_toolkit.engine.local import connect_local
+from resin_toolkit.engine.model import one_line
+from resin_toolkit.errors import (
+    BadValue,
+    ImageNotFound,
+    Notice,
+    NotPermitted,
+    NotSupported,
+    Unreachable,
+    from_os_error,
+)
+from resin_toolkit.progress import Step
+from resin_toolkit.push.architecture import fits
+from resin_toolkit.push.telling import Telling
+from resin_toolkit.push.transfer_archive import Archive, saved
+from resin_toolkit.push.transfer_content import Content, spooling
+from resin_toolkit.push.transfer_packed import Packed
+from resin_toolkit.push.transfer_sending import Wanted, bring
+from resin_toolkit.push.transfer_unpacking import Readable
+
+_NO_ENGINE = (Unreachable, NotPermitted, NotSupported)
+_SHOWN = 10
+
+
+def send_if_here(engine: Engine, reference: str, telling: Telling, subject: str) -> bool:
+    """Send an image by its name, if the workstation's engine has it; whether it has been sent.
+
+    False also where it is for another processor than the device's, of which `telling` is warned, and where
+    `reference` names what no engine can be told that it has: what a registry calls by a digest.
+    Raises Unreachable and EngineFailed where the device does not take it.
+    """
+    if "@" in reference:
+        return False
+    try:
+        local = connect_local()
+    except _NO_ENGINE:
+        return False
+    with local:
+        try:
+            found = Images(local).inspect(reference)
+        except _NO_ENGINE:
+            return False
+        if found is None:
+            return False
+        if not fits(found.architecture, engine.facts.architecture):
+            words = f"{reference} on this workstation is for {found.architecture}, and {engine.host} is "
+            telling.warn(Notice("other-architecture", f"{words}{engine.facts.architecture}."))
+            return False
+        bring(engine, _of_engine(local, found, reference, telling, subject), telling, subject)
+        return True
+
+
+def send_image(engine: Engine, word: str, telling: Telling, subject: str) -> str:
+    """Send an image: of the archive `word` if that is a file, else what the workstation's engine calls so.
+
+    The name that it has on the device, or its ID where it has none. Raises ImageNotFound where there is
+    neither, BadValue where it is no image, several, or one for another processor, and ImageDamaged.
+    """
+    path = Path(word)
+    if path.is_file():
+        return _send_archive(engine, path, telling, subject)
+    try:
+        local = connect_local()
+    except _NO_ENGINE as error:
+        raise ImageNotFound(
+            f"There is no file {one_line(word)}, and no engine here that could have an image of that name.",
+            hint=error.message,
+        ) from error
+    with local:
+        found = Images(local).inspect(word)
+        if found is None:
+            raise ImageNotFound(
+                f"There is neither a file {one_line(word)} nor an image of that name on this workstation.",
+                hint="`docker image ls` shows the images.",
+            )
+        _check(engine, word, found.architecture)
+        return bring(engine, _of_engine(local, found, word, telling, subject), telling, subject)
+
+
+def _send_archive(engine: Engine, path: Path, telling: Telling, subject: str) -> str:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    with file:
+        archive = Archive(file, str(path))
+        image = _chosen(archive.images, path, engine)
+        _check(engine, image.name, image.architecture)
+        wanted = Wanted(
+            name=image.tags[0] if image.tags else path.name,
+            id=image.id,
+            layers=image.layers,
+            tags=image.tags,
+            architecture=image.architecture,
+            opened=lambda there: archive.opened(image, there),
+        )
+        return bring(engine, wanted, telling, subject)
+
+
+def _chosen(images: list[Packed], path: Path, engine: Engine) -> Packed:
+    """The one image; of one that is there for several processors, that of the device."""
+    if len(images) > 1 and len({image.tags for image in images}) == 1:
+        images = [image for image in images if fits(image.architecture, engine.facts.architecture)] or images
+    if len(images) == 1:
+        return images[0]
+    if not images:
+        raise BadValue(
+            f"There is no image in {path}.", hint="Save one with `docker save NAME --output FILE`."
+        )
+    names = [image.tags[0] if image.tags else image.id[:19] for image in images]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    raise BadValue(
+        f"There are {len(images)} images in {path}: {', '.join(names[:_SHOWN])}{more}.",
+        hint="Save the one that is meant alone: `docker save NAME --output FILE`.",
+        images=names,
+    )
+
+
+def _check(engine: Engine, name: str, architecture: str) -> None:
+    if not fits(architecture, engine.facts.architecture):
+        raise BadValue(
+            f"{one_line(name)} is for {architecture}, and {engine.host} is {engine.facts.architecture}.",
+            hint="Build it for the device: `docker build --platform` says for which.",
+        )
+
+
+def _of_engine(local: Engine, found: ImageDetails, reference: str, telling: Telling, subject: str) -> Wanted:
+    @contextmanager
+    def opened(there: frozenset[str]) -> Iterator[tuple[Packed, Content]]:
+        telling.step(subject, f"reading {reference} from the engine of this workstation")
+        with spooling() as spool:
+            # By its ID it is saved alone: a name without a tag stands for all of its tags.
+            with (
+                Images(local).save([found.id]) as stream,
+                telling.progress.step("reading", None, subject=subject) as step,
+            ):
+                taken = saved(_Heard(stream, step), spool, reference, found.layers, there)
+            yield taken
+
+    return Wanted(
+        name=reference,
+        id=found.id,
+        layers=found.layers,
+        tags=_tags(reference, found),
+        architecture=found.architecture,
+        opened=opened,
+    )
+
+
+def _tags(reference: str, found: ImageDetails) -> tuple[str, ...]:
+    """What the image shall be called on the device: nothing if it was asked for by its ID or digest."""
+    name = reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
+    digits = found.id.rpartition(":")[2]
+    is_id = digits.startswith(reference.removeprefix("sha256:")) and name not in found.tags
+    return () if is_id or "@" in reference else (name,)
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """A stream of which is told how far it is read."""
+
+    stream: Readable
+    step: Step
+
+    def read(self, size: int, /) -> bytes:
+        data = self.stream.read(size)
+        self.step.advance(len(data))
+        return data
