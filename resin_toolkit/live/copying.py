@@ -64,8 +64,9 @@ class Copying:
             root = _root(source, place.lstrip("/"))
             if root is None:
                 continue
-            if is_pattern(source) and not self.copy.destination.endswith("/"):
-                raise Unsure(f"how many files {self.copy.instruction} copies is not known")
+            if is_pattern(source) or len(self.copy.sources) > 1:
+                # What else is in that stage is not known, and may get to the same place.
+                raise Unsure(f"what {self.copy.instruction} brings beside it is not known")
             copied = self._place(source, root, place.lstrip("/"), subject)
             if copied:
                 found.add(copied)

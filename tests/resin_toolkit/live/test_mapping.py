@@ -170,6 +170,8 @@ WORK = "FROM a\nWORKDIR /app\n"
         ),
         ("FROM a AS b\nCOPY --chown=5 . /s/\nFROM a\nCOPY --from=b /s/lib /t/", "lib/a.js", "/t/a.js 5"),
         ("FROM a AS b\nCOPY --chown=me . /s/\nFROM a\nCOPY --from=b /s/lib /t/", "lib/a.js", "rebuild"),
+        ("FROM a AS b\nCOPY lib /s/\nFROM a\nCOPY --from=b /s/a.js /etc/a.js /t/", "lib/a.js", "rebuild"),
+        ("FROM a AS b\nCOPY lib /s/\nFROM a\nCOPY --from=b /s/*.js /t/", "lib/a.js", "rebuild"),
         # base images
         ("FROM node-onbuild", "index.js", "/usr/src/app/index.js"),
         ("FROM node-onbuild", "package.json", "rebuild"),
@@ -592,7 +594,8 @@ def judged(
     try:
         real_change = difference(first, site.built(dockerfile, after))
     except BuildFailed:
-        return short(effect), False
+        # A stage that nothing is taken from may name what was deleted.
+        return short(effect), effect == Nothing()
     # A folder that comes and goes with its files is not told of.
     matters = {
         place: look
