@@ -16,7 +16,7 @@ from commands.push import PushResult, summary
 from resin_toolkit.device import Device
 from resin_toolkit.errors import BuildFailed, Interrupted, PushFailed, ResinError
 from resin_toolkit.push.kind import DeviceKind, kind_of
-from resin_toolkit.push.pushing import GRACE, Pushed, PushOptions, push, sources_of
+from resin_toolkit.push.pushing import Pushed, PushOptions, push, sources_of
 from resin_toolkit.report import Report
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ class Session:
         self.detach = detach
         enabled = self.project.settings.live.enabled
         self.live = (enabled is not False if live is None else live) and not detach and typed.image is None
-        grace = self.project.settings.run.grace
         self.push_options = PushOptions(
             services=frozenset(typed.services),
             dockerfile=typed.dockerfile,
@@ -60,7 +59,7 @@ class Session:
             no_cache=no_cache,
             pull=pull,
             rollback=rollback,
-            grace=GRACE if grace is None else grace,
+            grace=self.project.settings.run.grace,
             cache=self.project.memory.folder,
         )
 

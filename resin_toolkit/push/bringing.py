@@ -19,7 +19,7 @@ from resin_toolkit.push.existing import Existing
 from resin_toolkit.push.grace import wait_out
 from resin_toolkit.push.order import levels, network_service
 from resin_toolkit.push.surroundings import make_missing, remove_unused_networks
-from resin_toolkit.push.swap import Swap
+from resin_toolkit.push.swap import FIRST_GRACE, Swap
 
 _SIDE_BY_SIDE = 4
 _COMPLETES = 3600.0
@@ -57,7 +57,7 @@ class Bringing:
     existing: Mapping[str, Existing]
     swap_for: Callable[[Service], Swap]
     tell: Callable[[str, str], object]
-    grace: float
+    grace: float | None
 
     def __post_init__(self) -> None:
         self._now: dict[str, str] = {
@@ -114,7 +114,7 @@ class Bringing:
             return Change.UNCHANGED
         self.tell(service.name, "starting it")
         Containers(self.engine).start(current.id)
-        verdict = wait_out(self.engine, current.id, plan, self.grace)
+        verdict = wait_out(self.engine, current.id, plan, FIRST_GRACE if self.grace is None else self.grace)
         if verdict.failure:
             raise PushFailed(
                 f"{service.name} did not hold out: {verdict.failure}.",

@@ -15,7 +15,7 @@ from resin_toolkit.errors import BuildFailed, Notice
 from resin_toolkit.progress import Step
 from resin_toolkit.project.compression import packed
 from resin_toolkit.push.architecture import fits, wrong_bases
-from resin_toolkit.push.names import APP_LABEL, SERVICE_LABEL, image_name
+from resin_toolkit.push.names import APP_LABEL, image_name
 from resin_toolkit.push.sources import Source
 from resin_toolkit.push.telling import Telling
 from resin_toolkit.screen import clean, human_size
@@ -69,7 +69,8 @@ def build_image(
         no_cache=no_cache,
         pull=pull,
         cache_from=service.build.cache_from,
-        labels={**service.build.labels, APP_LABEL: app, SERVICE_LABEL: service.name},
+        # Each label is a step of the build, and takes its time.
+        labels={**service.build.labels, APP_LABEL: app},
         network=service.build.network,
     )
     last = _LastLines()

@@ -25,8 +25,6 @@ from resin_toolkit.push.sources import Source, source_of
 from resin_toolkit.push.swap import Swap
 from resin_toolkit.push.telling import Telling
 
-GRACE = 1.0
-"""Seconds for which a new container is watched where nothing else is said."""
 _SIDE_BY_SIDE = 3
 
 
@@ -41,7 +39,7 @@ class PushOptions:
     no_cache: bool = False
     pull: bool = False
     rollback: bool = True
-    grace: float = GRACE
+    grace: float | None = None
     cache: Path | None = None
     """A folder for what is remembered of files, so that they need not be read again."""
     live: bool = False

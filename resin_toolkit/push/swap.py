@@ -47,6 +47,8 @@ from resin_toolkit.push.names import (
 from resin_toolkit.push.policies import can_update, restart_policy, set_policy
 from resin_toolkit.push.telling import Telling
 
+GRACE, FIRST_GRACE = 1.0, 0.3
+"""Seconds for which a new container is watched where nothing else is said."""
 _STOP = 10.0
 """Seconds that a container has for its end where it does not say otherwise, as the engine counts."""
 _MORE = 30.0
@@ -66,11 +68,18 @@ class Outcome:
 class Swap:
     """Changes one service of an application from one container to the next.
 
-    `grace` is in seconds. With `rollback=False` a new container that fails stays, and the old one is removed.
+    `grace` is in seconds; None is GRACE, and FIRST_GRACE where there is no old one to go back to. With
+    `rollback=False` a new container that fails stays, and the old one is removed.
     """
 
     def __init__(
-        self, engine: Engine, telling: Telling, *, grace: float, rollback: bool = True, source: str = ""
+        self,
+        engine: Engine,
+        telling: Telling,
+        *,
+        grace: float | None,
+        rollback: bool = True,
+        source: str = "",
     ) -> None:
         self._engine = engine
         self._can_update = can_update(engine)
@@ -110,11 +119,16 @@ class Swap:
                 self._telling.warn(concession.notice(planned, self._engine.host))
                 return self.bring(without(planned, concession), existing)
             return self._failed(planned, old, new, error.message.rstrip("."))
-        verdict = wait_out(self._engine, new, planned, self._grace)
+        verdict = wait_out(self._engine, new, planned, self._seconds(old))
         if verdict.failure:
             return self._failed(planned, old, new, verdict.failure, verdict)
         self.take_over(planned.service.restart, name, old.id if old else "", new)
         return Outcome(new, verdict)
+
+    def _seconds(self, old: Container | None) -> float:
+        if self._grace is not None:
+            return self._grace
+        return FIRST_GRACE if old is None else GRACE
 
     def take_over(self, restart: str, name: str, old: str, new: str) -> None:
         """The new container has held out: it gets its restart policy and its name, and the old one goes."""
