@@ -56,7 +56,7 @@ class Project:
 
 def read_project(typed: Typed) -> Project:
     """The project in a folder. Raises PathNotFound, BadValue."""
-    from resin_toolkit.compose.loading import find
+    from resin_toolkit.compose.finding import find
     from resin_toolkit.project.memory import Memory
     from resin_toolkit.project.settings import read_settings
 

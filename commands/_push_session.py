@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from commands._device import VARIABLE, DeviceOptions, find_device
 from commands._engine import open_engine
-from commands._push_plan import PushPlan, plan_of
 from commands._push_project import Typed, application_of, pairs_of, read_project
 from commands._push_telling import Told
 from commands.push import PushResult, summary
@@ -22,6 +21,7 @@ from resin_toolkit.report import Report
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from commands._push_plan import PushPlan
     from resin_toolkit.engine import Engine
     from resin_toolkit.live.session import Before
     from resin_toolkit.project.application import Application
@@ -82,6 +82,8 @@ class Session:
 
     def dry_run(self) -> PushPlan:
         """What would be built and run."""
+        from commands._push_plan import plan_of
+
         device = self.find()
         with open_engine(self.report, device) as engine:
             kind = self.kind(engine, device)

@@ -10,6 +10,7 @@ from pathlib import Path
 from resin_toolkit.compose import dotenv, schema
 from resin_toolkit.compose.checking import check, without_optional
 from resin_toolkit.compose.extending import Extending
+from resin_toolkit.compose.finding import find
 from resin_toolkit.compose.interpolation import interpolated
 from resin_toolkit.compose.merging import merge, without_resets
 from resin_toolkit.compose.nodes import Map, Node, Place
@@ -23,29 +24,6 @@ from resin_toolkit.compose.values import text, words
 from resin_toolkit.errors import BadValue, PathNotFound
 from resin_toolkit.project.application import Application
 from resin_toolkit.push.names import app_name, checked_app_name
-
-_BASES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-_OVERLAYS = (
-    (
-        "compose.override.yaml",
-        "compose.override.yml",
-        "docker-compose.override.yml",
-        "docker-compose.override.yaml",
-    ),
-    ("docker-compose.dev.yml", "docker-compose.dev.yaml"),
-)
-
-
-def find(folder: Path) -> list[Path]:
-    """The compose files of a folder, each to be laid over those before it; none without a first one."""
-    base = _first(folder, _BASES)
-    if base is None:
-        return []
-    return [base, *filter(None, (_first(folder, names) for names in _OVERLAYS))]
-
-
-def _first(folder: Path, names: Sequence[str]) -> Path | None:
-    return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
 def load(

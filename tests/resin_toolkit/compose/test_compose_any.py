@@ -11,7 +11,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resin_toolkit.compose import configuration_of, load
+from resin_toolkit.compose.configuration import configuration_of
+from resin_toolkit.compose.loading import load
 from resin_toolkit.compose.schema import _schema
 from resin_toolkit.errors import BadValue, ComposeInvalid
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from resin_toolkit.compose import find
+from resin_toolkit.compose.finding import find
 from resin_toolkit.compose.merging import merge
 from resin_toolkit.compose.nodes import plain
 from resin_toolkit.compose.problems import Findings
