@@ -118,6 +118,8 @@ WORK = "FROM a\nWORKDIR /app\n"
         ("FROM a\nCOPY index.js $WHERE/", "index.js", "/from/base/index.js"),
         ("FROM a\nCOPY index.js ${NONE:-/d}/", "index.js", "/d/index.js"),
         ("FROM a\nENV A=x B=$A\nCOPY index.js /d$B/", "index.js", "/d/index.js"),
+        ("FROM a\nARG GIVEN=default\nCOPY index.js /$GIVEN/", "index.js", "/given/index.js"),
+        ("FROM a\nCOPY index.js /a/$GIVEN/", "index.js", "/a/index.js"),
         # owner and mode
         ("FROM a\nCOPY --chown=node:node index.js /x/", "index.js", "/x/index.js node:node"),
         ("FROM a\nARG U=5\nCOPY --chown=$U --chmod=755 index.js /x/", "index.js", "/x/index.js 5 755"),
@@ -133,6 +135,10 @@ WORK = "FROM a\nWORKDIR /app\n"
         (f"{WORK}COPY . .\nCOPY index.js /b/", "index.js", "/app/index.js /b/index.js"),
         (f"{WORK}COPY index.js main.go\nCOPY main.go .\nRUN x", "index.js", "-"),
         (f"{WORK}COPY --chown=1 . .\nCOPY --chown=2 lib lib", "lib/a.js", "/app/lib/a.js 2"),
+        (f"{WORK}COPY lib/same one/same ./", "lib/same", "-"),
+        (f"{WORK}COPY lib/same one/same ./", "one/same", "/app/same"),
+        (f"{WORK}COPY */same ./", "one/same", "-"),
+        (f"{WORK}COPY */same ./", "one-b/same", "/app/same"),
         # ADD
         ("FROM a\nADD index.js /x/", "index.js", "/x/index.js"),
         ("FROM a\nADD . /x/", "bundle.tar.gz", "/x/bundle.tar.gz"),
@@ -178,6 +184,12 @@ WORK = "FROM a\nWORKDIR /app\n"
         ("FROM a AS b\nONBUILD COPY lib /l/\nFROM b", "lib/a.js", "/l/a.js"),
         ("FROM a AS b\nONBUILD COPY lib /l/\nFROM b AS c\nFROM c", "index.js", "-"),
         ("FROM a\nONBUILD COPY lib /l/", "lib/a.js", "-"),
+        ("FROM a AS b\nONBUILD RUN x\nFROM b AS c\nCOPY lib /l/\nFROM c", "lib/a.js", "/l/a.js"),
+        (
+            "FROM a AS b\nONBUILD RUN x\nFROM a AS c\nCOPY lib /l/\nFROM b\nCOPY lib /l/",
+            "lib/a.js",
+            "/l/a.js",
+        ),
         ("FROM mystery\nCOPY lib /l/", "lib/a.js", "rebuild"),
         # the build itself
         (f"{WORK}COPY . .", "Dockerfile", "rebuild"),
@@ -186,8 +198,11 @@ WORK = "FROM a\nWORKDIR /app\n"
     ],
 )
 def test_a_change_of_a_file(text: str, path: str, expected: str) -> None:
+    more = ("lib/same", "one/same", "one-b/same")
     mapping = planned(
-        text, (*PROJECT, "lib/new.js", "package-new.json", "library.js", "ignored/x", "Dockerfile")
+        text,
+        (*PROJECT, *more, "lib/new.js", "package-new.json", "library.js", "ignored/x", "Dockerfile"),
+        GIVEN="given",
     )
     assert short(mapping.effect(path, CHANGED)) == expected
 
@@ -205,6 +220,7 @@ def test_a_change_of_a_file(text: str, path: str, expected: str) -> None:
         (f"{WORK}COPY * ./", "lib", "rebuild"),
         (f"{WORK}COPY public .\nCOPY lib .", "lib/a.js", "/app/a.js"),
         (f"{WORK}COPY conf/app.conf a.js\nCOPY lib .", "lib/a.js", "rebuild"),
+        (f"{WORK}COPY lib other ./", "lib/a.js", "rebuild"),
         (f"{WORK}COPY . .\nCOPY conf lib/deep/", "lib/deep", "rebuild"),
         (f"{WORK}COPY . .\nWORKDIR lib", "lib", "rebuild"),
         ("FROM a\nCOPY . /", "lib/a.js", "rebuild"),
@@ -218,7 +234,7 @@ def test_a_change_of_a_file(text: str, path: str, expected: str) -> None:
     ],
 )
 def test_a_file_or_folder_that_is_deleted(text: str, path: str, expected: str) -> None:
-    mapping = planned(text)
+    mapping = planned(text, (*PROJECT, "other/a.js"))
     context = mapping.known.context
     assert isinstance(context, TreeContext)
     gone = [name for name in context.tree if name == path or name.startswith(f"{path}/")]
@@ -266,6 +282,9 @@ def test_symbolic_links_are_copied_in_a_folder_and_unsure_as_sources() -> None:
     assert effect("FROM a\nCOPY way /x/", "lib/a") == "rebuild"
     assert effect("FROM a\nCOPY way/a /x/", "lib/a") == "rebuild"
     assert effect("FROM a\nCOPY w* /x/", "lib/a") == "rebuild"
+    stage = "FROM a AS b\nCOPY lib /s/\nFROM a\nCOPY --from=b"
+    assert effect(f"{stage} /s /x", "lib/link") == "/x/link"
+    assert effect(f"{stage} /s/link /x/", "lib/link") == "rebuild"
 
 
 def test_a_file_that_has_become_a_folder_is_a_rebuild() -> None:
@@ -547,9 +566,11 @@ PROVED = (
     "COPY --from=s /s/*.py /y/\nCOPY b /\nCOPY --from=s --chown=5 /s/g/a s/a /z/\n",
     "FROM stand-in AS s\nWORKDIR /s\nONBUILD COPY d e/\nFROM s\nENV A=/s B=$A/q\nCOPY a $B/\nCOPY */e /z/\n",
     "FROM stand-in\nCOPY b /x/\nRUN mkdir -p /k && rm /x/b\nCOPY d/a /k\nCOPY ?.py g/* /l/\n",
+    "FROM stand-in\nCOPY */a /x/\nCOPY d/b d/e/a c.py b /y/\nCOPY g/a g-h/a b /z/\n",
 )
 TREE: Tree = {
-    name: f"{name} at first" for name in ("a", "b", "c.py", "d/a", "d/b", "d/c.py", "d/e/a", "g/a", "g/h/e")
+    name: f"{name} at first"
+    for name in ("a", "b", "c.py", "d/a", "d/b", "d/c.py", "d/e/a", "g/a", "g/h/e", "g-h/a")
 }
 
 

@@ -14,6 +14,7 @@ from resin_toolkit.engine import Engine
 from resin_toolkit.engine.building import BuildOptions, build
 from resin_toolkit.errors import BadValue, BuildFailed, NotSupported
 from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse
+from resin_toolkit.project.dockerfile_lines import Directives
 from resin_toolkit.project.substitution import BadWord, expanded, split
 
 real = pytest.mark.skipif(needs_root(), reason="namespaces need root")
@@ -87,6 +88,8 @@ def test_an_instruction_is_taken_apart() -> None:
         ('COPY ["a b", "c"]', ("a b", "c")),
         ("COPY [a, b]", ("[a,", "b]")),
         ("RUN", ()),
+        ('RUN ["a"] b', ("a",)),
+        ("RUN a\\\\\nRUN b", ("a\\\\",)),
         ("RUN [ls, -l]", ("[ls, -l]",)),
         ("WORKDIR a b", ("a b",)),
         ("HEALTHCHECK --interval=5s CMD curl x", ("CMD", "curl x")),
@@ -120,8 +123,19 @@ def test_a_heredoc_is_known_and_refused(command: str) -> None:
         check_classic(found)
 
 
+def test_directives_end_with_the_first_comment_that_is_none() -> None:
+    assert parse("# escape=`\n# syntax=x\nFROM a\n").directives == Directives("`", "x")
+    assert parse("# other=1\n# escape=`\nFROM a\n").directives == Directives()
+    assert parse("\n# escape=`\nFROM a\n").directives == Directives()
+
+
+def test_an_instruction_ends_with_the_last_line_that_says_something() -> None:
+    found = parse("FROM a\nRUN a \\\n  b \\\n\n# and\n")
+    assert lines_of(found)[1] == ("RUN", 2, 3)
+
+
 @pytest.mark.parametrize(
-    "command", ["RUN echo $((1<<2))", "RUN cat <<<x", "RUN echo '<<EOF'", "CMD cat <<EOF"]
+    "command", ["RUN echo $((1<<2))", "RUN cat <<<x", "RUN echo '<<EOF'", "CMD cat <<EOF", "RUN cat <<EOF"]
 )
 def test_what_only_looks_like_a_heredoc_is_none(command: str) -> None:
     check_classic(parse(f"FROM a\n{command}\n"))
