@@ -25,7 +25,7 @@ class Told:
 
     def step(self, service: str, what: str) -> None:
         self._report.event("step", service=service, step=what)
-        self._report.say(f"{service}: {what}" if self._several else what[:1].upper() + what[1:])
+        self._report.say(f"{service}: {what}" if self._several else _sentence(what))
 
     def output(self, service: str, text: str) -> None:
         with self._lock:
@@ -42,6 +42,11 @@ class Told:
         for line in lines:
             self._report.event("output", service=service, text=line)
             self._report.say(f"  {clean(line)}")
+
+
+def _sentence(what: str) -> str:
+    """It begins with a capital letter, unless it begins with a name."""
+    return what if "." in what.partition(" ")[0] else what[:1].upper() + what[1:]
 
 
 class _Quietly:
