@@ -26,10 +26,13 @@ class Files:
         self._context = context
         self._kinds = dict(context.entries())
         self._before: dict[str, Kind | None] = {}
+        self._meant: dict[str, list[str]] = {}
+        """What each pattern matches; many changes at once ask for it again and again."""
 
     def note(self, changes: Iterable[tuple[str, Change]]) -> None:
         """Take in some changes that belong together."""
         self._before = {}
+        self._meant.clear()
         for path, change in changes:
             self._before[path] = self._kinds.get(path)
             kind = self._context.kind(path) if change is Change.CHANGED else None
@@ -50,13 +53,13 @@ class Files:
         return self._context.is_archive(path)
 
     def meant_by(self, source: str) -> list[str]:
-        """The paths that a source of COPY means, in the order in which they are copied."""
+        """The paths that a source of COPY means."""
         if not is_pattern(source):
             return [relative(source)]
-        pattern = without_root(source)
-        return sorted(
-            (path for path in self._kinds if matches(pattern, path)), key=lambda path: path.split("/")
-        )
+        if source not in self._meant:
+            pattern = without_root(source)
+            self._meant[source] = [path for path in self._kinds if matches(pattern, path)]
+        return self._meant[source]
 
     def link_on_the_way(self, path: str) -> str | None:
         """The symbolic link that the path is, or leads through."""
