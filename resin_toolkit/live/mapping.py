@@ -108,7 +108,7 @@ def plan(
     directives: Directives | None = None,
     watch: Sequence[WatchRule] = (),
 ) -> Mapping_:
-    """What a file of the context means, by the Dockerfile as it was built, without its `#dev-` lines.
+    """What a file of the context means; `directives` are those with which the plain Dockerfile was built.
 
     Raises BadValue for a target that does not exist.
     """
@@ -120,14 +120,13 @@ def plan(
     ]
     args = build_args or {}
     files = Files(known.context)
-    derived = Unroller(wanted, args, known.bases).stages()
-    live = Unroller(wanted, args, known.bases, dev).stages()
+    stages = Unroller(wanted, args, known.bases, dev).stages()
     lines = {instruction.line for instruction in dev}
     return Mapping_(
         known,
         files,
-        Tracer(derived, files, known.is_folder),
-        Tracer([*live[:-1], _dev_alone(live[-1], lines)], files, known.is_folder) if lines else None,
+        Tracer(stages, files, known.is_folder),
+        Tracer([*stages[:-1], _dev_alone(stages[-1], lines)], files, known.is_folder) if lines else None,
         WatchRules(watch, known.root),
     )
 

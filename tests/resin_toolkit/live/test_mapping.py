@@ -374,6 +374,14 @@ def test_a_dev_run_after_a_dev_copy_may_depend_on_it() -> None:
     effect = planned(text).effect("lib/a.js", CHANGED)
     assert effect == Rebuild("lib/a.js: line 4 RUN npm i may depend on it")
     assert short(planned(text).effect("index.js", CHANGED)) == "/app/index.js"
+    later = planned(f"{WORK}COPY . .\n#dev-run=make")
+    assert later.effect("index.js", CHANGED) == Rebuild("index.js: line 4 RUN make may depend on it")
+
+
+def test_what_a_dev_copy_covers_is_not_brought_by_the_dockerfile() -> None:
+    mapping = planned(f"{WORK}COPY . .\n#dev-copy=lib/a.js index.js")
+    assert short(mapping.effect("index.js", CHANGED)) == "-"
+    assert short(mapping.effect("lib/a.js", CHANGED)) == "/app/index.js"
 
 
 @pytest.mark.parametrize(
