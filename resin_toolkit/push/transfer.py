@@ -25,7 +25,7 @@ from resin_toolkit.push.architecture import fits
 from resin_toolkit.push.telling import Telling
 from resin_toolkit.push.transfer_archive import Archive, saved
 from resin_toolkit.push.transfer_content import Content, spooling
-from resin_toolkit.push.transfer_packed import Packed
+from resin_toolkit.push.transfer_packed import Packed, named
 from resin_toolkit.push.transfer_sending import Wanted, bring
 from resin_toolkit.push.transfer_unpacking import Readable
 
@@ -160,7 +160,7 @@ def _of_engine(local: Engine, found: ImageDetails, reference: str, telling: Tell
 
 def _tags(reference: str, found: ImageDetails) -> tuple[str, ...]:
     """What the image shall be called on the device: nothing if it was asked for by its ID or digest."""
-    name = reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
+    name = named(reference)
     digits = found.id.rpartition(":")[2]
     is_id = digits.startswith(reference.removeprefix("sha256:")) and name not in found.tags
     return () if is_id or "@" in reference else (name,)

@@ -26,34 +26,20 @@ class Receiver:
         self._asking = Asking(engine)
         self._images = Images(engine)
 
-    def takes_parts(self) -> bool:
-        """Whether it looks layers up one by one; an engine that keeps images as containerd does wants all."""
-        status = self._asking.get("/info", as_object).get("DriverStatus")
-        return not any(_CONTAINERD in str(row) for row in status) if isinstance(status, list) else True
+    def held(self, layers: Sequence[str], architecture: str) -> int | None:
+        """How many of an image's layers, the lowest first, it has; from now on they stay until `tidy`.
 
-    def known(self, layers: Sequence[str]) -> int:
-        """How many of an image's layers, counted from the lowest, it has with all that is beneath them."""
-        return self._told(layers) if self._asking.speaks(1, 23) else len(layers)
-
-    def held(self, layers: Sequence[str], architecture: str, most: int) -> int:
-        """How many of the lowest `most` layers it takes as there; from now on they stay until `tidy`.
-
-        It is asked by an image without any file. Below API 1.23 an engine does not say what layers its images
-        have: there it is asked for half of them, then for half of what is left.
+        None where it takes an image only as a whole, as an engine does that keeps images as containerd does.
         """
-        if not most or self.holds(layers[:most], architecture):
-            return most
-        low, high = 0, most
-        while not self._asking.speaks(1, 23) and high - low > 1:
-            middle = (low + high) // 2
-            if self.holds(layers[:middle], architecture):
-                low = middle
-            else:
-                high = middle
-        return low
+        if not self._takes_parts():
+            return None
+        if not self._asking.speaks(1, 23):
+            return self._found(layers, architecture)
+        count = self._told(layers)
+        return count if not count or self.holds(layers[:count], architecture) else None
 
     def holds(self, layers: Sequence[str], architecture: str) -> bool:
-        """Whether it takes these layers as there; if so, they stay until `tidy`."""
+        """Whether it takes these layers as there, asked by an image without any file; if so, they stay."""
         try:
             self.load(part(layers, architecture))
         except EngineFailed:
@@ -72,6 +58,25 @@ class Receiver:
         for image in self._images.list([PART_LABEL]):
             if image.labels[PART_LABEL] in own or _is_old(image):
                 self._remove(image.id)
+
+    def _takes_parts(self) -> bool:
+        status = self._asking.get("/info", as_object).get("DriverStatus")
+        return not any(_CONTAINERD in str(row) for row in status) if isinstance(status, list) else True
+
+    def _found(self, layers: Sequence[str], architecture: str) -> int:
+        """As `held`. Below API 1.23 an engine does not say what layers its images have.
+
+        It is asked whether it takes all as there, then half of them, then half of what is left.
+        """
+        low, high = 0, len(layers) + 1
+        middle = len(layers)
+        while high - low > 1:
+            if self.holds(layers[:middle], architecture):
+                low = middle
+            else:
+                high = middle
+            middle = (low + high) // 2
+        return low
 
     def _told(self, layers: Sequence[str]) -> int:
         most = 0

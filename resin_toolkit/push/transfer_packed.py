@@ -40,6 +40,11 @@ class Packed:
         return f"sha256:{hashlib.sha256(self.config).hexdigest()}"
 
 
+def named(reference: str) -> str:
+    """A name with its tag; engines take none for `latest`. A colon before a slash is that of a port."""
+    return reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
+
+
 def images_in(index: Index) -> list[Packed]:
     """Those that are in the archive, each once. Raises ImageDamaged."""
     if index.target("manifest.json") in index.texts:
@@ -91,7 +96,7 @@ def _packed(index: Index, config: str, files: tuple[str, ...], tags: tuple[str, 
         config=content,
         layers=layers,
         files=files,
-        tags=tuple(map(one_line, tags)),
+        tags=tuple(named(one_line(tag)) for tag in tags if "@" not in tag),
         architecture=text(known, "architecture"),
     )
 

@@ -51,12 +51,11 @@ def bring(engine: Engine, wanted: Wanted, telling: Telling, subject: str) -> str
         _name(images, wanted)
         said = wanted.id
     else:
-        takes_parts = receiver.takes_parts()
-        known = receiver.known(layers) if takes_parts else 0
-        held = receiver.held(layers, wanted.architecture, known)
-        with wanted.opened(frozenset(layers[:held]) - frozenset(layers[held:])) as (image, content):
+        held = receiver.held(layers, wanted.architecture)
+        first = held or 0
+        with wanted.opened(frozenset(layers[:first]) - frozenset(layers[first:])) as (image, content):
             going = _Going(receiver, image, content, wanted, telling, subject)
-            said = going.in_parts(held) if takes_parts and image.layers else going.at_once()
+            said = going.at_once() if held is None else going.in_parts(held)
             layers = image.layers
     receiver.tidy(layers)
     return _arrived(images, wanted, said)
@@ -124,7 +123,8 @@ class _Going:
         sent = [layer for first, end in batches for layer in dict.fromkeys(layers[first:end])]
         total = sum(map(self.content.size, sent))
         count = f"{len(layers) - batches[0][0]} of {len(layers)} layers"
-        self.telling.step(self.subject, f"sending {self.wanted.name}: {human_size(total)}, {count}")
+        what = f"{human_size(total)}, {count}" if sent else "all of its layers are there"
+        self.telling.step(self.subject, f"sending {self.wanted.name}: {what}")
         return self.telling.progress.step("sending", total, subject=self.subject)
 
 

@@ -1,95 +1,55 @@
-"""Images of the workstation sent to a device: two real engines, and what passes between them is counted."""
+"""Images of the workstation's engine sent to a device: two real engines, and what passes is counted."""
 
 from __future__ import annotations
 
-import json
 import os
-import random
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 
 import pytest
-from device.stand_in import StandIn, desk, stand_in
-from engine_parts import connected, tar_of
+from choosy_engine import Choosy
+from device.stand_in import StandIn
+from engine_parts import connected, files_in, tar_of
+from loopback_server import serving
+from sent_images import (
+    MIB,
+    Hearing,
+    connection_port,
+    emptied,
+    made,
+    parts,
+    received,
+    shown,
+    two_engines,
+)
 
-from resin_toolkit.engine import Engine
-from resin_toolkit.engine.building import BuildOptions, build
+from resin_toolkit.address import Way
+from resin_toolkit.device import Device
+from resin_toolkit.engine import Engine, connect
+from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.local import connect_local
-from resin_toolkit.errors import Notice
-from resin_toolkit.progress import SilentStep
-from resin_toolkit.push.telling import Silence
-from resin_toolkit.push.transfer import send_if_here
-from resin_toolkit.push.transfer_parts import PART_LABEL
+from resin_toolkit.errors import BadValue, EngineFailed, ImageNotFound, Unreachable
+from resin_toolkit.push.transfer import send_if_here, send_image
+from resin_toolkit.push.transfer_parts import PART_LABEL, TIME_LABEL
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 
-MIB = 1024 * 1024
 SIZES = (3 * MIB, 20 * MIB, 18 * MIB, 5000)
-"""What is put into the layers of the image, one each, above the base; none can be compressed."""
-BASE = "stand-in"
-
-
-class Counting(SilentStep):
-    """A progress that counts the bytes of layers that are sent; `at` is called with their sum so far."""
-
-    def __init__(self, at: Callable[[int], None] = lambda _: None) -> None:
-        self.sent = 0
-        self.totals: list[int | None] = []
-        self._at = at
-
-    def step(self, name: str, total: int | None, *, subject: str = "") -> SilentStep:
-        assert subject == "main"
-        if name != "sending":
-            return SilentStep()
-        self.totals.append(total)
-        return self
-
-    def advance(self, amount: int) -> None:
-        self.sent += amount
-        self._at(self.sent)
-
-
-class Hearing(Silence):
-    """Keeps what is told."""
-
-    def __init__(self, at: Callable[[int], None] = lambda _: None) -> None:
-        self.counting = Counting(at)
-        super().__init__(self.counting)
-        self.notices: list[Notice] = []
-
-    def warn(self, notice: Notice) -> None:
-        self.notices.append(notice)
-
-    @property
-    def sent(self) -> int:
-        return self.counting.sent
+"""What is put into the layers of the image, above the base."""
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StandIn, StandIn]]:
-    """A device, and what stands for the workstation: its engine is that of the other stand-in."""
-    home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch, desk() as table, table.entered():
-        patch.setenv("HOME", str(home))
-        patch.setenv("XDG_STATE_HOME", str(home / "state"))
-        patch.delenv("SSH_AUTH_SOCK", raising=False)
-        with (
-            stand_in(table, "kitchen", announces=False) as kitchen,
-            stand_in(table, "bench", announces=False) as bench,
-        ):
-            patch.setenv("DOCKER_HOST", f"unix:///proc/{bench.pid}/root/run/docker.sock")
-            bench.start("first", "true")
-            bench.docker("rm", "-f", "first")
-            with connect_local() as local:
-                build_image(local, "cart:1")
-            yield kitchen, bench
+    with two_engines(tmp_path_factory.mktemp("home")) as engines:
+        made("cart:1", "stand-in", SIZES)
+        made("cart:2", "cart:1", [MIB], first=10)
+        yield engines
 
 
 @pytest.fixture
 def kitchen(both: tuple[StandIn, StandIn]) -> Iterator[StandIn]:
     yield both[0]
-    for container in both[0].docker("ps", "--all", "--quiet").split():
-        both[0].docker("rm", "--force", container)
-    both[0].docker("image", "prune", "--all", "--force")
+    emptied(both[0])
 
 
 @pytest.fixture
@@ -109,39 +69,142 @@ def modern(kitchen: StandIn) -> Iterator[Engine]:
         yield found
 
 
-def build_image(engine: Engine, tag: str, sizes: tuple[int, ...] = SIZES, more: str = "") -> None:
-    content = {f"file{number}": random.Random(number).randbytes(size) for number, size in enumerate(sizes)}
-    # The same layer twice: an empty folder of the same time is not to be had by COPY, an ENV makes none.
-    lines = [f"FROM {BASE}", *(f"COPY {name} /{name}" for name in content), "ENV A=b", more]
-    with build(
-        engine, [tar_of({"Dockerfile": "\n".join(lines).encode(), **content})], BuildOptions(tags=(tag,))
-    ) as going:
-        for _ in going:
-            pass
+def test_an_image_arrives_as_it_is_and_then_only_what_is_new(
+    engine: Engine, kitchen: StandIn, bench: StandIn
+) -> None:
+    first, again, second = Hearing(), Hearing(), Hearing()
+    assert send_if_here(engine, "cart:1", first, "main")
+    assert shown(kitchen, "cart:1") == shown(bench, "cart:1")
+    assert first.totals == [first.sent]
+    assert first.sent > sum(SIZES)
+    script = ["run", "--rm", "--network", "host", "cart:1", "sh", "-c", "echo $A; sha256sum /file*"]
+    assert kitchen.docker(*script) == bench.docker(*script)
+    before = received(kitchen)
+    assert send_if_here(engine, "cart:1", again, "main")
+    assert again.totals == []
+    assert send_if_here(engine, "cart:2", second, "main")
+    assert received(kitchen) - before < 2 * MIB
+    assert MIB < second.sent < MIB + 5000
+    assert shown(kitchen, "cart:2") == shown(bench, "cart:2")
+    assert parts(kitchen) == []
 
 
-def shown(device: StandIn, image: str) -> dict[str, object]:
-    """What `docker inspect` tells of an image, but for what an engine does with it."""
-    [told] = json.loads(device.docker("image", "inspect", image))
-    return {
-        key: value
-        for key, value in told.items()
-        if key not in ("Parent", "GraphDriver", "Metadata", "Size", "VirtualSize")
-    }
+def test_what_has_arrived_before_a_cut_is_not_sent_again(
+    engine: Engine, kitchen: StandIn, bench: StandIn
+) -> None:
+    def cut(sent: int) -> None:
+        if sent > 35 * MIB:
+            kitchen.kill_sockets(connection_port(kitchen, engine))
 
-
-def parts(device: StandIn) -> list[str]:
-    return device.docker("image", "ls", "--quiet", "--filter", f"label={PART_LABEL}").split()
-
-
-def test_an_image_of_the_workstations_engine(engine: Engine, kitchen: StandIn, bench: StandIn) -> None:
-    telling = Hearing()
-    assert send_if_here(engine, "cart:1", telling, "main")
+    with pytest.raises(Unreachable):
+        send_image(engine, "cart:1", Hearing(cut), "main")
+    assert parts(kitchen)
+    assert kitchen.docker("image", "ls", "--quiet", "cart") == ""
+    rest, before = Hearing(), received(kitchen)
+    with connected(kitchen, "1.22" if engine.api_version == "1.22" else "tcp") as anew:
+        assert send_image(anew, "cart:1", rest, "main") == "cart:1"
+    assert 18 * MIB < rest.sent < 18 * MIB + 20_000
+    assert received(kitchen) - before < 20 * MIB
+    assert rest.totals == [rest.sent]
     assert shown(kitchen, "cart:1") == shown(bench, "cart:1")
     assert parts(kitchen) == []
-    assert telling.counting.totals == [telling.sent]
-    assert telling.sent > sum(SIZES)
-    out = kitchen.docker("run", "--network", "host", "cart:1", "sh", "-c", "echo $A; sha256sum /file1")
-    assert out == bench.docker(
-        "run", "--rm", "--network", "host", "cart:1", "sh", "-c", "echo $A; sha256sum /file1"
-    )
+
+
+def test_an_image_whose_layers_are_all_there(modern: Engine, kitchen: StandIn, bench: StandIn) -> None:
+    made("cart:3", "cart:1", [], more="ENV C=d")
+    send_image(modern, "cart:1", Hearing(), "main")
+    telling = Hearing()
+    assert send_image(modern, "cart:3", telling, "main") == "cart:3"
+    assert (telling.sent, telling.totals) == (0, [0])
+    assert shown(kitchen, "cart:3") == shown(bench, "cart:3")
+
+
+def test_names(modern: Engine, kitchen: StandIn, bench: StandIn) -> None:
+    bench.docker("tag", "cart:2", "shop.example:5000/cart")
+    bench.docker("tag", "cart:1", "shop.example:5000/cart:old")
+    identity = bench.docker("image", "inspect", "--format", "{{.Id}}", "cart:2").strip()
+    assert send_image(modern, identity[:19], Hearing(), "main") == identity
+    assert kitchen.docker("image", "ls", "--format", "{{.Repository}}").split() == ["<none>"]
+    name = "shop.example:5000/cart:latest"
+    assert send_image(modern, "shop.example:5000/cart", Hearing(), "main") == name
+    assert Images(modern).inspect("shop.example:5000/cart") is not None
+    assert kitchen.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split() == [name]
+    assert not send_if_here(modern, f"cart@{identity}", Hearing(), "main")
+
+
+def test_what_is_not_here(modern: Engine, kitchen: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not send_if_here(modern, "absent:1", Hearing(), "main")
+    with pytest.raises(ImageNotFound, match="neither a file absent:1 nor an image"):
+        send_image(modern, "absent:1", Hearing(), "main")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///no/such.sock")
+    assert not send_if_here(modern, "cart:1", Hearing(), "main")
+    with pytest.raises(ImageNotFound, match="no engine here") as caught:
+        send_image(modern, "cart:1", Hearing(), "main")
+    assert "/no/such.sock" in caught.value.hint
+    assert kitchen.docker("image", "ls", "--quiet") == ""
+
+
+def test_an_image_for_another_processor(modern: Engine, kitchen: StandIn, bench: StandIn) -> None:
+    with connect_local() as local:
+        with Images(local).save(["stand-in:latest"]) as stream:
+            files = files_in(b"".join(iter(stream.read, b"")))
+        [name] = [name for name in files if name.endswith(".json") and len(name) == 69]
+        files[name] = files[name].replace(b'"architecture":"amd64"', b'"architecture":"arm"')
+        files["manifest.json"] = files["manifest.json"].replace(b"stand-in:latest", b"other:1")
+        list(Images(local).load([tar_of(files)]))
+    assert bench.docker("image", "inspect", "--format", "{{.Architecture}}", "other:1").strip() == "arm"
+    telling = Hearing()
+    assert not send_if_here(modern, "other:1", telling, "main")
+    [notice] = telling.notices
+    assert notice.code == "other-architecture"
+    assert "other:1 on this workstation is for arm, and kitchen" in notice.message
+    with pytest.raises(BadValue, match="is for arm, and kitchen"):
+        send_image(modern, "other:1", Hearing(), "main")
+    assert kitchen.docker("image", "ls", "--quiet") == ""
+
+
+def test_parts_that_nobody_went_on_with(modern: Engine, kitchen: StandIn) -> None:
+    send_image(modern, "stand-in", Hearing(), "main")
+    details = Images(modern).inspect("stand-in")
+    assert details is not None
+    for seconds in (3600, 8 * 24 * 3600):
+        labels = f"LABEL {PART_LABEL}=sha256:of-another {TIME_LABEL}={int(time.time()) - seconds}"
+        kitchen.run("sh", "-c", f"printf 'FROM stand-in\\n{labels}\\n' | docker build -")
+    assert len(parts(kitchen)) == 2
+    made("cup:1", "stand-in", [100])
+    send_image(modern, "cup:1", Hearing(), "main")
+    assert len(parts(kitchen)) == 1
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_an_engine_that_takes_only_whole_images(kitchen: StandIn, bench: StandIn, tells: bool) -> None:
+    choosy = Choosy((kitchen.address, 2377), tells=tells)
+    telling = Hearing()
+    with (
+        serving(choosy.serve) as place,
+        connect(Device("new.local", (place.address,), engine_ports=(place.port,), way=Way.TCP)) as engine,
+    ):
+        assert send_image(engine, "cart:1", telling, "main") == "cart:1"
+        assert send_image(engine, "cart:2", telling, "main") == "cart:2"
+    assert choosy.loads[-1]
+    assert choosy.loads.count(True) == (2 if tells else 3)
+    assert shown(kitchen, "cart:2") == shown(bench, "cart:2")
+    assert parts(kitchen) == []
+
+
+def test_a_layer_that_is_gone_meanwhile(modern: Engine, kitchen: StandIn) -> None:
+    """An engine that refuses a part for another reason is not sent all of it."""
+    is_done = False
+
+    def lose(sent: int) -> None:
+        nonlocal is_done
+        if sent > 24 * MIB and not is_done:
+            is_done = True
+            kitchen.docker("image", "prune", "--all", "--force")
+
+    send_image(modern, "stand-in", Hearing(), "main")
+    telling = Hearing(lose)
+    with pytest.raises(EngineFailed):
+        send_image(modern, "cart:1", telling, "main")
+    assert len(telling.totals) == 1
+    assert send_image(modern, "cart:1", Hearing(), "main") == "cart:1"
