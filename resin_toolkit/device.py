@@ -26,7 +26,8 @@ class Device:
     ssh_port: int = SSH_PORT
     engine_ports: tuple[int, ...] = ENGINE_PORTS
     """Tried in this order of preference."""
-    user: str = USER
+    user: str | None = None
+    """Who logs in; None is whom ~/.ssh/config names, else root."""
     way: Way | None = None
     """The only way to the engine that may be taken; None is whichever is open."""
 

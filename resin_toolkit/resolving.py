@@ -17,10 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from resin_toolkit.address import Address, is_ip
-from resin_toolkit.device import ENGINE_PORTS, SSH_PORT, USER, Device
+from resin_toolkit.device import ENGINE_PORTS, SSH_PORT, Device
 from resin_toolkit.errors import DeviceAmbiguous, DeviceNotFound
 from resin_toolkit.remembered import Remembered, recall, remembered_hosts
-from resin_toolkit.shell.config import host_of
+from resin_toolkit.shell.config import host_of, settings_of
 
 _LOCAL = ".local"
 _LIVE = 0.2
@@ -37,23 +37,29 @@ def locate(address: Address, *, ssh_port: int | None = None, within: float = 2.3
     ~/.ssh/config that is reached by way of another has no addresses.
     """
     alias = None if address.is_ip or address.host.endswith(_LOCAL) else host_of(address.host)
+    typed = ssh_port or address.ssh_port
     asked = Device(
         address.host,
         (),
-        ssh_port=ssh_port or address.ssh_port or (alias and alias.port) or SSH_PORT,
+        ssh_port=typed or _configured_port(address.host),
         engine_ports=(address.engine_port,) if address.engine_port else ENGINE_PORTS,
-        user=address.user or (alias and alias.user) or USER,
+        user=address.user,
         way=address.way,
     )
     deadline = time.monotonic() + within
     if alias is None:
         host, addresses = _host_and_addresses(asked, deadline)
-        return replace(asked, host=host, addresses=addresses)
+        return replace(asked, host=host, addresses=addresses, ssh_port=typed or _configured_port(host))
     if alias.jumps:
         # Its name means something only where the way to it ends.
         return asked
     _, addresses = _host_and_addresses(replace(asked, host=alias.host.lower()), deadline)
     return replace(asked, addresses=addresses)
+
+
+def _configured_port(host: str) -> int:
+    """The port that ~/.ssh/config has for a host that it names."""
+    return settings_of(host).port or SSH_PORT
 
 
 def _host_and_addresses(asked: Device, deadline: float) -> tuple[str, tuple[str, ...]]:

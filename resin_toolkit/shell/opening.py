@@ -5,11 +5,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from resin_toolkit.connecting import connect_any, places
-from resin_toolkit.device import SSH_PORT, USER, Device
+from resin_toolkit.device import USER, Device
 from resin_toolkit.errors import Unreachable
 from resin_toolkit.screen import clean
 from resin_toolkit.shell import greeting
@@ -43,7 +42,6 @@ def connect(
     `not-ssh`, `algorithms` and `lost`), HostKeyChanged, LoginRefused and ConfigInvalid.
     """
     config = settings_of(device.host)
-    device = _configured(device, config)
     with ExitStack() as opened:
         chain: list[Transport] = []
         if config.jumps:
@@ -56,10 +54,11 @@ def connect(
         transport, key = _negotiated(device, connection, place, config.rekey_bytes, greeted)
         opened.callback(transport.close)
         check_key(device, key, tell, pin=pin)
-        _log_in(transport, device, config, ask)
+        user = device.user or config.user or USER
+        _log_in(transport, device, user, config, ask)
         chain.append(transport)
         opened.pop_all()
-        return Shell(device, device.user, key, chain)
+        return Shell(device, user, key, chain)
 
 
 def shown_key(device: Device, *, within: float = 3.0) -> HostKey:
@@ -73,13 +72,6 @@ def shown_key(device: Device, *, within: float = 3.0) -> HostKey:
         transport, key = _negotiated(device, connection, place)
         opened.callback(transport.close)
         return key
-
-
-def _configured(device: Device, config: HostConfig) -> Device:
-    """The user and the port of ~/.ssh/config, where nothing else was said."""
-    user = config.user if config.user and device.user == USER else device.user
-    port = config.port if config.port and device.ssh_port == SSH_PORT else device.ssh_port
-    return replace(device, user=user, ssh_port=port)
 
 
 def _directly(device: Device, within: float) -> tuple[socket.socket, str]:
@@ -105,16 +97,16 @@ def _negotiated(
     return transport, HostKey.of(shown.get_name(), shown.asbytes())
 
 
-def _log_in(transport: Transport, device: Device, config: HostConfig, ask: Ask | None) -> None:
+def _log_in(transport: Transport, device: Device, user: str, config: HostConfig, ask: Ask | None) -> None:
     from paramiko.ssh_exception import SSHException
 
     from resin_toolkit.shell.login import log_in
 
     try:
-        log_in(transport, device.host, device.user, config, ask)
+        log_in(transport, device.host, user, config, ask)
     except TimeoutError as error:
         raise Unreachable(
-            f"{device.host} does not say whether {clean(device.user)} may log in.",
+            f"{device.host} does not say whether {clean(user)} may log in.",
             hint="It is overloaded, or its SSH server hangs: try again.",
             cause="no-answer",
         ) from error
