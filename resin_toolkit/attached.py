@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from resin_toolkit.errors import ResinError
+from resin_toolkit.terminal_modes import Modes
 
 _PIECE = 1 << 18
 _LOST = 255
@@ -51,11 +52,12 @@ def attach(
     `done` hears how many bytes were dealt with, `interrupt` of a Ctrl-C that ended this
     program. Raises BrokenPipeError where stdout is closed, and what `far` raises.
     """
-    with _raw_terminal(raw):
+    modes = Modes() if raw else None
+    with _raw_terminal(raw), _undone(modes):
         feeder = _Feeder(far, raw=raw)
         with feeder.running():
             try:
-                _show(far, done)
+                _show(far, done, modes)
             except KeyboardInterrupt:
                 with suppress(OSError, ResinError):
                     interrupt()
@@ -65,11 +67,13 @@ def attach(
     return far.exit_code()
 
 
-def _show(far: Far, done: Callable[[int], object]) -> None:
+def _show(far: Far, done: Callable[[int], object], modes: Modes | None) -> None:
     while chunks := far.read():
         size = 0
         for stream, data in chunks:
             _write(stream, data)
+            if modes is not None:
+                modes.note(data)
             size += len(data)
         done(size)
 
@@ -96,7 +100,21 @@ def _raw_terminal(raw: bool) -> Iterator[None]:
         tty.setraw(terminal, termios.TCSADRAIN)
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        # A terminal that has gone needs nothing any more.
+        with suppress(termios.error):
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+@contextmanager
+def _undone(modes: Modes | None) -> Iterator[None]:
+    """What a far program that was cut off has left turned on at the terminal, turned off at the end."""
+    try:
+        yield
+    finally:
+        left = modes.undo() if modes is not None else b""
+        if left and os.isatty(1):
+            with suppress(OSError):
+                _write(1, left)
 
 
 class _Feeder:

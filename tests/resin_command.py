@@ -134,8 +134,16 @@ class Terminal:
         while self._read(deadline):
             pass
         os.close(self._terminal)
+        return self.code()
+
+    def code(self) -> int:
+        """As `end`, of a program whose terminal has gone."""
         code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return code if code >= 0 else 128 - code
+
+    def hang_up(self) -> None:
+        """Close the window."""
+        os.close(self._terminal)
 
     def interrupt(self) -> None:
         """Ctrl-C."""

@@ -1,0 +1,139 @@
+"""`resin ssh` on a terminal that is resized, cut off and killed; and whom ~/.ssh/config lets log in."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from device.desk import wait_for
+from device.stand_in import Desk, StandIn, desk, stand_in
+from resin_command import Terminal
+
+from resin_toolkit.terminal_modes import Modes
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+FULL_SCREEN = "printf '\\033[?1049h\\033[?25l\\033[?1000;1006h\\033[?2004h'"
+UNDONE = ("\x1b[?1049l", "\x1b[?25h", "\x1b[?1000l", "\x1b[?1006l", "\x1b[?2004l")
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[Desk]:
+    with desk() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def kitchen(table: Desk) -> Iterator[StandIn]:
+    with stand_in(table, "kitchen", ssh_options=["Port 2222"]) as device:
+        device.start("web", "sleep 1000")
+        table.resin("ssh", device.address, "--", "true")
+        table.resin("ps", device.address)
+        yield device
+
+
+def in_a_program(device: StandIn, seconds: int = 100) -> Terminal:
+    """A terminal on which a far program has turned on what full-screen programs do."""
+    shell = device.desk.terminal("ssh", device.address)
+    shell.type(f"{FULL_SCREEN}; echo in''side; exec sleep {seconds}\r")
+    shell.until("inside")
+    assert not shell.is_cooked
+    return shell
+
+
+@root_only
+@pytest.mark.parametrize("words", [(), ("--service", "web")], ids=["host", "container"])
+def test_a_new_size_of_the_window_reaches_the_far_end(kitchen: StandIn, words: tuple[str, ...]) -> None:
+    shell = kitchen.desk.terminal("ssh", kitchen.address, *words)
+    shell.resize(24, 80)
+    shell.type("echo re''ady\r")
+    shell.until("ready")
+    for rows, columns in ((31, 97), (50, 211)):
+        shell.resize(rows, columns)
+        shell.type(f"until stty size | grep '{rows} '; do sleep 0.1; done\r")
+        shell.until(f"{rows} {columns}")
+    shell.type("exit 5\r")
+    assert shell.end() == 5
+
+
+@root_only
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_killed_one_leaves_the_terminal_as_it_was(kitchen: StandIn, number: signal.Signals) -> None:
+    shell = in_a_program(kitchen)
+    os.kill(shell.pid, number)
+    shell.until("Interrupted")
+    wait_for(lambda: shell.is_cooked, "a terminal as before")
+    assert shell.end() == 130
+    for sequence in UNDONE:
+        assert sequence in shell.screen
+
+
+@root_only
+def test_a_lost_connection_leaves_the_terminal_as_it_was(kitchen: StandIn) -> None:
+    shell = in_a_program(kitchen)
+    kitchen.kill_sockets(kitchen.ssh_port)
+    shell.until("was lost")
+    wait_for(lambda: shell.is_cooked, "a terminal as before")
+    assert shell.end() == 255
+    for sequence in UNDONE:
+        assert sequence in shell.screen
+
+
+@root_only
+def test_a_window_that_is_closed_ends_it(kitchen: StandIn) -> None:
+    shell = in_a_program(kitchen, 4711)
+    shell.hang_up()
+    wait_for(lambda: "sleep 4711" not in kitchen.run("ps", "-e", "-o", "args"), "the end of the far program")
+    assert shell.code() in (129, 130)
+
+
+@root_only
+@pytest.mark.parametrize(
+    ("word", "options"),
+    [
+        ("board", ()),
+        ("ssh://board", ()),
+        ("ssh://root@board", ()),
+        ("ssh://root@board:22222", ()),
+        ("ssh://bin@board", ()),
+        ("board", ("--ssh-port", "22222")),
+        ("{address}", ()),
+        ("ssh://root@{address}", ()),
+        ("ssh://root@{address}:22222", ()),
+    ],
+)
+def test_what_is_typed_counts_more_than_the_configuration(
+    table: Desk, kitchen: StandIn, tmp_path: Path, word: str, options: tuple[str, ...]
+) -> None:
+    """As with OpenSSH, which is asked what it would do."""
+    address = kitchen.address
+    (tmp_path / ".ssh").mkdir()
+    config = tmp_path / ".ssh" / "config"
+    config.write_text(f"Host board {address}\n  HostName {address}\n  User sys\n  Port 2222\n")
+    word = word.format(address=address)
+    words = ["ssh", "-F", config, "-G", *(("-p", options[1]) if options else ()), word]
+    asked = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    user, port = (re.search(rf"^{key} (\S+)$", asked, re.MULTILINE) for key in ("user", "port"))
+    assert user is not None
+    assert port is not None
+    # Nobody but root has a password that is empty there: the others are told apart by who is refused.
+    run = table.resin(
+        "ssh", word, *options, "--json", "--", "id -un; echo $SSH_CONNECTION", env={"HOME": str(tmp_path)}
+    )
+    if user[1] == "root":
+        name, connection = run.data["stdout"].splitlines()
+        assert (name, connection.split()[-1]) == ("root", port[1])
+    else:
+        assert f"does not let {user[1]} in" in run.error["message"]
+
+
+def test_modes_that_come_in_pieces_and_those_that_were_undone() -> None:
+    modes = Modes()
+    for piece in (b"text \x1b", b"[?20", b"04h more \x1b[?25", b"l\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?7l"):
+        modes.note(piece)
+    assert modes.undo() == b"\x1b[?2004l\x1b[?25h"
+    assert Modes().undo() == b""
