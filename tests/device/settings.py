@@ -94,6 +94,7 @@ class Kind:
     engine_port: int | None
     production: bool
     old_algorithms: bool
+    dropbear: bool
     announces: bool
     engine: bool
     ssh_options: Sequence[str]
@@ -129,11 +130,14 @@ def write_host_keys(folder: Path, kind: Kind) -> None:
     for name in _key_kinds(kind):
         path = folder / "ssh" / f"ssh_host_{name}_key"
         path.unlink(missing_ok=True)
+        if kind.dropbear:
+            run(["dropbearkey", "-t", name, "-f", path])
+            continue
         run(["ssh-keygen", "-q", "-t", name, "-N", "", "-C", kind.hostname, "-f", path], stdin="y\n")
 
 
 def _key_kinds(kind: Kind) -> tuple[str, ...]:
-    return ("rsa",) if kind.old_algorithms else ("ed25519", "ecdsa", "rsa")
+    return ("rsa",) if kind.old_algorithms or kind.dropbear else ("ed25519", "ecdsa", "rsa")
 
 
 def _write_settings(folder: Path, kind: Kind) -> None:
@@ -144,6 +148,7 @@ def _write_settings(folder: Path, kind: Kind) -> None:
         "password": "*" if kind.production else "",
         "cgroup": folder.name,
         "engine_port": "" if kind.engine_port is None else str(kind.engine_port),
+        "dropbear": "yes" if kind.dropbear else "",
         "services": " ".join(name for name, is_wanted in wanted.items() if is_wanted),
     }
     lines = (f"{name}={shlex.quote(value)}\n" for name, value in values.items())

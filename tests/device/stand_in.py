@@ -127,6 +127,7 @@ def stand_in(
     engine_port: int | None = 2377,
     production: bool = False,
     old_algorithms: bool = False,
+    dropbear: bool = False,
     announces: bool = True,
     engine: bool = True,
     ssh_options: Sequence[str] = (),
@@ -135,13 +136,15 @@ def stand_in(
 
     `engine_port` is where its engine listens on TCP, None for nowhere. A production device announces nothing,
     has no engine on TCP, and lets in by key only. `old_algorithms` are the only ones that its SSH server then
-    has. `engine=False` is a device without an engine. `ssh_options` are further lines of its sshd_config.
+    has; `dropbear` is the server that resinOS had, in the place of OpenSSH's. `engine=False` is a device
+    without an engine. `ssh_options` are further lines of its sshd_config.
     """
     kind = Kind(
         hostname,
         engine_port=engine_port if engine and not production else None,
         production=production,
         old_algorithms=old_algorithms,
+        dropbear=dropbear,
         announces=announces and not production,
         engine=engine,
         ssh_options=ssh_options,
