@@ -152,6 +152,9 @@ class Copying:
             if path == root:
                 continue
             provided = self._provided(path, place, target)
+            above = [self._provided(path, one, target) for one in above_and_self(place)]
+            if any(one not in (None, Kind.FOLDER) for one in above[:-1]):
+                raise Unsure(f"{self.copy.instruction} brings no folder to where {place} lies")
             if provided is None or (provided is Kind.FOLDER and subject.kind is Kind.FOLDER):
                 continue
             if provided == MAYBE or subject.change is Change.DELETED:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from resin_toolkit.live.copying import MAYBE, Copying, Subject
 from resin_toolkit.live.effects import Change, Place
 from resin_toolkit.live.facts import IsFolder
-from resin_toolkit.live.files import Files, Unsure, is_at_or_below
+from resin_toolkit.live.files import Files, Unsure, above_and_self, is_at_or_below
 from resin_toolkit.live.unrolled import Copy, Folder, Run, Unknown, Unrolled
 from resin_toolkit.project.context_walk import Kind
 
+_NO_FOLDER = (Kind.FILE, Kind.LINK, Kind.HARD_LINK)
+"""What takes the place of a folder with all that is in it."""
 _SYSTEM = tuple(
     f"/{name}"
     for name in (
@@ -145,6 +147,8 @@ class _Trace:
         provided = later.provides(path)
         if provided == MAYBE:
             raise Unsure(f"{later.copy.instruction} may bring something else to {path}")
+        if any(later.provides(above) in _NO_FOLDER for above in list(above_and_self(path))[1:-1]):
+            return False
         return provided is None or (provided is Kind.FOLDER and self._subject.kind is Kind.FOLDER)
 
     def _check_uncovered(self, path: str) -> None:

@@ -139,6 +139,8 @@ WORK = "FROM a\nWORKDIR /app\n"
         (f"{WORK}COPY lib/same one/same ./", "one/same", "/app/same"),
         (f"{WORK}COPY */same ./", "one/same", "-"),
         (f"{WORK}COPY */same ./", "one-b/same", "/app/same"),
+        ("FROM a\nCOPY lib /x/same/\nCOPY one /x", "lib/a.js", "-"),
+        ("FROM a\nCOPY lib /x/deep/\nCOPY lib /x", "lib/a.js", "/x/a.js /x/deep/a.js"),
         # ADD
         ("FROM a\nADD index.js /x/", "index.js", "/x/index.js"),
         ("FROM a\nADD . /x/", "bundle.tar.gz", "/x/bundle.tar.gz"),
@@ -574,6 +576,7 @@ PROVED = (
     "COPY --from=s /s/*.py /y/\nCOPY b /\nCOPY --from=s --chown=5 /s/g/a s/a /z/\n",
     "FROM stand-in AS s\nWORKDIR /s\nONBUILD COPY d e/\nFROM s\nENV A=/s B=$A/q\nCOPY a $B/\nCOPY */e /z/\n",
     "FROM stand-in\nCOPY b /x/\nRUN mkdir -p /k && rm /x/b\nCOPY d/a /k\nCOPY ?.py g/* /l/\n",
+    "FROM stand-in\nCOPY g d /x/a/\nCOPY d /x\nCOPY d/e d /y/\nCOPY d /z/\n",
     "FROM stand-in\nCOPY */a /x/\nCOPY d/b d/e/a c.py b /y/\nCOPY g/a g-h/a b /z/\n",
 )
 TREE: Tree = {
