@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from commands._logs_session import Beside, follow_beside
 from resin_toolkit.device import Device
-from resin_toolkit.errors import Interrupted, Notice, ResinError
+from resin_toolkit.errors import Interrupted, Notice, ResinError, Unreachable
 from resin_toolkit.live.session import Before, Live
 from resin_toolkit.logs.link import Link
 from resin_toolkit.logs.outlet import Outlet
@@ -79,17 +79,16 @@ class _Keeping(Beside):
         return self._live.batches if self._live else 0
 
     def start(self, link: Link, outlet: Outlet) -> None:
-        settings = self._session.project.settings.live
+        debounce = self._session.project.settings.live.debounce
         self._link = link
         self._live = Live(
             link,
             self._application.name,
             self._pushing,
             _Told(self._session.report),
-            debounce=DEBOUNCE if settings.debounce is None else settings.debounce,
-            ignored=settings.ignore,
+            debounce=DEBOUNCE if debounce is None else debounce,
         )
-        self._live.begin(link.engine()[0], self._pushed, self._before)
+        self._live.begin(self._pushed, self._before)
         self._thread = threading.Thread(target=self._run, args=(outlet,), name="live", daemon=True)
         self._thread.start()
         self._session.report.if_interrupted = STOPPED
@@ -117,14 +116,24 @@ class _Again:
         self._application = application
         self._kind = kind
 
-    def again(self, engine: Engine, services: frozenset[str] | None) -> Pushed:
+    def again(self, engine: Engine, services: frozenset[str] | None) -> tuple[Pushed, Before]:
+        session = self._session
         if services is None:
-            self._application = self._session.read_again(self._kind)
-        report = self._session.report
+            self._application = session.read_again(self._kind)
+        before = session.look(self._application, self._kind, services)
+        if services is None:
+            # What is pushed is never older than what it looked like.
+            self._application = session.read_again(self._kind)
         try:
-            return self._session.push(engine, self._application, self._kind, services=services)
-        finally:
-            report.if_interrupted = STOPPED
+            pushed = session.push(engine, self._application, self._kind, services=services)
+        except Unreachable:
+            # The device may be amid the change: it stays told so until it is known.
+            raise
+        except ResinError:
+            session.report.if_interrupted = STOPPED
+            raise
+        session.report.if_interrupted = STOPPED
+        return pushed, before
 
     def files(self) -> Sequence[Path]:
         return self._session.project_files(self._application)

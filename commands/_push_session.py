@@ -13,7 +13,8 @@ from commands._push_project import Typed, application_of, pairs_of, read_project
 from commands._push_telling import Told
 from commands.push import PushResult, summary
 from resin_toolkit.device import Device
-from resin_toolkit.errors import BuildFailed, Interrupted, PushFailed, ResinError
+from resin_toolkit.errors import BuildFailed, ImageNotFound, Interrupted, PushFailed, ResinError
+from resin_toolkit.project.single import MAIN
 from resin_toolkit.push.kind import DeviceKind, kind_of
 from resin_toolkit.push.pushing import Pushed, PushOptions, push, sources_of
 from resin_toolkit.report import Report
@@ -68,8 +69,10 @@ class Session:
         device = self.find()
         with open_engine(self.report, device) as engine:
             kind = self.kind(engine, device)
+            if self.typed.image:
+                self.typed = replace(self.typed, image=self._sent(engine, self.typed.image))
             application = application_of(self.project, self.typed, kind)
-            before = self._look(application, kind) if self.live else None
+            before = self.look(application, kind) if self.live else None
             pushed = self.push(engine, application, kind)
             result = self.result(engine.host, application, pushed)
         if self.detach:
@@ -92,12 +95,31 @@ class Session:
 
     # the parts
 
-    def _look(self, application: Application, kind: DeviceKind) -> Before:
-        """The project's folders as they are before it is pushed: what changes meanwhile is not lost."""
+    def _sent(self, engine: Engine, word: str) -> str:
+        """What the image is called on the device, once it is there: sent from here, else for it to fetch."""
+        from resin_toolkit.push.transfer import send_image
+
+        try:
+            return send_image(engine, word, Told(self.report, several=False), MAIN)
+        except ImageNotFound as error:
+            if word.startswith((".", "/", "~")):
+                raise
+            self.report.say(f"{error.message} The device looks for it.")
+            return word
+
+    def look(
+        self, application: Application, kind: DeviceKind, services: frozenset[str] | None = None
+    ) -> Before:
+        """The project's folders as they are before it is pushed: what changes meanwhile is not lost.
+
+        Of some `services` alone without the files that say what the application is.
+        """
         from resin_toolkit.live.session import Before
 
-        sources = sources_of(application, kind, self.options_now())
-        return Before.of(sources, self.project.settings.live.ignore)
+        options = self.options_now()
+        files = self.project_files(application) if services is None else []
+        options = options if services is None else replace(options, services=services)
+        return Before.of(sources_of(application, kind, options), self.project.settings.live.ignore, files)
 
     def read_again(self, kind: DeviceKind) -> Application:
         """The application, by the project's files as they are now."""

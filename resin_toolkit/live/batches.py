@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,8 @@ def batch_of(root: Path, difference: Difference, effects_of: EffectsOf, owner_of
             batch.reason = batch.reason or effect.reason
             batch.files.add(path)
         else:
-            _add(batch, root / path, path, change, effect, owner_of)
+            # Not through the folder itself, which may be named by a link, where it lies beside it.
+            _add(batch, Path(os.path.normpath(root / path)), path, change, effect, owner_of)
     batch.deleted = _topmost(batch.deleted)
     return batch
 

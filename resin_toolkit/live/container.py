@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
@@ -20,20 +21,30 @@ _TYPE = 156
 _ATTEMPTS, _PAUSE = 20, 0.1
 
 
-def bases_of(engine: Engine) -> Callable[[str], Base | None]:
+@dataclass(frozen=True)
+class Asked:
+    """What an engine was asked about a container and the images that it stands on, and what it said."""
+
+    bases: dict[str, Base | None] = field(default_factory=dict)
+    folders: dict[str, bool | None] = field(default_factory=dict)
+    owners: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+
+
+def bases_of(engine: Engine, known: dict[str, Base | None]) -> Callable[[str], Base | None]:
     """What images do by themselves, as the engine knows them."""
     images = Images(engine)
 
     def base(reference: str) -> Base | None:
-        details = images.inspect(reference)
-        return None if details is None else Base.of(details.config)
+        if reference not in known:
+            details = images.inspect(reference)
+            known[reference] = None if details is None else Base.of(details.config)
+        return known[reference]
 
     return base
 
 
-def folders_in(engine: Engine, container: str) -> Callable[[str], bool | None]:
+def folders_in(engine: Engine, container: str, known: dict[str, bool | None]) -> Callable[[str], bool | None]:
     """Whether a path of a container is a folder; None where there is nothing."""
-    known: dict[str, bool | None] = {}
 
     def is_folder(path: str) -> bool | None:
         if path not in known:
@@ -53,7 +64,7 @@ def apply(engine: Engine, container: str, batch: Batch) -> None:
         _delete(engine, container, batch.deleted)
     send(engine, container, batch.placings)
     if batch.restart or not _runs(engine, container):
-        _restart(engine, container)
+        _tried(lambda: Containers(engine).restart(container))
 
 
 def _mark(engine: Engine, container: str) -> None:
@@ -61,7 +72,7 @@ def _mark(engine: Engine, container: str) -> None:
     containers = Containers(engine)
     name = str(containers.raw(container).get("Name", "")).removeprefix("/")
     if name and not name.endswith(LIVE):
-        containers.rename(container, name + LIVE)
+        _tried(lambda: containers.rename(container, name + LIVE))
 
 
 def _delete(engine: Engine, container: str, targets: list[str]) -> None:
@@ -70,11 +81,11 @@ def _delete(engine: Engine, container: str, targets: list[str]) -> None:
     delete(engine, container, targets)
 
 
-def _restart(engine: Engine, container: str) -> None:
-    """An engine trips over a container that ends at that moment."""
+def _tried(action: Callable[[], object]) -> None:
+    """Do it. An engine trips over a container that ends at that moment."""
     for attempt in range(_ATTEMPTS):
         try:
-            Containers(engine).restart(container)
+            action()
         except EngineFailed:
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -99,4 +110,4 @@ def _is_folder(engine: Engine, container: str, path: str) -> bool | None:
     return head[_TYPE : _TYPE + 1] == _FOLDER if len(head) > _TYPE else None
 
 
-__all__ = ["CannotDelete", "apply", "bases_of", "folders_in"]
+__all__ = ["Asked", "CannotDelete", "apply", "bases_of", "folders_in"]

@@ -17,33 +17,30 @@ class UnknownOwner(Exception):
 
 
 class Owners:
-    """The users and groups of one container, read at the first question."""
+    """The users and groups of one container, read at the first question; `known` keeps what was read."""
 
-    def __init__(self, engine: Engine, container: str) -> None:
+    def __init__(self, engine: Engine, container: str, known: dict[str, dict[str, list[str]]]) -> None:
         self._engine = engine
         self._container = container
-        self._files: dict[str, dict[str, list[str]]] = {}
+        self._files = known
 
     def numbers(self, owner: str) -> tuple[int, int]:
         """User and group of `user[:group]`, names or numbers; root where it is empty. Raises UnknownOwner.
 
-        Without a group it is the user's first one by name, by number the one of the same number.
+        Without a group it is the one that has the user's name or number, as the classic builder takes it.
         """
         if not owner:
             return 0, 0
         user, colon, group = owner.partition(":")
-        number = self._number("/etc/passwd", user or "0", 2)
-        if colon and group:
-            return number, self._number("/etc/group", group, 2)
-        return number, number if user.isdecimal() else self._number("/etc/passwd", user, 3)
+        return self._number("/etc/passwd", user), self._number("/etc/group", group if colon else user)
 
-    def _number(self, path: str, name: str, field: int) -> int:
+    def _number(self, path: str, name: str) -> int:
         if name.isdecimal():
             return int(name)
         fields = self._read(path).get(name, [])
-        if len(fields) <= field or not fields[field].isdecimal():
+        if len(fields) < 3 or not fields[2].isdecimal():
             raise UnknownOwner(name)
-        return int(fields[field])
+        return int(fields[2])
 
     def _read(self, path: str) -> dict[str, list[str]]:
         if path not in self._files:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.live.batches import Batch, batch_of
-from resin_toolkit.live.container import apply, bases_of, folders_in
+from resin_toolkit.live.container import Asked, apply, bases_of, folders_in
 from resin_toolkit.live.facts import FolderContext
 from resin_toolkit.live.mapping import Mapping_, Surroundings, plan
+from resin_toolkit.live.moments import Moments
 from resin_toolkit.live.owners import Owners, UnknownOwner
 from resin_toolkit.live.settled import settled_scan
 from resin_toolkit.live.tree import Tree, difference
@@ -24,30 +27,31 @@ class LiveService:
     `held` is what the folder was when the container's image was built, or when it was last put in step.
     """
 
-    def __init__(
-        self, engine: Engine, source: Source, container: str, held: Tree, ignored: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, source: Source, container: str, held: Tree, ignored: Sequence[str] = ()) -> None:
         self.source = source
         self.container = container
         self.name = source.service.name
         self._held = held
         self._ignored = ignored_by(ignored)
-        self._mapping = _mapping(engine, source, container)
-        self._owners = Owners(engine, container)
+        self._is_ignored: Callable[[str], bool] = cache(
+            FolderContext(source.context.root, source.context.rules).is_ignored
+        )
+        self._asked = Asked()
         self._refused: Tree | None = None
 
     @property
     def root(self) -> Path:
         return self.source.context.root
 
-    def look(self) -> tuple[Batch, Tree]:
+    def look(self, engine: Engine) -> tuple[Batch, Tree]:
         """What has changed since the container was in step, and the folder as it is now."""
         now = look_at(self.source, self._ignored)
         found = difference(self._held, now)
         if not found:
             return Batch(), now
+        owners = Owners(engine, self.container, self._asked.owners)
         try:
-            return batch_of(self.root, found, self._mapping.effects, self._owners.numbers), now
+            return batch_of(self.root, found, self._mapping(engine, now).effects, owners.numbers), now
         except UnknownOwner as error:
             return Batch(f"the container knows nobody called {error}"), now
 
@@ -65,47 +69,57 @@ class LiveService:
         """A build of these files has failed: what the container holds is still the same."""
         self._refused = now
 
+    def _mapping(self, engine: Engine, now: Tree) -> Mapping_:
+        source, service = self.source, self.source.service
+        known = Surroundings(
+            Moments(self.root, self._held, now, self._is_ignored),
+            bases_of(engine, self._asked.bases),
+            folders_in(engine, self.container, self._asked.folders),
+            mounts=tuple(mount.target for mount in service.mounts),
+            dockerfile=source.recipe.name,
+            ignore_file=source.context.rules.name,
+            is_ignored=self._is_ignored,
+            root=self.root,
+        )
+        return plan(
+            source.plain or source.dockerfile,
+            known,
+            build_args=source.args,
+            directives=source.directives,
+            watch=service.watch,
+        )
+
 
 def look_at(source: Source, ignored: IgnoreRules) -> Tree:
-    """The folder of a service as it is now, without what is never sent or watched."""
+    """The folder of a service as it is now, without what is never sent or watched.
+
+    What `develop.watch` names beside the folder is there by its path from it, which begins with `../`.
+    """
     rules = source.context.rules
+    kept = (source.recipe.name, rules.name)
 
     def skip(path: str, is_folder: bool) -> bool:
         if path in NEVER_SENT or ignored.is_ignored(path):
             return True
-        # What a later rule brings back may lie in a folder that is left out.
-        return rules.is_ignored(path) and not (is_folder and "!" in rules.text) and path not in _kept(source)
+        # What a later rule brings back may lie in a folder that is left out. What decides how it is built
+        # is watched although it may not be sent.
+        return rules.is_ignored(path) and not (is_folder and "!" in rules.text) and path not in kept
 
-    return settled_scan(source.context.root, skip)
+    found = settled_scan(source.context.root, skip)
+    for outside in outside_of(source):
+        beside = settled_scan(outside, lambda path, _: path in NEVER_SENT or ignored.is_ignored(path))
+        prefix = os.path.relpath(outside, source.context.root).replace(os.sep, "/")
+        found |= {f"{prefix}/{path}": stamp for path, stamp in beside.items()}
+    return found
+
+
+def outside_of(source: Source) -> list[Path]:
+    """The folders beside that of a service which its `develop.watch` names."""
+    root = Path(os.path.normpath(source.context.root))
+    named = [Path(os.path.normpath(rule.path)) for rule in source.service.watch]
+    return [path for path in dict.fromkeys(named) if not path.is_relative_to(root) and path.is_dir()]
 
 
 def ignored_by(patterns: Sequence[str]) -> IgnoreRules:
     """The rules of `[live] ignore`."""
     return IgnoreRules.parse("\n".join(patterns), "[live] ignore")
-
-
-def _kept(source: Source) -> tuple[str, ...]:
-    """What is watched although it is not sent: what decides how it is built."""
-    return (source.recipe.name, source.context.rules.name)
-
-
-def _mapping(engine: Engine, source: Source, container: str) -> Mapping_:
-    service, context = source.service, source.context
-    folder = FolderContext(context.root, context.rules)
-    known = Surroundings(
-        folder,
-        bases_of(engine),
-        folders_in(engine, container),
-        mounts=tuple(mount.target for mount in service.mounts),
-        dockerfile=source.recipe.name,
-        ignore_file=context.rules.name,
-        is_ignored=folder.is_ignored,
-        root=context.root,
-    )
-    return plan(
-        source.plain or source.dockerfile,
-        known,
-        build_args=source.args,
-        directives=source.directives,
-        watch=service.watch,
-    )

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.errors import (
-    BuildFailed,
     EngineFailed,
     Notice,
-    PushFailed,
     ResinError,
     ServiceNotFound,
     Unreachable,
 )
 from resin_toolkit.live.batches import Batch
-from resin_toolkit.live.service import LiveService, ignored_by, look_at
+from resin_toolkit.live.service import LiveService, ignored_by, look_at, outside_of
 from resin_toolkit.live.syncing import CannotDelete
 from resin_toolkit.live.syncing import Changed as ChangedMeanwhile
 from resin_toolkit.live.tree import Tree
-from resin_toolkit.live.watching import Watch
+from resin_toolkit.live.watching import Watch, identities
 from resin_toolkit.logs.link import Ended, Link
 from resin_toolkit.push.bringing import Brought, Change
 from resin_toolkit.push.existing import look
@@ -49,23 +47,31 @@ class Telling(Protocol):
 class Pushing(Protocol):
     """How a project is pushed once more."""
 
-    def again(self, engine: Engine, services: frozenset[str] | None) -> Pushed:
-        """Push some services, None for all, with the project's files read anew."""
+    def again(self, engine: Engine, services: frozenset[str] | None) -> tuple[Pushed, Before]:
+        """Push some services, None for all, with the project's files read anew; and how all looked before."""
 
     def files(self) -> Sequence[Path]:
         """The files that say what the application is."""
 
 
+Stamps = Mapping[Path, tuple[int, ...]]
+
+
 @dataclass(frozen=True)
 class Before:
-    """How the folders of the services looked before they were pushed."""
+    """How all looked before it was pushed: the folders of the services, and the files of the project."""
 
     trees: Mapping[str, Tree]
+    ignored: Sequence[str] = ()
+    """What was not looked at: `[live] ignore`."""
+    stamps: Stamps = field(default_factory=dict)
 
     @classmethod
-    def of(cls, sources: Mapping[str, Source], ignored: Sequence[str]) -> Before:
+    def of(cls, sources: Mapping[str, Source], ignored: Sequence[str], files: Iterable[Path] = ()) -> Before:
+        # In this order: a file of the project may lie in a folder, too, and be saved in between.
+        stamps = stamps_of(files)
         rules = ignored_by(ignored)
-        return cls({name: look_at(source, rules) for name, source in sources.items()})
+        return cls({name: look_at(source, rules) for name, source in sources.items()}, ignored, stamps)
 
 
 class Live:
@@ -79,7 +85,6 @@ class Live:
         telling: Telling,
         *,
         debounce: float,
-        ignored: Sequence[str] = (),
     ) -> None:
         self.batches = 0
         self._link = link
@@ -87,36 +92,50 @@ class Live:
         self._pushing = pushing
         self._telling = telling
         self._debounce = debounce
-        self._ignored = ignored
         self._services: dict[str, LiveService] = {}
         self._closed = threading.Event()
-        self._stamps: dict[Path, int] = {}
+        self._stamps: Stamps = {}
+        self._owes: Mapping[str, Tree] | None = None
+        """How the folders looked when a push of all failed: with the next save it is tried again."""
 
-    def begin(self, engine: Engine, pushed: Pushed, before: Before) -> None:
+    def begin(self, pushed: Pushed, before: Before) -> None:
         """What a push has brought is what is kept in step from now on."""
+        self._stamps = before.stamps or self._stamps
         for brought in pushed.brought:
-            self._note(engine, brought, pushed.sources.get(brought.service), before)
-        self._stamps = self._file_stamps()
+            self._note(brought, pushed.sources.get(brought.service), before)
 
     def run(self) -> None:
         """Send what is saved until `close`. Raises what ends it for good: IoFailed, Refused."""
-        folders = {service.root for service in self._services.values()}
-        folders |= {path.parent for path in self._pushing.files()}
-        with Watch(sorted(folders), debounce=self._debounce) as watch:
-            watch.poke()
-            while not self._closed.is_set():
-                if not watch.wait(0.5):
-                    continue
-                try:
-                    self._in_step()
-                except Ended:
-                    return
-                except ChangedMeanwhile:
-                    time.sleep(_LOOK_AGAIN)
-                    watch.poke()
+        while not self._closed.is_set():
+            known = identities(self._folders())
+            with Watch(list(known), debounce=self._debounce) as watch:
+                watch.poke()
+                # A folder that was moved away, or made again, is another one: it is watched anew.
+                while not self._closed.is_set() and known == identities(self._folders()):
+                    if not self._waited(watch):
+                        return
 
     def close(self) -> None:
         self._closed.set()
+
+    def _waited(self, watch: Watch) -> bool:
+        """Wait a moment for changes, and send them; whether it goes on."""
+        if not watch.wait(0.5):
+            return True
+        try:
+            self._in_step()
+        except Ended:
+            return False
+        except ChangedMeanwhile:
+            time.sleep(_LOOK_AGAIN)
+            watch.poke()
+        return True
+
+    def _folders(self) -> list[Path]:
+        """What is watched."""
+        found = {service.root for service in self._services.values()}
+        found |= {path for service in self._services.values() for path in outside_of(service.source)}
+        return sorted(found | {path.parent for path in self._pushing.files()})
 
     # one batch
 
@@ -132,12 +151,16 @@ class Live:
             return
 
     def _batch(self, engine: Engine) -> None:
-        if self._file_stamps() != self._stamps:
+        if stamps_of(self._pushing.files()) != self._stamps:
             self._whole_push(engine)
+            return
+        if self._owes is not None:
+            if self._trees(engine) != self._owes:
+                self._whole_push(engine)
             return
         self._check_containers(engine)
         for service in list(self._services.values()):
-            batch, now = service.look()
+            batch, now = self._looked(engine, service)
             if not batch:
                 service.bring(engine, batch, now)
             elif batch.reason:
@@ -145,16 +168,33 @@ class Live:
             else:
                 self._sync(engine, service, batch, now)
 
+    def _trees(self, engine: Engine) -> dict[str, Tree]:
+        return {name: self._looked(engine, service)[1] for name, service in self._services.items()}
+
+    @staticmethod
+    def _looked(engine: Engine, service: LiveService) -> tuple[Batch, Tree]:
+        """What has changed. A folder that is gone, as while it is made anew, is looked for again."""
+        try:
+            return service.look(engine)
+        except FileNotFoundError as error:
+            raise ChangedMeanwhile(str(service.root)) from error
+
     def _sync(self, engine: Engine, service: LiveService, batch: Batch, now: Tree) -> None:
         started = time.monotonic()
         try:
             service.bring(engine, batch, now)
         except (CannotDelete, ServiceNotFound) as error:
-            self._rebuild(engine, service, Batch(f"{service.name}: {error}", files=batch.files), now)
+            self._rebuild(engine, service, Batch(f"{error}", files=batch.files), now)
             return
         except EngineFailed as error:
             self._telling.failed(error)
             self._rebuild(engine, service, Batch("the engine refused the files", files=batch.files), now)
+            return
+        except Unreachable:
+            raise
+        except ResinError as error:
+            # A file that cannot be read: the next save may mend it.
+            self._telling.failed(error)
             return
         self._told(_said(service.name, batch), batch, started)
 
@@ -163,75 +203,73 @@ class Live:
             return
         started = time.monotonic()
         self._telling.warn(Notice("rebuild", f"{service.name} is built anew: {batch.reason}."))
-        before = Before({service.name: now})
         try:
-            pushed = self._pushing.again(engine, frozenset({service.name}))
+            pushed, before = self._pushing.again(engine, frozenset({service.name}))
         except Unreachable:
             raise
-        except (BuildFailed, PushFailed) as error:
-            service.refuse(now)
-            self._telling.failed(error)
-            return
         except ResinError as error:
-            # A Dockerfile that cannot be read, a base image that is not there: the next save may mend it.
+            # A build that failed, a Dockerfile that cannot be read, a base image that is not there: the next
+            # save may mend it.
             service.refuse(now)
             self._telling.failed(error)
             return
-        self.begin(engine, pushed, before)
+        self.begin(pushed, before)
         self._told(f"rebuilt {service.name}", batch, started)
 
     def _whole_push(self, engine: Engine) -> None:
         """The files that say what the application is have changed: everything is looked at anew."""
         started = time.monotonic()
-        stamps = self._file_stamps()
+        stamps = stamps_of(self._pushing.files())
+        trees = self._trees(engine)
         try:
-            pushed = self._pushing.again(engine, None)
+            pushed, before = self._pushing.again(engine, None)
         except Unreachable:
             raise
         except ResinError as error:
-            self._stamps = stamps
+            self._stamps, self._owes = stamps, trees
             self._telling.failed(error)
             return
-        before = Before.of(pushed.sources, self._ignored)
-        self._services = {}
-        self.begin(engine, pushed, before)
+        self._services, self._owes = {}, None
+        self.begin(pushed, before)
         changed = ", ".join(
-            f"{b.change} {b.service}" for b in pushed.brought if b.change is not Change.UNCHANGED
+            f"{b.change.value} {b.service}" for b in pushed.brought if b.change is not Change.UNCHANGED
         )
         self._told(changed or "nothing to change", Batch(), started)
 
     def _check_containers(self, engine: Engine) -> None:
-        """Somebody else's container in the place of ours: what it holds is not known."""
+        """Somebody else's container in the place of ours, or none: what it holds is not known."""
         there = look(engine, self._app)
         for name, service in list(self._services.items()):
             current = there[name].current if name in there else None
             if current is None or current.id != service.container:
-                now: Tree = {}
-                self._rebuild(engine, service, Batch("its container is another one now"), now)
+                _, now = self._looked(engine, service)
+                what = "is gone" if current is None else "is another one now"
+                self._rebuild(engine, service, Batch(f"its container {what}"), now)
 
     # what is known
 
-    def _note(self, engine: Engine, brought: Brought, source: Source | None, before: Before) -> None:
+    def _note(self, brought: Brought, source: Source | None, before: Before) -> None:
         if brought.change is Change.REMOVED:
             self._services.pop(brought.service, None)
         elif source is not None:
             held = before.trees.get(brought.service, {})
-            self._services[brought.service] = LiveService(
-                engine, source, brought.container, held, self._ignored
-            )
-
-    def _file_stamps(self) -> dict[Path, int]:
-        found = {}
-        for path in self._pushing.files():
-            try:
-                found[path] = path.stat().st_mtime_ns
-            except OSError:
-                found[path] = 0
-        return found
+            self._services[brought.service] = LiveService(source, brought.container, held, before.ignored)
 
     def _told(self, what: str, batch: Batch, started: float) -> None:
         self.batches += 1
         self._telling.batch(what, sorted(batch.files), time.monotonic() - started)
+
+
+def stamps_of(files: Iterable[Path]) -> Stamps:
+    """By which a change of these files is noticed; nothing of those that are not there."""
+    found: dict[Path, tuple[int, ...]] = {}
+    for path in files:
+        try:
+            status = path.stat()
+            found[path] = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+        except OSError:
+            found[path] = ()
+    return found
 
 
 def _said(name: str, batch: Batch) -> str:

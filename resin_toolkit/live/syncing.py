@@ -6,6 +6,7 @@ by the container's own `rm`.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tarfile
@@ -16,11 +17,13 @@ from pathlib import Path
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.errors import EngineFailed, ServiceNotFound
+from resin_toolkit.project.context_walk import unreadable
 
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 256 * 1024
 _WORDS = 500
 """Paths that are deleted by one command."""
+_OTHER_NOW = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO)
 _MISSING = (126, 127)
 """Exit codes of a program that is not there (POSIX, 2.8.2)."""
 
@@ -30,7 +33,7 @@ class CannotDelete(Exception):
 
 
 class Changed(Exception):
-    """A file went away while it was read."""
+    """A file went away, or became something else, while it was read."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,17 @@ def delete(engine: Engine, container: str, targets: Sequence[str]) -> None:
 
 
 def archive(placings: Sequence[Placing]) -> Iterator[bytes]:
-    """The archive, piece by piece; folders that lead to a target are made where they are missing."""
+    """The archive, piece by piece; folders that lead to a target are made where they are missing.
+
+    Raises Changed, and ResinError for a file that cannot be read.
+    """
     for placing in placings:
         try:
             yield from _member(placing)
-        except FileNotFoundError as error:
-            raise Changed(placing.target) from error
+        except OSError as error:
+            if error.errno in _OTHER_NOW:
+                raise Changed(placing.target) from error
+            raise unreadable(error, str(placing.source)) from error
     yield bytes(2 * _BLOCK)
 
 
@@ -98,7 +106,8 @@ def _member(placing: Placing) -> Iterator[bytes]:
 
 def _file(source: Path, entry: tarfile.TarInfo) -> Iterator[bytes]:
     """A regular file; one that shrinks meanwhile is filled up, and sent again when its change is noticed."""
-    with source.open("rb") as file:
+    # Neither what a link leads to that has just taken its place, nor a pipe that nobody writes to.
+    with open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
         entry.size = left = os.fstat(file.fileno()).st_size
         yield _head(entry)
         while left:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from resin_toolkit.errors import IoFailed, ResinError
@@ -53,6 +54,8 @@ class Watch:
     def _run(self) -> None:
         from watchfiles import watch
 
+        if not self._folders:
+            return
         try:
             for _ in watch(
                 *self._folders,
@@ -71,3 +74,13 @@ class Watch:
                 hint="`sysctl fs.inotify.max_user_watches` says how many folders the system watches.",
             )
             self._changed.set()
+
+
+def identities(folders: Iterable[Path]) -> dict[Path, tuple[int, int]]:
+    """Those of the folders that are there, and by what each is known from another one at the same path."""
+    found = {}
+    for folder in folders:
+        with suppress(OSError):
+            status = folder.stat()
+            found[folder] = (status.st_dev, status.st_ino)
+    return found
