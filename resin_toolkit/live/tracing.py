@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from resin_toolkit.live.copying import MAYBE, Copying, Subject
 from resin_toolkit.live.effects import Change, Place
 from resin_toolkit.live.facts import IsFolder
-from resin_toolkit.live.files import Files, Unsure, above_and_self, is_at_or_below
+from resin_toolkit.live.files import Files, Unsure, above_and_self, is_at_or_below, relative
 from resin_toolkit.live.unrolled import Copy, Folder, Run, Unknown, Unrolled
 from resin_toolkit.project.context_walk import Kind
+from resin_toolkit.project.go_match import is_pattern
 
 _NO_FOLDER = (Kind.FILE, Kind.LINK, Kind.HARD_LINK)
 """What takes the place of a folder with all that is in it."""
@@ -53,6 +54,8 @@ class Tracer:
     def places(self, subject: Subject) -> tuple[Place, ...]:
         """Where a file lies in the container, in the order of its paths. Raises Unsure."""
         last = self.stages[-1]
+        if subject.change is Change.DELETED:
+            self._check_named(subject.path)
         found = _Trace(self, len(self.stages) - 1, subject).places()
         for path in found:
             for volume in last.volumes:
@@ -61,6 +64,15 @@ class Tracer:
             if subject.change is Change.DELETED:
                 _check_deleted(path, subject, last)
         return tuple(found[path] for path in sorted(found))
+
+    def _check_named(self, path: str) -> None:
+        """Raises Unsure for a deleted file that any stage names: the next build fails."""
+        for stage in self.stages:
+            for event in stage.events:
+                if not isinstance(event, Copy) or event.stage is not None or event.is_foreign:
+                    continue
+                if any(not is_pattern(source) and relative(source) == path for source in event.sources):
+                    raise Unsure(f"{event.instruction} names it, and it is gone")
 
     def asked(self, path: str) -> bool | None:
         """Whether the image that was built has a folder there."""

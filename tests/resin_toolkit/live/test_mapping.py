@@ -141,6 +141,7 @@ WORK = "FROM a\nWORKDIR /app\n"
         (f"{WORK}COPY */same ./", "one-b/same", "/app/same"),
         ("FROM a\nCOPY lib /x/same/\nCOPY one /x", "lib/a.js", "-"),
         ("FROM a\nCOPY lib /x/deep/\nCOPY lib /x", "lib/a.js", "/x/a.js /x/deep/a.js"),
+        (f"{WORK}COPY one two ./", "two/same/x", "rebuild"),
         # ADD
         ("FROM a\nADD index.js /x/", "index.js", "/x/index.js"),
         ("FROM a\nADD . /x/", "bundle.tar.gz", "/x/bundle.tar.gz"),
@@ -200,7 +201,7 @@ WORK = "FROM a\nWORKDIR /app\n"
     ],
 )
 def test_a_change_of_a_file(text: str, path: str, expected: str) -> None:
-    more = ("lib/same", "one/same", "one-b/same")
+    more = ("two/same/x", "lib/same", "one/same", "one-b/same")
     mapping = planned(
         text,
         (*PROJECT, *more, "lib/new.js", "package-new.json", "library.js", "ignored/x", "Dockerfile"),
@@ -223,6 +224,8 @@ def test_a_change_of_a_file(text: str, path: str, expected: str) -> None:
         (f"{WORK}COPY public .\nCOPY lib .", "lib/a.js", "/app/a.js"),
         (f"{WORK}COPY conf/app.conf a.js\nCOPY lib .", "lib/a.js", "rebuild"),
         (f"{WORK}COPY lib other ./", "lib/a.js", "rebuild"),
+        (f"FROM a AS b\nCOPY main.go /\n{WORK}COPY . .", "main.go", "rebuild"),
+        (f"FROM a AS b\nCOPY main.go /\n{WORK}COPY lib .", "main.go", "rebuild"),
         (f"{WORK}COPY . .\nCOPY conf lib/deep/", "lib/deep", "rebuild"),
         (f"{WORK}COPY . .\nWORKDIR lib", "lib", "rebuild"),
         ("FROM a\nCOPY . /", "lib/a.js", "rebuild"),
