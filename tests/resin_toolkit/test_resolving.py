@@ -89,5 +89,8 @@ def test_an_alias_of_the_ssh_configuration(tmp_path: Path) -> None:
         "Host board\n HostName 10.0.0.7\n User me\n Port 22\nHost far\n HostName inner\n ProxyJump gate\n"
     )
     device = locate(parse_address("board"))
-    assert (device.host, device.addresses, device.user, device.ssh_port) == ("board", ("10.0.0.7",), "me", 22)
+    # The user is left to the connection, which reads the same file.
+    assert (device.host, device.addresses, device.user, device.ssh_port) == ("board", ("10.0.0.7",), None, 22)
+    typed = locate(parse_address("ssh://root@board:22222"))
+    assert (typed.user, typed.ssh_port) == ("root", 22222)
     assert locate(parse_address("far")).addresses == ()
