@@ -35,5 +35,6 @@ VERBS = (
     VerbEntry("ssh", "Open a shell on a device, or in a container of it, or run a command there.", "Device"),
     VerbEntry("reboot", "Start a device anew.", "Device"),
     VerbEntry("reset", "Put a device back to its unconfigured image.", "Device"),
+    VerbEntry("console", "Type into a device's console over a serial line.", "Device"),
     VerbEntry("doctor", "Say what this workstation lacks for each verb.", "Device"),
 )

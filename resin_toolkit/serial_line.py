@@ -1,0 +1,135 @@
+"""A serial line to a device's console, or to that of an emulated one. The only file that knows pyserial."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from resin_toolkit.errors import DeviceNotFound, IoFailed, NotPermitted, Refused, ResinError, Unreachable
+
+BAUD = 115200
+"""What boards speak where nothing else is said."""
+_PIECE = 65536
+
+
+class SerialLine:
+    """A line that is open: what `attached.attach` takes. One thread reads, others send and close."""
+
+    def __init__(self, descriptor: int, close: Any, name: str) -> None:
+        self._descriptor = descriptor
+        self._close = close
+        self._name = name
+        self._woken, self._wake = os.pipe()
+        self._closed = False
+
+    def read(self) -> Sequence[tuple[int, bytes]]:
+        """What has come; nothing once it is closed. Raises IoFailed where the line is gone."""
+        ready, _, _ = select.select([self._descriptor, self._woken], [], [])
+        if self._woken in ready or self._closed:
+            return []
+        try:
+            data = os.read(self._descriptor, _PIECE)
+        except OSError as error:
+            raise self._gone() from error
+        if not data:
+            raise self._gone()
+        return [(1, data)]
+
+    def sendall(self, data: bytes, /) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._descriptor, view) :]
+            except BlockingIOError:
+                select.select([], [self._descriptor], [])
+            except OSError as error:
+                raise self._gone() from error
+
+    def end_input(self) -> None:
+        """Nothing more is typed; what comes is shown all the same."""
+
+    def resize(self, rows: int, columns: int, /) -> None:
+        """A serial line does not know how large a terminal is."""
+
+    def exit_code(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            os.write(self._wake, b"x")
+
+    def release(self) -> None:
+        """Give the line back; nobody reads any more."""
+        self._close()
+        os.close(self._woken)
+        os.close(self._wake)
+
+    def _gone(self) -> ResinError:
+        return IoFailed(
+            f"{self._name} is gone.", hint="Was the adapter pulled out, or the device turned off?"
+        )
+
+
+def open_line(word: str, baud: int = BAUD) -> SerialLine:
+    """The line at a port such as /dev/ttyUSB0, or a Unix socket that an emulated device listens at.
+
+    Raises DeviceNotFound, NotPermitted, Refused where another program has it, Unreachable, IoFailed.
+    """
+    path = Path(word)
+    if path.is_socket():
+        return _unix_socket(path)
+    if not path.exists():
+        raise DeviceNotFound(f"There is no serial port {word}.", hint=_hint())
+    import serial
+
+    try:
+        port = serial.Serial(word, baud, timeout=0, exclusive=True)
+    except serial.SerialException as error:
+        raise _refused(word, error) from error
+    except (OSError, ValueError) as error:
+        raise IoFailed(f"{word} is no serial port that speaks {baud} baud.", hint=_hint()) from error
+    return SerialLine(port.fileno(), port.close, word)
+
+
+def ports() -> list[tuple[str, str]]:
+    """The serial ports of this workstation, each with what it is."""
+    from serial.tools import list_ports
+
+    return sorted((port.device, port.description or "") for port in list_ports.comports())
+
+
+def _unix_socket(path: Path) -> SerialLine:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(path))
+    except PermissionError as error:
+        connection.close()
+        raise NotPermitted(f"{path} may not be used.", hint="Whoever started the device may.") from error
+    except OSError as error:
+        connection.close()
+        raise Unreachable(
+            f"Nobody listens at {path}.", hint="Does the emulated device still run?", cause="refused"
+        ) from error
+    return SerialLine(connection.fileno(), connection.close, str(path))
+
+
+def _refused(word: str, error: Exception) -> ResinError:
+    number = getattr(error, "errno", None)
+    text = str(error).lower()
+    if "lock" in text or "busy" in text:
+        return Refused(f"{word} is in use by another program.", hint="Close that one: screen, minicom, …")
+    if number in (1, 13) or "permission" in text:
+        return NotPermitted(
+            f"{word} may not be used.", hint="Add yourself to its group, often `dialout`, and log in again."
+        )
+    return IoFailed(f"{word} cannot be opened as a serial port.", hint=_hint())
+
+
+def _hint() -> str:
+    found = ", ".join(device for device, _ in ports())
+    return f"There are: {found}." if found else "This workstation has none; plug the adapter in."
