@@ -83,7 +83,8 @@ class Build:
             raise self._failed(Failed(str(words or error.message.rstrip(".")), 0)) from error
 
     def _note(self, message: BuildMessage) -> None:
-        if message.kind is Kind.IMAGE and len(message.id) > len(self.image):
+        # Each stage tells of its image, the last one at last, and then once more by the beginning of its ID.
+        if message.kind is Kind.IMAGE and len(message.id) >= len(self.image):
             self.image = message.id
         step = _STEP.match(message.text) if message.kind is Kind.TEXT else None
         if step:

@@ -38,7 +38,10 @@ def remove_unnamed(images: Images, identities: Iterable[str]) -> int:
 def _is_left(image: Image, application: Application, wanted: set[str]) -> bool:
     """Without a name, or with that of a service alone that there is no more."""
     own = [tag for tag in image.tags if tag != "<none>:<none>"]
-    return all(tag not in wanted and tag.startswith(f"{application.name}_") for tag in own)
+    return all(
+        tag not in wanted and tag.startswith(f"{application.name}_") and tag.endswith(":latest")
+        for tag in own
+    )
 
 
 def _removed(images: Images, identity: str) -> bool:

@@ -26,6 +26,8 @@ from resin_toolkit.push.swap import Swap
 from resin_toolkit.push.telling import Telling
 
 _SIDE_BY_SIDE = 3
+_STALE = 1.0
+"""Seconds after which it is looked again what is there: somebody else may have pushed during a build."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,11 @@ def push(
     levels(application.services)
     swap = Swap(engine, telling, grace=options.grace, rollback=options.rollback)
     existing = put_in_order(engine, application.name, swap, telling.step)
+    looked = time.monotonic()
     ledger = set() if ledger is None else ledger
     images = _images(engine, application, sources, existing, telling, options, ledger)
+    if time.monotonic() - looked > _STALE:
+        existing = put_in_order(engine, application.name, swap, telling.step)
     bringing = Bringing(
         engine,
         application,
@@ -149,6 +154,7 @@ def _images(
             built = Built(image)
         else:
             built = Built()
+            source.read_files()
             try:
                 build_image(
                     engine,

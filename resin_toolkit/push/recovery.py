@@ -11,6 +11,7 @@ from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.push.existing import Existing, look, pusher_of
 from resin_toolkit.push.names import RESTART_LABEL, container_name
+from resin_toolkit.push.place import has_other
 from resin_toolkit.push.policies import set_policy
 from resin_toolkit.push.swap import Swap, pusher, somebody_else
 
@@ -64,7 +65,9 @@ def _end(engine: Engine, app: str, existing: Existing, swap: Swap) -> None:
     old, new = existing.current, existing.next
     assert new is not None
     name = container_name(app, existing.service)
-    if old is None or (_runs(new) and not _was_begun_anew(engine, old, new)):
+    if old is None and has_other(engine, name):
+        Containers(engine).remove(new.id, force=True, volumes=True)
+    elif old is None or (_runs(new) and not _was_begun_anew(engine, old, new)):
         swap.take_over(new.labels.get(RESTART_LABEL, "no"), name, old.id if old else "", new.id)
     else:
         swap.give_back(old, new.id)

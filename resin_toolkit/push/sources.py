@@ -48,13 +48,17 @@ class Source:
             return found
         return list(dict.fromkeys(found))
 
+    def read_files(self) -> None:
+        """Take the hash of the files as they are now: before they are sent, what is saved later counts."""
+        if not self._digests:
+            self._digests.append(self.context.digest(self.cache))
+
     def digest(self, image_of: Callable[[str], str]) -> str:
         """The hash of all that the image is made from; `image_of` gives the ID of a base image, or nothing.
 
-        The files are read once, at the first call.
+        The files are read once, at the first call of this or of `read_files`.
         """
-        if not self._digests:
-            self._digests.append(self.context.digest(self.cache))
+        self.read_files()
         parts = [
             self._digests[0],
             self.recipe.name,

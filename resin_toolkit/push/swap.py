@@ -44,6 +44,7 @@ from resin_toolkit.push.names import (
     SOURCE_LABEL,
     container_name,
 )
+from resin_toolkit.push.place import check_place
 from resin_toolkit.push.policies import can_update, restart_policy, set_policy
 from resin_toolkit.push.telling import Telling
 
@@ -105,6 +106,11 @@ class Swap:
         self._telling.step(service.name, "making the new container")
         carried = self._carried(old, planned)
         new = self._created(name + NEXT, planned, carried)
+        try:
+            check_place(self._engine, app, service.name, name, old)
+        except Refused:
+            self._containers.remove(new, force=True, volumes=True)
+            raise
         try:
             if old is not None:
                 self._keep_through_boots(old)

@@ -1,0 +1,128 @@
+"""`resin push` where something goes wrong on the way, on a stand-in device."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from device.stand_in import StandIn, desk, stand_in
+from resin_command import PROGRAM, Run
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+
+SERVES = 'CMD ["sh", "/app/run.sh"]\n'
+PLAIN = f"FROM stand-in\nCOPY . /app\n{SERVES}"
+SLOW = f"FROM stand-in\nCOPY . /app\nRUN sleep 2\n{SERVES}"
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[StandIn]:
+    with desk() as table, stand_in(table, "kitchen", announces=False) as kitchen:
+        kitchen.start("first", "true")
+        kitchen.docker("rm", "--force", "first")
+        yield kitchen
+
+
+@pytest.fixture
+def kitchen(device: StandIn) -> Iterator[StandIn]:
+    yield device
+    for name in device.docker("ps", "--all", "--quiet").split():
+        device.docker("rm", "--force", "--volumes", name)
+
+
+def garden(folder: Path, says: str = "one", dockerfile: str = PLAIN) -> Path:
+    """A project called garden in `folder`, whose container writes a word."""
+    made = folder / "garden"
+    made.mkdir(parents=True, exist_ok=True)
+    (made / "Dockerfile").write_text(dockerfile)
+    (made / "resin.toml").write_text("[run]\nprivileged = false\n")
+    script = f"trap 'exit 0' TERM; echo {says}; while :; do sleep 0.05; done\n"
+    (made / "run.sh").write_text(script)
+    return made
+
+
+def words(device: StandIn) -> tuple[str, ...]:
+    return ("push", device.address, "--detach")
+
+
+def push(device: StandIn, project: Path) -> Run:
+    return device.desk.resin(*words(device), cwd=project)
+
+
+def begin(device: StandIn, project: Path, until: str) -> subprocess.Popen[str]:
+    """A push that has said `until`."""
+    command = [*device.desk.prefix, str(PROGRAM), *words(device)]
+    environment = device.desk.environment
+    begun = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=project, env=environment, text=True)
+    assert begun.stderr is not None
+    for line in begun.stderr:
+        if until in line:
+            return begun
+    raise AssertionError(f"{until!r} was not said")
+
+
+def running(device: StandIn) -> list[str]:
+    """The containers that run, and what each has written."""
+    names = sorted(device.docker("ps", "--format", "{{.Names}}").split())
+    return [f"{name}: {device.docker('logs', name).strip()}" for name in names]
+
+
+def everything(device: StandIn) -> list[str]:
+    return sorted(device.docker("ps", "--all", "--format", "{{.Names}}").split())
+
+
+def test_the_last_stage_is_what_runs(kitchen: StandIn, tmp_path: Path) -> None:
+    first = 'FROM stand-in AS build\nRUN echo made >/made\nCMD ["sh", "-c", "echo build; sleep 60"]\n'
+    project = garden(
+        tmp_path, dockerfile=f"{first}FROM stand-in\nCOPY --from=build /made /made\n{PLAIN[14:]}"
+    )
+    assert push(kitchen, project).code == 0
+    assert running(kitchen) == ["garden_main: one"]
+
+
+def test_a_file_that_is_saved_while_it_is_built_is_built_by_the_next_push(
+    kitchen: StandIn, tmp_path: Path
+) -> None:
+    project = garden(tmp_path, dockerfile=SLOW)
+    first = begin(kitchen, project, "RUN sleep")
+    garden(tmp_path, "two", dockerfile=SLOW)
+    first.communicate()
+    assert first.returncode == 0
+    assert running(kitchen) == ["garden_main: one"]
+    assert push(kitchen, project).code == 0
+    assert running(kitchen) == ["garden_main: two"]
+
+
+def test_a_name_that_somebody_elses_container_has_is_told_and_left(kitchen: StandIn, tmp_path: Path) -> None:
+    kitchen.start("garden_main", "while :; do sleep 0.1; done")
+    project = garden(tmp_path)
+    for _ in range(2):
+        refused = push(kitchen, project)
+        assert refused.code == 4
+        assert "has a container garden_main that is not of this application" in refused.err
+        assert everything(kitchen) == ["garden_main"]
+
+
+def test_who_pushes_while_another_builds_is_not_in_its_way(kitchen: StandIn, tmp_path: Path) -> None:
+    slow = garden(tmp_path / "slow", "slow", dockerfile=SLOW)
+    quick = garden(tmp_path / "quick", "quick")
+    for _ in range(2):
+        first = begin(kitchen, slow, "RUN sleep")
+        assert push(kitchen, quick).code == 0
+        first.communicate()
+        assert first.returncode == 0
+        assert everything(kitchen) == ["garden_main"]
+        assert running(kitchen) == ["garden_main: slow"]
+        slow = garden(tmp_path / "slow", "slow", dockerfile=SLOW.replace("p 2", f"p 2.{time.time_ns()}"))
+
+
+def test_an_image_to_which_somebody_gave_a_name_stays(kitchen: StandIn, tmp_path: Path) -> None:
+    push(kitchen, garden(tmp_path))
+    kitchen.docker("tag", "garden_main", "garden_main:good")
+    for says in ("two", "three"):
+        assert push(kitchen, garden(tmp_path, says)).code == 0
+    assert "garden_main:good" in kitchen.docker("images", "--format", "{{.Repository}}:{{.Tag}}")
