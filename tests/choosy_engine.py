@@ -27,7 +27,7 @@ class Choosy:
     def serve(self) -> Serve:
         return self._serve
 
-    def _serve(self, connection: socket.socket, over: threading.Event) -> None:
+    def _serve(self, connection: socket.socket, _: threading.Event) -> None:
         head = read_request(connection)
         if not head:
             return
@@ -41,8 +41,8 @@ class Choosy:
             connection.sendall(http(b'{"message": "content digest sha256:ab: not found"}', "404 Not Found"))
             return
         first = lines.split(b"\r\n", 1)[0]
-        kind = b"\r\nContent-Type: application/x-tar\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-        connection.sendall(self._asked(first + kind % len(body) + body))
+        kind = b"\r\nContent-Type: application/x-tar\r\nHost: engine\r\nConnection: close"
+        connection.sendall(self._asked(first + kind + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body))
 
     def _answer(self, request: bytes) -> bytes:
         head, _, body = request.partition(b"\r\n\r\n")

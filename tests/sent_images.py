@@ -67,7 +67,7 @@ class Hearing(Silence):
 
 @contextmanager
 def two_engines(home: Path) -> Iterator[tuple[StandIn, StandIn]]:
-    """A device, and one whose engine is found as that of the workstation; that one has the image `stand-in`."""
+    """A device, and one whose engine is found as the workstation's; that one has the image `stand-in`."""
     with pytest.MonkeyPatch.context() as patch, desk() as table, table.entered():
         patch.setenv("HOME", str(home))
         patch.setenv("XDG_STATE_HOME", str(home / "state"))

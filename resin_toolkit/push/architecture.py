@@ -32,6 +32,12 @@ def fits(image: str, engine: str) -> bool:
     return wanted is None or there is None or wanted == there or wanted in _ALSO.get(there, set())
 
 
+def is_the_same(image: str, engine: str) -> bool:
+    """Whether both are known to be names of the same processor."""
+    wanted = _SAME.get(image.lower())
+    return wanted is not None and wanted == _SAME.get(engine.lower())
+
+
 def wrong_bases(engine: Engine, bases: Iterable[str]) -> list[tuple[str, str]]:
     """Those of the images that are on the device and for another architecture, each with that."""
     images, found = Images(engine), []

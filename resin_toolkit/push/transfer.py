@@ -21,7 +21,7 @@ from resin_toolkit.errors import (
     from_os_error,
 )
 from resin_toolkit.progress import Step
-from resin_toolkit.push.architecture import fits
+from resin_toolkit.push.architecture import fits, is_the_same
 from resin_toolkit.push.telling import Telling
 from resin_toolkit.push.transfer_archive import Archive, saved
 from resin_toolkit.push.transfer_content import Content, spooling
@@ -111,7 +111,12 @@ def _send_archive(engine: Engine, path: Path, telling: Telling, subject: str) ->
 def _chosen(images: list[Packed], path: Path, engine: Engine) -> Packed:
     """The one image; of one that is there for several processors, that of the device."""
     if len(images) > 1 and len({image.tags for image in images}) == 1:
-        images = [image for image in images if fits(image.architecture, engine.facts.architecture)] or images
+        own = engine.facts.architecture
+        images = (
+            [image for image in images if is_the_same(image.architecture, own)]
+            or [image for image in images if fits(image.architecture, own)]
+            or images
+        )
     if len(images) == 1:
         return images[0]
     if not images:

@@ -130,6 +130,7 @@ def test_names(modern: Engine, kitchen: StandIn, bench: StandIn) -> None:
     assert Images(modern).inspect("shop.example:5000/cart") is not None
     assert kitchen.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split() == [name]
     assert not send_if_here(modern, f"cart@{identity}", Hearing(), "main")
+    bench.docker("rmi", "shop.example:5000/cart:latest", "shop.example:5000/cart:old")
 
 
 def test_what_is_not_here(modern: Engine, kitchen: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
