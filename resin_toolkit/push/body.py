@@ -48,13 +48,15 @@ def planned(
     image: str,
     *,
     network_container: str = "",
-    without: frozenset[str] = frozenset(),
+    engine_socket: str = "",
 ) -> Planned:
     """The container of a service. `network_container` is the ID of the one whose network it joins.
 
-    `without` are targets of mounts that are left out.
+    `engine_socket` is where the engine's socket lies on the device, for a service that asks for it.
     """
-    mounts = [mount for mount in service.mounts if mount.target not in without]
+    mounts = [*service.mounts]
+    if service.engine_socket and engine_socket:
+        mounts.append(Mount("bind", service.engine_socket, engine_socket))
     first, further = _networks(application, service, network_container)
     body = {
         **_container(service),

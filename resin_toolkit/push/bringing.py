@@ -14,10 +14,11 @@ from resin_toolkit.project.application import Application, Condition, Service
 from resin_toolkit.push.body import Planned, planned
 from resin_toolkit.push.concessions import conceded_before, without
 from resin_toolkit.push.controlling import remove
-from resin_toolkit.push.errors import dependency_failed
+from resin_toolkit.push.errors import dependency_failed, not_there
 from resin_toolkit.push.existing import Existing
 from resin_toolkit.push.grace import wait_out
 from resin_toolkit.push.order import levels, network_service
+from resin_toolkit.push.sockets import socket_of
 from resin_toolkit.push.surroundings import make_missing, remove_unused_networks
 from resin_toolkit.push.swap import FIRST_GRACE, Swap
 
@@ -95,7 +96,8 @@ class Bringing:
             self.application,
             service,
             self.images[service.name],
-            network_container=self._now.get(joined, "") if joined else "",
+            network_container=self._joined(service, joined) if joined else "",
+            engine_socket=socket_of(self.engine.facts),
         )
         existing = self.existing.get(service.name, Existing(service.name, None, None))
         current = existing.current
@@ -107,6 +109,13 @@ class Bringing:
         self._now[service.name] = outcome.container
         change = Change.REPLACED if current is not None else Change.CREATED
         return Brought(service.name, change, outcome.container, plan.image)
+
+    def _joined(self, service: Service, other: str) -> str:
+        """The container whose network a service joins."""
+        container = self._now.get(other, "")
+        if not container:
+            raise not_there(service.name, other, self.engine.host)
+        return container
 
     def _kept(self, service: Service, current: Container, plan: Planned) -> Change:
         """What is there is what is wanted; it may only have to be started."""

@@ -27,6 +27,15 @@ def failed_to_start(
     )
 
 
+def not_there(service: str, joined: str, host: str) -> PushFailed:
+    """`service` cannot be made, for the service whose network it joins has no container."""
+    return PushFailed(
+        f"{service} joins the network of {joined}, which is not on {host}.",
+        hint=f"Push {joined} too: `--service {joined} --service {service}`, or all.",
+        service=service,
+    )
+
+
 def dependency_failed(service: str, needed: str, reason: str) -> PushFailed:
     """`service` was not started, for what it depends on is not as it must be."""
     return PushFailed(
