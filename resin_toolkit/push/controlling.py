@@ -12,7 +12,7 @@ from resin_toolkit.errors import EngineFailed, ServiceNotFound
 from resin_toolkit.push.existing import apps_of, look
 from resin_toolkit.push.leftovers import remove_unnamed
 from resin_toolkit.push.names import APP_LABEL, RESTART_LABEL
-from resin_toolkit.push.policies import set_policy
+from resin_toolkit.push.policies import restart_policy_of, set_policy
 
 
 def choose(engine: Engine, app: str, names: Sequence[str]) -> list[Container]:
@@ -41,14 +41,16 @@ def choose(engine: Engine, app: str, names: Sequence[str]) -> list[Container]:
 
 def stop(engine: Engine, container: Container) -> None:
     """Stop a container by its own signal; it stays so, over a reboot too, until it is started again."""
-    set_policy(engine, container.id, "no")
     Containers(engine).stop(container.id)
+    set_policy(engine, container.id, "no")
 
 
 def restart(engine: Engine, container: Container) -> None:
     """Stop a container if it runs, start it, and let it be restarted as it was meant to be."""
+    wanted = container.labels.get(RESTART_LABEL, "no")
+    if restart_policy_of(engine, container.id) != wanted:
+        set_policy(engine, container.id, wanted)
     Containers(engine).restart(container.id)
-    set_policy(engine, container.id, container.labels.get(RESTART_LABEL, "no"))
 
 
 def remove(engine: Engine, container: Container) -> None:
