@@ -27,6 +27,8 @@ NamesArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME]...", help="Services or containers, ended ones too; left out: what runs."),
 ]
+_ID, _SHORT, _NONE = "sha256:", 12, "<none>:<none>"
+"""How the ID of an image begins, how much of it is shown, and what an image without a name is called."""
 _RUNNING = ("running", "paused", "restarting")
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
@@ -38,6 +40,8 @@ class Service:
     container: Container
     details: ContainerDetails
     seconds: float | None
+    image: str
+    """A name of its image, or the beginning of its ID where it has none any more."""
 
     @property
     def since(self) -> str:
@@ -70,7 +74,7 @@ class Services:
         rows += [
             (
                 service.container.service,
-                service.container.image,
+                service.image,
                 service.state,
                 duration(service.seconds),
                 str(service.details.restart_count),
@@ -99,7 +103,8 @@ def ps(
         else:
             chosen = [c for c in found if all_ or c.state in _RUNNING]
         now = engine.time()
-        known = [_looked_into(engine, container, now) for container in chosen]
+        images = _names_of_images(engine, chosen)
+        known = [_looked_into(engine, container, now, images) for container in chosen]
     shown = sorted((service for service in known if service), key=lambda service: service.container.service)
     return Services(engine.host, tuple(shown), len(found) - len(chosen))
 
@@ -125,14 +130,33 @@ def duration(seconds: float | None) -> str:
     return f"{int(seconds // size)} {unit}"
 
 
-def _looked_into(engine: Engine, container: Container, now: str) -> Service | None:
+def _names_of_images(engine: Engine, containers: Sequence[Container]) -> Mapping[str, str]:
+    """Of the images that containers were made of by their IDs: what each is called; asked where needed."""
+    from resin_toolkit.engine.images import Images
+    from resin_toolkit.push.names import APP_LABEL, image_name
+
+    if not any(container.image.startswith(_ID) for container in containers):
+        return {}
+    tags = {image.id: [tag for tag in image.tags if tag != _NONE] for image in Images(engine).list()}
+    found = {}
+    for container in containers:
+        own = f"{image_name(container.labels.get(APP_LABEL, ''), container.service)}:latest"
+        named = tags.get(container.image, [])
+        found[container.image] = own if own in named else next(iter(named), "")
+    return {identity: name for identity, name in found.items() if name}
+
+
+def _looked_into(engine: Engine, container: Container, now: str, images: Mapping[str, str]) -> Service | None:
     """None for a container that went away meanwhile."""
     try:
         details = engine.inspect(container.id)
     except ServiceNotFound:
         return None
     since = details.started_at if details.running else details.finished_at
-    return Service(container, details, _seconds_between(since, now))
+    image = clean(images.get(container.image, container.image))
+    if image.startswith(_ID):
+        image = image.removeprefix(_ID)[:_SHORT]
+    return Service(container, details, _seconds_between(since, now), image)
 
 
 def _seconds_between(earlier: str, later: str) -> float | None:
@@ -152,7 +176,7 @@ def _service_data(service: Service) -> Mapping[str, object]:
         "id": container.id,
         "name": container.name,
         "service": container.service,
-        "image": container.image,
+        "image": service.image,
         "state": container.state or details.state,
         "status": container.status,
         "since": service.since or None,
