@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 
 from resin_toolkit.errors import Notice
 from resin_toolkit.progress import Progress, Step
 from resin_toolkit.report import Report
-from resin_toolkit.screen import clean
+
+_RECENT = 50
 
 
 class Told:
@@ -20,28 +22,41 @@ class Told:
         self._report = report
         self._several = several
         self._open: dict[str, str] = {}
+        self._recent: deque[str] = deque(maxlen=_RECENT)
+        """The lines that the step which goes on has put out."""
         self._lock = threading.Lock()
         self.progress: Progress = _Quietly(report)
 
     def step(self, service: str, what: str) -> None:
+        self._recent.clear()
         self._report.event("step", service=service, step=what)
         self._report.say(f"{service}: {what}" if self._several else _sentence(what))
 
     def output(self, service: str, text: str) -> None:
         with self._lock:
             *whole, self._open[service] = (self._open.get(service, "") + text).split("\n")
-            for line in whole:
+            for line in map(plain, whole):
+                self._recent.append(line)
                 self._report.event("output", service=service, text=line)
-                self._report.say(f"{service} | {line.rstrip()}" if self._several else line.rstrip("\r"))
+                self._report.say(f"{service} | {line.rstrip()}" if self._several else line)
 
     def warn(self, notice: Notice) -> None:
         self._report.warn(notice)
 
     def lines(self, service: str, lines: list[str]) -> None:
-        """The last lines of what failed."""
-        for line in lines:
-            self._report.event("output", service=service, text=line)
-            self._report.say(f"  {clean(line)}")
+        """The last lines of what failed: shown where they do not stand just above."""
+        self._report.event("last-lines", service=service, lines=lines)
+        quiet = self._report.settings.quiet
+        if quiet or self._several or not set(lines) <= set(self._recent):
+            self._report.before_error([f"  {line}" for line in lines])
+
+
+def plain(line: str) -> str:
+    """A line of a build's output as text: without colours, and of a line written over, what stays."""
+    from resin_toolkit.logs.cleaning import cleaned, without_colours
+
+    last = line.rstrip("\r").rpartition("\r")[2]
+    return without_colours(cleaned(last.encode(errors="replace")).decode())
 
 
 def _sentence(what: str) -> str:

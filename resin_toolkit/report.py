@@ -73,6 +73,12 @@ class Report:
         if not (self.settings.quiet or self.settings.json):
             self._error_line(text)
 
+    def before_error(self, lines: Sequence[str]) -> None:
+        """What explains the error that follows, on stderr; with --json it is told by an event."""
+        for line in lines:
+            if not self.settings.json:
+                self._error_line(line)
+
     def warn(self, *notices: Notice) -> None:
         """Warnings on stderr; with --json they are also in the envelope's data."""
         for notice in notices:

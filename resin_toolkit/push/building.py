@@ -12,6 +12,7 @@ from resin_toolkit.engine.building import BuildOptions, build
 from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.messages import Kind
 from resin_toolkit.errors import BuildFailed, Notice
+from resin_toolkit.logs.cleaning import without_colours
 from resin_toolkit.progress import Step
 from resin_toolkit.project.compression import packed
 from resin_toolkit.push.architecture import fits, wrong_bases
@@ -83,6 +84,7 @@ def build_image(
                         last.take(message.text)
                         telling.output(service.name, message.text)
             except BuildFailed as error:
+                last.take("\n")
                 raise _explained(engine, source, error, last.lines) from error
             finally:
                 _note_images(last, built)
@@ -122,7 +124,7 @@ class _LastLines:
             elif line.startswith(" ---> "):
                 self.images += [] if self._begins else [line]
             elif line.strip() and not line.startswith("Removing intermediate"):
-                self.lines.append(clean(line.rstrip("\r")))
+                self.lines.append(clean(without_colours(line.rstrip("\r").rpartition("\r")[2])))
 
 
 def _note_images(last: _LastLines, built: Built) -> None:
