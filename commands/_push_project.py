@@ -62,11 +62,21 @@ def read_project(typed: Typed) -> Project:
 
     if not typed.source.is_dir():
         raise PathNotFound(f"There is no folder {typed.source}.", hint="--source names the project's folder.")
-    folder = typed.source.absolute()
+    folder = Path(os.path.abspath(typed.source))  # noqa: PTH100 - what links lead to has another name
     settings = read_settings(folder)
     is_single = typed.image is not None or typed.dockerfile is not None
     compose = () if is_single else tuple(find(settings.context))
+    if not compose and not is_single and settings.dockerfile is None:
+        _check_buildable(settings.context)
     return Project(folder, settings, Memory(folder), compose)
+
+
+def _check_buildable(folder: Path) -> None:
+    """Raise PathNotFound where nothing builds, whatever the device is."""
+    from resin_toolkit.project.recipe import PLAIN, choose
+
+    if not any(folder.glob(f"{PLAIN}*")):
+        choose(folder)
 
 
 def application_of(project: Project, typed: Typed, kind: DeviceKind) -> Application:
@@ -148,8 +158,13 @@ def _env_file(path: Path) -> dict[str, str]:
     return {name: value for name, value in {**read, **alone}.items() if value is not None}
 
 
-def check_usage(typed: Typed) -> None:
+def check_usage(typed: Typed, device: str | None) -> None:
     """Raise Usage for words that do not fit together, before anything is read."""
+    if device and (device in (".", "..") or "/" in device) and Path(device).is_dir():
+        raise Usage(
+            f"{device} is a folder, and a device is wanted.",
+            hint=f"`resin push --source {device}` says which project is pushed.",
+        )
     if typed.image and (typed.dockerfile or typed.target or typed.build_args):
         raise Usage(
             "--image brings an image that is built already.",

@@ -127,7 +127,7 @@ def push(
         device_type,
         image,
     )
-    check_usage(typed)
+    check_usage(typed, device)
     from commands._push_session import Session
 
     session = Session(
