@@ -82,6 +82,7 @@ def _check_buildable(folder: Path) -> None:
 def application_of(project: Project, typed: Typed, kind: DeviceKind) -> Application:
     """What is to run on a device of that kind. Raises ComposeInvalid, BadValue, ServiceNotFound."""
     from resin_toolkit.compose.loading import load
+    from resin_toolkit.compose.published import check_published
     from resin_toolkit.project.single import single_application, single_service
 
     name = project.app_name(typed.name)
@@ -90,6 +91,7 @@ def application_of(project: Project, typed: Typed, kind: DeviceKind) -> Applicat
             project.settings.context, None, environment=os.environ, name=name, services=typed.services
         )
         application = replace(application, name=name)
+        check_published(application)
     else:
         service = single_service(
             project.settings, name, device_type=kind.machine, arch=kind.arch, image=typed.image

@@ -7,7 +7,6 @@ from difflib import get_close_matches
 
 from resin_toolkit.compose.nodes import Leaf, List, Map, Node, Place
 from resin_toolkit.compose.problems import Findings, Where
-from resin_toolkit.compose.published import check_published
 from resin_toolkit.compose.values import flag, read
 from resin_toolkit.project.application import Application, Service
 
@@ -26,7 +25,6 @@ def check(application: Application, tree: Map, left_out: Mapping[str, str], find
             key = "depends_on" if name in service.depends_on else "network_mode"
             if name not in services:
                 _tell_missing(name, key, _place(tree, service.name, key, name), services, left_out, where)
-    check_published(application, tree, findings)
     _check_circles(services, tree, findings)
 
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from resin_toolkit.compose.nodes import Map, Place
-from resin_toolkit.compose.problems import Findings, Where
+from resin_toolkit.errors import ComposeInvalid
 from resin_toolkit.project.application import Application, Port
 
 _EVERYWHERE = ("", "0.0.0.0", "::")
 
 
-def check_published(application: Application, tree: Map, findings: Findings) -> None:
-    """Tell of a port of the device that is published twice: the engine would refuse the second one."""
+def check_published(application: Application) -> None:
+    """Raise ComposeInvalid for a port that is published twice: the engine would refuse the second container.
+
+    Compose files may say so as long as the services never run together, which push makes them do.
+    """
     taken: list[tuple[Port, str]] = []
     for service in application.services:
         for port in service.ports:
             other = next((name for known, name in taken if _collide(known, port)), "")
             if other:
-                where = Where(findings, ("services", service.name, "ports"))
-                protocol = "" if port.protocol == "tcp" else f"/{port.protocol}"
-                by = "already" if other == service.name else f"by {other}, too"
-                where.bad(
-                    _place(tree, service.name),
-                    f"publish {port.host}{protocol} of the device, which is published {by}",
-                    "Give one of them another port of the device.",
-                )
-            elif port.host is not None:
-                taken.append((port, service.name))
+                raise _twice(application, port, other, service.name)
+            taken.append((port, service.name))
 
 
 def _collide(one: Port, other: Port) -> bool:
@@ -35,8 +29,11 @@ def _collide(one: Port, other: Port) -> bool:
     return everywhere or one.host_ip == other.host_ip
 
 
-def _place(tree: Map, service: str) -> Place:
-    services = tree.get("services")
-    node = services.get(service) if isinstance(services, Map) else None
-    ports = node.get("ports") if isinstance(node, Map) else None
-    return ports.place if ports is not None else tree.place
+def _twice(application: Application, port: Port, one: str, other: str) -> ComposeInvalid:
+    protocol = "" if port.protocol == "tcp" else f"/{port.protocol}"
+    who = f"{one} and {other} both publish" if one != other else f"{one} publishes twice"
+    files = ", ".join(file.name for file in application.files[:1])
+    return ComposeInvalid(
+        f"{files}: {who} port {port.host}{protocol} of the device.",
+        hint="Give one of them another port, or a profile of its own.",
+    )
