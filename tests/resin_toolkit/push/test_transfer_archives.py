@@ -115,7 +115,7 @@ def as_docker_25_writes_it(archive: bytes) -> bytes:
 
 
 def with_hard_links(archive: bytes) -> bytes:
-    """Links of the other kind, and names as `tar --create .` makes them."""
+    """Each layer is a link of the other kind, and names are as `tar --create .` makes them."""
     content = io.BytesIO()
     with tarfile.open(fileobj=io.BytesIO(archive)) as old, tarfile.open(fileobj=content, mode="w") as new:
         # A hard link comes after its file.
@@ -125,7 +125,12 @@ def with_hard_links(archive: bytes) -> bytes:
                 entry.type = tarfile.LNKTYPE
                 folder = posixpath.dirname(entry.name)
                 entry.linkname = f"./{posixpath.normpath(posixpath.join(folder, entry.linkname))}"
-            entry.name = f"./{entry.name}"
+            name, entry.name = entry.name, f"./{entry.name}"
+            if file and name.endswith(".tar"):
+                entry.name = f"./store/{name.replace('/', '-')}"
+                new.addfile(entry, file)
+                file, entry.type, entry.size = None, tarfile.LNKTYPE, 0
+                entry.linkname, entry.name = entry.name, f"./{name}"
             new.addfile(entry, file)
     return content.getvalue()
 
