@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands._completing import services
 from resin_toolkit.errors import DeviceAmbiguous, ServiceNotFound
 from resin_toolkit.screen import Screen
 
@@ -19,7 +20,8 @@ NameOption = Annotated[
     str | None, typer.Option("--name", metavar="APP", help="The application; left out: the project's.")
 ]
 NamesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]...", help="Services; left out: all of them.")
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Services; left out: all of them.", autocompletion=services),
 ]
 
 

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from commands._completing import assignments, files, keys
+
 PASSPHRASE_VARIABLE = "RESIN_WIFI_PASSPHRASE"
 
 
@@ -35,24 +37,12 @@ def _flag(words: str, text: str) -> object:
     return typer.Option(words, help=text)
 
 
-def _value(
-    metavar: str, text: str, *words: str, complete: Callable[[str], list[str]] | None = None
-) -> object:
+def _value(metavar: str, text: str, *words: str, complete: Callable[[str], object] | None = None) -> object:
+    complete = complete or (files if metavar == "FILE" else None)
     # What may not be read says so itself, with another exit code than click's.
     return typer.Option(
         *words, metavar=metavar, help=text, show_default=False, readable=False, autocompletion=complete
     )
-
-
-def _keys(incomplete: str) -> list[str]:
-    """The keys of config.json that begin like this, for TAB."""
-    from image_tools.config.keys import key_names
-
-    return [name for name in key_names() if name.startswith(incomplete)]
-
-
-def _assigned_keys(incomplete: str) -> list[str]:
-    return [f"{name}=" for name in _keys(incomplete)]
 
 
 @dataclass(frozen=True)
@@ -127,9 +117,9 @@ class ConfigureOptions:
     ssh_key: Annotated[list[Path] | None, _value("FILE", "Admit the public keys in this file.")] = None
     set_: Annotated[
         list[str] | None,
-        _value("KEY=VALUE", "Set a key of config.json; dots nest.", "--set", complete=_assigned_keys),
+        _value("KEY=VALUE", "Set a key of config.json; dots nest.", "--set", complete=assignments),
     ] = None
-    unset: Annotated[list[str] | None, _value("KEY", "Remove a key of config.json.", complete=_keys)] = None
+    unset: Annotated[list[str] | None, _value("KEY", "Remove a key of config.json.", complete=keys)] = None
     config: Annotated[Path | None, _value("FILE", "Merge this JSON file into config.json.")] = None
     replace: Annotated[bool, _flag("--replace", "Begin config.json anew.")] = False
     from_: Annotated[Path | None, _value("FILE", "Take the answers in this TOML file too.", "--from")] = None

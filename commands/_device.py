@@ -10,14 +10,24 @@ from typing import Annotated
 
 import typer
 
+from commands._completing import devices
 from resin_toolkit.device import Device
 from resin_toolkit.errors import BadValue, DeviceAmbiguous, DeviceNotFound, Unreachable
 from resin_toolkit.report import Report
 
 WORD_HELP = "Name or address of the device; left out: the project's, or the one on the network."
-DeviceWord = Annotated[str | None, typer.Argument(metavar="[DEVICE]", help=WORD_HELP, show_default=False)]
+DeviceWord = Annotated[
+    str | None,
+    typer.Argument(metavar="[DEVICE]", help=WORD_HELP, show_default=False, autocompletion=devices),
+]
 RequiredDeviceWord = Annotated[
-    str, typer.Argument(metavar="DEVICE", help="Name or address of the device.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="DEVICE",
+        help="Name or address of the device.",
+        show_default=False,
+        autocompletion=devices,
+    ),
 ]
 VARIABLE = "RESIN_DEVICE"
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from resin_toolkit.device import Device
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.errors import BadValue, EngineFailed, Interrupted, Notice, ResinError, Usage
+from resin_toolkit.known_services import keep_services
 from resin_toolkit.logs.asked import Telling, Wanted
 from resin_toolkit.logs.following import Logs
 from resin_toolkit.logs.journal import SERVICE, Journal
@@ -91,6 +92,7 @@ def run(
         if link is not None:
             logs = Logs(link, wanted, view, labels, outlet, telling)
             logs.choose()
+            keep_services(device.host, (container.service for container in logs.containers))
         if options.system:
             system = SystemLog(Journal(device, connecting.shell, telling.journal_gone), wanted, outlet)
             system.begin(view, labels, telling.lost, telling.back, patience)

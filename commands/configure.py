@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from commands._completing import images
 from commands._configure_options import ConfigureOptions
 from commands._configuring import all_answers, ask_for_everything, request_of
 from resin_toolkit.errors import Interrupted, Usage
@@ -75,6 +76,7 @@ def configure(
             help="An image file, or a drive that was flashed.",
             show_default=False,
             readable=False,
+            autocompletion=images,
         ),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print what is configured, and stop.")] = False,

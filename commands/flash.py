@@ -13,6 +13,7 @@ import typer
 
 from commands._block_map import block_map_of
 from commands._cards import Card, cards_of, check_numbered
+from commands._completing import drives, files
 from commands._configure_options import ConfigureOptions
 from commands._configuring import all_answers, requests_of, uses_stdin
 from commands._flash_result import Fate, Flashed, failure_of, write_receipt
@@ -46,11 +47,22 @@ Examples:
 def flash(
     context: typer.Context,
     image: Annotated[
-        str, typer.Argument(metavar="IMAGE", help="An image, packed or not; - is stdin.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="IMAGE",
+            help="An image, packed or not; - is stdin.",
+            show_default=False,
+            autocompletion=files,
+        ),
     ],
     targets: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TARGET]...", help="Drives such as /dev/sdb, or files.", show_default=False),
+        typer.Argument(
+            metavar="[TARGET]...",
+            help="Drives such as /dev/sdb, or files.",
+            show_default=False,
+            autocompletion=drives,
+        ),
     ] = None,
     allow_fixed: Annotated[
         bool, typer.Option("--allow-fixed", help="Also drives that are not removable, loop devices too.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands._completing import files, images
 from commands._image_files import (
     gets,
     local_members,
@@ -33,6 +34,7 @@ ImageArgument = Annotated[
         help="An image file, or a drive that was flashed.",
         show_default=False,
         readable=False,
+        autocompletion=images,
     ),
 ]
 PartitionOption = Annotated[
@@ -154,7 +156,9 @@ def put(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE... [DESTINATION]", help="Files here, then where they go in the boot partition."
+            metavar="FILE... [DESTINATION]",
+            help="Files here, then where they go in the boot partition.",
+            autocompletion=files,
         ),
     ],
     recursive: RecursiveOption = False,
@@ -190,7 +194,9 @@ def get(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH... [DESTINATION]", help="Files in the boot partition, then where they go here."
+            metavar="PATH... [DESTINATION]",
+            help="Files in the boot partition, then where they go here.",
+            autocompletion=files,
         ),
     ],
     recursive: RecursiveOption = False,

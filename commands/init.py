@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands._completing import device_types, distros, folders, languages
 from resin_toolkit.report import Report
 from resin_toolkit.screen import Screen, table
 from resin_toolkit.verb import report_of, single
@@ -102,17 +103,37 @@ class BaseImages:
 def init(
     context: typer.Context,
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Where to; made where it is missing.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="[DIR]",
+            help="Where to; made where it is missing.",
+            show_default=False,
+            autocompletion=folders,
+        ),
     ] = Path(),
     language: Annotated[
-        str | None, typer.Option(metavar="LANGUAGE", help="node, python, go or java; python by default.")
+        str | None,
+        typer.Option(
+            metavar="LANGUAGE",
+            help="node, python, go or java; python by default.",
+            autocompletion=languages,
+        ),
     ] = None,
     distro: Annotated[
         str | None,
-        typer.Option(metavar="DISTRO", help="debian, alpine, fedora or ubuntu; debian by default."),
+        typer.Option(
+            metavar="DISTRO",
+            help="debian, alpine, fedora or ubuntu; debian by default.",
+            autocompletion=distros,
+        ),
     ] = None,
     device_type: Annotated[
-        str | None, typer.Option(metavar="TYPE", help="The board, such as raspberrypi3; any by default.")
+        str | None,
+        typer.Option(
+            metavar="TYPE",
+            help="The board, such as raspberrypi3; any by default.",
+            autocompletion=device_types,
+        ),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the base images instead; the options narrow it down.")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from commands._completing import services
 from commands._device import DeviceOptions, DeviceWord, find_device
 from resin_toolkit.screen import Screen
 from resin_toolkit.verb import report_of, single, takes
@@ -68,7 +69,8 @@ def logs(
     ] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Up to then; as --since.")] = None,
     service: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only of this service; can be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only of this service; can be repeated.", autocompletion=services),
     ] = None,
     system: Annotated[
         bool, typer.Option("--system", help="The journal of the device's system; with --service, both.")

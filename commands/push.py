@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from commands._completing import device_types, files, folders, pushed_services
 from commands._device import DeviceOptions, DeviceWord
 from commands._push_project import Typed, check_usage
 from resin_toolkit.screen import Screen
@@ -67,7 +68,8 @@ def push(
     context: typer.Context,
     device: DeviceWord = None,
     source: Annotated[
-        Path, typer.Option(metavar="DIR", help="The project's folder.", show_default=False)
+        Path,
+        typer.Option(metavar="DIR", help="The project's folder.", show_default=False, autocompletion=folders),
     ] = Path(),
     live: Annotated[
         bool | None,
@@ -75,7 +77,10 @@ def push(
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Push once, and return.")] = False,
     service: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this service; can be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Only this service; can be repeated.", autocompletion=pushed_services
+        ),
     ] = None,
     env: Annotated[
         list[str] | None, typer.Option(metavar="K=V", help="A variable for the containers.")
@@ -87,11 +92,17 @@ def push(
         list[str] | None, typer.Option(metavar="K=V", help="A value for an ARG of the Dockerfile.")
     ] = None,
     dockerfile: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Build by this file of the folder.")
+        str | None,
+        typer.Option(metavar="FILE", help="Build by this file of the folder.", autocompletion=files),
     ] = None,
     target: Annotated[str | None, typer.Option(metavar="STAGE", help="Build up to this stage.")] = None,
     device_type: Annotated[
-        str | None, typer.Option(metavar="TYPE", help="The board, where the device does not tell it.")
+        str | None,
+        typer.Option(
+            metavar="TYPE",
+            help="The board, where the device does not tell it.",
+            autocompletion=device_types,
+        ),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Build every step anew.")] = False,
     pull: Annotated[bool, typer.Option("--pull", help="Look for newer base images.")] = False,

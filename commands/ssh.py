@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 import typer
 
+from commands._completing import services
 from commands._device import DeviceOptions, DeviceWord, find_device
 from resin_toolkit.errors import (
     DeviceNotFound,
@@ -81,7 +82,10 @@ def ssh(
     context: typer.Context,
     device: DeviceWord = None,
     service: Annotated[
-        str | None, typer.Option("--service", metavar="NAME", help="In the container of this service.")
+        str | None,
+        typer.Option(
+            "--service", metavar="NAME", help="In the container of this service.", autocompletion=services
+        ),
     ] = None,
     forward: Annotated[
         list[str] | None,

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from commands._block_map import block_map_of
+from commands._completing import drives, files
 from resin_toolkit.elevation import sudo_line
 from resin_toolkit.errors import NotPermitted
 from resin_toolkit.screen import Screen, human_size
@@ -56,10 +57,22 @@ class Verified:
 def verify(
     context: typer.Context,
     image: Annotated[
-        str, typer.Argument(metavar="IMAGE", help="An image, packed or not; - is stdin.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="IMAGE",
+            help="An image, packed or not; - is stdin.",
+            show_default=False,
+            autocompletion=files,
+        ),
     ],
     target: Annotated[
-        str, typer.Argument(metavar="DRIVE", help="A drive such as /dev/sdb, or a file.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="DRIVE",
+            help="A drive such as /dev/sdb, or a file.",
+            show_default=False,
+            autocompletion=drives,
+        ),
     ],
     full: Annotated[
         bool, typer.Option("--full", help="Compare every byte, also what the image does not use.")

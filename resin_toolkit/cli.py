@@ -85,10 +85,23 @@ def _end_as_interrupted() -> None:
 def _complete() -> NoReturn:
     """Answer the shell that asks what could come next. A user waits at each TAB: nothing is tidied up."""
     gc.disable()
-    pin_packages()
-    from resin_toolkit.root import complete
+    from resin_toolkit.completion import answer, asked, offered_verbs
 
-    code = complete()
+    question = asked(os.environ)
+    if question is None:
+        pin_packages()
+        from resin_toolkit.root import complete
+
+        code = complete(os.environ[COMPLETE_VARIABLE])
+    else:
+        offer = offered_verbs(question)
+        if offer is None:
+            pin_packages()
+            from resin_toolkit.root import offered
+
+            offer = offered(question)
+        print(answer(question, offer), end="")
+        code = Exit.DONE
     sys.stdout.flush()
     os._exit(code)
 

@@ -8,10 +8,12 @@ from importlib import import_module
 
 import click
 import typer
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, ShellComplete
 from typer.main import get_command
 
 from resin_toolkit import __version__
+from resin_toolkit.completion import Asked, Files, Folders, Offer
+from resin_toolkit.errors import Exit
 from resin_toolkit.report import Report
 from resin_toolkit.screen import Screen
 from resin_toolkit.verb import HELP_OPTIONS, METAVAR, Group, report_of, require_verb
@@ -71,6 +73,7 @@ def root_command() -> click.Command:
     """The command `resin` itself."""
     app = typer.Typer(
         cls=Verbs,
+        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings=HELP_OPTIONS,
@@ -81,12 +84,32 @@ def root_command() -> click.Command:
     return get_command(app)
 
 
-def complete() -> int:
-    """Print what could come next for the shell that asks, and return the exit code."""
+def offered(question: Asked) -> Offer:
+    """What could come next on a line that is being typed."""
+    shell = ShellComplete(root_command(), {}, "resin", "")
+    values = []
+    for item in shell.get_completions(list(question.words), question.last):
+        if item.type == "file" or isinstance(item.value, Files):
+            return Offer(how="files")
+        if item.type == "dir" or isinstance(item.value, Folders):
+            return Offer(how="folders")
+        values.append((str(item.value), item.help or ""))
+    return Offer(values)
+
+
+def complete(instruction: str) -> int:
+    """Do what Typer's own scripts of before want, and PowerShell's, or print the script of a shell."""
     from typer import _completion_classes as shells
 
+    from resin_toolkit.shell_scripts import SCRIPTS
+
+    what, _, name = instruction.partition("_")
+    if what == "source" and name in SCRIPTS:
+        typer.echo(SCRIPTS[name].text(), nl=False)
+        return Exit.DONE
     # The help of our commands has no markup, so that rich need not be loaded for each TAB.
     shells._sanitize_help_text = lambda text: text
+    shells.completion_init()
     try:
         root_command().main([], prog_name="resin")
     except SystemExit as end:
@@ -96,9 +119,22 @@ def complete() -> int:
 def _resin(
     context: typer.Context,
     version: bool = typer.Option(False, "--version", "-V", help="Print the version."),
+    install_completion: bool = typer.Option(
+        False, "--install-completion", help="Let the shell that you use ask resin at TAB."
+    ),
+    show_completion: bool = typer.Option(
+        False, "--show-completion", help="Print what --install-completion installs."
+    ),
 ) -> None:
     if version:
         report_of(context).result("version", Version())
+        raise typer.Exit()
+    if install_completion or show_completion:
+        from resin_toolkit import shell_scripts
+
+        shell = shell_scripts.used_shell()
+        done = shell_scripts.install(shell) if install_completion else shell_scripts.Shown(shell)
+        report_of(context).result("completion", done)
         raise typer.Exit()
     require_verb(context)
 

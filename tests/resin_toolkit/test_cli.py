@@ -382,7 +382,7 @@ def test_bash_completes_a_verb_with_the_script() -> None:
     script = """
         PATH="$(dirname "$resin"):$PATH"
         eval "$(_RESIN_COMPLETE=source_bash "$resin")"
-        COMP_WORDS=(resin conf) COMP_CWORD=1
+        COMP_LINE="resin conf" COMP_POINT=10
         "$(complete -p resin | sed 's/.*-F \\([^ ]*\\).*/\\1/')" resin conf resin
         printf '%s\\n' "${COMPREPLY[@]}"
     """
