@@ -25,6 +25,9 @@ class Link(Protocol):
     def open(self) -> Wire:
         """A new connection to the engine. Raises a ResinError that says why there is none."""
 
+    def open_lasting(self) -> Wire:
+        """The same; what has come to the engine on it is carried out even if this side is gone by then."""
+
     def close(self) -> None:
         """End the way itself, where it is something that is held open."""
 
@@ -46,6 +49,9 @@ class TcpLink:
         connection, _ = connect_any(self.host, [self.place], within=PATIENCE)
         keep_alive(connection)
         return Wire(connection)
+
+    def open_lasting(self) -> Wire:
+        return self.open()
 
     def close(self) -> None:
         pass
@@ -81,6 +87,9 @@ class UnixLink:
                 cause="refused",
             ) from error
         return Wire(connection)
+
+    def open_lasting(self) -> Wire:
+        return self.open()
 
     def close(self) -> None:
         pass

@@ -52,7 +52,7 @@ def in_sequence(
     collected = _Collected()
     for request in requests:
         send(cast(Wire, collected), request.method, f"/v{version}{request.path}", request.content)
-    wire = connections.link.open()
+    wire = connections.link.open_lasting()
     answers: list[ResinError | None] = []
     try:
         wire.deadline = later(sum(request.within for request in requests))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from device.desk import wait_for
 from device.stand_in import StandIn, desk, stand_in
 from resin_command import PROGRAM, Run
 
@@ -45,17 +46,13 @@ def garden(folder: Path, says: str = "one", dockerfile: str = PLAIN) -> Path:
     return made
 
 
-def words(device: StandIn) -> tuple[str, ...]:
-    return ("push", device.address, "--detach")
+def push(device: StandIn, project: Path, where: str = "") -> Run:
+    return device.desk.resin("push", where or device.address, "--detach", cwd=project)
 
 
-def push(device: StandIn, project: Path) -> Run:
-    return device.desk.resin(*words(device), cwd=project)
-
-
-def begin(device: StandIn, project: Path, until: str) -> subprocess.Popen[str]:
+def begin(device: StandIn, project: Path, until: str, where: str = "") -> subprocess.Popen[str]:
     """A push that has said `until`."""
-    command = [*device.desk.prefix, str(PROGRAM), *words(device)]
+    command = [*device.desk.prefix, str(PROGRAM), "push", where or device.address, "--detach"]
     environment = device.desk.environment
     begun = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=project, env=environment, text=True)
     assert begun.stderr is not None
@@ -126,3 +123,24 @@ def test_an_image_to_which_somebody_gave_a_name_stays(kitchen: StandIn, tmp_path
     for says in ("two", "three"):
         assert push(kitchen, garden(tmp_path, says)).code == 0
     assert "garden_main:good" in kitchen.docker("images", "--format", "{{.Repository}}:{{.Tag}}")
+
+
+@pytest.mark.parametrize("way", ["tcp://{}:2377", "ssh://root@{}"])
+def test_who_is_killed_while_the_old_container_stops_leaves_one_that_runs(
+    kitchen: StandIn, tmp_path: Path, way: str
+) -> None:
+    where = way.format(kitchen.address)
+    project = garden(tmp_path)
+    script = (project / "run.sh").read_text().replace("'exit 0'", "'sleep 1; exit 0'")
+    (project / "run.sh").write_text(script)
+    assert push(kitchen, project, where).code == 0
+    (project / "run.sh").write_text(script.replace("echo one", "echo two"))
+    killed = begin(kitchen, project, "Stopping the old container", where)
+    time.sleep(0.5)
+    killed.kill()
+    killed.communicate()
+    assert "garden_main: one" in running(kitchen)
+    wait_for(lambda: running(kitchen) == ["garden_main.next: two"], "the new container")
+    assert push(kitchen, project, where).code == 0
+    assert running(kitchen) == ["garden_main: two"]
+    assert everything(kitchen) == ["garden_main"]
