@@ -19,6 +19,7 @@ _PLACES = {
     "data": ("/mnt/data /resin-data", "resin-data balena-data"),
 }
 """Where the partitions are mounted, and what their labels are."""
+_UNMOUNTED = "unmounted"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,12 @@ def markers(shell: Shell, roles: Sequence[str]) -> list[Marker]:
     found = []
     for role in roles:
         path = shell.run(_script(role)).out.decode(errors="replace").strip()
+        if path == _UNMOUNTED:
+            raise NotSupported(
+                f"The {role} partition of {shell.device.host} is not mounted, at none of "
+                f"{_PLACES[role][0].replace(' ', ', ')}; nothing was changed.",
+                hint="A reboot may mount it; if it does not, it is damaged: flash the device again.",
+            )
         if not path.startswith("/"):
             raise NotSupported(
                 f"{shell.device.host} has no {_FILE} on its {role} partition; nothing was changed.",
@@ -50,7 +57,9 @@ def _script(role: str) -> str:
         " drive=$(readlink -f /dev/disk/by-label/$label) &&"
         " while read -r source target rest; do"
         ' [ "$source" = "$drive" ] && echo "$target"; done </proc/mounts; done 2>/dev/null);'
-        f' do if [ -e "$place/{_FILE}" ]; then echo "$place/{_FILE}"; break; fi; done'
+        f' do if [ -e "$place/{_FILE}" ]; then echo "$place/{_FILE}"; exit; fi;'
+        ' grep -q " $place " /proc/mounts && mounted=yes; done;'
+        f' [ "$mounted" ] || echo {_UNMOUNTED}'
     )
 
 

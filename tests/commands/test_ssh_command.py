@@ -225,6 +225,33 @@ def test_a_device_without_a_reset_says_so(table: Desk) -> None:
         assert "remove_me_to_reset" in names(loft.folder / "state")
 
 
+def test_reset_with_data(table: Desk) -> None:
+    with stand_in(table, "barn", announces=False) as barn:
+        barn.start("web", "sleep 1000", restart="always")
+        barn.run("sh", "-c", "touch /mnt/state/mine /mnt/data/mine")
+        before = barn.pid
+        done = table.resin("reset", barn.address, "--data", "--yes", "--json")
+        assert done.code == 0, done
+        file = "remove_me_to_reset"
+        assert done.data["removed"] == [f"/mnt/state/{file}", f"/mnt/data/{file}"]
+        barn.wait_for_reboot(before)
+        for partition in ("state", "data"):
+            assert "mine" not in names(barn.folder / partition)
+            assert file in names(barn.folder / partition)
+        assert barn.docker("ps", "--all", "--quiet") == ""
+
+
+@pytest.mark.parametrize("partition", ["state", "data"])
+def test_a_partition_that_is_not_mounted_is_told_of(table: Desk, partition: str) -> None:
+    with stand_in(table, "pantry", engine=False, announces=False) as pantry:
+        pantry.run("umount", "--lazy", f"/mnt/{partition}")
+        done = table.resin("reset", pantry.address, "--data", "--yes", "--json")
+        assert (done.code, done.error["code"]) == (1, "not-supported")
+        assert f"The {partition} partition of {pantry.address} is not mounted" in done.error["message"]
+        assert "nothing was changed" in done.error["message"]
+        assert "remove_me_to_reset" in names(pantry.folder / "state")
+
+
 def test_a_shell_and_a_command_in_a_container(kitchen: StandIn) -> None:
     kitchen.start("web", "while sleep 1; do :; done")
     done = raw(kitchen, "--service", "web", "--", "cat; echo err >&2; exit 6", stdin=b"in\0\xff")
