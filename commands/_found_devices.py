@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from resin_toolkit.screen import table
+from resin_toolkit.fitting import fitted_table
+from resin_toolkit.screen import Screen
 
 if TYPE_CHECKING:
     from resin_toolkit.discovery.found import FoundDevice
@@ -37,8 +38,10 @@ def row_line(cells: Row) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True)).rstrip()
 
 
-def device_table(rows: Sequence[Row]) -> str:
-    return table([HEADINGS, *rows])
+def device_table(rows: Sequence[Row], screen: Screen) -> str:
+    """All rows, so that no line of a terminal wraps; the addresses, by which devices are named, are whole."""
+    mark = "…" if screen.unicode else "~"
+    return fitted_table([HEADINGS, *rows], screen.width - 1, whole=frozenset({1}), mark=mark)
 
 
 def engine_in_words(facts: DeviceFacts) -> str:

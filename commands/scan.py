@@ -12,7 +12,7 @@ from commands._device import DeviceOptions
 from commands._found_devices import HEADINGS, device_data, device_table, row, row_line
 from resin_toolkit.errors import DeviceNotFound, Interrupted, Notice
 from resin_toolkit.report import Report
-from resin_toolkit.screen import Screen
+from resin_toolkit.screen import Screen, screen
 from resin_toolkit.verb import report_of, single, takes
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class _Shown:
             return
         rows = [row(found, complete=number in self._complete) for number, found in self._devices.items()]
         searching = f"Searching on {self._where or 'no network'} ..."
-        self._live.show(device_table(rows) if rows else "" if whole else searching, whole=whole)
+        self._live.show(device_table(rows, screen()) if rows else "" if whole else searching, whole=whole)
 
 
 def _told_apart(found: Sequence[FoundDevice]) -> list[Notice]:

@@ -45,13 +45,18 @@ def cut(line: str, columns: int) -> str:
     """As much of `line` as fits into so many columns; some characters take two of them, or none."""
     used = 0
     for place, character in enumerate(line):
-        used += _columns(character)
+        used += _column(character)
         if used > columns:
             return line[:place]
     return line
 
 
-def _columns(character: str) -> int:
+def columns_of(text: str) -> int:
+    """How many columns of a terminal `text` takes."""
+    return sum(map(_column, text))
+
+
+def _column(character: str) -> int:
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

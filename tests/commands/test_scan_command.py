@@ -14,6 +14,8 @@ import pytest
 from device.stand_in import Desk, StandIn, desk, stand_in
 from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, ServiceInfo, Zeroconf
 
+from resin_toolkit.live_text import columns_of
+
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 
 
@@ -124,6 +126,20 @@ def test_on_a_terminal_the_table_is_written_in_its_place(kitchen: StandIn) -> No
     assert terminal.end() == 0
     assert "\x1b[J" in terminal.screen
     assert terminal.plain.count("1: web") >= 1
+
+
+def test_no_line_of_a_terminal_wraps_whatever_the_names_are(kitchen: StandIn) -> None:
+    for name in ("n" * 63, "\u53a8" * 20, "evil\x1b[2J\nrow"):
+        with shouting(kitchen.desk, name):
+            terminal = kitchen.desk.terminal("scan", "--timeout", "2")
+            terminal.resize(24, 80)
+            assert terminal.end() == 0, terminal.screen
+        last = terminal.screen.rpartition("\x1b[J")[2].replace("\r", "")
+        rows = [line for line in last.splitlines() if "10.91." in line]
+        assert len(rows) == 2, terminal.screen
+        assert all(columns_of(line) < 80 for line in last.splitlines() if "warning" not in line)
+        assert any(f" {kitchen.address} " in row for row in rows)
+        assert "\x1b" not in last
 
 
 def test_a_watch_shows_who_leaves_and_comes_back(kitchen: StandIn) -> None:
