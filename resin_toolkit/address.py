@@ -11,8 +11,8 @@ from resin_toolkit.errors import BadValue
 
 _FORMS = "Name it as NAME, NAME.local, ADDRESS, any of these with :PORT, tcp://HOST:PORT or ssh://USER@HOST."
 _NAME = re.compile(r"[\w.-]{1,253}")
-_BRACKETED = re.compile(r"\[(?P<host>[^\[\]]+)\](?::(?P<port>\d+))?")
-_WITH_PORT = re.compile(r"(?P<host>[^:]+):(?P<port>\d+)")
+_BRACKETED = re.compile(r"\[(?P<host>[^\[\]]+)\](?::(?P<port>[0-9]+))?")
+_WITH_PORT = re.compile(r"(?P<host>[^:]+):(?P<port>[0-9]+)")
 
 
 class Way(Enum):
@@ -77,15 +77,27 @@ def in_url(host: str) -> str:
 
 def _host_and_port(text: str, word: str) -> tuple[str, int | None]:
     if is_ip(text):
+        _check_zone(text, word)
         return text, None
     match = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
     host, port = (match["host"], match["port"]) if match else (text, None)
     bracketed = text.startswith("[")
     if bracketed and not (is_ip(host) and ":" in host):
         raise BadValue(f"{word} is no device: only an IPv6 address stands in brackets.", hint=_FORMS)
-    if not is_ip(host):
+    if is_ip(host):
+        _check_zone(host, word)
+    else:
         _check_name(host, word)
     return host if is_ip(host) else host.rstrip(".").lower(), None if port is None else _port(port, word)
+
+
+def _check_zone(host: str, word: str) -> None:
+    place = ipaddress.ip_address(host)
+    if isinstance(place, ipaddress.IPv6Address) and place.is_link_local and not place.scope_id:
+        raise BadValue(
+            f"{word} is no device: a link-local address is another one on each network.",
+            hint=f"Say on which interface of this machine: [{host}%eth0], for example.",
+        )
 
 
 def _check_name(name: str, word: str) -> None:

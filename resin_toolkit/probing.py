@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from resin_toolkit.address import Way
 from resin_toolkit.device import Device
-from resin_toolkit.errors import EngineFailed, HostKeyChanged, LoginRefused, ResinError, Unreachable
+from resin_toolkit.errors import HostKeyChanged, ResinError, Unreachable
 
 if TYPE_CHECKING:
     from resin_toolkit.engine import Container
@@ -116,7 +116,8 @@ class _Gathered:
             self.add(os_name=name, os_version=version)
 
     def add_problem(self, problem: ResinError) -> None:
-        self.add(problems=(*self.facts.problems, problem.message))
+        if problem.message not in self.facts.problems:
+            self.add(problems=(*self.facts.problems, problem.message))
 
 
 def _ask_ssh(device: Device, within: float, gathered: _Gathered) -> None:
@@ -133,9 +134,9 @@ def _ask_ssh(device: Device, within: float, gathered: _Gathered) -> None:
     except HostKeyChanged as error:
         gathered.add(host_key=error.facts["shown"])
         gathered.add_problem(error)
-    except (LoginRefused, Unreachable) as error:
+    except ResinError as error:
         # Nobody there, or no SSH server, is no problem: that it has none is what the facts say.
-        if gathered.facts.ssh is not None:
+        if gathered.facts.ssh is not None or not isinstance(error, Unreachable):
             gathered.add_problem(error)
     else:
         gathered.add(**_os_facts(said.out.decode(errors="replace")))
@@ -167,9 +168,10 @@ def _ask_engine(device: Device, within: float, gathered: _Gathered) -> None:
         # A closed port is a fact, no problem; something that is no engine is one.
         if error.facts.get("cause") in ("not-an-engine", "tls"):
             gathered.add_problem(error)
-    except (EngineFailed, LoginRefused, HostKeyChanged) as error:
-        if error.message not in gathered.facts.problems:
-            gathered.add_problem(error)
+    except ResinError as error:
+        gathered.add_problem(error)
+    except (MemoryError, OSError):
+        gathered.add_problem(Unreachable(f"What listens at the engine's port of {device.host} is no engine."))
 
 
 def _os_facts(said: str) -> Mapping[str, object]:

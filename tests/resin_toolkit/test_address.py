@@ -48,6 +48,9 @@ def test_every_form_is_taken_apart(word: str, expected: Address) -> None:
         "[10.0.0.7]",
         "[fe80::1",
         "fe80::1:2377:zz",
+        "name:\u0663",
+        "host:99999",
+        "ssh://u@",
         "http://name",
         "tcp://",
         "ssh://@name",
@@ -82,3 +85,10 @@ def test_an_address_with_a_port_comes_back(address: object, port: int) -> None:
     found = parse_address(f"{in_url(str(address))}:{port}")
     assert (found.host, found.engine_port) == (str(address), port)
     assert found.is_ip
+
+
+@pytest.mark.parametrize("word", ["fe80::1", "[fe80::1]", "[fe80::1]:2377", "ssh://root@[fe80::1]:22"])
+def test_a_link_local_address_says_on_which_network(word: str) -> None:
+    with pytest.raises(BadValue) as caught:
+        parse_address(word)
+    assert "[fe80::1%eth0]" in caught.value.hint
