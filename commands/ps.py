@@ -66,7 +66,7 @@ class Services:
     def data(self) -> Mapping[str, object]:
         return {"device": self.host, "containers": [_service_data(service) for service in self.shown]}
 
-    def text(self, screen: Screen) -> str:  # noqa: ARG002
+    def text(self, screen: Screen) -> str:
         if not self.shown:
             others = f" `resin ps --all` shows {self.hidden} that ended." if self.hidden else ""
             return f"Nothing runs on {self.host}.{others}"
@@ -81,7 +81,12 @@ class Services:
             )
             for service in self.shown
         ]
-        return table(rows, right=frozenset({4}))
+        if not screen.is_terminal:
+            return table(rows, right=frozenset({4}))
+        from resin_toolkit.fitting import fitted_table
+
+        mark = "…" if screen.unicode else "~"
+        return fitted_table(rows, screen.width, whole=frozenset({2, 3, 4}), right=frozenset({4}), mark=mark)
 
 
 def ps(

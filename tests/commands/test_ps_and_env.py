@@ -67,6 +67,22 @@ def test_services_and_containers_that_are_named(table: Desk, kitchen: StandIn) -
     assert {entry["name"] for entry in data["containers"]} == {"plain", "one"}
 
 
+def test_no_row_wraps_on_a_terminal(table: Desk, kitchen: StandIn) -> None:
+    name, image = "n" * 70, f"stand-in:{'t' * 70}"
+    kitchen.docker("tag", "stand-in", image)
+    kitchen.docker("run", "-d", "--rm", "--name", name, "--network=host", image, "sleep", "1000")
+    try:
+        terminal = table.terminal("ps", kitchen.address)
+        terminal.resize(24, 80)
+        assert terminal.end() == 0
+    finally:
+        kitchen.docker("rm", "--force", name)
+    rows = [line for line in terminal.plain.splitlines() if " running " in line]
+    assert len(rows) == 4, terminal.screen
+    assert all(len(row) <= 80 for row in rows)
+    assert any(row.startswith("nnnnnn") and "…" in row for row in rows)
+
+
 def test_a_service_that_is_not_there(table: Desk, kitchen: StandIn) -> None:
     run = table.resin("ps", kitchen.address, "radio", "no\x1bsuch", "--json")
     assert (run.code, run.error["code"]) == (3, "service-not-found")
