@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from commands._completing import images
+from commands._completing import files, images
 from commands._configure_options import ConfigureOptions
 from commands._configuring import all_answers, ask_for_everything, request_of
 from resin_toolkit.errors import Interrupted, Usage
@@ -86,7 +86,12 @@ def configure(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change, and stop.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write to a copy; needed for a compressed image.", readable=False),
+        typer.Option(
+            metavar="FILE",
+            help="Write to a copy; needed for a compressed image.",
+            readable=False,
+            autocompletion=files,
+        ),
     ] = None,
     partition: Annotated[
         int | None, typer.Option(metavar="N", help="Take this partition for the boot partition.")

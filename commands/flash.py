@@ -75,7 +75,12 @@ def flash(
     ] = False,
     bmap: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Its block map: what it uses, with checksums.", readable=False),
+        typer.Option(
+            metavar="FILE",
+            help="Its block map: what it uses, with checksums.",
+            readable=False,
+            autocompletion=files,
+        ),
     ] = None,
     sha256: Annotated[
         str | None,
@@ -97,11 +102,14 @@ def flash(
             metavar="FILE.csv",
             help="Host name and address of each card: hostname,address,gateway.",
             readable=False,
+            autocompletion=files,
         ),
     ] = None,
     receipt: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write what was done as JSON.", readable=False),
+        typer.Option(
+            metavar="FILE", help="Write what was done as JSON.", readable=False, autocompletion=files
+        ),
     ] = None,
     partition: Annotated[
         int | None, typer.Option(metavar="N", help="Take this partition for the boot partition.")

@@ -86,7 +86,8 @@ def push(
         list[str] | None, typer.Option(metavar="K=V", help="A variable for the containers.")
     ] = None,
     env_file: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="Variables, a line each.", readable=False)
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Variables, a line each.", readable=False, autocompletion=files),
     ] = None,
     build_arg: Annotated[
         list[str] | None, typer.Option(metavar="K=V", help="A value for an ARG of the Dockerfile.")
@@ -111,7 +112,11 @@ def push(
     ] = None,
     image: Annotated[
         str | None,
-        typer.Option(metavar="REF", help="Bring this image of the workstation's engine, or archive of one."),
+        typer.Option(
+            metavar="REF",
+            help="Bring this image of the workstation's engine, or archive of one.",
+            autocompletion=files,
+        ),
     ] = None,
     no_rollback: Annotated[
         bool, typer.Option("--no-rollback", help="Leave a new container that does not hold out.")

@@ -79,7 +79,12 @@ def verify(
     ] = False,
     bmap: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Its block map: what it uses, with checksums.", readable=False),
+        typer.Option(
+            metavar="FILE",
+            help="Its block map: what it uses, with checksums.",
+            readable=False,
+            autocompletion=files,
+        ),
     ] = None,
     sha256: Annotated[
         str | None,
