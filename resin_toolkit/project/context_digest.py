@@ -7,12 +7,12 @@ import json
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from resin_toolkit.errors import from_os_error
 from resin_toolkit.project.context_walk import Entry, Kind, identity, unreadable
 
 PIECE = 1024 * 1024
@@ -110,12 +110,12 @@ def _read_hash(file: str, entry: Entry, known: Known) -> str:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Write the whole file or leave the old one."""
+    """Write the whole file or leave the old one. Where that cannot be, everything is read again next time."""
     partial = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
+    with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="ascii")
-        partial.replace(file)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise from_os_error(error, file) from error
+        try:
+            partial.write_text(text, encoding="ascii")
+            partial.replace(file)
+        except OSError:
+            partial.unlink(missing_ok=True)

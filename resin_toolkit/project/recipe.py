@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
-from resin_toolkit.errors import PathNotFound, ResinError, from_os_error
+from resin_toolkit.errors import BadValue, PathNotFound, ResinError, from_os_error
 from resin_toolkit.project import template
 
 PLAIN = "Dockerfile"
@@ -42,7 +42,7 @@ def choose(
     `machine_names` are the names that the device's type goes by, its own first; those and `arch` are empty
     where only the engine is known. Raises PathNotFound, and BadValue for a variable that has no value.
     """
-    name = explicit or _first(folder, [*machine_names, arch])
+    name = _inside(folder, explicit) if explicit else _first(folder, [*machine_names, arch])
     path = folder / name
     try:
         text = path.read_bytes().decode("utf-8", "surrogateescape")
@@ -55,6 +55,18 @@ def choose(
         machine = machine_names[0] if machine_names else ""
         text = template.filled(text, template.values(machine, arch, service, application), name)
     return Recipe(path, name, text, is_template)
+
+
+def _inside(folder: Path, name: str) -> str:
+    """The name relative to the folder. Raises BadValue where it leads out of it: an engine builds no such."""
+    path = os.path.relpath(os.path.abspath(folder / name), os.path.abspath(folder))  # noqa: PTH100 - by names alone
+    inside = path.replace(os.sep, "/")
+    if inside.startswith("../"):
+        raise BadValue(
+            f"{name} lies outside of {folder}, the folder that is sent.",
+            hint="Move it there, or name a folder further up that holds both.",
+        )
+    return inside
 
 
 def _first(folder: Path, kinds: Sequence[str]) -> str:
@@ -95,6 +107,14 @@ def _no_such(folder: Path, name: str) -> ResinError:
 def _files(folder: Path) -> tuple[str, ...]:
     try:
         with os.scandir(folder) as entries:
-            return tuple(sorted(entry.name for entry in entries if entry.is_file()))
+            return tuple(sorted(entry.name for entry in entries if _is_file(entry)))
     except OSError as error:
         raise from_os_error(error, folder) from error
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """A link may lead through what is no folder, or to itself: that is no file, and no failure."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False

@@ -144,3 +144,27 @@ def test_who_is_killed_while_the_old_container_stops_leaves_one_that_runs(
     assert push(kitchen, project, where).code == 0
     assert running(kitchen) == ["garden_main: two"]
     assert everything(kitchen) == ["garden_main"]
+
+
+def test_what_cannot_be_remembered_hinders_nothing(kitchen: StandIn, tmp_path: Path) -> None:
+    project = garden(tmp_path)
+    (project / ".resin").write_text("a file, where a folder should be")
+    os.utime(project / "run.sh", (1, 1))
+    time.sleep(2.1)  # what changed just now is not remembered anyway
+    assert push(kitchen, project).code == 0
+    assert running(kitchen) == ["garden_main: one"]
+
+
+def test_a_dockerfile_is_taken_by_its_whole_path_and_told_of_where_it_lies_outside(
+    kitchen: StandIn, tmp_path: Path
+) -> None:
+    project = garden(tmp_path)
+    (project / "made").mkdir()
+    inside = (project / "Dockerfile").rename(project / "made" / "Dockerfile")
+    where = ("push", kitchen.address, "--detach", "--dockerfile")
+    assert kitchen.desk.resin(*where, inside, cwd=project).code == 0
+    assert running(kitchen) == ["garden_main: one"]
+    (tmp_path / "Dockerfile").write_text(PLAIN)
+    refused = kitchen.desk.resin(*where, "../Dockerfile", cwd=project)
+    assert refused.code == 2
+    assert "lies outside" in refused.err
