@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 
 from resin_toolkit.errors import BadValue
-from resin_toolkit.project.dockerfile import Instruction, instructions_of
+from resin_toolkit.project.dockerfile import Instruction, instructions_of, parse
 
 _LINE = re.compile(r"\s*#dev-([A-Za-z-]+)\s*=\s*(.*?)\s*\Z")
 
@@ -74,11 +74,29 @@ def read(text: str, name: str = "Dockerfile", escape: str = "\\") -> Directives:
 
 
 def live_text(text: str, directives: Directives) -> str:
-    """The Dockerfile for live mode: each directive as an instruction, in its own line."""
+    """The Dockerfile for live mode: each directive as an instruction, in its own line.
+
+    A CMD that follows a `#dev-cmd-live` in its stage would count more than this: it is left out.
+    """
     lines = text.split("\n")
+    for instruction in _overruled(text, directives):
+        lines[instruction.line - 1 : instruction.end_line] = [""] * (
+            instruction.end_line - instruction.line + 1
+        )
     for directive in directives.all:
         lines[directive.line - 1] = directive.instruction.text
     return "\n".join(lines)
+
+
+def _overruled(text: str, directives: Directives) -> list[Instruction]:
+    """The CMDs that stand in the place of one for live mode."""
+    lines = [directive.line for directive in directives.all if directive.kind is Kind.COMMAND]
+    return [
+        instruction
+        for stage in (parse(text).stages if lines else ())
+        for instruction in stage.instructions
+        if instruction.keyword == "CMD" and any(stage.start.line < line < instruction.line for line in lines)
+    ]
 
 
 def _directive(word: str, text: str, name: str, line: int, escape: str) -> Directive:

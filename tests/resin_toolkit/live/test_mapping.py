@@ -342,7 +342,7 @@ def test_the_lines_for_live_mode_are_read() -> None:
         "COPY package.json lib ./live/",
         "COPY --chown=node public /srv/www",
     ]
-    assert live[8:10] == ["CMD npm run watch", 'CMD ["node", "index.js"]']
+    assert live[8:10] == ["CMD npm run watch", ""]
 
 
 @pytest.mark.parametrize(
