@@ -26,6 +26,8 @@ _LARGE = 64 * 1024 * 1024
 _LAST = 15
 _MADE = re.compile(r" ---> ([0-9a-f]{12})\s*")
 _FROM = re.compile(r"Step \d+(?:/\d+)? : FROM\b", re.IGNORECASE)
+_BUILDER = ("Step ", " ---> ", "Removing intermediate")
+"""How the lines of the builder itself begin."""
 _CACHED = " ---> Using cache"
 _FOREIGN = re.compile(r"exec format error|exec user process caused", re.IGNORECASE)
 
@@ -48,9 +50,11 @@ def build_image(
     *,
     no_cache: bool = False,
     pull: bool = False,
+    runs_on: bool = False,
 ) -> None:
     """Send the context and build; `built` gets what comes of it, of a build that fails, too.
 
+    `runs_on` says whether an older container runs meanwhile.
     Raises BuildFailed, which names the Dockerfile's line, and what the context raises.
     """
     service = source.service
@@ -81,11 +85,12 @@ def build_image(
             try:
                 for message in building:
                     if message.kind is Kind.TEXT:
-                        last.take(message.text)
-                        telling.output(service.name, message.text)
+                        text = last.on_its_own_line(message.text)
+                        last.take(text)
+                        telling.output(service.name, text)
             except BuildFailed as error:
                 last.take("\n")
-                raise _explained(engine, source, error, last.lines) from error
+                raise _explained(engine, source, error, last.lines, runs_on=runs_on) from error
             finally:
                 _note_images(last, built)
     details = Images(engine).inspect(building.image or name) or Images(engine).inspect(name)
@@ -114,6 +119,10 @@ class _LastLines:
         """Those that tell of images that steps have made; what FROM tells of was there before."""
         self._open = ""
         self._begins = False
+
+    def on_its_own_line(self, text: str) -> str:
+        """A piece with a line end before it, where the builder speaks and a command has ended no line."""
+        return f"\n{text}" if self._open and text.startswith(_BUILDER) else text
 
     def take(self, text: str) -> None:
         *whole, self._open = (self._open + text).split("\n")
@@ -144,14 +153,16 @@ def _counted(body: Iterator[bytes], step: Step) -> Iterator[bytes]:
         step.advance(len(piece))
 
 
-def _explained(engine: Engine, source: Source, error: BuildFailed, lines: deque[str]) -> BuildFailed:
+def _explained(
+    engine: Engine, source: Source, error: BuildFailed, lines: deque[str], *, runs_on: bool
+) -> BuildFailed:
     """The failure with the Dockerfile's line, the last lines of the step, and what is known of its reason."""
     number = error.facts.get("step")
     words = str(error.facts.get("words") or error.message.rstrip("."))
     instruction = source.dockerfile.instruction_of_step(number) if isinstance(number, int) else None
     name = source.recipe.name
     where = f" at {name}, line {instruction.line} ({instruction.text})" if instruction else f", {name}"
-    hint = "What ran before runs on."
+    hint = "What ran before runs on." if runs_on else "Nothing of it runs on the device yet."
     if _FOREIGN.search(words) or any(_FOREIGN.search(line) for line in lines):
         wrong = wrong_bases(engine, source.bases())
         named = (

@@ -164,6 +164,7 @@ def _images(
                     built,
                     no_cache=options.no_cache,
                     pull=options.pull,
+                    runs_on=service.name in existing,
                 )
             finally:
                 ledger.update(built.made)

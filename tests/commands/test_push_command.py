@@ -1,0 +1,283 @@
+"""`resin push` of a project with one service, on a stand-in device: what then runs, and what fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pushed_projects
+import pytest
+from loop_devices import needs_root
+from pushed_projects import RUNS, UNPRIVILEGED, Bench, events, single, write
+
+pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
+
+BREAKS = "FROM stand-in\n# a comment\nRUN echo before; printf 'so it ends'; exit 3\n"
+CRASHES = 'FROM stand-in\nCMD ["sh", "-c", "echo no water; exit 3"]\n'
+BARE = """
+data = false
+dbus = false
+kernel_modules = false
+firmware = false
+environment = false
+restart = "no"
+network = "none"
+"""
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Bench]:
+    with pushed_projects.bench() as bench:
+        yield bench
+
+
+@pytest.fixture
+def bench(made: Bench) -> Iterator[Bench]:
+    yield made
+    made.clear()
+
+
+@pytest.fixture
+def garden(tmp_path: Path) -> Path:
+    return single(tmp_path / "garden")
+
+
+def identity(bench: Bench, name: str = "garden_main") -> str:
+    return str(bench.container(name)["Id"])
+
+
+# what the container gets
+
+
+def test_a_container_gets_what_the_os_gives(bench: Bench, garden: Path) -> None:
+    run = bench.push(garden)
+    assert run.code == 0, run
+    assert run.out.startswith(f"garden on {bench.device.address}: created main, ")
+    known = bench.container("garden_main")
+    host, labels = known["HostConfig"], known["Config"]["Labels"]
+    assert (host["RestartPolicy"]["Name"], host["NetworkMode"]) == ("always", "host")
+    assert set(host["Binds"]) == {
+        "/mnt/data/resin-data/garden:/data",
+        "/lib/modules:/lib/modules:ro",
+        "/lib/firmware:/lib/firmware:ro",
+        "/run/dbus:/host/run/dbus",
+    }
+    found = bench.environment("garden_main")
+    for family in ("RESIN", "BALENA"):
+        assert found[family] == "1"
+        assert found[f"{family}_DEVICE_TYPE"] == "raspberrypi3"
+        assert found[f"{family}_DEVICE_ARCH"] == "armv7hf"
+        assert found[f"{family}_APP_NAME"] == "garden"
+        assert found[f"{family}_SERVICE_NAME"] == "main"
+    assert found["DBUS_SYSTEM_BUS_ADDRESS"] == "unix:path=/host/run/dbus/system_bus_socket"
+    assert labels["io.resin-toolkit.app"] == "garden"
+    assert labels["io.resin-toolkit.service"] == "main"
+    assert labels["io.resin-toolkit.restart"] == "always"
+
+
+def test_each_of_it_can_be_switched_off(bench: Bench, garden: Path) -> None:
+    write(garden, {"resin.toml": UNPRIVILEGED + BARE})
+    assert bench.push(garden).code == 0
+    known = bench.container("garden_main")
+    host = known["HostConfig"]
+    assert (host["RestartPolicy"]["Name"], host["NetworkMode"], host["Binds"]) == ("no", "none", None)
+    assert set(bench.environment("garden_main")) == {"PATH"}
+
+
+def test_what_the_settings_ask_for(bench: Bench, garden: Path) -> None:
+    more = 'volumes = ["stuff:/stuff"]\ncommand = ["sh", "-c", "echo mine; sleep 1000"]\n'
+    write(garden, {"resin.toml": f'{UNPRIVILEGED}{more}env = {{ A = "1" }}\nstop_grace = 1\n'})
+    assert bench.push(garden).code == 0
+    assert "garden_stuff:/stuff" in bench.container("garden_main")["HostConfig"]["Binds"]
+    assert bench.environment("garden_main")["A"] == "1"
+    assert bench.logs("garden_main") == "mine\n"
+
+
+def test_privileges_that_the_engine_refuses_are_done_without(bench: Bench, garden: Path) -> None:
+    write(garden, {"resin.toml": "[run]\ngrace = 0.3\n"})
+    run = bench.push(garden)
+    assert run.code == 0, run
+    known = bench.container("garden_main")
+    is_refused = not known["HostConfig"]["Privileged"]
+    assert ("cannot give main all privileges; it runs without" in run.err) is is_refused
+    assert (known["Config"]["Labels"].get("io.resin-toolkit.without") == "privileged") is is_refused
+    again = bench.push(garden)
+    assert "unchanged main" in again.out
+    assert "privileges" not in again.err
+
+
+def test_data_is_kept_between_pushes(bench: Bench, garden: Path) -> None:
+    assert bench.push(garden).code == 0
+    bench.device.docker("exec", "garden_main", "sh", "-c", "echo kept >/data/file")
+    write(garden, {"note": "second\n"})
+    assert "replaced main" in bench.push(garden).out
+    assert bench.device.docker("exec", "garden_main", "cat", "/data/file") == "kept\n"
+    assert bench.logs("garden_main") == "second\n"
+
+
+# what changes
+
+
+def test_nothing_changed(bench: Bench, garden: Path) -> None:
+    bench.push(garden)
+    before = identity(bench), bench.images()
+    run = bench.push(garden, "--json")
+    lines, last = events(run)
+    assert lines == [{"event": "step", "service": "main", "step": "nothing to build"}]
+    assert [service["change"] for service in last["data"]["services"]] == ["unchanged"]
+    assert (identity(bench), bench.images()) == before
+
+
+def test_only_a_variable_changed(bench: Bench, garden: Path) -> None:
+    bench.push(garden)
+    before, images = identity(bench), bench.images()
+    run = bench.push(garden, "--env", "A=1")
+    assert "Step 1" not in run.err
+    assert "replaced main" in run.out
+    assert (identity(bench) != before, bench.images()) == (True, images)
+
+
+def test_a_container_that_was_stopped_is_started(bench: Bench, garden: Path) -> None:
+    bench.push(garden)
+    before = identity(bench)
+    bench.device.docker("stop", "garden_main")
+    assert "started main" in bench.push(garden).out
+    assert identity(bench) == before
+    assert bench.container("garden_main")["State"]["Running"]
+
+
+# what fails
+
+
+def test_a_build_that_fails_leaves_what_runs(bench: Bench, garden: Path) -> None:
+    bench.push(garden)
+    before = identity(bench)
+    write(garden, {"Dockerfile": BREAKS})
+    run = bench.push(garden)
+    assert (run.code, run.out) == (1, "")
+    assert "error: The build of main failed at Dockerfile, line 3 (RUN echo before" in run.err
+    assert run.err.count("\nbefore\n") == 1
+    assert "so it ends" in run.err
+    assert "Traceback" not in run.err
+    assert (identity(bench), bench.container("garden_main")["State"]["Running"]) == (before, True)
+    quiet = bench.push(garden, "--quiet")
+    assert quiet.err.splitlines()[:2] == ["  before", "  so it ends"]
+    assert "Step" not in quiet.err
+    lines, last = events(bench.push(garden, "--json"))
+    assert lines[-1] == {"event": "last-lines", "service": "main", "lines": ["before", "so it ends"]}
+    assert (last["ok"], last["error"]["code"]) == (False, "build-failed")
+
+
+def test_one_that_crashes_is_taken_back(bench: Bench, garden: Path) -> None:
+    bench.push(garden)
+    before = identity(bench)
+    write(garden, {"Dockerfile": CRASHES})
+    run = bench.push(garden)
+    assert run.code == 1
+    assert "  no water\nerror: The new container of main did not hold out: it ended at once" in run.err
+    assert "hint: The container that ran before runs again." in run.err
+    assert (identity(bench), bench.container("garden_main")["State"]["Running"]) == (before, True)
+    assert bench.container("garden_main")["HostConfig"]["RestartPolicy"]["Name"] == "always"
+    lines, last = events(bench.push(garden, "--json"))
+    assert lines[-1] == {"event": "last-lines", "service": "main", "lines": ["no water"]}
+    assert last["error"]["code"] == "push-failed"
+    write(garden, {"Dockerfile": pushed_projects.SINGLE})
+    assert bench.push(garden).code == 0
+
+
+def test_one_that_crashes_stays_where_that_is_wanted(bench: Bench, garden: Path) -> None:
+    bench.push(garden)
+    before = identity(bench)
+    write(garden, {"Dockerfile": CRASHES})
+    run = bench.push(garden, "--no-rollback")
+    assert run.code == 1
+    assert "`resin logs --service main`" in run.err
+    assert bench.containers() == ["garden_main"]
+    assert identity(bench) != before
+
+
+def test_a_first_push_that_fails_says_of_nothing_that_it_runs_on(bench: Bench, garden: Path) -> None:
+    write(garden, {"Dockerfile": BREAKS})
+    run = bench.push(garden)
+    assert run.code == 1
+    assert "Nothing of it runs on the device yet." in run.err
+
+
+def test_colours_and_lines_written_over_are_text(bench: Bench, garden: Path) -> None:
+    step = r"RUN printf '\033[31mred\033[0m\n 10%%\r 99%%\n\033[2Jgone\n\007bell\n'"
+    write(garden, {"Dockerfile": f"FROM stand-in\n{step}\nCMD {RUNS}\n"})
+    for words in ([], ["--json"]):
+        run = bench.push(garden, "--no-cache", *words)
+        assert run.code == 0, run
+        said = run.err if not words else "\n".join(x.get("text", "") for x in events(run)[0])
+        assert {"red", " 99%", "gone", "\ufffdbell"} <= set(said.splitlines())
+        assert "\x1b" not in said
+
+
+# what is left, and what is told
+
+
+def test_images_of_earlier_pushes_go_and_nothing_else(bench: Bench, garden: Path, tmp_path: Path) -> None:
+    device = bench.device
+    other = single(tmp_path / "yard", note="other\n")
+    bench.push(other)
+    device.docker("tag", "stand-in", "garden_main:mine")
+    device.docker("tag", "stand-in", "somebody:1")
+    foreign = subprocess.run(
+        [*device.prefix, "docker", "build", "--quiet", "--label", "x=1", "-"],
+        input=b"FROM stand-in\nENV FOREIGN=1\n", capture_output=True, check=True,
+    ).stdout.decode().strip()  # fmt: skip
+    device.start("foreign", "sleep 1000")
+    before, containers = bench.images(), bench.containers()
+    counts = []
+    for number in range(4):
+        write(garden, {"note": f"{number}\n"})
+        run = bench.push(garden, "--json")
+        assert run.code == 0, run
+        counts.append(len(bench.images()))
+    assert counts[1:] == [counts[0]] * 3
+    assert before <= bench.images()
+    assert foreign in bench.images()
+    assert set(containers) < set(bench.containers())
+    assert events(run)[1]["data"]["removed_images"] > 0
+    tags = device.docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    assert {"garden_main:mine", "somebody:1", "yard_main:latest"} <= set(tags)
+
+
+def test_a_large_folder_is_told_of(bench: Bench, garden: Path) -> None:
+    (garden / "node_modules").mkdir()
+    with (garden / "node_modules" / "big").open("wb") as file:
+        file.truncate(70 << 20)
+    run = bench.push(garden, "--json")
+    assert run.code == 0, run
+    warnings = events(run)[1]["data"]["warnings"]
+    [warning] = [each for each in warnings if each["code"] == "large-context"]
+    assert "node_modules 70.0 MiB: add it to .dockerignore" in warning["message"]
+
+
+def test_a_quiet_push_says_what_is_done_and_no_more(bench: Bench, garden: Path) -> None:
+    bench.resin("ps", bench.device.address)
+    run = bench.push(garden, "--quiet")
+    assert (run.code, run.err) == (0, "")
+    assert len(run.out.splitlines()) == 1
+
+
+def test_as_json(bench: Bench, garden: Path) -> None:
+    lines, last = events(bench.push(garden, "--json"))
+    assert {line["event"] for line in lines} == {"step", "output"}
+    assert last["data"]["app"] == "garden"
+    [service] = last["data"]["services"]
+    assert service["container"] == identity(bench)
+    assert service["image"] == bench.container("garden_main")["Image"]
+    assert json.dumps(last).isascii()
+
+
+def test_ps_names_the_image(bench: Bench, garden: Path) -> None:
+    bench.push(garden)
+    [shown] = bench.resin("ps", cwd=garden).out.splitlines()[1:]
+    assert shown.split()[:2] == ["main", "garden_main:latest"]
+    bench.device.docker("tag", "stand-in", "garden_main:latest")
+    [shown] = bench.resin("ps", "--json", cwd=garden).data["containers"]
+    assert shown["image"] == bench.container("garden_main")["Image"][7:19]
