@@ -1,0 +1,208 @@
+"""`resin push` in live mode, in a process of its own, beside a stand-in device: what it does with saves."""
+
+from __future__ import annotations
+
+import io
+import json
+import queue
+import shutil
+import signal
+import subprocess
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from device.stand_in import Desk, StandIn
+from resin_command import PROGRAM
+
+PATIENCE = 60.0
+TOML = 'name = "garden"\n[run]\nprivileged = false\ngrace = 0.1\n'
+APP = """#!/bin/sh
+trap 'exit 0' TERM
+echo "started $(cat /app/text 2>/dev/null)"
+while :; do sleep 60 & wait $!; done
+"""
+DOCKERFILE = "FROM stand-in\nCOPY . /app/\nCMD sh /app/main.sh\n"
+Event = dict[str, Any]
+Look = tuple[str, int, int, int, str]
+"""Of a file in a container: its type, mode, user, group, and content or target."""
+
+
+def write_project(folder: Path, files: Mapping[str, str] | None = None) -> Path:
+    """A project that runs a script which ends at once when it is told to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = {"resin.toml": TOML, "Dockerfile": DOCKERFILE, "main.sh": APP, "text": "one", **(files or {})}
+    for name, text in whole.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+class Pushed:
+    """`resin push --json` in live mode; its events come in the order in which they were written."""
+
+    def __init__(self, table: Desk, device: StandIn, project: Path, *words: str) -> None:
+        self.device = device
+        self.project = project
+        self.events: list[Event] = []
+        self._seen = 0
+        self._lines: queue.Queue[bytes] = queue.Queue()
+        self.process = subprocess.Popen(
+            [*table.prefix, str(PROGRAM), "push", device.address, "--json", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=table.environment,
+            cwd=project,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def until(self, event: str, **fields: object) -> Event:
+        """Wait for the next event of this name whose fields are, or hold, these."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            while self._seen < len(self.events):
+                found = self.events[self._seen]
+                self._seen += 1
+                if found.get("event") == event and all(_fits(found, *pair) for pair in fields.items()):
+                    return found
+            self._next(deadline, f"{event} {fields}")
+
+    def begun(self) -> Pushed:
+        """Once it waits for changes, and the first container runs."""
+        self.until("line", text="started")
+        return self
+
+    def batch(self, **fields: object) -> Event:
+        return self.until("batch", **fields)
+
+    def in_step_with(self, number: int) -> None:
+        """Save a number, and return once it has come through: all that was saved before it has, too."""
+        (self.project / "sentinel").write_text(str(number))
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self.batch(files="sentinel")
+            if self.text("/app/sentinel") == str(number):
+                return
+            assert time.monotonic() < deadline, self._told()
+
+    def quiet(self, seconds: float = 0.7) -> list[Event]:
+        """What it has told of batches by the end of a pause, beside what was waited for."""
+        time.sleep(seconds)
+        while not self._lines.empty():
+            self._next(time.monotonic() + 1, "")
+        found = [event for event in self.events[self._seen :] if event.get("event") in ("batch", "failed")]
+        self._seen = len(self.events)
+        return found
+
+    def end(self) -> tuple[int, Event]:
+        """Ctrl-C: the exit code, and the envelope."""
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(PATIENCE)
+        while self.events[-1:] and "schema" not in self.events[-1]:
+            self._next(time.monotonic() + 5, "the envelope")
+        return code, self.events[-1]
+
+    def container(self, service: str = "main") -> str:
+        """The one that is there, running or not."""
+        found = self.device.docker("ps", "--all", "--format", "{{.ID}} {{.Names}}").split("\n")
+        (one,) = [line.split()[0] for line in found if f"garden_{service}" in line]
+        return one
+
+    def holds(self, folder: str = "/app") -> dict[str, Look]:
+        """What lies below a folder of the container."""
+        return exported(self.device, self.container(), folder)
+
+    def text(self, path: str) -> str | None:
+        """The content of one file of the container; None where there is none."""
+        found = self.holds(path.rpartition("/")[0])
+        return found[path.rpartition("/")[2]][4] if path.rpartition("/")[2] in found else None
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+
+    def _next(self, deadline: float, what: str) -> None:
+        while True:
+            try:
+                self.events.append(json.loads(self._lines.get(timeout=0.2)))
+                return
+            except queue.Empty:
+                over = self.process.poll() is not None and self._lines.empty()
+                if over or time.monotonic() > deadline:
+                    raise AssertionError(f"no {what} after {self._told()}") from None
+
+    def _told(self) -> str:
+        said = ""
+        if self.process.poll() is not None and self.process.stderr is not None:
+            said = self.process.stderr.read().decode()
+        return "\n".join(map(str, self.events[-25:])) + said
+
+
+def _fits(event: Event, name: str, wanted: object) -> bool:
+    value = event.get(name)
+    return value == wanted or (isinstance(value, str | list) and wanted in value)
+
+
+@contextmanager
+def live(table: Desk, device: StandIn, project: Path, *words: str) -> Iterator[Pushed]:
+    """A push of the project that goes on until the block ends; nothing of it stays on the device."""
+    pushed = Pushed(table, device, project, *words)
+    try:
+        yield pushed
+    finally:
+        pushed.process.kill()
+        pushed.process.wait()
+        for stream in (pushed.process.stdout, pushed.process.stderr):
+            if stream is not None and pushed.process.returncode is not None:
+                stream.close()
+        for container in device.docker("ps", "--all", "--quiet").split():
+            device.docker("rm", "--force", "--volumes", container)
+
+
+def exported(device: StandIn, container: str, folder: str) -> dict[str, Look]:
+    """What lies below a folder of a container, as the docker CLI exports it."""
+    done = subprocess.run(
+        [*device.prefix, "docker", "export", container], capture_output=True, check=True, timeout=PATIENCE
+    )
+    found: dict[str, Look] = {}
+    prefix = folder.strip("/") + "/"
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        for entry in archive:
+            if not f"{entry.name}/".startswith(prefix):
+                continue
+            file = archive.extractfile(entry) if entry.isreg() or entry.islnk() else None
+            text = file.read().decode("latin-1") if file else entry.linkname
+            # Which of several names of one file comes first is not told apart.
+            kind = "0" if entry.islnk() else entry.type.decode("latin-1")
+            found[entry.name[len(prefix) :].rstrip("/")] = (kind, entry.mode, entry.uid, entry.gid, text)
+    return found
+
+
+def fresh(device: StandIn, project: Path, folder: str = "/app") -> dict[str, Look]:
+    """The same of a fresh build of the project by the docker CLI."""
+    engine = f"tcp://{device.address}:{device.engine_port}"
+    with tempfile.TemporaryDirectory(prefix="resin-fresh-") as copy:
+        # History, and what resin itself keeps in the folder, are never sent.
+        ignored = shutil.ignore_patterns(".resin", ".git")
+        shutil.copytree(project, copy, symlinks=True, ignore=ignored, dirs_exist_ok=True)
+        done = subprocess.run(
+            [*device.desk.prefix, "docker", "--host", engine, "build", "--quiet", copy],
+            env={**device.desk.environment, "DOCKER_BUILDKIT": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+    assert not done.returncode, done.stderr
+    made = device.docker("create", done.stdout.strip(), "none").strip()
+    try:
+        return exported(device, made, folder)
+    finally:
+        device.docker("rm", made)
