@@ -54,6 +54,9 @@ def exchange(
     response = receive(wire, method)
     try:
         wire.budget = limit
+        if (response.length or 0) > limit:
+            # Room is made for all that is promised before any of it comes.
+            raise TooMuch("it promises too much")
         body = response.read()
         reusable = not response.will_close
     finally:

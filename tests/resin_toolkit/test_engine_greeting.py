@@ -80,6 +80,7 @@ NO_ENGINES = {
     "a head without an end": endless(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n" * 1000),
     "a head of 10 MB": saying(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 10_000_000 + b"\r\n\r\n{}"),
     "a body without an end": endless(b"HTTP/1.1 200 OK\r\n\r\n", b"[" * 65536),
+    "a body of a size that nobody has": saying(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n["),
     "a chunk without an end": endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"f" * 65536),
     "interim answers without an end": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "a head that drips": dripping(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" * 1000),
