@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands._completing import services
 from commands._device import DeviceOptions, DeviceWord, find_device
 from resin_toolkit.errors import ServiceNotFound
 from resin_toolkit.screen import Screen, clean, table
@@ -25,7 +26,11 @@ Examples:
 """
 NamesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Services or containers, ended ones too; left out: what runs."),
+    typer.Argument(
+        metavar="[NAME]...",
+        help="Services or containers, ended ones too; left out: what runs.",
+        autocompletion=services,
+    ),
 ]
 _ID, _SHORT, _NONE = "sha256:", 12, "<none>:<none>"
 """How the ID of an image begins, how much of it is shown, and what an image without a name is called."""
@@ -99,10 +104,12 @@ def ps(
 ) -> Services:
     """List what runs on a device: its services, since when, and how often they had to be restarted."""
     from commands._engine import open_engine
+    from resin_toolkit.known_services import keep_services
 
     report = report_of(context)
     with open_engine(report, find_device(report, device, options)) as engine:
         found = engine.containers(all=True)
+        keep_services(engine.host, (container.service for container in found), all_of_them=True)
         if names:
             chosen = _named(engine.host, found, names)
         else:
