@@ -16,6 +16,7 @@ from resin_toolkit.logs.cleaning import without_colours
 from resin_toolkit.progress import Step
 from resin_toolkit.project.compression import packed
 from resin_toolkit.push.architecture import fits, wrong_bases
+from resin_toolkit.push.fetching import Layers
 from resin_toolkit.push.names import APP_LABEL, image_name
 from resin_toolkit.push.sources import Source
 from resin_toolkit.push.telling import Telling
@@ -78,12 +79,16 @@ def build_image(
         labels={**service.build.labels, APP_LABEL: app},
         network=service.build.network,
     )
-    last = _LastLines()
-    with telling.progress.step("sending", None, subject=service.name) as step:
+    last, layers = _LastLines(), Layers()
+    with (
+        telling.progress.step("sending", None, subject=service.name) as step,
+        telling.progress.step("pulling", None, subject=service.name) as pulling,
+    ):
         body = _counted(packed(source.context.stream(), None), step)
         with build(engine, body, options) as building:
             try:
                 for message in building:
+                    layers.tell(message, pulling)
                     if message.kind is Kind.TEXT:
                         text = last.on_its_own_line(message.text)
                         last.take(text)

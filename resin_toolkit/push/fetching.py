@@ -4,9 +4,35 @@ from __future__ import annotations
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.images import Images
+from resin_toolkit.engine.messages import Kind, Progressed
 from resin_toolkit.errors import ImageNotFound
+from resin_toolkit.progress import Step
 from resin_toolkit.project.application import Service
 from resin_toolkit.push.telling import Telling
+
+_COMES = "Downloading"
+"""What engines say of a layer on its way from a registry."""
+
+
+class Layers:
+    """How much of an image has come, by what an engine says of each of its layers."""
+
+    def __init__(self) -> None:
+        self._had: dict[str, int] = {}
+
+    def tell(self, message: Progressed, step: Step) -> None:
+        """Let `step` know of what has come since the last message."""
+        more = self.more(message)
+        if more:
+            step.advance(more)
+
+    def more(self, message: Progressed) -> int:
+        """The bytes that have come since the last message of that layer."""
+        if message.kind is not Kind.STATUS or not message.text.startswith(_COMES):
+            return 0
+        before = self._had.get(message.id, 0)
+        self._had[message.id] = max(before, message.current)
+        return self._had[message.id] - before
 
 
 def fetched(engine: Engine, service: Service, telling: Telling, *, pull: bool = False) -> str:
@@ -23,8 +49,10 @@ def fetched(engine: Engine, service: Service, telling: Telling, *, pull: bool = 
         if sent is not None:
             return sent.id
     telling.step(service.name, f"pulling {reference}")
-    for message in images.pull(reference):
-        telling.output(service.name, f"{message.id} {message.text}\n" if message.id else f"{message.text}\n")
+    layers = Layers()
+    with telling.progress.step("pulling", None, subject=service.name) as step:
+        for message in images.pull(reference):
+            layers.tell(message, step)
     pulled = images.inspect(reference)
     if pulled is None:
         raise ImageNotFound(
