@@ -78,7 +78,7 @@ class Bench:
 
     def environment(self, name: str) -> dict[str, str]:
         """A container's variables."""
-        pairs = (word.partition("=") for word in self.container(name)["Config"]["Env"])
+        pairs = (word.partition("=") for word in self.container(name)["Config"]["Env"] or [])
         return {key: value for key, _, value in pairs}
 
     def logs(self, name: str) -> str:

@@ -70,6 +70,7 @@ class Bringing:
 
         Raises the first failure once what goes on beside it has ended; what was brought stays.
         """
+        self.images = {**self.images, **self._of_followers()}
         chosen = [service for service in self.application.services if service.name in self.images]
         make_missing(self.engine, self.application, chosen)
         brought: list[Brought] = []
@@ -109,6 +110,19 @@ class Bringing:
         self._now[service.name] = outcome.container
         change = Change.REPLACED if current is not None else Change.CREATED
         return Brought(service.name, change, outcome.container, plan.image)
+
+    def _of_followers(self) -> dict[str, str]:
+        """The images of services that are not to be brought, and must be made anew with the same image: they
+        have joined the network of one that is, which goes with its container."""
+        found: dict[str, str] = {}
+        for level in levels(self.application.services):
+            for service in level:
+                joined = network_service(service)
+                current = self.existing.get(service.name, Existing(service.name, None, None)).current
+                is_brought = joined in self.images or joined in found
+                if current is not None and service.name not in self.images and is_brought:
+                    found[service.name] = str(Containers(self.engine).raw(current.id)["Image"])
+        return found
 
     def _joined(self, service: Service, other: str) -> str:
         """The container whose network a service joins."""

@@ -10,6 +10,7 @@ from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.networks import Networks
 from resin_toolkit.errors import EngineFailed, ServiceNotFound
 from resin_toolkit.push.existing import apps_of, look
+from resin_toolkit.push.ledger import images_of
 from resin_toolkit.push.leftovers import remove_unnamed
 from resin_toolkit.push.names import APP_LABEL, RESTART_LABEL
 from resin_toolkit.push.policies import restart_policy_of, set_policy
@@ -62,7 +63,7 @@ def remove(engine: Engine, container: Container) -> None:
 def remove_rest(engine: Engine, app: str, built: Iterable[str] = ()) -> None:
     """Remove the networks and the images of an application that has no containers any more.
 
-    `built` are IDs of images that its builds have made on the way.
+    `built` are the images that its builds have made on the way, as entries of `ledger.py`.
     """
     label = f"{APP_LABEL}={app}"
     networks = Networks(engine)
@@ -75,4 +76,4 @@ def remove_rest(engine: Engine, app: str, built: Iterable[str] = ()) -> None:
         except EngineFailed:
             # Somebody else's container stands on it.
             continue
-    remove_unnamed(images, built)
+    remove_unnamed(images, images_of(built))

@@ -17,6 +17,7 @@ from resin_toolkit.push.building import Built, build_image
 from resin_toolkit.push.existing import Existing
 from resin_toolkit.push.fetching import fetched
 from resin_toolkit.push.kind import DeviceKind
+from resin_toolkit.push.ledger import entries, images_of, stale, used
 from resin_toolkit.push.leftovers import remove_leftovers
 from resin_toolkit.push.names import SOURCE_LABEL
 from resin_toolkit.push.order import levels
@@ -64,7 +65,8 @@ class _Images:
 
     ids: dict[str, str] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
+    seen: dict[str, set[str]] = field(default_factory=dict)
+    """Of each service that was built now, the images that its build stands on."""
 
 
 def sources_of(application: Application, kind: DeviceKind, options: PushOptions) -> dict[str, Source]:
@@ -100,8 +102,8 @@ def push(
 ) -> Pushed:
     """Bring an application to a device. What ran before runs on until all images are there.
 
-    `ledger` are the IDs of images that builds have made on the way, here and before: what is made is added,
-    and what nothing stands on any more is removed from the device and from it.
+    `ledger` are the images that builds have made on the way, here and before, as entries of `ledger.py`: what
+    is made is added, and what nothing stands on any more is removed from the device and from it.
 
     Raises BuildFailed, PushFailed, Refused, EngineFailed, Unreachable.
     """
@@ -119,14 +121,15 @@ def push(
         application,
         images.ids,
         existing,
-        lambda service: swap.of_source(images.hashes.get(service.name, "")),
+        lambda service: swap.of_source(images.hashes.get(service.name) or _source_before(existing, service)),
         telling.step,
         options.grace,
     )
     brought = bringing.go(only=options.services)
-    stale = ledger - images.seen if images.seen else set()
-    removed = remove_leftovers(engine, application, stale)
-    ledger -= stale
+    used(ledger, images.seen)
+    gone = stale(ledger, images.seen, [service.name for service in application.services])
+    ledger -= gone
+    removed = remove_leftovers(engine, application, images_of(gone) - images_of(ledger))
     return Pushed(tuple(brought), sources, removed, time.monotonic() - started)
 
 
@@ -167,10 +170,10 @@ def _images(
                     runs_on=service.name in existing,
                 )
             finally:
-                ledger.update(built.made)
+                ledger.update(entries(service.name, built.made))
+            found.seen[service.name] = built.seen
         found.ids[service.name] = built.image
         found.hashes[service.name] = source.digest(known)
-        found.seen |= built.seen
 
     wanted = chosen(application, options)
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
@@ -178,6 +181,12 @@ def _images(
     for future in futures:
         future.result()
     return found
+
+
+def _source_before(existing: Mapping[str, Existing], service: Service) -> str:
+    """What the image of a container came of that is made anew with the same image."""
+    current = existing.get(service.name, Existing("", None, None)).current
+    return current.labels.get(SOURCE_LABEL, "") if current else ""
 
 
 def _kept(

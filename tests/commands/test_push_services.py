@@ -176,6 +176,50 @@ def test_a_service_that_joins_the_network_of_another(bench: Bench, tmp_path: Pat
     assert bench.containers("--filter", "status=running") == ["garden_side", "garden_web"]
 
 
+def test_who_joins_the_network_of_one_that_is_replaced_alone_joins_that_of_the_new_one(
+    bench: Bench, tmp_path: Path
+) -> None:
+    text = services(web="", side="").replace("network_mode: host", "networks: [n]", 1)
+    text = text.replace("network_mode: host", "network_mode: service:web") + "networks: {n: {}}\n"
+    project = compose(tmp_path / "garden", text)
+    bench.push(project)
+    run = bench.push(project, "--service", "web", "--env", "A=1", "--json")
+    assert changes(run) == {"web": "replaced", "side": "replaced"}
+    web = bench.container("garden_web")["Id"]
+    assert bench.container("garden_side")["HostConfig"]["NetworkMode"] == f"container:{web}"
+    assert "A" not in bench.environment("garden_side")
+
+
+def test_a_build_takes_nothing_from_under_that_of_another_service(bench: Bench, tmp_path: Path) -> None:
+    """What a stage has made is no part of the image, and all the same what the next build begins with."""
+    described = "".join(
+        f"  {name}:\n    build: {{context: {name}}}\n    network_mode: host\n" for name in ("one", "two")
+    )
+    dockerfile = (
+        "FROM stand-in AS made\nENV OF={}\nRUN echo {} >/made\n"
+        f"FROM stand-in\nCOPY --from=made /made /made\nCOPY note /note\nCMD {CMD}\n"
+    )
+    files = {f"{name}/Dockerfile": dockerfile.format(name, name) for name in ("one", "two")}
+    notes = {f"{name}/note": "first" for name in ("one", "two")}
+    project = write(compose(tmp_path / "garden", f"services:\n{described}"), {**files, **notes})
+    bench.push(project)
+    for words in ([], ["--service", "one"]):
+        write(project, {"one/note": f"changed {words}"})
+        assert bench.push(project, *words).code == 0
+    write(project, {"two/note": "changed"})
+    run = bench.push(project)
+    assert run.code == 0, run
+    steps = [line for line in run.err.splitlines() if line.startswith("two | ")]
+    made = steps.index(next(line for line in steps if "RUN echo two" in line))
+    assert steps[made + 1] == "two |  ---> Using cache"
+    before = len(bench.images())
+    write(project, {"two/note": "changed again", "one/note": "changed again"})
+    bench.push(project)
+    assert len(bench.images()) == before
+    bench.resin("rm", "--yes", cwd=project)
+    assert len(bench.images()) == 1
+
+
 def test_builds_with_their_arguments_and_stages(bench: Bench, tmp_path: Path) -> None:
     text = """\
 services:
