@@ -51,7 +51,13 @@ class Verb(TyperCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         _tell_verb(ctx)
+        if ctx.resilient_parsing and args and self._takes_value(args[-1]):
+            # At TAB, the value is yet to come: with it missing, click would read none of the other words.
+            args = args[:-1]
         return super().parse_args(ctx, args)
+
+    def _takes_value(self, word: str) -> bool:
+        return any(word in p.opts and not p.is_flag for p in self.params if isinstance(p, click.Option))
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self._restore_help_of_arguments()
