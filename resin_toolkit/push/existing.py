@@ -27,7 +27,7 @@ class Existing:
 def look(engine: Engine, app: str) -> dict[str, Existing]:
     """The containers of an application, by service, in the order of their names."""
     found: dict[str, Existing] = {}
-    containers = [c for c in engine.containers(all=True) if c.labels.get(APP_LABEL) == app]
+    containers = [c for c in _pushed(engine) if c.labels[APP_LABEL] == app]
     for container in sorted(containers, key=lambda c: c.name):
         service = container.labels.get(SERVICE_LABEL, "")
         known = found.get(service, Existing(service, None, None))
@@ -40,8 +40,14 @@ def look(engine: Engine, app: str) -> dict[str, Existing]:
 
 def apps_of(engine: Engine) -> list[str]:
     """The applications that push has brought to a device."""
-    labels = (container.labels.get(APP_LABEL) for container in engine.containers(all=True))
-    return sorted({label for label in labels if label})
+    return sorted({container.labels[APP_LABEL] for container in _pushed(engine)})
+
+
+def _pushed(engine: Engine) -> list[Container]:
+    """What push has made. The images have the label of the application, too, and give it to all that is run
+    from them: to a step of a build, and to what a person tries out.
+    """
+    return [c for c in engine.containers(all=True) if c.labels.get(APP_LABEL) and SERVICE_LABEL in c.labels]
 
 
 def pusher_of(container: Container) -> str:

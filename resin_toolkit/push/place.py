@@ -22,7 +22,7 @@ def check_place(engine: Engine, app: str, service: str, name: str, old: Containe
         )
     now = own[0] if own else None
     if (now.id if now else "") != (old.id if old else ""):
-        raise _overtaken(service, engine.host, now)
+        raise overtaken(service, engine.host, now)
 
 
 def has_other(engine: Engine, name: str) -> bool:
@@ -30,7 +30,8 @@ def has_other(engine: Engine, name: str) -> bool:
     return any(container.name == name for container in engine.containers(all=True))
 
 
-def _overtaken(service: str, host: str, now: Container | None) -> ResinError:
+def overtaken(service: str, host: str, now: Container | None = None) -> ResinError:
+    """Somebody else's container is there now, or none."""
     who = pusher_of(now).rpartition(":")[0] if now else ""
     return Refused(
         f"Somebody else{f' ({who})' if who else ''} has changed {service} on {host} meanwhile.",

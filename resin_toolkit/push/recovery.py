@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.containers import Containers
+from resin_toolkit.errors import EngineFailed, ServiceNotFound
 from resin_toolkit.push.existing import Existing, look, pusher_of
 from resin_toolkit.push.names import RESTART_LABEL, container_name
 from resin_toolkit.push.place import has_other
@@ -19,7 +20,10 @@ _PATIENCE = 60.0
 """Seconds for which somebody else's push is waited for."""
 _FORGOTTEN = 900
 """Seconds by the device's clock after which another workstation's push is taken for one that was cut."""
+_CLOCKS = 60
+"""Seconds by which a clock may be set right while a push goes on."""
 _PAUSE = 0.5
+_IS_GOING = "marked for removal"
 
 
 def put_in_order(
@@ -31,10 +35,25 @@ def put_in_order(
     """
     deadline = time.monotonic() + _PATIENCE
     while True:
+        try:
+            return _looked_after(engine, app, swap, tell, deadline)
+        except (ServiceNotFound, EngineFailed) as error:
+            # Somebody else has removed, renamed or begun to remove what was there a moment ago.
+            is_gone = isinstance(error, ServiceNotFound) or _IS_GOING in error.message
+            if not is_gone or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+
+
+def _looked_after(
+    engine: Engine, app: str, swap: Swap, tell: Callable[[str, str], object], deadline: float
+) -> dict[str, Existing]:
+    while True:
         found = look(engine, app)
         pending = [existing for existing in found.values() if existing.next is not None]
         if not pending:
-            break
+            _right_policies(engine, found)
+            return found
         others = [e for e in pending if e.next is not None and is_under_way(engine, e.next)]
         for existing in pending:
             if existing not in others:
@@ -47,8 +66,6 @@ def put_in_order(
         if others:
             tell(others[0].service, "waiting for somebody else's push")
             time.sleep(_PAUSE)
-    _right_policies(engine, found)
-    return found
 
 
 def is_under_way(engine: Engine, container: Container) -> bool:
@@ -57,7 +74,8 @@ def is_under_way(engine: Engine, container: Container) -> bool:
     if who == pusher().rpartition(":")[0] and who.endswith(f"@{socket.gethostname()}"):
         return number.isdecimal() and int(number) != os.getpid() and _is_alive(int(number))
     now = _seconds(engine)
-    return now is None or now - container.created < _FORGOTTEN
+    # One that is made later than now is of before a reboot that has set the clock back.
+    return now is None or -_CLOCKS < now - container.created < _FORGOTTEN
 
 
 def _end(engine: Engine, app: str, existing: Existing, swap: Swap) -> None:

@@ -29,7 +29,7 @@ from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.networks import Networks
 from resin_toolkit.engine.sequence import Request, in_sequence
-from resin_toolkit.errors import EngineFailed, Refused, ResinError, ServiceNotFound
+from resin_toolkit.errors import EngineFailed, ImageNotFound, Refused, ResinError, ServiceNotFound
 from resin_toolkit.push.body import Planned
 from resin_toolkit.push.concessions import concession_for, without
 from resin_toolkit.push.errors import failed_to_start
@@ -44,7 +44,7 @@ from resin_toolkit.push.names import (
     SOURCE_LABEL,
     container_name,
 )
-from resin_toolkit.push.place import check_place
+from resin_toolkit.push.place import check_place, overtaken
 from resin_toolkit.push.policies import can_update, restart_policy, set_policy
 from resin_toolkit.push.telling import Telling
 
@@ -104,7 +104,10 @@ class Swap:
         name = container_name(app, service.name)
         old = existing.current
         self._telling.step(service.name, "making the new container")
-        carried = self._carried(old, planned)
+        try:
+            carried = self._carried(old, planned)
+        except ServiceNotFound as error:
+            raise overtaken(service.name, self._engine.host) from error
         new = self._created(name + NEXT, planned, carried)
         try:
             check_place(self._engine, app, service.name, name, old)
@@ -187,6 +190,9 @@ class Swap:
         body = {**planned.body, "Labels": labels, "HostConfig": host}
         try:
             new = self._containers.create(name, body, warn=self._telling.warn)
+        except ImageNotFound as error:
+            # A push of somebody else has taken it for left over.
+            raise overtaken(planned.service.name, self._engine.host) from error
         except EngineFailed as error:
             if error.facts.get("status") == 409:
                 raise somebody_else(planned.service.name, self._engine.host) from error

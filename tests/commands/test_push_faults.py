@@ -168,3 +168,11 @@ def test_a_dockerfile_is_taken_by_its_whole_path_and_told_of_where_it_lies_outsi
     refused = kitchen.desk.resin(*where, "../Dockerfile", cwd=project)
     assert refused.code == 2
     assert "lies outside" in refused.err
+
+
+def test_what_a_person_runs_from_an_image_of_push_is_left_alone(kitchen: StandIn, tmp_path: Path) -> None:
+    push(kitchen, garden(tmp_path))
+    kitchen.docker("run", "--detach", "--name", "tried", "--network", "host", "garden_main", "sleep", "600")
+    assert push(kitchen, garden(tmp_path, "two")).code == 0
+    names = kitchen.docker("ps", "--format", "{{.Names}}").split()
+    assert sorted(names) == ["garden_main", "tried"]
