@@ -9,12 +9,12 @@ from enum import Enum
 
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.containers import Containers
-from resin_toolkit.errors import PushFailed
+from resin_toolkit.errors import EngineFailed, PushFailed
 from resin_toolkit.project.application import Application, Condition, Service
 from resin_toolkit.push.body import Planned, planned
 from resin_toolkit.push.concessions import conceded_before, without
 from resin_toolkit.push.controlling import remove
-from resin_toolkit.push.errors import dependency_failed, not_there
+from resin_toolkit.push.errors import dependency_failed, no_command, not_there
 from resin_toolkit.push.existing import Existing
 from resin_toolkit.push.grace import wait_out
 from resin_toolkit.push.order import levels, network_service
@@ -24,6 +24,7 @@ from resin_toolkit.push.swap import FIRST_GRACE, Swap
 
 _SIDE_BY_SIDE = 4
 _COMPLETES = 3600.0
+_NO_COMMAND = "o command specified"
 
 
 class Change(Enum):
@@ -106,7 +107,12 @@ class Bringing:
             return Brought(service.name, self._kept(service, current, plan), current.id, plan.image)
         for concession in conceded_before(current):
             plan = without(plan, concession)
-        outcome = self.swap_for(service).bring(plan, existing)
+        try:
+            outcome = self.swap_for(service).bring(plan, existing)
+        except EngineFailed as error:
+            if _NO_COMMAND in error.message:
+                raise no_command(service.name) from error
+            raise
         self._now[service.name] = outcome.container
         change = Change.REPLACED if current is not None else Change.CREATED
         return Brought(service.name, change, outcome.container, plan.image)

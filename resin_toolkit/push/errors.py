@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from resin_toolkit.errors import PushFailed
 from resin_toolkit.push.grace import Verdict
+
+_REFUSED = re.compile(r"The engine of \S+ refuses: ")
+_RUNTIME = re.compile(r".*(?:unable to start|starting) container process(?:: | caused:? )")
+"""What a container runtime says before the reason."""
 
 
 def failed_to_start(
     service: str, reason: str, lines: Sequence[str], *, went_back: bool, verdict: Verdict | None
 ) -> PushFailed:
     """The new container of `service` did not hold out; the fact `lines` are its last."""
+    refused = _REFUSED.match(reason)
+    if refused:
+        words = _RUNTIME.sub("", reason[refused.end() :])
+        reason = f"it does not start: {words.removesuffix(': unknown')}"
     hint = (
         "The container that ran before runs again."
         if went_back
@@ -32,6 +41,15 @@ def not_there(service: str, joined: str, host: str) -> PushFailed:
     return PushFailed(
         f"{service} joins the network of {joined}, which is not on {host}.",
         hint=f"Push {joined} too: `--service {joined} --service {service}`, or all.",
+        service=service,
+    )
+
+
+def no_command(service: str) -> PushFailed:
+    """Neither the image of `service` nor its settings say what it runs."""
+    return PushFailed(
+        f"The image of {service} does not say what it runs.",
+        hint="Add CMD to its Dockerfile, or give it a `command` in the project's settings.",
         service=service,
     )
 

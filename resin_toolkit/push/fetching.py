@@ -5,7 +5,7 @@ from __future__ import annotations
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.messages import Kind, Progressed
-from resin_toolkit.errors import ImageNotFound
+from resin_toolkit.errors import EngineFailed, ImageNotFound
 from resin_toolkit.progress import Step
 from resin_toolkit.project.application import Service
 from resin_toolkit.push.telling import Telling
@@ -50,9 +50,16 @@ def fetched(engine: Engine, service: Service, telling: Telling, *, pull: bool = 
             return sent.id
     telling.step(service.name, f"pulling {reference}")
     layers = Layers()
-    with telling.progress.step("pulling", None, subject=service.name) as step:
-        for message in images.pull(reference):
-            layers.tell(message, step)
+    try:
+        with telling.progress.step("pulling", None, subject=service.name) as step:
+            for message in images.pull(reference):
+                layers.tell(message, step)
+    except EngineFailed as error:
+        words = error.facts.get("words") or error.message.rstrip(".")
+        raise EngineFailed(
+            f"{engine.host} cannot pull {reference}: {words}.",
+            hint="Is the device on the internet? What this workstation's engine has is sent from here.",
+        ) from error
     pulled = images.inspect(reference)
     if pulled is None:
         raise ImageNotFound(

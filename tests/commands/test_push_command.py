@@ -205,6 +205,26 @@ def test_a_first_push_that_fails_says_of_nothing_that_it_runs_on(bench: Bench, g
     assert "Nothing of it runs on the device yet." in run.err
 
 
+def test_one_that_cannot_start_says_why(bench: Bench, garden: Path) -> None:
+    write(garden, {"Dockerfile": 'FROM stand-in\nCMD ["nosuch"]\n'})
+    run = bench.push(garden)
+    assert run.code == 1
+    assert 'did not hold out: it does not start: exec: "nosuch": executable file not found' in run.err
+    write(garden, {"Dockerfile": "FROM stand-in\n"})
+    run = bench.push(garden, "--json")
+    error = events(run)[1]["error"]
+    assert (run.code, error["code"]) == (1, "push-failed")
+    assert error["message"] == "The image of main does not say what it runs."
+    assert "CMD" in error["hint"]
+
+
+def test_an_image_that_cannot_be_had(bench: Bench, garden: Path) -> None:
+    run = bench.push(garden, "--image", f"{bench.desk.address}:9/nosuch:1", "--json")
+    assert run.code in (1, 3)
+    assert "nosuch:1" in events(run)[1]["error"]["message"]
+    assert bench.containers() == []
+
+
 def test_colours_and_lines_written_over_are_text(bench: Bench, garden: Path) -> None:
     step = r"RUN printf '\033[31mred\033[0m\n 10%%\r 99%%\n\033[2Jgone\n\007bell\n'"
     write(garden, {"Dockerfile": f"FROM stand-in\n{step}\nCMD {RUNS}\n"})
