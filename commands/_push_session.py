@@ -14,6 +14,7 @@ from commands._push_telling import Told
 from commands.push import PushResult, summary
 from resin_toolkit.device import Device
 from resin_toolkit.errors import BuildFailed, ImageNotFound, Interrupted, PushFailed, ResinError
+from resin_toolkit.known_services import keep_services
 from resin_toolkit.project.single import MAIN
 from resin_toolkit.push.kind import DeviceKind, kind_of
 from resin_toolkit.push.pushing import Pushed, PushOptions, push, sources_of
@@ -75,6 +76,7 @@ class Session:
             before = self.look(application, kind) if self.live else None
             pushed = self.push(engine, application, kind)
             result = self.result(engine.host, application, pushed)
+            keep_services(engine.host, (service.name for service in application.services))
         if self.detach:
             return result
         self.report.say(summary(result.app, result.host, result.services, result.seconds))
