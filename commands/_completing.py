@@ -117,4 +117,8 @@ def _drives(incomplete: str) -> Sequence[tuple[str, str]]:
     except ResinError:
         return []
     shown = set(plain(drive.path for drive in found if drive.path.startswith(incomplete)))
-    return [(d.path, f"{human_size(d.size)} {d.title}") for d in found if d.path in shown]
+    return [
+        (drive.path, f"{human_size(drive.size)} {' '.join(plain(drive.title.split()))}")
+        for drive in found
+        if drive.path in shown
+    ]
