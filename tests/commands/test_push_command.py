@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -239,7 +240,10 @@ def test_colours_and_lines_written_over_are_text(bench: Bench, garden: Path) -> 
 # what is left, and what is told
 
 
-def test_images_of_earlier_pushes_go_and_nothing_else(bench: Bench, garden: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("remembers", [True, False])
+def test_images_of_earlier_pushes_go_and_nothing_else(
+    bench: Bench, garden: Path, tmp_path: Path, remembers: bool
+) -> None:
     device = bench.device
     other = single(tmp_path / "yard", note="other\n")
     bench.push(other)
@@ -256,6 +260,8 @@ def test_images_of_earlier_pushes_go_and_nothing_else(bench: Bench, garden: Path
         write(garden, {"note": f"{number}\n"})
         run = bench.push(garden, "--json")
         assert run.code == 0, run
+        if not remembers:
+            shutil.rmtree(garden / ".resin")
         counts.append(len(bench.images()))
     assert counts[1:] == [counts[0]] * 3
     assert before <= bench.images()

@@ -127,11 +127,11 @@ def test_a_device_with_nothing_or_with_several(bench: Bench, tmp_path: Path, ver
 
 
 def test_what_was_stopped_stays_so_over_a_reboot(bench: Bench, garden: Path) -> None:
-    bench.resin("stop", bench.device.address, "db", cwd=garden)
+    bench.resin("stop", bench.device.address, "web", cwd=garden)
     bench.device.reboot()
-    wait_for(lambda: running(bench) == ["garden_web"], "the container that was not stopped")
-    assert bench.resin("restart", bench.device.address, "db", cwd=garden).code == 0
-    assert policy(bench, "garden_db") == "unless-stopped"
+    wait_for(lambda: running(bench) == ["garden_db"], "the container that was not stopped")
+    assert bench.resin("restart", bench.device.address, "web", cwd=garden).code == 0
+    assert policy(bench, "garden_web") == "always"
     bench.device.reboot()
     wait_for(lambda: running(bench) == ["garden_db", "garden_web"], "both containers")
 
@@ -168,20 +168,20 @@ def test_all_of_an_application_is_removed_and_nothing_else(
     yard = single(tmp_path / "yard")
     bench.push(yard)
     device.docker("exec", "yard_main", "touch", "/data/kept")
+    bench.push(compose(tmp_path / "shed", GARDEN))
+    device.docker("rm", "--force", "shed_web", "shed_db", "shed_once")
     images = bench.images()
     run = bench.resin("rm", "--yes", "--json", cwd=garden)
     assert run.data["removed"] == ["db", "once", "web"]
     assert bench.containers() == ["foreign", "yard_main"]
     names = device.docker("network", "ls", "--format", "{{.Name}}").split()
-    assert "foreign" in names
+    assert {"foreign", "shed_front"} <= set(names)
     assert "garden_front" not in names
-    assert device.docker("volume", "ls", "--quiet").split() == ["garden_cache"]
+    assert device.docker("volume", "ls", "--quiet").split() == ["garden_cache", "shed_cache"]
     assert bench.images() < images
     tags = device.docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
-    assert set(tags) == {"stand-in:latest", "yard_main:latest"}
-    assert device.docker("inspect", "yard_main")
-    bench.resin("rm", "--yes", cwd=yard)
-    assert len(bench.images()) == 1
+    assert set(tags) == {"stand-in:latest", "yard_main:latest", "shed_web:latest"}
+    assert bench.resin("rm", "--yes", cwd=yard).code == 0
     assert (device.folder / "data" / "resin-data" / "yard" / "kept").exists()
 
 
