@@ -57,21 +57,16 @@ class Pushed:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=table.environment,
+            env={**table.environment, "PYTHONFAULTHANDLER": "1"},
             cwd=project,
         )
         threading.Thread(target=self._read, daemon=True).start()
 
     def until(self, event: str, **fields: object) -> Event:
         """Wait for the next event of this name whose fields are, or hold, these."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            while self._seen < len(self.events):
-                found = self.events[self._seen]
-                self._seen += 1
-                if found.get("event") == event and all(_fits(found, *pair) for pair in fields.items()):
-                    return found
-            self._next(deadline, f"{event} {fields}")
+        found = self._has(time.monotonic() + PATIENCE, event, PATIENCE, **fields)
+        assert found is not None
+        return found
 
     def begun(self) -> Pushed:
         """Once it waits for changes, and the first container runs."""
@@ -82,20 +77,21 @@ class Pushed:
         return self.until("batch", **fields)
 
     def in_step_with(self, number: int) -> None:
-        """Save a number, and return once it has come through: all that was saved before it has, too."""
-        (self.project / "sentinel").write_text(str(number))
+        """Save a number until a batch is about it: all that was saved before has come through by then.
+
+        What is saved while an image is built may be in it, and is no change any more.
+        """
         deadline = time.monotonic() + PATIENCE
-        while True:
-            self.batch(files="sentinel")
-            if self.text("/app/sentinel") == str(number):
+        for attempt in range(1000):
+            (self.project / "sentinel").write_text(f"{number} {attempt}")
+            if self._has(deadline, "batch", 3.0, files="sentinel"):
                 return
-            assert time.monotonic() < deadline, self._told()
 
     def quiet(self, seconds: float = 0.7) -> list[Event]:
         """What it has told of batches by the end of a pause, beside what was waited for."""
         time.sleep(seconds)
         while not self._lines.empty():
-            self._next(time.monotonic() + 1, "")
+            self._next(time.monotonic() + 1, time.monotonic() + 1, "more")
         found = [event for event in self.events[self._seen :] if event.get("event") in ("batch", "failed")]
         self._seen = len(self.events)
         return found
@@ -105,7 +101,7 @@ class Pushed:
         self.process.send_signal(signal.SIGINT)
         code = self.process.wait(PATIENCE)
         while self.events[-1:] and "schema" not in self.events[-1]:
-            self._next(time.monotonic() + 5, "the envelope")
+            self._next(time.monotonic() + 5, time.monotonic() + 5, "envelope")
         return code, self.events[-1]
 
     def container(self, service: str = "main") -> str:
@@ -123,25 +119,42 @@ class Pushed:
         found = self.holds(path.rpartition("/")[0])
         return found[path.rpartition("/")[2]][4] if path.rpartition("/")[2] in found else None
 
+    def _has(self, deadline: float, event: str, within: float, **fields: object) -> Event | None:
+        """The next such event; None where there is none for so many seconds."""
+        started = time.monotonic()
+        while True:
+            while self._seen < len(self.events):
+                found = self.events[self._seen]
+                self._seen += 1
+                if found.get("event") == event and all(_fits(found, *pair) for pair in fields.items()):
+                    return found
+            if not self._next(min(deadline, started + within), deadline, f"{event} {fields}"):
+                return None
+
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._lines.put(line)
 
-    def _next(self, deadline: float, what: str) -> None:
+    def _next(self, soon: float, deadline: float, what: str) -> bool:
+        """Take in one more event; false where none came until `soon`, a failure after the deadline."""
         while True:
             try:
                 self.events.append(json.loads(self._lines.get(timeout=0.2)))
-                return
+                return True
             except queue.Empty:
                 over = self.process.poll() is not None and self._lines.empty()
-                if over or time.monotonic() > deadline:
+                now = time.monotonic()
+                if over or now > deadline:
                     raise AssertionError(f"no {what} after {self._told()}") from None
+                if now > soon:
+                    return False
 
     def _told(self) -> str:
-        said = ""
-        if self.process.poll() is not None and self.process.stderr is not None:
-            said = self.process.stderr.read().decode()
+        """The last events, and what was said, or where each thread is if it goes on."""
+        self.process.send_signal(signal.SIGABRT)
+        assert self.process.stderr is not None
+        said = self.process.stderr.read().decode()
         return "\n".join(map(str, self.events[-25:])) + said
 
 

@@ -11,6 +11,8 @@ from resin_toolkit.errors import IoFailed, ResinError
 
 _STEP = 40
 """Milliseconds of quiet after which a burst of changes counts as over."""
+_FIRST = 300
+"""Milliseconds without a change after which it is certain that it watches."""
 
 
 class Watch:
@@ -57,16 +59,22 @@ class Watch:
         if not self._folders:
             return
         try:
-            for _ in watch(
+            is_new = True
+            for changes in watch(
                 *self._folders,
                 watch_filter=None,
                 debounce=max(_STEP, int(self._debounce * 1000)),
                 step=_STEP,
+                rust_timeout=_FIRST,
+                yield_on_timeout=True,
                 stop_event=self._stop,
                 raise_interrupt=False,
                 ignore_permission_denied=True,
             ):
-                self._changed.set()
+                # What was saved before it began to watch was not told of: whoever waits has to look.
+                if changes or is_new:
+                    self._changed.set()
+                is_new = False
         except (OSError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else "the system does not tell of changes"
             self._failure = IoFailed(

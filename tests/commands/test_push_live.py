@@ -302,7 +302,6 @@ def test_link_down_while_saving(table: Desk, kitchen: StandIn, garden: Path) -> 
         (garden / "new").write_text("new")
         time.sleep(1)
         kitchen.link(up=True)
-        pushed.until("lost")
         pushed.batch(files="new")
         assert pushed.holds() == fresh(kitchen, garden)
 

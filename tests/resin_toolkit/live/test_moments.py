@@ -1,0 +1,82 @@
+"""One look at a folder: what it holds, what differs, and what the mapping is told of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from resin_toolkit.live.effects import Change, Rebuild
+from resin_toolkit.live.facts import Base
+from resin_toolkit.live.mapping import Surroundings, plan
+from resin_toolkit.live.moments import Moments
+from resin_toolkit.live.tree import difference, scan
+from resin_toolkit.project.context_walk import Kind
+from resin_toolkit.project.dockerfile import parse
+
+
+def everything(path: str, is_folder: bool) -> bool:  # noqa: ARG001
+    return False
+
+
+def test_what_differs_between_two_looks(tmp_path: Path) -> None:
+    for name in ("same", "written", "moded", "gone", "linked", "kind"):
+        (tmp_path / name).write_text("1")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "inside").write_text("1")
+    before = scan(tmp_path, everything)
+    (tmp_path / "written").write_text("2")
+    (tmp_path / "moded").chmod(0o700)
+    (tmp_path / "gone").unlink()
+    (tmp_path / "linked").unlink()
+    (tmp_path / "linked").symlink_to("same")
+    (tmp_path / "kind").unlink()
+    (tmp_path / "kind").mkdir()
+    (tmp_path / "folder" / "inside").write_text("2")
+    os.mkfifo(tmp_path / "pipe")
+    found = difference(before, scan(tmp_path, everything))
+    assert found.changed == ("folder/inside", "kind", "linked", "moded", "written")
+    assert found.deleted == ("gone",)
+
+
+def test_another_file_of_the_same_size_and_times_is_a_change(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("1")
+    before = scan(tmp_path, everything)
+    status = (tmp_path / "file").stat()
+    (tmp_path / "new").write_text("2")
+    os.utime(tmp_path / "new", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (tmp_path / "new").replace(tmp_path / "file")
+    assert difference(before, scan(tmp_path, everything)).changed == ("file",)
+
+
+def test_the_mapping_hears_the_same_as_often_as_it_is_asked(tmp_path: Path) -> None:
+    """A change that did not get through is the same change at the next look."""
+    (tmp_path / "thing").mkdir()
+    held = scan(tmp_path, everything)
+    (tmp_path / "thing").rmdir()
+    (tmp_path / "thing").write_text("file")
+    now = scan(tmp_path, everything)
+    for _ in range(2):
+        moments = Moments(tmp_path, held, now, lambda _: False)
+        mapping = plan(
+            parse("FROM a\nCOPY . /app/\n"), Surroundings(moments, lambda _: Base(), root=tmp_path)
+        )
+        (effect,) = mapping.effects([("thing", Change.CHANGED)])
+        assert isinstance(effect, Rebuild)
+        assert "was a folder and is a file" in effect.reason
+
+
+def test_what_is_left_out_or_lies_beside_is_no_part_of_the_context(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    for name in ("kept", "left"):
+        (root / name).write_text("1")
+    held = scan(root, everything)
+    both = {**held, "../beside": held["kept"]}
+    moments = Moments(root, both, both, lambda path: path == "left")
+    assert list(moments.entries()) == [("kept", Kind.FILE)]
+    assert [moments.kind(path) for path in ("kept", "left", "../beside", "none")] == [
+        Kind.FILE,
+        None,
+        None,
+        None,
+    ]
