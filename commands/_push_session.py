@@ -125,7 +125,8 @@ class Session:
 
     def read_again(self, kind: DeviceKind) -> Application:
         """The application, by the project's files as they are now."""
-        self.project = read_project(self.typed)
+        # Where it was found: this process may lie in a folder that goes by another name by now.
+        self.project = read_project(replace(self.typed, source=self.project.folder))
         return application_of(self.project, self.typed, kind)
 
     def project_files(self, application: Application) -> list[Path]:
