@@ -15,6 +15,10 @@ from resin_toolkit.report import Report
 _RECENT = 50
 
 
+_LONGEST = 16 * 1024
+"""Characters after which a line that does not end is shown as it is."""
+
+
 class Told:
     """Tells of one push. Output of several services is put line by line, each with its name in front."""
 
@@ -34,7 +38,10 @@ class Told:
 
     def output(self, service: str, text: str) -> None:
         with self._lock:
-            *whole, self._open[service] = (self._open.get(service, "") + text).split("\n")
+            *whole, open_line = (self._open.get(service, "") + text).split("\n")
+            if len(open_line) > _LONGEST:
+                whole, open_line = [*whole, open_line], ""
+            self._open[service] = open_line
             for line in map(plain, whole):
                 self._recent.append(line)
                 self._report.event("output", service=service, text=line)

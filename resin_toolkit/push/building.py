@@ -25,6 +25,7 @@ from resin_toolkit.screen import clean, human_size
 _LARGE = 64 * 1024 * 1024
 """Bytes of a context from which on it is told what makes it so large."""
 _LAST = 15
+_LONGEST = 16 * 1024
 _MADE = re.compile(r" ---> ([0-9a-f]{12})\s*")
 _FROM = re.compile(r"Step \d+(?:/\d+)? : FROM\b", re.IGNORECASE)
 _BUILDER = ("Step ", " ---> ", "Removing intermediate")
@@ -131,6 +132,9 @@ class _LastLines:
 
     def take(self, text: str) -> None:
         *whole, self._open = (self._open + text).split("\n")
+        if len(self._open) > _LONGEST:
+            # A line without an end: a pattern of dots, or somebody's noise.
+            whole, self._open = [*whole, self._open], ""
         for line in whole:
             if line.startswith("Step "):
                 self.lines.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.images import Images
+from resin_toolkit.errors import EngineFailed, Notice, Unreachable
 from resin_toolkit.project.application import Application, Service
 from resin_toolkit.push.bringing import Bringing, Brought
 from resin_toolkit.push.building import Built, build_image
@@ -128,9 +129,21 @@ def push(
     brought = bringing.go(only=options.services)
     used(ledger, images.seen)
     gone = stale(ledger, images.seen, [service.name for service in application.services])
-    ledger -= gone
-    removed = remove_leftovers(engine, application, images_of(gone) - images_of(ledger))
-    return Pushed(tuple(brought), sources, removed, time.monotonic() - started)
+    removed = _cleaned(engine, application, images_of(gone) - images_of(ledger - gone), telling)
+    if removed is not None:
+        ledger -= gone
+    return Pushed(tuple(brought), sources, removed or 0, time.monotonic() - started)
+
+
+def _cleaned(engine: Engine, application: Application, gone: Iterable[str], telling: Telling) -> int | None:
+    """How many images were removed; None where that did not succeed, which undoes nothing of the push."""
+    try:
+        return remove_leftovers(engine, application, gone)
+    except (EngineFailed, Unreachable) as error:
+        telling.warn(
+            Notice("not-cleaned", f"All runs as it was pushed; old images were not removed: {error.message}")
+        )
+        return None
 
 
 def _images(

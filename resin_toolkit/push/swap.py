@@ -44,6 +44,7 @@ from resin_toolkit.push.names import (
     SOURCE_LABEL,
     container_name,
 )
+from resin_toolkit.push.outlasting import PATIENCE, outlast
 from resin_toolkit.push.place import check_place, overtaken
 from resin_toolkit.push.policies import can_update, restart_policy, set_policy
 from resin_toolkit.push.telling import Telling
@@ -81,6 +82,7 @@ class Swap:
         grace: float | None,
         rollback: bool = True,
         source: str = "",
+        patience: float = PATIENCE,
     ) -> None:
         self._engine = engine
         self._can_update = can_update(engine)
@@ -89,10 +91,18 @@ class Swap:
         self._grace = grace
         self._rollback = rollback
         self._source = source
+        self._patience = patience
 
     def of_source(self, source: str) -> Swap:
         """The same for a container whose image has come of `source`, a hash."""
-        return Swap(self._engine, self._telling, grace=self._grace, rollback=self._rollback, source=source)
+        return Swap(
+            self._engine,
+            self._telling,
+            grace=self._grace,
+            rollback=self._rollback,
+            source=source,
+            patience=self._patience,
+        )
 
     def bring(self, planned: Planned, existing: Existing) -> Outcome:
         """Make the container, start it, and let it take over. `existing` has no `next`.
@@ -120,7 +130,7 @@ class Swap:
             self._telling.step(
                 service.name, "stopping the old container, starting the new one" if old else "starting it"
             )
-            self._change(old, new)
+            outlast(self._engine, self._patience, lambda: self._change(old, new))
         except EngineFailed as error:
             concession = concession_for(error, planned)
             if concession is not None:
@@ -128,7 +138,12 @@ class Swap:
                 self._telling.warn(concession.notice(planned, self._engine.host))
                 return self.bring(without(planned, concession), existing)
             return self._failed(planned, old, new, error.message.rstrip("."))
-        verdict = wait_out(self._engine, new, planned, self._seconds(old))
+        verdict = outlast(
+            self._engine,
+            self._patience,
+            lambda: wait_out(self._engine, new, planned, self._seconds(old)),
+            lambda: self._one_alone(old, new),
+        )
         if verdict.failure:
             return self._failed(planned, old, new, verdict.failure, verdict)
         self.take_over(planned.service.restart, name, old.id if old else "", new)
@@ -141,6 +156,24 @@ class Swap:
 
     def take_over(self, restart: str, name: str, old: str, new: str) -> None:
         """The new container has held out: it gets its restart policy and its name, and the old one goes."""
+        outlast(self._engine, self._patience, lambda: self._take_over(restart, name, old, new))
+
+    def give_back(self, old: Container, new: str) -> None:
+        """The new container goes, and the old one runs again under its own policy."""
+        outlast(self._engine, self._patience, lambda: self._give_back(old, new))
+
+    # the steps
+
+    def _one_alone(self, old: Container | None, new: str) -> None:
+        """An engine that was restarted has started the old one, too, where containers outlive it."""
+        if old is not None and self._runs(old.id) and self._runs(new):
+            self._containers.stop(old.id)
+
+    def _runs(self, container: str) -> bool:
+        state = self._containers.raw(container).get("State")
+        return isinstance(state, Mapping) and state.get("Running") is True
+
+    def _take_over(self, restart: str, name: str, old: str, new: str) -> None:
         policy, maximum = restart_policy(restart)
         changes = self._can_update and policy != "no"
         requests = [_policy_request(new, policy, maximum)] if changes else []
@@ -149,8 +182,7 @@ class Swap:
         self._in_sequence(requests)
         self._rename(new, name)
 
-    def give_back(self, old: Container, new: str) -> None:
-        """The new container goes, and the old one runs again under its own policy."""
+    def _give_back(self, old: Container, new: str) -> None:
         self._in_sequence(
             [
                 Request("DELETE", f"/containers/{new}?force=1&v=1"),
@@ -158,8 +190,6 @@ class Swap:
             ]
         )
         set_policy(self._engine, old.id, old.labels.get(RESTART_LABEL, "no"))
-
-    # the steps
 
     def _undo(self, old: Container | None, new: str) -> None:
         if old is None:
@@ -169,6 +199,8 @@ class Swap:
 
     def _rename(self, container: str, name: str) -> None:
         """An engine trips over a container that ends at that moment."""
+        if self._containers.raw(container).get("Name") == f"/{name}":
+            return
         for attempt in range(_ATTEMPTS):
             try:
                 self._containers.rename(container, name)

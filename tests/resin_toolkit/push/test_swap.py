@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 
@@ -67,8 +68,8 @@ def plan(engine: Engine, wanted: Service) -> Planned:
     return planned(Application(APP, (wanted,)), wanted, image.id)
 
 
-def swap(engine: Engine, *, rollback: bool = True, grace: float = GRACE) -> Swap:
-    return Swap(engine, Silence(Silent()), grace=grace, rollback=rollback)
+def swap(engine: Engine, *, rollback: bool = True, grace: float = GRACE, patience: float = 0.0) -> Swap:
+    return Swap(engine, Silence(Silent()), grace=grace, rollback=rollback, patience=patience)
 
 
 def push(engine: Engine, wanted: Service, **settings: object) -> str:
@@ -160,6 +161,37 @@ def test_somebody_who_is_at_it_already_is_not_disturbed(kitchen: StandIn) -> Non
             swap(engine).bring(plan(engine, service(WORKS.format("two"))), look(engine, APP)["main"])
         assert running(kitchen) == [f"{APP}_main"]
         kitchen.docker("rm", "--force", f"{APP}_main.next", f"{APP}_main")
+
+
+@pytest.mark.parametrize("after", [0.3, 1.2])
+def test_an_engine_that_is_restarted_meanwhile_is_outlasted(kitchen: StandIn, after: float) -> None:
+    """Containers outlive it, and it starts the old one, which may start at each boot, beside the new one."""
+    with connected(kitchen, "tcp") as engine:
+        push(engine, service(WORKS.format("one")))
+        breaking = threading.Timer(after, kitchen.restart_engine)
+        breaking.start()
+        try:
+            push(engine, service(WORKS.format("two")), grace=2.0, patience=30.0)
+        finally:
+            breaking.join()
+        assert running(kitchen) == [f"{APP}_main"]
+        assert "two" in kitchen.docker("logs", f"{APP}_main")
+        kitchen.docker("rm", "--force", f"{APP}_main")
+
+
+def test_a_connection_that_is_cut_while_the_old_one_ends_is_made_again(kitchen: StandIn) -> None:
+    slow = "trap 'sleep 1.5; exit 0' TERM; echo slow; while :; do sleep 0.05; done"
+    with connected(kitchen, "tcp") as engine:
+        push(engine, service(slow))
+        breaking = threading.Timer(0.9, lambda: kitchen.kill_sockets(2377))
+        breaking.start()
+        try:
+            push(engine, service(WORKS.format("two")), patience=30.0)
+        finally:
+            breaking.join()
+        assert running(kitchen) == [f"{APP}_main"]
+        assert "two" in kitchen.docker("logs", f"{APP}_main")
+        kitchen.docker("rm", "--force", f"{APP}_main")
 
 
 def cut_push(device: StandIn, wanted: Service, cut_at: int, *, is_heard: bool) -> tuple[bool, list[str]]:

@@ -1,0 +1,42 @@
+"""Going on where the engine went away in the middle and is soon back: restarted, or a connection was cut."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from resin_toolkit.engine import Engine
+from resin_toolkit.errors import EngineFailed, Unreachable
+
+T = TypeVar("T")
+PATIENCE = 10.0
+"""Seconds within which an engine has to be back."""
+_TIMES = 3
+_PAUSE = 0.3
+
+
+def outlast(engine: Engine, patience: float, work: Callable[[], T], again: Callable[[], object] = bool) -> T:
+    """What `work` returns, which can be done more than once; after a cut first `again`, then all of it anew.
+
+    Raises Unreachable where the engine is not back within `patience` seconds, and what `work` raises.
+    """
+    for _ in range(_TIMES):
+        try:
+            return work()
+        except Unreachable as error:
+            _await(engine, patience, error)
+            again()
+    return work()
+
+
+def _await(engine: Engine, patience: float, lost: Unreachable) -> None:
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        time.sleep(min(_PAUSE, patience))
+        try:
+            engine.time()
+        except (Unreachable, EngineFailed):
+            continue
+        return
+    raise lost
