@@ -343,20 +343,22 @@ def test_container_that_somebody_removed(table: Desk, kitchen: StandIn, garden: 
 def test_owners_modes_and_stages(table: Desk, kitchen: StandIn, garden: Path) -> None:
     (garden / "Dockerfile").write_text(
         "FROM stand-in AS src\nCOPY part /src/part\nFROM stand-in\n"
+        "RUN echo 'app::55:66::/:/bin/sh' >>/etc/passwd && echo 'app:x:77:' >/etc/group\n"
         "COPY --from=src /src/part /app/part\nCOPY --chown=5:6 owned /app/owned\n"
-        "COPY --chown=root:0 moded /app/moded\nCOPY main.sh text /app/\nCMD sh /app/main.sh\n"
+        "COPY --chown=app named /app/named\nCOPY main.sh text /app/\nCMD sh /app/main.sh\n"
     )
-    for name in ("part", "owned", "moded"):
+    for name in ("part", "owned", "named"):
         (garden / name).mkdir()
         (garden / name / "file").write_text("1")
     with live(table, kitchen, garden) as pushed:
         pushed.begun()
-        for name in ("part", "owned", "moded"):
+        for name in ("part", "owned", "named"):
             (garden / name / "file").write_text("2")
             (garden / name / "sub").mkdir()
             (garden / name / "sub" / "new").write_text("new")
             pushed.batch(files=f"{name}/sub/new")
             assert pushed.holds() == fresh(kitchen, garden)
+        assert pushed.holds()["named/sub/new"][2:4] == (55, 77)
         (garden / "owned" / "file").unlink()
         pushed.batch()
         assert pushed.holds() == fresh(kitchen, garden)
