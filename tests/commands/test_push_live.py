@@ -473,6 +473,8 @@ def test_push_after_live_mode_brings_what_was_built(table: Desk, kitchen: StandI
         (garden / "text").write_text("two")
         pushed.batch()
         pushed.end()
+        # As it was when the image was built.
+        (garden / "text").write_text("one")
         run = table.resin("push", kitchen.address, "--detach", "--json", cwd=garden)
         assert run.code == 0, run
         assert pushed.container() != before
