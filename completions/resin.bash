@@ -17,6 +17,6 @@ _resin() {
         esac
     done
     COMPREPLY=("${answer[@]:1}")
-} 2>/dev/null
+}
 
 complete -o nosort -F _resin resin

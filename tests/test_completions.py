@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -141,6 +142,7 @@ def test_devices_seen_lately(bench: Shell) -> None:
     if bench.name != "fish":
         assert bench.tab('resin ps "fe80:') == 'resin ps "fe80::1%eth0" '
         assert bench.tab("resin ps 'fe80:") == "resin ps 'fe80::1%eth0' "
+        assert shlex.split(bench.tab("resin ps kit'ch")) == ["resin", "ps", "kitchen"]
 
 
 def test_after_two_dashes(bench: Shell) -> None:
@@ -300,6 +302,7 @@ def _parameters(command: click.Command, path: str) -> Iterator[tuple[str, click.
         ("resin fe80:", (["resin"], "fe80:", 5)),
         ("resin --x=a:b", (["resin"], "--x=a:b", 6)),
         ("resin --x='a:b", (["resin"], "--x=a:b", 4)),
+        ("resin ab'c", (["resin"], "abc", 2)),
         ("resin '' b", (["resin", ""], "b", 0)),
         ("resin a >>b", (["resin", "a", ">"], "b", 0)),
         ("resin a\\", (["resin"], "a", 0)),
