@@ -305,7 +305,7 @@ def test_what_the_file_asks_for_in_vain_is_told(bench: Bench, tmp_path: Path) ->
     warnings = events(run)[1]["data"]["warnings"]
     [warning] = [each for each in warnings if each["code"] == "compose-variable-unset"]
     assert "NOWHERE" in warning["message"]
-    assert "compose.yaml:6" in warning["message"]
+    assert "compose.yaml:7" in warning["message"]
     assert f"warning: {warning['message']}" in bench.push(project).err
 
 
