@@ -80,7 +80,7 @@ def test_without_a_terminal_stdin_is_sent(board: Board) -> None:
         board.heard(b"reboot\n")
         board.say(b"going down\n")
         assert process.stdout.readline() == b"going down\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 130
 
 
