@@ -42,12 +42,18 @@ class PushPlan:
         return "\n".join(lines)
 
 
-def plan_of(host: str, kind: DeviceKind, application: Application, sources: Mapping[str, Source]) -> PushPlan:
+def plan_of(
+    host: str,
+    kind: DeviceKind,
+    application: Application,
+    sources: Mapping[str, Source],
+    socket: str = "",
+) -> PushPlan:
     """What would be done for the services of an application; nothing is sent."""
     services = []
     for service in application.services:
         source = sources.get(service.name)
-        body = planned(application, service, "").body
+        body = planned(application, service, "", engine_socket=socket).body
         shown: dict[str, object] = {"service": service.name, "image": service.image, "run": _without(body)}
         if source is not None:
             size = source.context.size()

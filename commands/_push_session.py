@@ -17,7 +17,9 @@ from resin_toolkit.errors import BuildFailed, ImageNotFound, Interrupted, PushFa
 from resin_toolkit.known_services import keep_services
 from resin_toolkit.project.single import MAIN
 from resin_toolkit.push.kind import DeviceKind, kind_of
+from resin_toolkit.push.order import with_needs
 from resin_toolkit.push.pushing import Pushed, PushOptions, push, sources_of
+from resin_toolkit.push.sockets import socket_of
 from resin_toolkit.report import Report
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class Session:
             kind = self.kind(engine, device)
             if self.typed.image:
                 self.typed = replace(self.typed, image=self._sent(engine, self.typed.image))
-            application = application_of(self.project, self.typed, kind)
+            application = self._application(kind)
             before = self.look(application, kind) if self.live else None
             pushed = self.push(engine, application, kind)
             result = self.result(engine.host, application, pushed)
@@ -92,10 +94,18 @@ class Session:
         device = self.find()
         with open_engine(self.report, device) as engine:
             kind = self.kind(engine, device)
-            application = application_of(self.project, self.typed, kind)
-            return plan_of(engine.host, kind, application, sources_of(application, kind, self.options_now()))
+            application = self._application(kind)
+            sources = sources_of(application, kind, self.options_now())
+            return plan_of(engine.host, kind, application, sources, socket_of(engine.facts))
 
     # the parts
+
+    def _application(self, kind: DeviceKind) -> Application:
+        """The application; with services that are named, what they depend on is brought, too."""
+        application = application_of(self.project, self.typed, kind)
+        services = with_needs(application.services, self.typed.services)
+        self.push_options = replace(self.push_options, services=services)
+        return application
 
     def _sent(self, engine: Engine, word: str) -> str:
         """What the image is called on the device, once it is there: sent from here, else for it to fetch."""
@@ -127,7 +137,7 @@ class Session:
         """The application, by the project's files as they are now."""
         # Where it was found: this process may lie in a folder that goes by another name by now.
         self.project = read_project(replace(self.typed, source=self.project.folder))
-        return application_of(self.project, self.typed, kind)
+        return self._application(kind)
 
     def project_files(self, application: Application) -> list[Path]:
         """The files that say what the application is."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from commands._completing import files
 from resin_toolkit.errors import Exit, Interrupted
 from resin_toolkit.verb import report_of, single
 
@@ -22,7 +23,12 @@ def console(
     context: typer.Context,
     port: Annotated[
         str,
-        typer.Argument(metavar="PORT", help="A serial port, or an emulated one.", show_default=False),
+        typer.Argument(
+            metavar="PORT",
+            help="A serial port, or an emulated one.",
+            show_default=False,
+            autocompletion=files,
+        ),
     ],
     baud: Annotated[int, typer.Option(metavar="N", min=1, help="The speed of the line.")] = BAUD,
 ) -> int:

@@ -21,6 +21,19 @@ def needs(service: Service) -> set[str]:
     return {*service.depends_on, *([joined] if joined else [])}
 
 
+def with_needs(services: Iterable[Service], names: Iterable[str]) -> frozenset[str]:
+    """Those of the services that are named, and all that have to be there before them."""
+    known = {service.name: service for service in services}
+    found: set[str] = set()
+    left = [name for name in names if name in known]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += [other for other in needs(known[name]) if other in known]
+    return frozenset(found)
+
+
 def levels(services: Iterable[Service]) -> list[list[Service]]:
     """The services in groups: each needs only services of groups before it, or none of these at all.
 

@@ -66,6 +66,12 @@ def changes(run: Run) -> dict[str, str]:
     return {service["service"]: service["change"] for service in data["services"]}
 
 
+def test_what_a_named_service_depends_on_is_brought_too(bench: Bench, tmp_path: Path) -> None:
+    project = compose(tmp_path / "garden", services(web="depends_on: [db]", db="", other=""))
+    assert changes(bench.push(project, "--json", "--service", "web")) == {"db": "created", "web": "created"}
+    assert bench.containers() == ["garden_db", "garden_web"]
+
+
 def test_services_with_networks_volumes_and_ports(bench: Bench, tmp_path: Path) -> None:
     project = compose(tmp_path / "garden", GARDEN)
     assert changes(bench.push(project, "--json")) == {"db": "created", "web": "created"}
