@@ -75,7 +75,8 @@ def scan(
         found = shown.end()
         if not found:
             raise nothing_found(search, timeout)
-    for notice in (*_told_apart(found), *_problems(found), *_remember(found)):
+    cut_short = _cut_short(shown.incomplete, timeout)
+    for notice in (*_told_apart(found), *cut_short, *_problems(found), *_remember(found)):
         report.warn(notice)
     return Scan(tuple(found))
 
@@ -121,6 +122,8 @@ class _Shown:
         self._live = report.live()
         self._devices: dict[int, FoundDevice] = {}
         self._complete: set[int] = set()
+        self.incomplete: tuple[FoundDevice, ...] = ()
+        """Those that had more to tell when the search ended."""
         self._printed: dict[int, tuple[str, ...]] = {}
         self._has_headings = False
         self._where = ""
@@ -153,9 +156,11 @@ class _Shown:
 
     def end(self) -> list[FoundDevice]:
         """All that are there, each shown with all that is known of it."""
-        for number, found in self._devices.items():
-            if number not in self._complete:
-                self._print(found)
+        self.incomplete = tuple(
+            found for number, found in self._devices.items() if number not in self._complete
+        )
+        for found in self.incomplete:
+            self._print(found)
         self._complete = set(self._devices)
         self._rewrite(whole=True)
         return list(self._devices.values())
@@ -193,6 +198,18 @@ def _told_apart(found: Sequence[FoundDevice]) -> list[Notice]:
         )
         for host, same in hosts.items()
         if len(same) > 1
+    ]
+
+
+def _cut_short(incomplete: Sequence[FoundDevice], seconds: float) -> list[Notice]:
+    """A remark on each device of which the search was too short to learn more."""
+    return [
+        Notice(
+            "not-answered",
+            f"{each.device.host} announces itself, but has not answered everything within {seconds:g} s: "
+            f"it is slow, or still starting. `resin scan --timeout {seconds * 3:g}` gives it longer.",
+        )
+        for each in incomplete
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import threading
 import time
@@ -110,6 +111,21 @@ def test_a_device_is_found_and_completed(kitchen: StandIn) -> None:
     assert device["engine"]["port"] == 2377
     assert [container["service"] for container in device["containers"]] == ["web"]
     assert device["host_key"].startswith("SHA256:")
+
+
+def test_one_that_is_too_slow_is_told_of_and_not_passed_over(kitchen: StandIn) -> None:
+    held = [kitchen.pid_of(service) for service in ("ssh", "engine")]
+    for pid in held:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        run = kitchen.desk.resin("scan", "--timeout", "1.5")
+    finally:
+        for pid in held:
+            os.kill(pid, signal.SIGCONT)
+    assert run.code == 0
+    assert run.out.splitlines()[1].split()[:3] == ["kitchen", kitchen.address, "-"]
+    assert "kitchen.local announces itself, but has not answered everything within 1.5 s" in run.err
+    assert "--timeout 4.5" in run.err
 
 
 def test_off_a_terminal_each_device_is_one_row(kitchen: StandIn) -> None:
