@@ -37,7 +37,11 @@ class Reset:
         return {"device": self.device, "removed": list(self.removed)}
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
-        return f"{self.device} has gone down, and starts anew as it was flashed."
+        return (
+            f"{self.device} has gone down, and starts anew as it was flashed.\n"
+            # Its keys lie on the state partition, too.
+            f"It may show another SSH host key then: `resin ssh {self.device} --forget-key` accepts it."
+        )
 
 
 def reset(

@@ -103,7 +103,7 @@ def _changed(device: Device, known: HostKey, shown: HostKey) -> HostKeyChanged:
     return HostKeyChanged(
         f"{device.host} shows another host key than before: {shown.type} {shown.fingerprint}, "
         f"pinned is {known.type} {known.fingerprint}.",
-        hint=f"Was it flashed again? Then `resin ssh {device.name}{port} --forget-key`. "
+        hint=f"Was it flashed again, or reset? Then `resin ssh {device.name}{port} --forget-key`. "
         "If not, something else answers in its place.",
         pinned=known.fingerprint,
         shown=shown.fingerprint,

@@ -211,6 +211,7 @@ def test_reset_removes_what_it_says_and_nothing_else(table: Desk) -> None:
         shown.until("That is not")
         shown.type(f"{cellar.address}\r")
         assert shown.end() == 0, shown.screen
+        assert f"resin ssh {cellar.address} --forget-key" in shown.plain
         cellar.wait_for_reboot(before)
         assert "mine" not in names(cellar.folder / "state")
         assert "mine" in names(cellar.folder / "data")
