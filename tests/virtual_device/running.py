@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from device.desk import Desk, held, run, wait_for
+from device.desk import PATIENCE, Desk, held, run, wait_for
 
 from virtual_device.making import BOOT, MIB
 
@@ -19,7 +19,7 @@ BOOTS = 400.0
 """Seconds within which it has booted, on a machine that is busy and emulates each instruction."""
 _KERNEL = "root=/dev/vda2 rw console=ttyS0 net.ifnames=0 mitigations=off quiet"
 # The machine goes with the one who made it, however that ends.
-_HOLDER = '"$@" </dev/null & machine=$!; cat; kill "$machine" 2>/dev/null; wait "$machine"; true'
+_HOLDER = '"$@" </dev/null >"$0" 2>&1 & machine=$!; cat; kill "$machine" 2>/dev/null; wait "$machine"; true'
 _MACHINE = (
     *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35"),
     # Emulated, so that it is the same everywhere.
@@ -43,6 +43,7 @@ class Virtual:
         self.console = folder / "console"
         table.devices += 1
         self.port = f"{table.interface}v{table.devices}"
+        self.machine: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> str:
@@ -69,6 +70,13 @@ class Virtual:
             *("-drive", disk, "-netdev", net, "-device", "virtio-net-pci,netdev=cable,romfile="),
             *("-chardev", line, "-serial", "chardev:line"),
         ]
+
+    def power_off(self) -> None:
+        """Cut its power, for good."""
+        assert self.machine is not None
+        assert self.machine.stdin is not None
+        self.machine.stdin.close()
+        self.machine.wait(PATIENCE)
 
     def wait_for_ssh(self, address: str) -> None:
         """Return once its SSH server greets whoever comes."""
@@ -113,6 +121,10 @@ def _plugged_in(made: Virtual) -> Iterator[None]:
 
 @contextmanager
 def _powered(made: Virtual) -> Iterator[None]:
-    with held(["sh", "-c", _HOLDER, "sh", *made.command()]):
-        wait_for(made.console.exists, "QEMU")
+    said = made.folder / "qemu.log"
+    said.touch()
+    with held(["sh", "-c", _HOLDER, said, *made.command()]) as made.machine:
+        wait_for(lambda: made.console.exists() or said.read_text(), "QEMU")
+        if not made.console.exists():
+            raise RuntimeError(f"QEMU did not start: {said.read_text()}")
         yield

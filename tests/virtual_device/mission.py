@@ -1,0 +1,100 @@
+"""What the mission is done with: a card, a person's key, `resin` as it is typed, a project."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.desk import Desk, run
+from loop_devices import MIB, loop_device
+from resin_command import PROGRAM, Run
+
+from virtual_device.image import image, production
+
+HOST = "kitchen"
+PATIENCE = 400.0
+"""Seconds that a verb may take: some wait for a device to start."""
+_DOCKERFILE = """\
+FROM scratch
+COPY busybox /bin/busybox
+COPY busybox /bin/sh
+COPY main.sh note /app/
+CMD ["/bin/sh", "/app/main.sh"]
+"""
+_MAIN = """\
+trap 'exit 0' TERM
+start=$(busybox cat /proc/sys/kernel/random/uuid)
+echo "note: $(busybox cat /app/note)"
+i=0
+while :; do i=$((i+1)); echo "$start $i"; busybox usleep 50000; done
+"""
+
+
+@dataclass(frozen=True)
+class Mission:
+    """A desk, a folder to work in, and a card that is written and booted from."""
+
+    desk: Desk
+    folder: Path
+    card: Path
+    address: str
+
+    @property
+    def key(self) -> Path:
+        """The person's public key, of which `ssh` and `resin` find the other half by themselves."""
+        return self.desk.home / ".ssh" / "id_ed25519.pub"
+
+    def resin(self, *words: str | Path, cwd: Path | None = None, home: Path | None = None) -> Run:
+        environment = {**self.desk.environment, **({"HOME": str(home)} if home else {})}
+        command = [*self.desk.prefix, str(PROGRAM), *map(str, words)]
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, cwd=cwd, timeout=PATIENCE
+        )
+        return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def ssh(self, command: str) -> str:
+        """What a command prints on the device, by `resin ssh`."""
+        done = self.resin("ssh", HOST, "--", command)
+        assert done.code == 0, done
+        return done.out
+
+    def flash(self, *, development: bool = True) -> Run:
+        """Configure an image, pack it, and write it to the card."""
+        disk = self.folder / "resin.img"
+        run(["cp", "--sparse=always", image(), disk])
+        if not development:
+            production(disk)
+        static = ("--ethernet", "--static", f"{self.address}/24", "--gateway", self.desk.address)
+        told = ("--hostname", HOST, "--persistent-logging", "--ssh-key", self.key)
+        configured = self.resin("configure", disk, *told, *static)
+        assert configured.code == 0, configured
+        run(["nice", "zstd", "--quiet", "--force", "--rm", "-1", "-T0", disk])
+        return self.resin("flash", f"{disk}.zst", self.card, "--yes", "--allow-fixed", "--json")
+
+
+@contextmanager
+def mission(table: Desk, folder: Path) -> Iterator[Mission]:
+    """A card somewhat larger than the image, full of what an earlier owner has left there."""
+    keys = table.home / ".ssh"
+    keys.mkdir(mode=0o700)
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "a person", "-f", keys / "id_ed25519"])
+    backing = folder / "card"
+    size = image().stat().st_size + 32 * MIB
+    with backing.open("wb") as file:
+        file.truncate(size)
+    with loop_device(backing) as card:
+        yield Mission(table, folder, Path(card), table.next_address())
+
+
+def write_project(folder: Path) -> Path:
+    """A project that writes what is in its file `note`, then counts; nothing has to be downloaded for it."""
+    folder.mkdir()
+    shutil.copy(shutil.which("busybox") or "/bin/busybox", folder / "busybox")
+    for name, text in {"Dockerfile": _DOCKERFILE, "main.sh": _MAIN, "note": "first\n"}.items():
+        (folder / name).write_text(text)
+    (folder / "resin.toml").write_text('name = "garden"\n')
+    return folder
