@@ -139,4 +139,10 @@ def test_a_production_device_lets_in_its_keys_owner_only(way: Mission, kitchen: 
         assert (accepted.code, accepted.out) == (0, "prod\n")
         stranger = way.resin("ssh", way.address, "--", "true", home=way.folder)
         assert stranger.code == 255
-        assert way.resin("scan", "--json").data["devices"] == []
+        assert way.resin("scan").code == 3
+        told = way.resin("wait", way.address, "--json").data
+        assert (told["variant"], told["ssh_port"]) == ("production", office.ssh_port)
+        # Its engine is reached all the same, through SSH.
+        listed = way.resin("ps", way.address, "--json")
+        assert (listed.code, listed.data["containers"]) == (0, [])
+        assert way.resin("ssh", way.address, "--", "ss -Hltn sport = :2377").out == ""
