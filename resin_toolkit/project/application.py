@@ -1,7 +1,8 @@
 """What is to run on a device: the services of a project, whichever file they were described in.
 
-`resin.toml` (one service) and compose files (several) are both read into these records, and `resin_toolkit.push`
-makes containers of them. Paths are absolute and on the workstation unless said otherwise; times are in seconds.
+`resin.toml` (one service) and compose files (several) are both read into these records, and
+`resin_toolkit.push` makes containers of them. Paths are absolute and on the workstation unless said otherwise;
+times are in seconds.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ class Build:
 class Mount:
     """Something that lies at `target` in the container.
 
-    `source` is a path on the device, the name of a volume (a key of `Application.volumes`, or one that is there
-    already), or empty for an anonymous volume; with kind `tmpfs` it is empty.
+    `source` is a path on the device, the name of a volume (a key of `Application.volumes`, or one that is
+    there already), or empty for an anonymous volume; with kind `tmpfs` it is empty.
     """
 
     kind: str
@@ -62,7 +63,7 @@ class Mount:
     source: str = ""
     read_only: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
-    """`propagation` of a bind, `nocopy` ("true") of a volume, `size` (bytes) and `mode` (octal) of a tmpfs."""
+    """`propagation` of a bind, `nocopy` ("true") of a volume, `size` (bytes) and octal `mode` of a tmpfs."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class NetworkUse:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """As Docker's HEALTHCHECK; `test` is its words with CMD, CMD-SHELL or NONE in front. Zero is the default."""
+    """As Docker's HEALTHCHECK; `test` is its words behind CMD, CMD-SHELL or NONE. Zero is the default."""
 
     test: tuple[str, ...]
     interval: float = 0.0
@@ -164,7 +165,7 @@ class Service:
     logging_driver: str = ""
     logging_options: Mapping[str, str] = field(default_factory=dict)
     engine_socket: str = ""
-    """Where the engine's own socket lies in the container, whatever its path on the device; empty for nowhere."""
+    """Where the engine's own socket lies in the container, wherever it is on the device; empty for nowhere."""
     watch: tuple[WatchRule, ...] = ()
 
 
