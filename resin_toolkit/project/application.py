@@ -1,8 +1,8 @@
 """What is to run on a device: the services of a project, whichever file they were described in.
 
 `resin.toml` (one service) and compose files (several) are both read into these records, and
-`resin_toolkit.push` makes containers of them. Paths are absolute and on the workstation unless said otherwise;
-times are in seconds.
+`resin_toolkit.push` makes containers of them. Paths are absolute and on the workstation unless said
+otherwise; times are in seconds.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class Service:
     logging_driver: str = ""
     logging_options: Mapping[str, str] = field(default_factory=dict)
     engine_socket: str = ""
-    """Where the engine's own socket lies in the container, wherever it is on the device; empty for nowhere."""
+    """Where the engine's own socket lies in the container, wherever the device has it; empty for nowhere."""
     watch: tuple[WatchRule, ...] = ()
 
 
