@@ -103,7 +103,8 @@ def test_one_that_does_not_hold_out_gives_the_place_back(engine: Engine, kitchen
     first = push(engine, service(WORKS.format("one"), restart="unless-stopped"))
     with pytest.raises(PushFailed, match="exit code 3") as failure:
         push(engine, service(FAILS))
-    assert failure.value.facts["lines"] == ["the new one is broken"]
+    # An engine that cannot change a restart policy may have started it twice by then.
+    assert set(failure.value.facts["lines"]) == {"the new one is broken"}  # type: ignore[call-overload]
     assert kitchen.docker("ps", "--all", "--quiet", "--no-trunc").split() == [first]
     assert running(kitchen) == [f"{APP}_main"]
     assert policy(kitchen, f"{APP}_main") == "unless-stopped"
