@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands._completing import services
+from commands._completions import services
 from resin_toolkit.errors import DeviceAmbiguous, ServiceNotFound
 from resin_toolkit.screen import Screen
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from commands._completing import assignments, files, keys
+from commands._completions import assignments, files, keys
 
 PASSPHRASE_VARIABLE = "RESIN_WIFI_PASSPHRASE"
 

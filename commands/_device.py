@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from commands._completing import devices
+from commands._completions import devices
 from resin_toolkit.device import Device
 from resin_toolkit.errors import BadValue, DeviceAmbiguous, DeviceNotFound, Unreachable
 from resin_toolkit.report import Report

@@ -109,7 +109,7 @@ class Session:
 
     def _sent(self, engine: Engine, word: str) -> str:
         """What the image is called on the device, once it is there: sent from here, else for it to fetch."""
-        from resin_toolkit.push.transfer import send_image
+        from resin_toolkit.push.transfer.images import send_image
 
         try:
             return send_image(engine, word, Told(self.report, several=False), MAIN)

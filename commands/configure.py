@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from commands._completing import files, images
+from commands._completions import files, images
 from commands._configure_options import ConfigureOptions
 from commands._configuring import all_answers, ask_for_everything, request_of
 from resin_toolkit.errors import Interrupted, Usage

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from commands._completing import files
+from commands._completions import files
 from resin_toolkit.errors import Exit, Interrupted
 from resin_toolkit.verb import report_of, single
 

@@ -13,7 +13,7 @@ import typer
 
 from commands._block_map import block_map_of
 from commands._cards import Card, cards_of, check_numbered
-from commands._completing import drives, files
+from commands._completions import drives, files
 from commands._configure_options import ConfigureOptions
 from commands._configuring import all_answers, requests_of, uses_stdin
 from commands._flash_result import Fate, Flashed, failure_of, write_receipt

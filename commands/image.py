@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands._completing import files, images
+from commands._completions import files, images
 from commands._image_files import (
     gets,
     local_members,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands._completing import device_types, distros, folders, languages
+from commands._completions import device_types, distros, folders, languages
 from resin_toolkit.report import Report
 from resin_toolkit.screen import Screen, table
 from resin_toolkit.verb import report_of, single

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands._completing import services
+from commands._completions import services
 from commands._device import DeviceOptions, DeviceWord, find_device
 from resin_toolkit.errors import ServiceNotFound
 from resin_toolkit.screen import Screen, clean, table

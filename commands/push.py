@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from commands._completing import device_types, files, folders, pushed_services
+from commands._completions import device_types, files, folders, pushed_services
 from commands._device import DeviceOptions, DeviceWord
 from commands._push_project import Typed, check_usage
 from resin_toolkit.screen import Screen

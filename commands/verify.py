@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from commands._block_map import block_map_of
-from commands._completing import drives, files
+from commands._completions import drives, files
 from resin_toolkit.elevation import sudo_line
 from resin_toolkit.errors import NotPermitted
 from resin_toolkit.screen import Screen, human_size

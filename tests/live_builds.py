@@ -14,7 +14,7 @@ from device.stand_in import StandIn
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.building import BuildOptions, build
 from resin_toolkit.live.facts import Base
-from resin_toolkit.live.mapping import Mapping_, Surroundings, plan
+from resin_toolkit.live.mapping import FileMapping, Surroundings, plan
 from resin_toolkit.project.context_walk import Kind
 from resin_toolkit.project.dockerfile import parse
 
@@ -113,7 +113,7 @@ class Site:
         image: Mapping[str, Look],
         target: str = "",
         **args: str,
-    ) -> Mapping_:
+    ) -> FileMapping:
         known = Surroundings(context, self.base, is_folder=lambda path: _is_folder(image, path))
         return plan(parse(dockerfile), known, target=target, build_args=args)
 

@@ -19,7 +19,7 @@ from resin_toolkit.engine.local import connect_local
 from resin_toolkit.errors import Notice
 from resin_toolkit.progress import SilentStep
 from resin_toolkit.push.telling import Silence
-from resin_toolkit.push.transfer_parts import PART_LABEL
+from resin_toolkit.push.transfer.parts import PART_LABEL
 
 MIB = 1024 * 1024
 _OF_THE_ENGINE = ("Parent", "GraphDriver", "Metadata", "Size", "VirtualSize")

@@ -17,8 +17,8 @@ import pytest
 from resin_command import PROGRAM, program
 from shells import SHELLS, Shell, shell, user
 
-from resin_toolkit.completing import device_types, distros
 from resin_toolkit.completion import Files, Folders, split_line
+from resin_toolkit.completion_values import device_types, distros
 from resin_toolkit.known_services import keep_services, known_services
 from resin_toolkit.root import root_command
 from resin_toolkit.verbs import VERBS

@@ -126,7 +126,7 @@ def test_there_are_no_circles() -> None:
         ({"psutil", "pyudev"}, "image_tools.drives"),
         ({"tqdm"}, "resin_toolkit.shown_progress"),
         ({"getpass"}, "resin_toolkit.report"),
-        ({"zstandard"}, "image_tools.source resin_toolkit.push.transfer_unpacking"),
+        ({"zstandard"}, "image_tools.source resin_toolkit.push.transfer.unpacking"),
         ({"xxhash"}, "image_tools.flash"),
         ({"zeroconf", "ifaddr"}, "resin_toolkit.discovery"),
         ({"docker", "requests", "urllib3"}, "resin_toolkit.engine"),

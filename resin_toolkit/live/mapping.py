@@ -46,7 +46,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class Mapping_:
+class FileMapping:
     """Made by `plan`."""
 
     known: Surroundings
@@ -107,7 +107,7 @@ def plan(
     build_args: Mapping[str, str] | None = None,
     directives: Directives | None = None,
     watch: Sequence[WatchRule] = (),
-) -> Mapping_:
+) -> FileMapping:
     """What a file of the context means; `directives` are those with which the plain Dockerfile was built.
 
     Raises BadValue for a target that does not exist.
@@ -122,7 +122,7 @@ def plan(
     files = Files(known.context)
     stages = Unroller(wanted, args, known.bases, dev).stages()
     lines = {instruction.line for instruction in dev}
-    return Mapping_(
+    return FileMapping(
         known,
         files,
         Tracer(stages, files, known.is_folder),

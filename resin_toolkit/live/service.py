@@ -11,7 +11,7 @@ from resin_toolkit.engine import Engine
 from resin_toolkit.live.batches import Batch, batch_of
 from resin_toolkit.live.container import Asked, apply, bases_of, folders_in
 from resin_toolkit.live.facts import FolderContext
-from resin_toolkit.live.mapping import Mapping_, Surroundings, plan
+from resin_toolkit.live.mapping import FileMapping, Surroundings, plan
 from resin_toolkit.live.moments import Moments
 from resin_toolkit.live.owners import Owners, UnknownOwner
 from resin_toolkit.live.settled import settled_scan
@@ -69,7 +69,7 @@ class LiveService:
         """A build of these files has failed: what the container holds is still the same."""
         self._refused = now
 
-    def _mapping(self, engine: Engine, now: Tree) -> Mapping_:
+    def _mapping(self, engine: Engine, now: Tree) -> FileMapping:
         source, service = self.source, self.source.service
         known = Surroundings(
             Moments(self.root, self._held, now, self._is_ignored),

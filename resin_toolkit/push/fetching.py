@@ -42,7 +42,7 @@ def fetched(engine: Engine, service: Service, telling: Telling, *, pull: bool = 
     there = images.inspect(reference)
     if there is not None and not pull:
         return there.id
-    from resin_toolkit.push.transfer import send_if_here
+    from resin_toolkit.push.transfer.images import send_if_here
 
     if not pull and send_if_here(engine, reference, telling, service.name):
         sent = images.inspect(reference)

@@ -17,7 +17,7 @@ from resin_toolkit.errors import BadValue, BuildFailed
 from resin_toolkit.live import directives
 from resin_toolkit.live.effects import Change, Effect, Nothing, Place, Rebuild, Restart, Sync
 from resin_toolkit.live.facts import Base, FolderContext
-from resin_toolkit.live.mapping import Mapping_, Surroundings, plan
+from resin_toolkit.live.mapping import FileMapping, Surroundings, plan
 from resin_toolkit.project.application import Action, WatchRule
 from resin_toolkit.project.dockerfile import parse
 from resin_toolkit.project.go_match import is_pattern, matches
@@ -50,7 +50,7 @@ def planned(
     watch: Sequence[WatchRule] = (),
     mounts: tuple[str, ...] = (),
     **args: str,
-) -> Mapping_:
+) -> FileMapping:
     found = directives.read(text)
     known = Surroundings(
         TreeContext(dict.fromkeys(files, "")),

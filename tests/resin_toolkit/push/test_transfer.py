@@ -29,8 +29,8 @@ from resin_toolkit.engine import Engine, connect
 from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.local import connect_local
 from resin_toolkit.errors import BadValue, EngineFailed, ImageNotFound, Unreachable
-from resin_toolkit.push.transfer import send_if_here, send_image
-from resin_toolkit.push.transfer_parts import PART_LABEL, TIME_LABEL
+from resin_toolkit.push.transfer.images import send_if_here, send_image
+from resin_toolkit.push.transfer.parts import PART_LABEL, TIME_LABEL
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

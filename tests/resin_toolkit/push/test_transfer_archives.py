@@ -24,7 +24,7 @@ from resin_toolkit.engine import Engine
 from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.local import connect_local
 from resin_toolkit.errors import BadValue, ImageDamaged, ResinError
-from resin_toolkit.push.transfer import send_image
+from resin_toolkit.push.transfer.images import send_image
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

@@ -23,11 +23,11 @@ from resin_toolkit.errors import (
 from resin_toolkit.progress import Step
 from resin_toolkit.push.architecture import fits, is_the_same
 from resin_toolkit.push.telling import Telling
-from resin_toolkit.push.transfer_archive import Archive, saved
-from resin_toolkit.push.transfer_content import Content, spooling
-from resin_toolkit.push.transfer_packed import Packed, named
-from resin_toolkit.push.transfer_sending import Wanted, bring
-from resin_toolkit.push.transfer_unpacking import Readable
+from resin_toolkit.push.transfer.archive import Archive, saved
+from resin_toolkit.push.transfer.content import Content, spooling
+from resin_toolkit.push.transfer.packed import Packed, named
+from resin_toolkit.push.transfer.sending import Wanted, bring
+from resin_toolkit.push.transfer.unpacking import Readable
 
 _NO_ENGINE = (Unreachable, NotPermitted, NotSupported)
 _SHOWN = 10

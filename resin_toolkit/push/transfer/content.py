@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from resin_toolkit.errors import ImageDamaged, from_os_error
-from resin_toolkit.push.transfer_unpacking import PIECE, UNPACK_ERRORS, Readable, Unzip, kind_of
+from resin_toolkit.push.transfer.unpacking import PIECE, UNPACK_ERRORS, Readable, Unzip, kind_of
 
 _IN_MEMORY = 16 * 1024 * 1024
 """Bytes up to which nothing is written to a disk."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resin_toolkit.errors import ImageDamaged
-from resin_toolkit.push.transfer_unpacking import Begun, Readable
+from resin_toolkit.push.transfer.unpacking import Begun, Readable
 
 _TEXT_LIMIT = 4 * 1024 * 1024
 """Bytes that a manifest or a configuration may have."""

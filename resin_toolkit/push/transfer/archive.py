@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from resin_toolkit.errors import BadValue, from_os_error
-from resin_toolkit.push.transfer_content import Content, Laid, Place, Spool, pieces, spooling
-from resin_toolkit.push.transfer_index import Index, damaged, name_of
-from resin_toolkit.push.transfer_packed import Packed, images_in
-from resin_toolkit.push.transfer_unpacking import LONGEST, UNPACK_ERRORS, Begun, Readable, kind_of, unpacked
+from resin_toolkit.push.transfer.content import Content, Laid, Place, Spool, pieces, spooling
+from resin_toolkit.push.transfer.index import Index, damaged, name_of
+from resin_toolkit.push.transfer.packed import Packed, images_in
+from resin_toolkit.push.transfer.unpacking import LONGEST, UNPACK_ERRORS, Begun, Readable, kind_of, unpacked
 
 _TAKEN = ("", "gzip")
 """How a layer may be packed: engines of every age take these."""

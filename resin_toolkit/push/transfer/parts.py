@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from resin_toolkit.push.transfer_packed import Packed
+from resin_toolkit.push.transfer.packed import Packed
 
 PART_LABEL = "io.resin-toolkit.transfer"
 """What a part of an image has that is on its way: the chain ID of its highest layer."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from resin_toolkit.engine.asking import object_of, texts_of
 from resin_toolkit.engine.model import one_line, text
-from resin_toolkit.push.transfer_index import Index, damaged
+from resin_toolkit.push.transfer.index import Index, damaged
 
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 """Annotations with the name of an image; the second has often only the tag."""

@@ -11,7 +11,7 @@ from resin_toolkit.engine.images import Image, Images, Kind
 from resin_toolkit.engine.model import as_object
 from resin_toolkit.errors import EngineFailed
 from resin_toolkit.project.compression import packed
-from resin_toolkit.push.transfer_parts import PART_LABEL, TIME_LABEL, chain, part
+from resin_toolkit.push.transfer.parts import PART_LABEL, TIME_LABEL, chain, part
 
 _CONTAINERD = "io.containerd.snapshotter.v1"
 _KEPT = 7 * 24 * 3600.0

@@ -37,40 +37,40 @@ def images(incomplete: str) -> Sequence[str | tuple[str, str]]:
 
 def devices(context: typer.Context, incomplete: str) -> Sequence[tuple[str, str]]:
     """The devices seen lately."""
-    from resin_toolkit import completing
+    from resin_toolkit import completion_values
 
-    return [] if _COMMAND in context.meta else list(completing.devices(incomplete))
+    return [] if _COMMAND in context.meta else list(completion_values.devices(incomplete))
 
 
 def services(context: typer.Context) -> Sequence[str]:
     """The services of the device that is typed, or of the usual one."""
-    from resin_toolkit import completing
+    from resin_toolkit import completion_values
 
-    return completing.services(context.params.get("device") or "", Path())
+    return completion_values.services(context.params.get("device") or "", Path())
 
 
 def pushed_services(context: typer.Context) -> Sequence[str]:
     """The services that the project's compose files name, else those of the device."""
-    from resin_toolkit import completing
+    from resin_toolkit import completion_values
 
     folder = Path(context.params.get("source") or "")
-    return completing.project_services(folder) or completing.services(
+    return completion_values.project_services(folder) or completion_values.services(
         context.params.get("device") or "", folder
     )
 
 
 def device_types() -> Sequence[str]:
     """The boards."""
-    from resin_toolkit import completing
+    from resin_toolkit import completion_values
 
-    return completing.device_types()
+    return completion_values.device_types()
 
 
 def distros() -> Sequence[str]:
     """The distributions of base images."""
-    from resin_toolkit import completing
+    from resin_toolkit import completion_values
 
-    return completing.distros()
+    return completion_values.distros()
 
 
 def languages(context: typer.Context) -> Sequence[str]:
@@ -108,7 +108,7 @@ def assignments(incomplete: str) -> Sequence[tuple[str, str]]:
 def _drives(incomplete: str) -> Sequence[tuple[str, str]]:
     from commands.drives import may_be_flashed
     from image_tools.drives import list_drives
-    from resin_toolkit.completing import plain
+    from resin_toolkit.completion_values import plain
     from resin_toolkit.errors import ResinError
     from resin_toolkit.screen import human_size
 

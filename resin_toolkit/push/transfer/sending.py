@@ -11,10 +11,10 @@ from resin_toolkit.engine.images import Images
 from resin_toolkit.errors import EngineFailed
 from resin_toolkit.progress import Step
 from resin_toolkit.push.telling import Telling
-from resin_toolkit.push.transfer_content import Content
-from resin_toolkit.push.transfer_device import Receiver
-from resin_toolkit.push.transfer_packed import Packed
-from resin_toolkit.push.transfer_parts import part, whole
+from resin_toolkit.push.transfer.content import Content
+from resin_toolkit.push.transfer.device import Receiver
+from resin_toolkit.push.transfer.packed import Packed
+from resin_toolkit.push.transfer.parts import part, whole
 from resin_toolkit.screen import human_size
 
 BATCH = 16 * 1024 * 1024
