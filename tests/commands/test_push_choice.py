@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pushed_projects
 import pytest
 from loop_devices import needs_root
-from pushed_projects import RUNS, UNPRIVILEGED, Bench, single, write
+from pushed_projects import RUNS, UNPRIVILEGED, Bench, write
 
 pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 
 SAYS = f'FROM stand-in\nCMD ["sh", "-c", "echo {{}}; {RUNS}"]\n'
 """A Dockerfile whose container writes a word."""
-
-
-@pytest.fixture(scope="module")
-def made() -> Iterator[Bench]:
-    with pushed_projects.bench() as bench:
-        yield bench
-
-
-@pytest.fixture
-def bench(made: Bench) -> Iterator[Bench]:
-    yield made
-    made.clear()
-
-
-@pytest.fixture
-def garden(tmp_path: Path) -> Path:
-    return single(tmp_path / "garden")
 
 
 def said(bench: Bench, name: str = "garden_main") -> str:

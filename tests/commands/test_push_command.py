@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pushed_projects
@@ -26,23 +25,6 @@ environment = false
 restart = "no"
 network = "none"
 """
-
-
-@pytest.fixture(scope="module")
-def made() -> Iterator[Bench]:
-    with pushed_projects.bench() as bench:
-        yield bench
-
-
-@pytest.fixture
-def bench(made: Bench) -> Iterator[Bench]:
-    yield made
-    made.clear()
-
-
-@pytest.fixture
-def garden(tmp_path: Path) -> Path:
-    return single(tmp_path / "garden")
 
 
 def identity(bench: Bench, name: str = "garden_main") -> str:

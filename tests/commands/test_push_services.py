@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pushed_projects
 import pytest
 from loop_devices import needs_root
 from pushed_projects import RUNS, Bench, compose, events, write
@@ -45,18 +43,6 @@ def services(**described: str) -> str:
         lines += [f"    command: {CMD}"] if "command" not in text else []
         lines += [f"    {line}" for line in text.splitlines() if line]
     return "\n".join(lines) + "\n"
-
-
-@pytest.fixture(scope="module")
-def made() -> Iterator[Bench]:
-    with pushed_projects.bench() as bench:
-        yield bench
-
-
-@pytest.fixture
-def bench(made: Bench) -> Iterator[Bench]:
-    yield made
-    made.clear()
 
 
 def changes(run: Run) -> dict[str, str]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pushed_projects
 import pytest
 from device.desk import wait_for
 from loop_devices import needs_root
@@ -35,18 +33,6 @@ services:
 networks: {{front: {{}}}}
 volumes: {{cache: {{}}}}
 """
-
-
-@pytest.fixture(scope="module")
-def made() -> Iterator[Bench]:
-    with pushed_projects.bench() as bench:
-        yield bench
-
-
-@pytest.fixture
-def bench(made: Bench) -> Iterator[Bench]:
-    yield made
-    made.clear()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from device.desk import wait_for
 from device.stand_in import StandIn
-from engine_parts import connected, device_with_image, files_in, tar_of
+from engine_parts import connected, files_in, tar_of
 from loop_devices import needs_root
 
 from resin_toolkit.engine import Engine
@@ -30,24 +30,6 @@ from resin_toolkit.errors import (
 pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 
 DEAF = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
-
-
-@pytest.fixture(scope="module")
-def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with device_with_image(tmp_path_factory.mktemp("home")) as device:
-        yield device
-
-
-@pytest.fixture(params=["tcp", "ssh", "1.22"])
-def engine(request: pytest.FixtureRequest, kitchen: StandIn) -> Iterator[Engine]:
-    with connected(kitchen, request.param) as found:
-        yield found
-
-
-@pytest.fixture
-def modern(kitchen: StandIn) -> Iterator[Engine]:
-    with connected(kitchen, "tcp") as found:
-        yield found
 
 
 @pytest.fixture(autouse=True)

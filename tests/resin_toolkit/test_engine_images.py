@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from device.stand_in import StandIn
-from engine_parts import connected, device_with_image, tar_of
+from engine_parts import tar_of
 from loop_devices import needs_root
 from loopback_server import http, routes, serving
 
@@ -28,24 +28,6 @@ from resin_toolkit.engine.messages import Kind, Progressed
 from resin_toolkit.errors import EngineFailed, ImageNotFound, NotSupported, Unreachable
 
 pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
-
-
-@pytest.fixture(scope="module")
-def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with device_with_image(tmp_path_factory.mktemp("home")) as device:
-        yield device
-
-
-@pytest.fixture(params=["tcp", "ssh", "1.22"])
-def engine(request: pytest.FixtureRequest, kitchen: StandIn) -> Iterator[Engine]:
-    with connected(kitchen, request.param) as found:
-        yield found
-
-
-@pytest.fixture
-def modern(kitchen: StandIn) -> Iterator[Engine]:
-    with connected(kitchen, "tcp") as found:
-        yield found
 
 
 @pytest.fixture(autouse=True)

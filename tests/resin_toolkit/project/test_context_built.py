@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from device.stand_in import StandIn
-from engine_parts import connected, device_with_image
+from engine_parts import connected
 from loop_devices import needs_root
 from sent_contexts import one_of_each
 
@@ -24,12 +24,6 @@ pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 
 LIST = "find . ! -path . | LC_ALL=C sort | sha256sum && cat 'with space/in it/a file' && stat -c %a private"
 WORDS = f"FROM stand-in\nCOPY . /sent\nRUN cd /sent && {LIST}\n"
-
-
-@pytest.fixture(scope="module")
-def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with device_with_image(tmp_path_factory.mktemp("home")) as device:
-        yield device
 
 
 @pytest.fixture

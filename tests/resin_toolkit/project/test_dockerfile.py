@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from device.stand_in import StandIn
-from engine_parts import connected, device_with_image, tar_of
+from engine_parts import connected, tar_of
 from loop_devices import needs_root
 
 from resin_toolkit.engine import Engine
@@ -255,12 +255,6 @@ WHOLE = (
     "# foo=bar\n# escape=`\nFROM stand-in AS x\nLABEL a=b `\n  c=d\n",
     "FROM stand-in AS x\r\nLABEL a=b \\\r\n c=d\r\n",
 )
-
-
-@pytest.fixture(scope="module")
-def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with device_with_image(tmp_path_factory.mktemp("home")) as device:
-        yield device
 
 
 @pytest.fixture(scope="module")

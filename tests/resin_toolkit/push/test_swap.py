@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from cutting_proxy import CuttingProxy
 from device.stand_in import StandIn
-from engine_parts import connected, device_with_image
+from engine_parts import connected
 
 from resin_toolkit.address import Way
 from resin_toolkit.device import Device
@@ -32,12 +32,6 @@ APP = "garden"
 WORKS = "trap 'exit 0' TERM; echo {}; while :; do sleep 0.05; done"
 FAILS = "echo the new one is broken; exit 3"
 GRACE = 0.5
-
-
-@pytest.fixture(scope="module")
-def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with device_with_image(tmp_path_factory.mktemp("home")) as device:
-        yield device
 
 
 @pytest.fixture(params=["tcp", "1.22"])
