@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands._completions import services
+from commands._device import DeviceOptions, find_device
 from resin_toolkit.errors import DeviceAmbiguous, ServiceNotFound
+from resin_toolkit.report import Report
 from resin_toolkit.screen import Screen
+from resin_toolkit.verb import report_of
 
 if TYPE_CHECKING:
     from resin_toolkit.engine import Container, Engine
@@ -44,6 +48,50 @@ class Acted:
         return f"{self.app} on {self.host}: {self.done} {names}.{self.remark and ' ' + self.remark}"
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """The containers of an application that a verb acts on."""
+
+    report: Report
+    engine: Engine
+    app: str
+    containers: tuple[Container, ...]
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(container.service for container in self.containers))
+
+    def each(self, doing: str) -> Iterator[Container]:
+        """One after the other, as it is told what is done to it: `stopping`."""
+        for container in self.containers:
+            self.report.say(f"{doing} {container.service} …")
+            yield container
+
+    def acted(self, done: str, remark: str = "") -> Acted:
+        return Acted(self.engine.host, self.app, self.services, done, remark)
+
+
+@contextmanager
+def chosen(
+    context: typer.Context,
+    device: str | None,
+    names: Sequence[str] | None,
+    name: str | None,
+    options: DeviceOptions,
+) -> Iterator[Chosen]:
+    """What a verb acts on: the engine, connected while the block lasts, the application and its containers.
+
+    Raises ServiceNotFound, DeviceAmbiguous, and what finding and reaching a device raises.
+    """
+    from commands._engine import open_engine
+    from resin_toolkit.push import controlling
+
+    report = report_of(context)
+    with open_engine(report, find_device(report, device, options)) as engine:
+        app = app_of(engine, name)
+        yield Chosen(report, engine, app, tuple(controlling.choose(engine, app, names or ())))
+
+
 def app_of(engine: Engine, name: str | None) -> str:
     """The application that is named, else the project's, else the only one on the device.
 
@@ -74,7 +122,3 @@ def built_here(app: str) -> tuple[str, ...]:
 
     memory = project_around(Path.cwd())
     return memory.built if memory is not None and memory.app == app else ()
-
-
-def services_of(containers: Sequence[Container]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(container.service for container in containers))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from commands._app import Acted, NameOption, NamesArgument, app_of, services_of
-from commands._device import DeviceOptions, DeviceWord, find_device
-from resin_toolkit.verb import report_of, single, takes
+from commands._app import Acted, NameOption, NamesArgument, chosen
+from commands._device import DeviceOptions, DeviceWord
+from resin_toolkit.verb import single, takes
 
 EXAMPLES = """\b
 Examples:
@@ -25,16 +25,12 @@ def restart(
     options: DeviceOptions,
 ) -> Acted:
     """Stop what push has started on a device, where it runs, and start it again."""
-    from commands._engine import open_engine
     from resin_toolkit.push import controlling
 
-    report = report_of(context)
-    with open_engine(report, find_device(report, device, options)) as engine:
-        app = app_of(engine, name)
-        chosen = controlling.choose(engine, app, names or ())
-        for container in chosen:
-            controlling.restart(engine, container)
-        return Acted(engine.host, app, services_of(chosen), "restarted")
+    with chosen(context, device, names, name, options) as these:
+        for container in these.each("restarting"):
+            controlling.restart(these.engine, container)
+        return these.acted("restarted")
 
 
 app = single(takes(DeviceOptions)(restart), epilog=EXAMPLES)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from commands._app import Acted, NameOption, NamesArgument, app_of, services_of
-from commands._device import DeviceOptions, DeviceWord, find_device
-from resin_toolkit.verb import report_of, single, takes
+from commands._app import Acted, NameOption, NamesArgument, chosen
+from commands._device import DeviceOptions, DeviceWord
+from resin_toolkit.verb import single, takes
 
 EXAMPLES = """\b
 Examples:
@@ -25,16 +25,12 @@ def stop(
     options: DeviceOptions,
 ) -> Acted:
     """Stop what push has started on a device, by its own stop signal; it stays stopped over a reboot."""
-    from commands._engine import open_engine
     from resin_toolkit.push import controlling
 
-    report = report_of(context)
-    with open_engine(report, find_device(report, device, options)) as engine:
-        app = app_of(engine, name)
-        chosen = controlling.choose(engine, app, names or ())
-        for container in chosen:
-            controlling.stop(engine, container)
-        return Acted(engine.host, app, services_of(chosen), "stopped", "`resin restart` starts it again.")
+    with chosen(context, device, names, name, options) as these:
+        for container in these.each("stopping"):
+            controlling.stop(these.engine, container)
+        return these.acted("stopped", "`resin restart` starts it again.")
 
 
 app = single(takes(DeviceOptions)(stop), epilog=EXAMPLES)
