@@ -49,7 +49,7 @@ from resin_toolkit.push.place import check_place, overtaken
 from resin_toolkit.push.policies import can_update, restart_policy, set_policy
 from resin_toolkit.push.telling import Telling
 
-GRACE, FIRST_GRACE = 1.0, 0.3
+GRACE, FIRST_GRACE = 1.0, 0.1
 """Seconds for which a new container is watched where nothing else is said."""
 _STOP = 10.0
 """Seconds that a container has for its end where it does not say otherwise, as the engine counts."""
