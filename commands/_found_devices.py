@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from resin_toolkit.errors import Notice
 from resin_toolkit.fitting import fitted_table
 from resin_toolkit.screen import Screen
 
@@ -85,6 +86,11 @@ def facts_data(facts: DeviceFacts) -> Mapping[str, object]:
         ],
         "problems": list(facts.problems),
     }
+
+
+def problems_of(facts: DeviceFacts) -> list[Notice]:
+    """What keeps something of a device from being known, such as another host key."""
+    return [Notice("device-problem", problem) for problem in facts.problems]
 
 
 def _containers_in_words(facts: DeviceFacts) -> str:

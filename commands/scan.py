@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands._device import DeviceOptions
-from commands._found_devices import HEADINGS, device_data, device_table, row, row_line
+from commands._found_devices import HEADINGS, device_data, device_table, problems_of, row, row_line
 from resin_toolkit.errors import DeviceNotFound, Interrupted, Notice
 from resin_toolkit.report import Report
 from resin_toolkit.screen import Screen, screen
@@ -214,7 +214,7 @@ def _cut_short(incomplete: Sequence[FoundDevice], seconds: float) -> list[Notice
 
 
 def _problems(found: Sequence[FoundDevice]) -> list[Notice]:
-    return [Notice("device-problem", problem) for each in found for problem in each.facts.problems]
+    return [notice for each in found for notice in problems_of(each.facts)]
 
 
 def _remember(found: Sequence[FoundDevice]) -> list[Notice]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from commands._device import DeviceOptions, RequiredDeviceWord
-from commands._found_devices import engine_in_words, facts_data
+from commands._found_devices import engine_in_words, facts_data, problems_of
 from resin_toolkit.address import Address, parse_address
 from resin_toolkit.device import Device
 from resin_toolkit.errors import DeviceNotFound, ResinError, Unreachable
@@ -96,6 +96,7 @@ def _waited(report: Report, address: Address, options: DeviceOptions, timeout: f
                     host_key=facts.host_key,
                 )
                 report.warn(*remembered)
+            report.warn(*problems_of(facts))
             return Waited(device, facts, time.monotonic() - started)
         now = time.monotonic()
         if now + _PAUSE >= started + timeout:

@@ -197,6 +197,17 @@ def test_wait_returns_once_the_device_is_there(kitchen: StandIn) -> None:
     assert "is there" in run.out
 
 
+def test_wait_tells_of_another_host_key(kitchen: StandIn) -> None:
+    assert kitchen.desk.resin("ssh", "kitchen", "--", "true").code == 0
+    kitchen.new_host_keys()
+    run = kitchen.desk.resin("wait", "kitchen")
+    assert run.code == 0
+    assert "warning: " in run.err
+    assert "host key" in run.err
+    assert kitchen.desk.resin("ssh", "kitchen", "--forget-key", "--", "true").code == 0
+    assert "host key" not in kitchen.desk.resin("wait", "kitchen").err
+
+
 def test_wait_ends_with_the_last_cause(kitchen: StandIn) -> None:
     for word, said in (("nosuch", "nosuch.local"), ("10.91.255.254", "10.91.255.254")):
         started = time.monotonic()
