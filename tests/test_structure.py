@@ -129,7 +129,6 @@ def test_there_are_no_circles() -> None:
         ({"zstandard"}, "image_tools.source resin_toolkit.push.transfer.unpacking"),
         ({"xxhash"}, "image_tools.flash"),
         ({"zeroconf", "ifaddr"}, "resin_toolkit.discovery"),
-        ({"docker", "requests", "urllib3"}, "resin_toolkit.engine"),
         ({"paramiko", "cryptography"}, "resin_toolkit.shell"),
         ({"yaml", "jsonschema"}, "resin_toolkit.compose"),
     ],

@@ -81,9 +81,6 @@ class Wire:
         self.deadline = None
         self._stream.settimeout(seconds)
 
-    def gettimeout(self) -> float | None:
-        return self._timeout
-
     def unlimited(self) -> None:
         """From now on a read may wait for ever, and any number of bytes may come."""
         self.budget = None
@@ -130,11 +127,6 @@ class Wire:
         self._closed = True
         self._close_if_unused()
 
-    def end(self) -> None:
-        """Close it whoever still reads."""
-        self.abort()
-        self._stream.close()
-
     def reader_closed(self) -> None:
         self._readers -= 1
         self._close_if_unused()
@@ -152,7 +144,7 @@ class Wire:
 
 
 class _Incoming(io.RawIOBase):
-    """What comes over a wire; also the socket that docker's library works on after an upgrade."""
+    """What comes over a wire."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -164,24 +156,6 @@ class _Incoming(io.RawIOBase):
         data = self._wire.recv(len(buffer))
         buffer[: len(data)] = data
         return len(data)
-
-    def recv(self, size: int) -> bytes:
-        return self._wire.recv(size)
-
-    def sendall(self, data: bytes) -> None:
-        self._wire.sendall(data)
-
-    def settimeout(self, seconds: float | None) -> None:
-        self._wire.settimeout(seconds)
-
-    def gettimeout(self) -> float | None:
-        return self._wire.gettimeout()
-
-    def shutdown(self, how: int) -> None:
-        self._wire.shutdown(how)
-
-    def fileno(self) -> int:
-        return self._wire.fileno()
 
     def close(self) -> None:
         if not self.closed:

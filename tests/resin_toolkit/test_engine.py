@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +17,7 @@ from old_engine import old_engine
 
 from resin_toolkit.address import Way
 from resin_toolkit.device import Device
-from resin_toolkit.engine import Engine, Output, RawStream, connect, open_client
+from resin_toolkit.engine import Engine, Output, RawStream, connect
 from resin_toolkit.errors import EngineFailed, Notice, ServiceNotFound, Unreachable
 
 pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
@@ -265,45 +263,6 @@ def test_several_at_once(engine: Engine, counter: str) -> None:
         thread.join()
     assert len(sizes) == 40
     assert len(set(sizes)) == 1
-
-
-def test_dockers_library(engine: Engine, counter: str) -> None:
-    with open_client(engine) as client:
-        assert client.api_version == engine.api_version
-        assert client.containers()[0]["Id"] == counter
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            entry = tarfile.TarInfo("hello")
-            entry.size = 5
-            tar.addfile(entry, io.BytesIO(b"hello"))
-        assert client.put_archive(counter, "/tmp", archive.getvalue())
-        made = client.exec_create(counter, ["sh", "-c", "cat /tmp/hello; echo no >&2"])
-        assert client.exec_start(made, demux=True) == (b"hello", b"no\n")
-        made = client.exec_create(counter, ["cat", "/tmp/hello"])
-        assert list(client.exec_start(made, stream=True)) == [b"hello"]
-        content, _ = client.get_archive(counter, "/tmp/hello")
-        assert b"hello" in b"".join(content)
-        context = io.BytesIO(b"FROM stand-in\nRUN echo built\n")
-        said = list(client.build(fileobj=context, rm=True, decode=True))
-        assert any("built" in step.get("stream", "") for step in said), said
-        again = client.create_container("stand-in", ["sh", "-c", "exit 4"])
-        client.start(again)
-        assert client.wait(again)["StatusCode"] == 4
-        client.remove_container(again)
-
-
-@pytest.mark.parametrize(
-    "content", ["[]", "{", '{"auths": 1, "proxies": [], "HttpHeaders": 3}', '{"auths": {"a": {"auth": 1}}}']
-)
-def test_dockers_own_settings_are_in_nobodys_way(
-    kitchen: StandIn, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "config.json").write_text(content)
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    with connect(Device("kitchen", (kitchen.address,))) as engine, open_client(engine) as client:
-        assert client.info()["Name"] == "kitchen"
 
 
 def test_ssh_is_taken_where_no_engine_listens(guarded: StandIn) -> None:
