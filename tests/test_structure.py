@@ -129,6 +129,7 @@ def test_there_are_no_circles() -> None:
         ({"zstandard"}, "image_tools.source resin_toolkit.push.transfer.unpacking"),
         ({"xxhash"}, "image_tools.flash"),
         ({"zeroconf", "ifaddr"}, "resin_toolkit.discovery"),
+        ({"docker", "requests", "urllib3"}, "resin_toolkit.engine.credentials"),
         ({"paramiko", "cryptography"}, "resin_toolkit.shell"),
         ({"yaml", "jsonschema"}, "resin_toolkit.compose"),
     ],
@@ -145,7 +146,7 @@ def test_a_library_belongs_to_one_place(libraries: set[str], rooms: str) -> None
 
 def test_heavy_libraries_are_loaded_where_they_are_used() -> None:
     heavy = {"psutil", "pyudev", "tqdm", "zstandard", "xxhash", "rich", "zeroconf", "ifaddr"}
-    heavy |= {"yaml", "jsonschema"}
+    heavy |= {"yaml", "jsonschema", "docker"}
     for module in sources():
         assert not {room_of(name) for name in imports(module, at_import_time=True)} & heavy, module
 

@@ -104,15 +104,17 @@ class Build:
         return f" at step {self._step}" if self._step else ""
 
 
-def build(engine: Engine, context: Iterable[bytes], options: BuildOptions) -> Build:
+def build(engine: Engine, context: Iterable[bytes], options: BuildOptions, *, credentials: str = "") -> Build:
     """Begin to build an image of a tar archive, which may be compressed: the engine sees that by itself.
 
-    `context` is gone through by a thread of its own. Raises NotSupported where the engine lacks what an
-    option needs, and Unreachable; all else is raised by what is returned, which the caller closes.
+    `context` is gone through by a thread of its own; `credentials` is what `Credentials.for_build` gives.
+    Raises NotSupported where the engine lacks what an option needs, and Unreachable; all else is raised by
+    what is returned, which the caller closes.
     """
     asking = Asking(engine)
     path = f"{asking.path('/build')}?{urlencode(_query(asking, options))}"
-    return Build(engine.host, asking.connections.sending("POST", path, context))
+    headers = {"X-Registry-Config": credentials} if credentials else {}
+    return Build(engine.host, asking.connections.sending("POST", path, context, headers))
 
 
 def _query(asking: Asking, options: BuildOptions) -> list[tuple[str, str]]:

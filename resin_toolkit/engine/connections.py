@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http.client import HTTPResponse
 from typing import Any
 
@@ -62,20 +62,29 @@ class Connections:
             raise strange_answer(self.host) from error
 
     def stream(
-        self, path: str, method: str = "GET", *, within: float | None = PATIENCE
+        self,
+        path: str,
+        method: str = "GET",
+        *,
+        within: float | None = PATIENCE,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[Wire, HTTPResponse]:
         """A request whose answer is read bit by bit, once it has begun within that time; no read is limited.
 
         Raises as `call` does.
         """
-        return self._begun(method, path, None, within=within)
+        return self._begun(method, path, None, within=within, headers=headers)
 
-    def sending(self, method: str, path: str, body: Iterable[bytes], kind: str = TAR) -> Sending:
+    def sending(
+        self, method: str, path: str, body: Iterable[bytes], headers: Mapping[str, str] | None = None
+    ) -> Sending:
         """A request whose body is sent bit by bit, by a thread of its own, while the answer is read.
 
         Raises Unreachable where there is no connection.
         """
-        return Sending(self.host, self.link.open(), method, path, body, {"Content-Type": kind})
+        return Sending(
+            self.host, self.link.open(), method, path, body, {"Content-Type": TAR, **(headers or {})}
+        )
 
     def upgraded(self, path: str, content: object) -> tuple[Wire, HTTPResponse]:
         """A POST after which the connection carries bytes both ways; nothing of them is read ahead."""
@@ -132,6 +141,7 @@ class Connections:
         *,
         upgrade: bool = False,
         within: float | None = PATIENCE,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[Wire, HTTPResponse]:
         wire = self.link.open()
         response = None
@@ -140,7 +150,7 @@ class Connections:
                 wire.deadline = later(within)
             if upgrade:
                 wire.buffer_size = 1
-            send(wire, method, path, content, _UPGRADE if upgrade else None)
+            send(wire, method, path, content, _UPGRADE if upgrade else headers)
             response = receive(wire, method)
             if response.status >= 300:
                 wire.budget = _ERROR_LIMIT

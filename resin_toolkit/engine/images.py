@@ -70,16 +70,18 @@ class Images:
         except ImageNotFound:
             return
 
-    def pull(self, reference: str, platform: str = "") -> Iterator[Progressed]:
+    def pull(self, reference: str, platform: str = "", *, credentials: str = "") -> Iterator[Progressed]:
         """Fetch an image from its registry; what is told meanwhile. Raises ImageNotFound.
 
+        `credentials` is what `Credentials.for_pull` gives.
         Below API 1.32 it is always the one for the engine's own platform. Closing the iterator ends it.
         """
         name, tag = _parted(reference)
         chosen = platform if self._asking.speaks(1, 32) else ""
         path = self._asking.path("/images/create", fromImage=name, tag=tag, platform=chosen)
+        headers = {"X-Registry-Auth": credentials} if credentials else {}
         try:
-            wire, response = self._asking.connections.stream(path, "POST", within=SLOW)
+            wire, response = self._asking.connections.stream(path, "POST", within=SLOW, headers=headers)
         except (EngineFailed, ServiceNotFound) as error:
             if error.facts.get("status") != 404:
                 raise
@@ -123,7 +125,7 @@ class Images:
             if reference and _ABSENT.search(message.words):
                 raise ImageNotFound(
                     f"There is no image {one_line(reference)} for {self._asking.host}: {message.words}.",
-                    hint="Is its name spelled right, and may anybody fetch it?",
+                    hint="Is its name spelled right? A private one needs a `docker login` here.",
                 )
             raise EngineFailed(
                 f"The engine of {self._asking.host} fails: {message.words}.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.building import BuildOptions, build
+from resin_toolkit.engine.credentials import Credentials
 from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.messages import Kind
 from resin_toolkit.errors import BuildFailed, Notice
@@ -80,13 +81,14 @@ def build_image(
         labels={**service.build.labels, APP_LABEL: app},
         network=service.build.network,
     )
+    credentials = Credentials(engine, telling.warn).for_build(_to_be_fetched(engine, source, pull=pull))
     last, layers = _LastLines(), Layers()
     with (
         telling.progress.step("sending", None, subject=service.name) as step,
         telling.progress.step("pulling", None, subject=service.name) as pulling,
     ):
         body = _counted(packed(source.context.stream(), None), step)
-        with build(engine, body, options) as building:
+        with build(engine, body, options, credentials=credentials) as building:
             try:
                 for message in building:
                     layers.tell(message, pulling)
@@ -114,6 +116,12 @@ def build_image(
             )
         )
     built.image = details.id
+
+
+def _to_be_fetched(engine: Engine, source: Source, *, pull: bool) -> Iterator[str]:
+    """The base images that the engine asks their registries for."""
+    images = Images(engine)
+    return (base for base in source.bases() if pull or images.inspect(base) is None)
 
 
 class _LastLines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from resin_toolkit.engine import Engine
+from resin_toolkit.engine.credentials import Credentials
 from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.messages import Kind, Progressed
 from resin_toolkit.errors import EngineFailed, ImageNotFound
@@ -49,10 +50,10 @@ def fetched(engine: Engine, service: Service, telling: Telling, *, pull: bool = 
         if sent is not None:
             return sent.id
     telling.step(service.name, f"pulling {reference}")
-    layers = Layers()
+    layers, credentials = Layers(), Credentials(engine, telling.warn).for_pull(reference)
     try:
         with telling.progress.step("pulling", None, subject=service.name) as step:
-            for message in images.pull(reference):
+            for message in images.pull(reference, credentials=credentials):
                 layers.tell(message, step)
     except EngineFailed as error:
         words = error.facts.get("words") or error.message.rstrip(".")
