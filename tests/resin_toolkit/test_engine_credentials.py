@@ -5,21 +5,24 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from device.stand_in import Desk, StandIn
 from loopback_server import http, read_request, serving
 
 from resin_toolkit.address import Way
 from resin_toolkit.device import Device
 from resin_toolkit.engine import Engine, connect
 from resin_toolkit.engine.credentials import Credentials
-from resin_toolkit.errors import EngineFailed, Notice, ResinError
+from resin_toolkit.errors import BuildFailed, Notice, ResinError
 from resin_toolkit.progress import Silent
 from resin_toolkit.project.application import Application, Build, Service
 from resin_toolkit.push.building import Built, build_image
@@ -421,15 +424,51 @@ def test_it_is_said_each_time_where_nothing_can_be_kept(reached: Engine, heard: 
     assert heard.codes() == ["login-unencrypted"] * 2
 
 
+class Registry:
+    """A registry that has nothing, and says so only to those who log in; `logins` are theirs."""
+
+    def __init__(self) -> None:
+        self.logins: list[str] = []
+
+    def serve(self, connection: socket.socket, _: threading.Event) -> None:
+        if connection.recv(1, socket.MSG_PEEK) == TLS:
+            return
+        if request := read_request(connection):
+            given = re.search(rb"\r\nAuthorization: Basic (\S+)", request, re.IGNORECASE)
+            if given:
+                self.logins.append(base64.b64decode(given[1]).decode())
+                found = b'{"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}'
+                answer = http(found, "404 Not Found")
+            else:
+                answer = http(b"{}", "401 Unauthorized")
+            connection.sendall(answer.replace(b"\r\n\r\n", WANTS + b"\r\n\r\n", 1))
+
+
+TLS = b"\x16"
+"""What its first message begins with (RFC 8446, section 5.1): engines try it first."""
+WANTS = b'\r\nConnection: close\r\nWWW-Authenticate: Basic realm="shop"'
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
-def test_ssh_keeps_a_login_to_itself(
-    engine: Engine, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_real_engine_logs_in(
+    engine: Engine, kitchen: StandIn, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It takes a registry on its own loopback without TLS; and over SSH nothing is sent unencrypted."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    (tmp_path / "config.json").write_text(json.dumps({"auths": {"127.0.0.1:1": entry("ann")}}))
-    with pytest.raises(EngineFailed, match=r"127\.0\.0\.1:1"):
-        fetched(engine, Service("main", image="127.0.0.1:1/cart"), heard, pull=True)
+    registry = Registry()
+    with ExitStack() as stack:
+        with Desk(Path(f"/proc/{kitchen.pid}/ns/net"), tmp_path).entered():
+            name = str(stack.enter_context(serving(registry.serve)))
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {name: entry("ann")}}))
+        with pytest.raises(ResinError, match="manifest"):
+            fetched(engine, Service("main", image=f"{name}/cart:1"), heard, pull=True)
+        by_pull = len(registry.logins)
+        with pytest.raises(BuildFailed, match="manifest"):
+            build(engine, heard, tmp_path / "project", f"FROM {name}/base:1\n")
+    assert by_pull
+    assert len(registry.logins) > by_pull
+    assert set(registry.logins) == {f"ann:{SECRET}"}
     assert heard.codes() == ([] if engine.way is Way.SSH else ["login-unencrypted"])
 
 
