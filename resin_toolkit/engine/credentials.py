@@ -199,9 +199,8 @@ def _was_said(identity: str, registry: str) -> bool:
         return True
     try:
         with changed_state(STATE) as known:
-            said = texts_of(known, identity)
-            known[identity] = sorted({*said, registry})
-            return registry in said
+            known[identity] = sorted({*texts_of(known, identity), registry})
     except OSError:
         # Where nothing can be kept it is said each time.
-        return False
+        pass
+    return False
