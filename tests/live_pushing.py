@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from device.stand_in import Desk, StandIn
+import pytest
+from device.stand_in import Desk, StandIn, desk, stand_in
 from resin_command import PROGRAM
 
 PATIENCE = 60.0
@@ -41,6 +42,25 @@ def write_project(folder: Path, files: Mapping[str, str] | None = None) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
+
+
+@pytest.fixture(name="table", scope="module")
+def live_table() -> Iterator[Desk]:
+    with desk() as made:
+        yield made
+
+
+@pytest.fixture(name="kitchen", scope="module")
+def live_kitchen(table: Desk) -> Iterator[StandIn]:
+    with stand_in(table, "kitchen", announces=False) as device:
+        device.start("first", "true")
+        device.docker("rm", "-f", "first")
+        yield device
+
+
+@pytest.fixture(name="garden")
+def live_garden(tmp_path: Path) -> Path:
+    return write_project(tmp_path / "garden")
 
 
 class Pushed:
