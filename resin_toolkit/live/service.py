@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.live.batches import Batch, batch_of
 from resin_toolkit.live.container import Asked, apply, bases_of, folders_in
 from resin_toolkit.live.facts import FolderContext
+from resin_toolkit.live.held import Held
 from resin_toolkit.live.mapping import FileMapping, Surroundings, plan
 from resin_toolkit.live.moments import Moments
 from resin_toolkit.live.owners import Owners, UnknownOwner
-from resin_toolkit.live.settled import settled_scan
-from resin_toolkit.live.tree import Tree, difference
+from resin_toolkit.live.settled import settled
+from resin_toolkit.live.tree import Tree, scan
 from resin_toolkit.project.context_walk import NEVER_SENT
 from resin_toolkit.project.ignore import IgnoreRules
 from resin_toolkit.push.sources import Source
@@ -31,7 +32,7 @@ class LiveService:
         self.source = source
         self.container = container
         self.name = source.service.name
-        self._held = held
+        self._held = Held(self.root, held, source.cache)
         self._ignored = ignored_by(ignored)
         self._is_ignored: Callable[[str], bool] = cache(
             FolderContext(source.context.root, source.context.rules).is_ignored
@@ -46,7 +47,7 @@ class LiveService:
     def look(self, engine: Engine) -> tuple[Batch, Tree]:
         """What has changed since the container was in step, and the folder as it is now."""
         now = look_at(self.source, self._ignored)
-        found = difference(self._held, now)
+        found = self._held.difference(now)
         if not found:
             return Batch(), now
         owners = Owners(engine, self.container, self._asked.owners)
@@ -58,8 +59,17 @@ class LiveService:
     def bring(self, engine: Engine, batch: Batch, now: Tree) -> None:
         """Put the container in step. Raises what `container.apply` raises; then it is not."""
         if batch:
+            self.doubt(now)
             apply(engine, self.container, batch)
-        self._held = now
+        self._held.become(now)
+
+    def doubt(self, now: Tree) -> None:
+        """It is about to be brought to `now`: until it is, what has changed counts, even if it is undone."""
+        self._held.doubt(now)
+
+    def learn(self) -> None:
+        """Take the hashes of what the container holds, by which a file that is written anew is no change."""
+        self._held.learn()
 
     def was_refused(self, now: Tree) -> bool:
         """Whether a build of just these files has failed already."""
@@ -72,7 +82,7 @@ class LiveService:
     def _mapping(self, engine: Engine, now: Tree) -> FileMapping:
         source, service = self.source, self.source.service
         known = Surroundings(
-            Moments(self.root, self._held, now, self._is_ignored),
+            Moments(self.root, self._held.tree, now, self._is_ignored),
             bases_of(engine, self._asked.bases),
             folders_in(engine, self.container, self._asked.folders),
             mounts=tuple(mount.target for mount in service.mounts),
@@ -105,9 +115,12 @@ def look_at(source: Source, ignored: IgnoreRules) -> Tree:
         # is watched although it may not be sent.
         return rules.is_ignored(path) and not (is_folder and "!" in rules.text) and path not in kept
 
-    found = settled_scan(source.context.root, skip)
+    def skip_beside(path: str, _: bool) -> bool:
+        return path in NEVER_SENT or ignored.is_ignored(path)
+
+    found = settled(lambda: scan(source.context.root, skip))
     for outside in outside_of(source):
-        beside = settled_scan(outside, lambda path, _: path in NEVER_SENT or ignored.is_ignored(path))
+        beside = settled(partial(scan, outside, skip_beside))
         prefix = os.path.relpath(outside, source.context.root).replace(os.sep, "/")
         found |= {f"{prefix}/{path}": stamp for path, stamp in beside.items()}
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -18,10 +18,12 @@ from resin_toolkit.errors import (
     Unreachable,
 )
 from resin_toolkit.live.batches import Batch
+from resin_toolkit.live.held import Held
 from resin_toolkit.live.service import LiveService, ignored_by, look_at, outside_of
+from resin_toolkit.live.settled import settled
 from resin_toolkit.live.syncing import CannotDelete
 from resin_toolkit.live.syncing import Changed as ChangedMeanwhile
-from resin_toolkit.live.tree import Tree
+from resin_toolkit.live.tree import Tree, stamps_of
 from resin_toolkit.live.watching import Watch, identities
 from resin_toolkit.logs.link import Ended, Link
 from resin_toolkit.push.bringing import Brought, Change
@@ -54,7 +56,7 @@ class Pushing(Protocol):
         """The files that say what the application is."""
 
 
-Stamps = Mapping[Path, tuple[int, ...]]
+_ANYWHERE = Path("/")
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,16 @@ class Before:
     trees: Mapping[str, Tree]
     ignored: Sequence[str] = ()
     """What was not looked at: `[live] ignore`."""
-    stamps: Stamps = field(default_factory=dict)
+    files: Tree | None = None
+    """Those that say what the application is, by their whole path; None where they were not looked at."""
 
     @classmethod
     def of(cls, sources: Mapping[str, Source], ignored: Sequence[str], files: Iterable[Path] = ()) -> Before:
         # In this order: a file of the project may lie in a folder, too, and be saved in between.
-        stamps = stamps_of(files)
+        paths = tuple(files)
+        found = settled(lambda: stamps_of(paths)) if paths else None
         rules = ignored_by(ignored)
-        return cls({name: look_at(source, rules) for name, source in sources.items()}, ignored, stamps)
+        return cls({name: look_at(source, rules) for name, source in sources.items()}, ignored, found)
 
 
 class Live:
@@ -94,13 +98,14 @@ class Live:
         self._debounce = debounce
         self._services: dict[str, LiveService] = {}
         self._closed = threading.Event()
-        self._stamps: Stamps = {}
+        self._files = Held(_ANYWHERE, {})
         self._owes: Mapping[str, Tree] | None = None
         """How the folders looked when a push of all failed: with the next save it is tried again."""
 
     def begin(self, pushed: Pushed, before: Before) -> None:
         """What a push has brought is what is kept in step from now on."""
-        self._stamps = before.stamps or self._stamps
+        if before.files is not None:
+            self._files = Held(_ANYWHERE, before.files)
         for brought in pushed.brought:
             self._note(brought, pushed.sources.get(brought.service), before)
 
@@ -148,15 +153,19 @@ class Live:
             except Unreachable as error:
                 self._link.again(number, error)
                 continue
+            self._files.learn()
+            for service in self._services.values():
+                service.learn()
             return
 
     def _batch(self, engine: Engine) -> None:
-        if stamps_of(self._pushing.files()) != self._stamps:
-            self._whole_push(engine)
+        files = self._project_files()
+        if self._files.difference(files):
+            self._whole_push(engine, files)
             return
         if self._owes is not None:
             if self._trees(engine) != self._owes:
-                self._whole_push(engine)
+                self._whole_push(engine, files)
             return
         self._check_containers(engine)
         for service in list(self._services.values()):
@@ -167,6 +176,9 @@ class Live:
                 self._rebuild(engine, service, batch, now)
             else:
                 self._sync(engine, service, batch, now)
+
+    def _project_files(self) -> Tree:
+        return settled(lambda: stamps_of(self._pushing.files()))
 
     def _trees(self, engine: Engine) -> dict[str, Tree]:
         return {name: self._looked(engine, service)[1] for name, service in self._services.items()}
@@ -203,6 +215,7 @@ class Live:
             return
         started = time.monotonic()
         self._telling.warn(Notice("rebuild", f"{service.name} is built anew: {batch.reason}."))
+        service.doubt(now)
         try:
             pushed, before = self._pushing.again(engine, frozenset({service.name}))
         except Unreachable:
@@ -216,17 +229,17 @@ class Live:
         self.begin(pushed, before)
         self._told(f"rebuilt {service.name}", batch, started)
 
-    def _whole_push(self, engine: Engine) -> None:
+    def _whole_push(self, engine: Engine, files: Tree) -> None:
         """The files that say what the application is have changed: everything is looked at anew."""
         started = time.monotonic()
-        stamps = stamps_of(self._pushing.files())
         trees = self._trees(engine)
+        self._files.doubt(files)
         try:
             pushed, before = self._pushing.again(engine, None)
         except Unreachable:
             raise
         except ResinError as error:
-            self._stamps, self._owes = stamps, trees
+            self._files, self._owes = Held(_ANYWHERE, files), trees
             self._telling.failed(error)
             return
         self._services, self._owes = {}, None
@@ -258,18 +271,6 @@ class Live:
     def _told(self, what: str, batch: Batch, started: float) -> None:
         self.batches += 1
         self._telling.batch(what, sorted(batch.files), time.monotonic() - started)
-
-
-def stamps_of(files: Iterable[Path]) -> Stamps:
-    """By which a change of these files is noticed; nothing of those that are not there."""
-    found: dict[Path, tuple[int, ...]] = {}
-    for path in files:
-        try:
-            status = path.stat()
-            found[path] = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
-        except OSError:
-            found[path] = ()
-    return found
 
 
 def _said(name: str, batch: Batch) -> str:

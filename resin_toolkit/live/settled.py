@@ -1,28 +1,24 @@
-"""A look at a folder at a moment when nobody is writing to it, as far as times can tell."""
+"""A look at files at a moment when nobody is writing to them, as far as times can tell."""
 
 from __future__ import annotations
 
-import os
 import time
+from collections.abc import Callable
 
-from resin_toolkit.live.tree import Skip, Stamp, scan
+from resin_toolkit.live.tree import TICK, Stamp
 
-_TICK = 20_000_000
-"""Nanoseconds: more than the steps in which a kernel counts a file's times (4 or 10 ms)."""
 _LOOKS = 25
 
 
-def settled_scan(root: str | os.PathLike[str], skip: Skip) -> dict[str, Stamp]:
-    """What lies there. A file that is written to once more afterwards has another stamp then.
+def settled(look: Callable[[], dict[str, Stamp]]) -> dict[str, Stamp]:
+    """What a look finds. A file that is written to once more afterwards has another stamp then.
 
-    A file that has just been written to could be written again within the same tick of its times, and look as
-    before: so it is looked at again a moment later; not for ever, where somebody writes all the time.
+    Where one has just been written to it is looked again a moment later; not for ever, where somebody writes
+    all the time: then that file's stamp says so.
     """
     for _ in range(_LOOKS):
-        started = time.time_ns()
-        found = scan(root, skip)
-        newest = max((stamp.changed for stamp in found.values()), default=0)
-        if not started - _TICK < newest <= time.time_ns():
+        found = look()
+        if all(stamp.is_settled for stamp in found.values()):
             break
-        time.sleep(_TICK / 1e9)
+        time.sleep(TICK / 1e9)
     return found

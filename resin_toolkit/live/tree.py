@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TICK = 20_000_000
+"""Nanoseconds: more than the steps in which a kernel counts a file's times (4 or 10 ms)."""
 
 Skip = Callable[[str, bool], bool]
 """Whether a path, relative and with `/`, is left out; the second is whether it is a folder."""
@@ -18,14 +24,31 @@ class Stamp:
     mode: int
     """Type and permissions, as st_mode."""
     size: int
+    modified: int
+    """Nanoseconds, as st_mtime_ns."""
     changed: int
-    """Nanoseconds: the later of its modification and its change of state."""
+    """Nanoseconds, as st_ctime_ns: nobody can set it."""
     number: int
     link: str
+    is_settled: bool = field(default=True, compare=False)
+    """Whether a file that is written to once more after this look has another stamp then."""
 
     @property
     def is_folder(self) -> bool:
         return stat.S_ISDIR(self.mode)
+
+    @property
+    def is_file(self) -> bool:
+        return stat.S_ISREG(self.mode)
+
+    @property
+    def identity(self) -> tuple[int, ...]:
+        """As `context_walk.identity`."""
+        return self.size, self.modified, self.number, self.changed
+
+    def differs_in_times_alone(self, other: Stamp) -> bool:
+        """Whether both are of a file, and what tells them apart is when it was written, or its inode."""
+        return self.is_file and (self.mode, self.size) == (other.mode, other.size)
 
 
 Tree = Mapping[str, Stamp]
@@ -49,11 +72,11 @@ def scan(root: str | os.PathLike[str], skip: Skip) -> dict[str, Stamp]:
     itself cannot be read.
     """
     found: dict[str, Stamp] = {}
-    _scan(os.fspath(root), "", skip, found)
+    _scan(os.fspath(root), "", skip, found, time.time_ns())
     return found
 
 
-def _scan(folder: str, prefix: str, skip: Skip, found: dict[str, Stamp]) -> None:
+def _scan(folder: str, prefix: str, skip: Skip, found: dict[str, Stamp], started: int) -> None:
     try:
         with os.scandir(folder) as entries:
             listed = sorted(entries, key=lambda entry: entry.name)
@@ -73,17 +96,30 @@ def _scan(folder: str, prefix: str, skip: Skip, found: dict[str, Stamp]) -> None
             continue
         if not (is_folder or link or stat.S_ISREG(status.st_mode)):
             continue
-        found[path] = _stamp(status, link)
+        found[path] = stamp_of(status, link, started)
         if is_folder:
-            _scan(entry.path, f"{path}/", skip, found)
+            _scan(entry.path, f"{path}/", skip, found, started)
 
 
-def _stamp(status: os.stat_result, link: str) -> Stamp:
+def stamps_of(files: Iterable[Path]) -> dict[str, Stamp]:
+    """Those of some files, or of what links lead to, by their whole path; none of what is not there."""
+    found = {}
+    for path in files:
+        with suppress(OSError):
+            started = time.time_ns()
+            found[os.fspath(path.absolute())] = stamp_of(path.stat(), "", started)
+    return found
+
+
+def stamp_of(status: os.stat_result, link: str, started: int) -> Stamp:
+    """By a look that began at this time."""
     if stat.S_ISDIR(status.st_mode):
         # What happens in a folder changes its times and its size; that is told by what lies in it.
-        return Stamp(status.st_mode, 0, 0, 0, "")
-    changed = max(status.st_mtime_ns, status.st_ctime_ns)
-    return Stamp(status.st_mode, status.st_size, changed, status.st_ino, link)
+        return Stamp(status.st_mode, 0, 0, 0, 0, "")
+    modified, changed, now = status.st_mtime_ns, status.st_ctime_ns, time.time_ns()
+    # What was written to just now could be written again within the same tick, and look as before.
+    is_young = started - TICK < modified <= now or started - TICK < changed <= now
+    return Stamp(status.st_mode, status.st_size, modified, changed, status.st_ino, link, not is_young)
 
 
 def difference(before: Tree, after: Tree) -> Difference:

@@ -91,22 +91,32 @@ def _content_hash(root: str, entry: Entry, known: Known) -> str:
 
 
 def _read_hash(file: str, entry: Entry, known: Known) -> str:
-    hashed = hashlib.blake2b(digest_size=32)
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        try:
-            before = identity(os.fstat(descriptor))
-            while piece := os.read(descriptor, PIECE):
-                hashed.update(piece)
-            if before == identity(os.fstat(descriptor)):
-                known.put(entry.path, before, hashed.hexdigest())
-        finally:
-            os.close(descriptor)
+        same, value = hash_of(file)
     except FileNotFoundError:
         return "gone"
     except OSError as error:
         raise unreadable(error, entry.path) from error
-    return hashed.hexdigest()
+    if same is not None:
+        known.put(entry.path, same, value)
+    return value
+
+
+def hash_of(file: str | os.PathLike[str]) -> tuple[tuple[int, ...] | None, str]:
+    """The hash of a file's content, and the identity that it had all the while; None if it changed meanwhile.
+
+    Raises OSError where it cannot be read.
+    """
+    hashed = hashlib.blake2b(digest_size=32)
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        before = identity(os.fstat(descriptor))
+        while piece := os.read(descriptor, PIECE):
+            hashed.update(piece)
+        same = before == identity(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+    return before if same else None, hashed.hexdigest()
 
 
 def _replace(file: Path, text: str) -> None:
