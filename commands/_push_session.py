@@ -17,6 +17,7 @@ from resin_toolkit.errors import BuildFailed, ImageNotFound, Interrupted, PushFa
 from resin_toolkit.known_services import keep_services
 from resin_toolkit.project.single import MAIN
 from resin_toolkit.push.kind import DeviceKind, kind_of
+from resin_toolkit.push.link_rate import LinkRate
 from resin_toolkit.push.order import with_needs
 from resin_toolkit.push.pushing import Pushed, PushOptions, push, sources_of
 from resin_toolkit.push.sockets import socket_of
@@ -204,6 +205,8 @@ class Session:
         sources = sources_of(application, kind, options)
         memory = self.project.memory
         ledger = set(memory.built)
+        link = LinkRate(memory.rate_to(engine.facts.id))
+        options = replace(options, link=link)
         self.report.warn(*memory.remember(device=self._device_word(engine), app=application.name))
         try:
             return push(engine, application, sources, told, options, ledger)
@@ -211,7 +214,8 @@ class Session:
             show_last_lines(error, told)
             raise
         finally:
-            self.report.warn(*memory.remember(built=sorted(ledger)))
+            rate = (engine.facts.id, link.known) if link.known and engine.facts.id else None
+            self.report.warn(*memory.remember(built=sorted(ledger), rate=rate))
 
     def result(self, host: str, application: Application, pushed: Pushed) -> PushResult:
         services = tuple(_service_data(brought) for brought in pushed.brought)

@@ -1,7 +1,8 @@
 """What a project remembers between pushes, in a folder of its own that git leaves out: `.resin`.
 
 `device` holds the DEVICE word it was last pushed to, `app` the application's name there, `built` the IDs of
-the images that its builds have made on the way, a line each, `board` the ID of an engine and its board.
+the images that its builds have made on the way, a line each, `board` and `rate` the ID of an engine with its
+board, and with the bytes a second that the link to it carried.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ class Memory:
         known, _, slug = self._read("board").strip().partition(" ")
         return slug if slug and known == engine else None
 
+    def rate_to(self, engine: str) -> float | None:
+        """Bytes a second that the link to that engine carried; None where that is not known."""
+        known, _, rate = self._read("rate").strip().partition(" ")
+        return float(rate) if known == engine and rate.isdecimal() else None
+
     def remember(
         self,
         *,
@@ -49,12 +55,14 @@ class Memory:
         app: str | None = None,
         built: Iterable[str] | None = None,
         kind: tuple[str, str] | None = None,
+        rate: tuple[str, float] | None = None,
     ) -> list[Notice]:
         """Keep what is given. A folder that cannot be written is no failure: it comes back as a notice."""
         given = {
             "device": None if device is None else f"{device}\n",
             "app": None if app is None else f"{app}\n",
             "board": None if kind is None else f"{kind[0]} {kind[1]}\n",
+            "rate": None if rate is None else f"{rate[0]} {rate[1]:.0f}\n",
             "built": None if built is None else "".join(f"{each}\n" for each in built),
         }
         try:

@@ -18,6 +18,7 @@ from resin_toolkit.progress import Step
 from resin_toolkit.project.compression import packed
 from resin_toolkit.push.architecture import fits, wrong_bases
 from resin_toolkit.push.fetching import Layers
+from resin_toolkit.push.link_rate import LinkRate
 from resin_toolkit.push.names import APP_LABEL, image_name
 from resin_toolkit.push.sources import Source
 from resin_toolkit.push.telling import Telling
@@ -50,6 +51,7 @@ def build_image(
     source: Source,
     telling: Telling,
     built: Built,
+    link: LinkRate,
     *,
     no_cache: bool = False,
     pull: bool = False,
@@ -57,7 +59,7 @@ def build_image(
 ) -> None:
     """Send the context and build; `built` gets what comes of it, of a build that fails, too.
 
-    `runs_on` says whether an older container runs meanwhile.
+    `link` is told how fast it was sent; `runs_on` says whether an older container runs meanwhile.
     Raises BuildFailed, which names the Dockerfile's line, and what the context raises.
     """
     service = source.service
@@ -87,7 +89,7 @@ def build_image(
         telling.progress.step("sending", None, subject=service.name) as step,
         telling.progress.step("pulling", None, subject=service.name) as pulling,
     ):
-        body = _counted(packed(source.context.stream(), None), step)
+        body = _counted(link.timed(packed(source.context.stream(), link.known)), step)
         with build(engine, body, options, credentials=credentials) as building:
             try:
                 for message in building:

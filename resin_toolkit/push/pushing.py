@@ -20,6 +20,7 @@ from resin_toolkit.push.fetching import fetched
 from resin_toolkit.push.kind import DeviceKind
 from resin_toolkit.push.ledger import entries, images_of, stale, used
 from resin_toolkit.push.leftovers import remove_leftovers
+from resin_toolkit.push.link_rate import LinkRate
 from resin_toolkit.push.names import SOURCE_LABEL
 from resin_toolkit.push.order import levels
 from resin_toolkit.push.recovery import put_in_order
@@ -46,6 +47,7 @@ class PushOptions:
     grace: float | None = None
     cache: Path | None = None
     """A folder for what is remembered of files, so that they need not be read again."""
+    link: LinkRate = field(default_factory=LinkRate)
     live: bool = False
     """Whether what the `#dev-` lines of a Dockerfile say is built, too."""
 
@@ -178,6 +180,7 @@ def _images(
                     source,
                     telling,
                     built,
+                    options.link,
                     no_cache=options.no_cache,
                     pull=options.pull,
                     runs_on=service.name in existing,

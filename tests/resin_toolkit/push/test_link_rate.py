@@ -1,0 +1,49 @@
+"""How fast a link was, by the time that who sends takes for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from resin_toolkit.project.memory import Memory
+from resin_toolkit.push.link_rate import LinkRate
+
+MIB = 1024 * 1024
+
+
+def pieces(count: int, pause: float = 0.0) -> Iterator[bytes]:
+    for _ in range(count):
+        time.sleep(pause)
+        yield bytes(MIB)
+
+
+def test_what_it_takes_to_make_the_pieces_does_not_count() -> None:
+    link, started = LinkRate(), time.monotonic()
+    for _ in link.timed(pieces(10, pause=0.05)):
+        time.sleep(0.001)
+    passed = time.monotonic() - started
+    assert link.known is not None
+    assert link.known > 0.99 * 10 * MIB / (passed - 10 * 0.05)
+
+
+def test_a_slow_link_is_known_for_one() -> None:
+    link = LinkRate(1e9)
+    for _ in link.timed(pieces(8)):
+        time.sleep(0.02)
+    assert link.known is not None
+    assert link.known <= 8 * MIB / (8 * 0.02)
+
+
+def test_a_little_says_nothing() -> None:
+    link = LinkRate(5.0)
+    for _ in link.timed(pieces(7)):
+        continue
+    assert link.known == 5.0
+
+
+def test_it_is_remembered_for_the_engine_alone(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    assert memory.rate_to("A") is None
+    assert memory.remember(rate=("A", 12345678.9)) == []
+    assert (memory.rate_to("A"), memory.rate_to("B")) == (12345679.0, None)
