@@ -28,6 +28,7 @@ from resin_toolkit.project.application import Application, Build, Service
 from resin_toolkit.push.building import Built, build_image
 from resin_toolkit.push.fetching import fetched
 from resin_toolkit.push.kind import DeviceKind
+from resin_toolkit.push.link_rate import LinkRate
 from resin_toolkit.push.sources import source_of
 from resin_toolkit.push.telling import Silence
 
@@ -167,7 +168,7 @@ def build(engine: Engine, heard: Heard, folder: Path, dockerfile: str, *, pull: 
     (folder / "Dockerfile").write_text(dockerfile)
     service = Service("main", build=Build(folder))
     source = source_of(Application("garden", (service,)), service, DeviceKind((), "amd64"))
-    build_image(engine, "garden", source, heard, Built(), pull=pull)
+    build_image(engine, "garden", source, heard, Built(), LinkRate(), pull=pull)
 
 
 def header_for(engine: Engine, reference: str, heard: Heard) -> object:
