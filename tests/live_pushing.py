@@ -13,11 +13,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from device.desk import wait_for
 from device.stand_in import Desk, StandIn, desk, stand_in
 from resin_command import PROGRAM
 
@@ -195,8 +196,15 @@ def live(table: Desk, device: StandIn, project: Path, *words: str) -> Iterator[P
         for stream in (pushed.process.stdout, pushed.process.stderr):
             if stream is not None and pushed.process.returncode is not None:
                 stream.close()
-        for container in device.docker("ps", "--all", "--quiet").split():
-            device.docker("rm", "--force", "--volumes", container)
+        wait_for(lambda: _removed(device), "the end of the containers")
+
+
+def _removed(device: StandIn) -> bool:
+    """Whether no container is left; one that the push was just removing refuses to be removed once more."""
+    left = device.docker("ps", "--all", "--quiet").split()
+    with suppress(RuntimeError):
+        device.docker("rm", "--force", "--volumes", *left)
+    return not left
 
 
 def exported(device: StandIn, container: str, folder: str) -> dict[str, Look]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from device.desk import wait_for
 from device.stand_in import Desk, StandIn
-from live_pushing import APP, DOCKERFILE, Pushed, fresh, live, live_garden, live_kitchen, live_table  # noqa: F401 - fixtures
+from live_pushing import APP, DOCKERFILE, TOML, Pushed, fresh, live, live_garden, live_kitchen, live_table  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 
@@ -146,6 +147,29 @@ def test_back_when_half_of_it_was_done(table: Desk, kitchen: StandIn, garden: Pa
         kitchen.link(up=True)
         assert pushed.batch()["files"] == ["text"]
         assert pushed.holds() == fresh(kitchen, garden)
+
+
+def test_back_when_the_container_is_being_changed(table: Desk, kitchen: StandIn, garden: Path) -> None:
+    """What the application is has changed, and is undone when the new container is there already."""
+    (garden / "main.sh").write_text(APP.replace("'exit 0'", "'sleep 5; exit 0'"))
+    with live(table, kitchen, garden) as pushed:
+        begun(pushed)
+        (garden / "resin.toml").write_text(TOML + 'env = {COLOUR = "blue"}\n')
+        wait_for(lambda: "COLOUR=blue" in environments(kitchen), "the new container")
+        cut(kitchen)
+        (garden / "resin.toml").write_text(TOML)
+        time.sleep(1)
+        kitchen.link(up=True)
+        wait_for(lambda: "COLOUR=blue" not in environments(kitchen), "the container without it")
+        assert pushed.holds() == fresh(kitchen, garden)
+
+
+def environments(kitchen: StandIn) -> str:
+    """Those of all containers, at a moment when none of them was being removed."""
+    while True:
+        names = kitchen.docker("ps", "--all", "--quiet").split()
+        with suppress(RuntimeError):
+            return kitchen.docker("inspect", "--format", "{{.Config.Env}}", *names)
 
 
 def cut(kitchen: StandIn) -> None:
