@@ -151,7 +151,7 @@ def test_back_when_half_of_it_was_done(table: Desk, kitchen: StandIn, garden: Pa
 
 def test_back_when_the_container_is_being_changed(table: Desk, kitchen: StandIn, garden: Path) -> None:
     """What the application is has changed, and is undone when the new container is there already."""
-    (garden / "main.sh").write_text(APP.replace("'exit 0'", "'sleep 5; exit 0'"))
+    (garden / "main.sh").write_text(APP.replace("'exit 0'", "'sleep 2; exit 0'"))
     with live(table, kitchen, garden) as pushed:
         begun(pushed)
         (garden / "resin.toml").write_text(TOML + 'env = {COLOUR = "blue"}\n')
