@@ -77,7 +77,7 @@ class Verb(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A command that has verbs of its own, and takes the shared options before them too."""
+    """A command that has verbs of its own, with the shared options before them too; examples come first."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
@@ -98,6 +98,12 @@ class Group(TyperGroup):
             guess = f" Did you mean '{near[0]}'?" if near else ""
             ctx.fail(f"No such command '{args[0]}'.{guess}")
         return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_usage(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        self.format_options(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
@@ -123,8 +129,14 @@ def single(verb: Any, *, epilog: str | None = None) -> typer.Typer:
 
 
 def group(help: str, examples: Mapping[str, str], **verbs: Any) -> typer.Typer:
-    """The application of a verb that has verbs of its own, each with its examples, one a line."""
-    app = _application(help=help, cls=Group, context_settings=HELP_OPTIONS, subcommand_metavar=METAVAR)
+    """The application of a verb that has verbs of its own, each with its examples, one a line.
+
+    Its own help begins with the first example of each.
+    """
+    first = as_examples("\n".join(lines.strip().splitlines()[0] for lines in examples.values()))
+    app = _application(
+        help=help, cls=Group, context_settings=HELP_OPTIONS, subcommand_metavar=METAVAR, epilog=first
+    )
     app.callback(invoke_without_command=True)(_group_callback)
     for name, verb in verbs.items():
         epilog = as_examples(examples[name])

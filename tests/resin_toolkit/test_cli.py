@@ -6,18 +6,21 @@ import errno
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 from boot_images import Boot, boot_image
 from resin_command import PROGRAM, Terminal, environment, program, resin
 
 from resin_toolkit import __version__, errors
 from resin_toolkit.errors import ResinError
+from resin_toolkit.root import root_command
 from resin_toolkit.verbs import VERBS
 
 NAMES = [entry.name for entry in VERBS]
@@ -47,19 +50,35 @@ def test_help(words: list[str], option: str) -> None:
     assert run.err == ""
     assert run.out.startswith(f"Usage: {' '.join(['resin', *words])} ")
     assert "--json" in run.out
-    assert max(map(len, run.out.splitlines())) <= 100
+    assert max(map(len, run.out.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("words", [["configure"], *(["image", name] for name in IMAGE_VERBS)], ids=" ".join)
+@pytest.mark.parametrize("words", EVERY[1:], ids=" ".join)
 def test_examples_come_first_and_name_the_command(words: list[str]) -> None:
     text = resin(*words, "--help").out
-    places = [text.index(part) for part in ("Usage:", "Examples:", "Arguments:", "Options:")]
-    assert places == sorted(places)
-    examples = [
-        line.split() for line in text[places[1] : places[2]].splitlines() if line.startswith("    resin ")
-    ]
-    assert examples
-    assert all(example[: 1 + len(words)] == ["resin", *words] for example in examples)
+    usage, examples, *rest = text.split("\n\n")
+    assert usage.startswith("Usage: ")
+    title, *lines = examples.splitlines()
+    assert title == "  Examples:"
+    assert all(f"resin {' '.join(words)}" in line for line in lines)
+    assert any(part.startswith("Options:") for part in rest)
+    assert "Examples:" not in "".join(rest)
+
+
+@pytest.mark.parametrize("words", EVERY[1:], ids=" ".join)
+def test_every_example_can_be_typed(words: list[str]) -> None:
+    """Its options and the number of its words are those of the verb."""
+    for line in resin(*words, "--help").out.split("\n\n")[1].splitlines()[1:]:
+        found = re.search(r"resin ((?:[^\s'|;\")]|'[^']*'| (?!\|))+)", line)
+        assert found is not None, line
+        typed = shlex.split(found[1])
+        command = root_command()
+        for name in typed[: 2 if typed[0] == "image" else 1]:
+            assert isinstance(command, click.Group)
+            below = command.get_command(click.Context(command), name)
+            assert below is not None
+            command = below
+        command.make_context("resin", typed[2 if typed[0] == "image" else 1 :])
 
 
 def test_arguments_are_explained() -> None:
