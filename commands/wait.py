@@ -27,6 +27,8 @@ Examples:
 _PAUSE = 1.0
 """Seconds between two looks."""
 _REMARKED_EVERY = 10.0
+_LEAST = 0.1
+"""Seconds that a step of the last look may take, however late it is."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,8 @@ def _waited(report: Report, address: Address, options: DeviceOptions, timeout: f
     started = time.monotonic()
     remarked = started
     while True:
-        left = started + timeout - time.monotonic()
         try:
-            device, facts = _look(address, options, max(0.1, min(2.5, left)))
+            device, facts = _look(address, options, started + timeout)
         except (DeviceNotFound, Unreachable) as error:
             cause: ResinError = error
         else:
@@ -111,17 +112,18 @@ def _waited(report: Report, address: Address, options: DeviceOptions, timeout: f
         time.sleep(_PAUSE)
 
 
-def _look(address: Address, options: DeviceOptions, within: float) -> tuple[Device, DeviceFacts]:
-    """What is there now. Raises DeviceNotFound and Unreachable."""
+def _look(address: Address, options: DeviceOptions, deadline: float) -> tuple[Device, DeviceFacts]:
+    """What is there now. Raises DeviceNotFound and Unreachable, once the deadline is over at the latest."""
     from resin_toolkit.connecting import connect_any, places
     from resin_toolkit.probing import probe
     from resin_toolkit.resolving import locate
 
+    within = max(_LEAST, min(2.5, deadline - time.monotonic()))
     device = locate(address, ssh_port=options.ssh_port, within=within)
     ports = (device.ssh_port, *device.engine_ports)
     connection, _ = connect_any(device.host, places(device.addresses, ports), within=within)
     connection.close()
-    facts = probe(device)
+    facts = probe(device, deadline=max(deadline, time.monotonic() + _LEAST))
     if not facts.answers:
         raise Unreachable(
             f"{device.host} takes connections, but neither SSH nor an engine answers there.",

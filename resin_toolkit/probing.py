@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -76,11 +77,14 @@ true
 _ENGINE_NAMES = re.compile(r"(?P<name>.*\D)\s+v?(?P<version>\d\S*)(?:\s+\(.*\))?")
 
 
-def probe(device: Device, tell: Tell | None = None, *, within: float = WITHIN) -> DeviceFacts:
+def probe(
+    device: Device, tell: Tell | None = None, *, within: float = WITHIN, deadline: float | None = None
+) -> DeviceFacts:
     """What `device` says of itself; nobody is asked for a password, and what cannot be learnt stays empty.
 
-    SSH and engine are asked side by side, with so many seconds for each connection. Raises nothing that
-    tells of the device: what kept it from answering is among the `problems`.
+    SSH and engine are asked side by side, with so many seconds for each connection. At the deadline, by the
+    monotonic clock, what is known by then is all. Raises nothing that tells of the device: what kept it from
+    answering is among the `problems`.
     """
     gathered = _Gathered(tell)
     strands = [
@@ -92,7 +96,7 @@ def probe(device: Device, tell: Tell | None = None, *, within: float = WITHIN) -
     for strand in strands:
         strand.start()
     for strand in strands:
-        strand.join()
+        strand.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
     return gathered.facts
 
 

@@ -14,6 +14,8 @@ import pytest
 from device.stand_in import Desk, desk, stand_in
 from resin_command import PROGRAM, Run
 
+from resin_toolkit.shell.greeting import PATIENCE
+
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 
 Answer = Callable[[socket.socket], object]
@@ -122,6 +124,13 @@ def test_a_body_without_end_is_no_engine_for_wait(table: Desk) -> None:
     said = OK + b"Content-Length: 99999999999999\r\n\r\n"
     with answering(table, 2377, after_a_question(said, again=b"[" * 10_000)):
         in_order(table.resin("wait", table.address, "--timeout", "1", "--json"), 6)
+
+
+def test_a_wait_ends_before_one_gives_up_a_silent_server(table: Desk) -> None:
+    with answering(table, 22222, lambda connection: list(iter(lambda: connection.recv(4096), b""))):
+        began = time.monotonic()
+        in_order(table.resin("wait", table.address, "--timeout", "0.5", "--json"), 6)
+        assert time.monotonic() - began < PATIENCE
 
 
 @pytest.mark.parametrize("after", [0.2, 0.5, 0.8])
