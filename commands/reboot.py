@@ -37,22 +37,26 @@ class Rebooted:
 def reboot(
     context: typer.Context,
     device: RequiredDeviceWord,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is back.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is back, and its engine too.")] = False,
     *,
     options: DeviceOptions,
 ) -> Rebooted:
     """Start a device anew, after a confirmation; what runs on it is stopped."""
-    from resin_toolkit.restarting import restart, wait_until_back
+    from resin_toolkit.restarting import has_engine, restart, wait_for_engine, wait_until_back
     from resin_toolkit.shell import connect
 
     report = report_of(context)
     found = find_device(report, device, options)
     report.confirm(f"Reboot {found.name}? What runs on it is stopped.")
     with connect(found, ask=ask_of(report), tell=report.say) as shell:
+        with_engine = wait and has_engine(shell)
         boot = restart(shell)
     if wait:
         report.say(f"{found.name} has gone down.")
         wait_until_back(found, boot, ask_of(report))
+        if with_engine:
+            report.say(f"{found.name} is back; its engine starts.")
+            wait_for_engine(found, ask_of(report))
     return Rebooted(found.name, wait)
 
 

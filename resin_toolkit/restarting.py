@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from resin_toolkit import engine
 from resin_toolkit.device import Device
+from resin_toolkit.engine.through_ssh import SOCKETS
 from resin_toolkit.errors import NotPermitted, NotSupported, Unreachable
 from resin_toolkit.shell import Shell, connect
 
@@ -66,3 +68,25 @@ def wait_until_back(device: Device, boot: str, ask: Callable[[str], str] | None)
                 f"{device.host} answers, but has not started anew.", hint="Try again.", cause="still-up"
             )
         time.sleep(0.5)
+
+
+def has_engine(shell: Shell) -> bool:
+    """Whether an engine, or what starts it when it is wanted, listens on the device."""
+    return shell.run(" || ".join(f"test -S {path}" for path in SOCKETS)).code == 0
+
+
+def wait_for_engine(device: Device, ask: Callable[[str], str] | None) -> None:
+    """Return once the engine of `device` answers, which starts some time after the SSH server.
+
+    Raises what `engine.connect` raises, where that goes on for minutes.
+    """
+    deadline = time.monotonic() + _BACK
+    while True:
+        try:
+            engine.connect(device, ask=ask).close()
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return

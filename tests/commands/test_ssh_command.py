@@ -200,6 +200,12 @@ def test_reboot(table: Desk) -> None:
         assert raw(shed, "--", "hostname").stdout == b"shed\n"
 
 
+def test_after_a_reboot_that_was_waited_for_the_engine_is_there(table: Desk) -> None:
+    with stand_in(table, "loft", announces=False) as loft:
+        assert table.resin("reboot", loft.address, "--yes", "--wait").code == 0
+        assert table.resin("ps", f"tcp://{loft.address}:{loft.engine_port}").code == 0
+
+
 def test_reset_removes_what_it_says_and_nothing_else(table: Desk) -> None:
     with stand_in(table, "cellar", engine=False, announces=False) as cellar:
         cellar.run("sh", "-c", "touch /mnt/state/mine /mnt/data/mine")
