@@ -1,0 +1,125 @@
+"""The whole page, from the table of verbs and from each verb's own help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from manual import roff
+from resin_toolkit import __version__
+from resin_toolkit.root import open_verb, root_command
+from resin_toolkit.verb import HELP_OPTIONS
+from resin_toolkit.verbs import VERBS, VerbEntry
+
+PAGE = Path(__file__).parent.parent.parent / "completions" / "resin.1"
+"""Where it is kept: beside the other files that a wheel lays into share/."""
+_CONFIGURE = next(entry for entry in VERBS if entry.name == "configure")
+_SECTIONS = Path(__file__).with_name("sections.roff")
+_PLACE_OF_VERBS = '.\\" The verbs.\n'
+_PLACE_OF_GROUPS = '.\\" The groups.\n'
+
+
+def page(date: str) -> str:
+    """The page, dated `2026-11-24`."""
+    text = _SECTIONS.read_text(encoding="utf-8")
+    text = text.replace(_PLACE_OF_GROUPS, _lines(_groups())).replace(_PLACE_OF_VERBS, _lines(_verbs()))
+    return f'.TH RESIN 1 {date} "resin {__version__}"\n{text}'
+
+
+def date_of(text: str) -> str:
+    """The date that a page bears."""
+    return text.split(maxsplit=4)[3]
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _groups() -> Iterator[str]:
+    for group in _group_names():
+        names = (roff.bold(entry.name) for entry in VERBS if entry.group == group)
+        yield from (".TP", group, ",\n".join(names))
+
+
+def _group_names() -> list[str]:
+    return list(dict.fromkeys(entry.group for entry in VERBS))
+
+
+def _verbs() -> Iterator[str]:
+    root = root_command()
+    assert isinstance(root, click.Group)
+    context = click.Context(root, help_option_names=HELP_OPTIONS["help_option_names"])
+    shared = _words(root.params) & _words(open_verb(_CONFIGURE).params)
+    own = [each for each in root.params if not _words([each]) & shared]
+    common = [each for each in root.params if _words([each]) & shared]
+    yield from (".SH OPTIONS", "With each verb:")
+    yield from _parameters(context, [*common, root.get_help_option(context)])
+    yield from (".PP", "Without a verb:")
+    yield from _parameters(context, own)
+    for group in _group_names():
+        yield f".SH {group.upper()} VERBS"
+        for entry in VERBS:
+            if entry.group == group:
+                yield from _verb(entry, shared)
+
+
+def _verb(entry: VerbEntry, shared: set[str]) -> Iterator[str]:
+    command = open_verb(entry)
+    told = shared
+    if entry.name == "flash":
+        told = shared | _words(open_verb(_CONFIGURE).params)
+    yield from _command(command, f"resin {entry.name}", told)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            below = command.get_command(click.Context(command), name)
+            assert below is not None
+            yield from _command(below, f"resin {entry.name} {name}", shared)
+    if told != shared:
+        names = sorted(_words(command.params) & told - shared)
+        yield from (".PP", f"And these of {roff.bold('resin configure')}, which change what is written:")
+        yield ",\n".join(map(roff.bold, names)) + "."
+
+
+def _command(command: click.Command, path: str, told: set[str]) -> Iterator[str]:
+    """One section: how it is called, what it does, its options but those that are `told` elsewhere."""
+    context = click.Context(command, info_name=path)
+    # The help of arguments is there only once help was asked for.
+    command.get_help(context)
+    yield f'.SS "{path}"'
+    usage = [roff.italic(piece) for piece in command.collect_usage_pieces(context)]
+    yield " ".join([roff.bold(path), *usage])
+    for paragraph in (command.help or "").split("\n\n"):
+        yield from (".PP", roff.prose(paragraph))
+    own = [each for each in command.params if isinstance(each, click.Argument) or not _words([each]) & told]
+    yield from _parameters(context, own)
+    if not isinstance(command, click.Group):
+        yield from roff.literal(line.strip() for line in (command.epilog or "").splitlines()[2:])
+
+
+def _words(parameters: Iterable[click.Parameter]) -> set[str]:
+    """What is typed for the options among them, in its long form."""
+    options = (each for each in parameters if isinstance(each, click.Option))
+    return {max(each.opts, key=len) for each in options}
+
+
+def _parameters(context: click.Context, parameters: Iterable[click.Parameter | None]) -> Iterator[str]:
+    for each in parameters:
+        if isinstance(each, click.Option):
+            yield from roff.term(_typed(context, each), f"{each.help or ''}{_default(each)}")
+        elif isinstance(each, click.Argument):
+            yield from roff.term(
+                roff.italic(each.make_metavar(context)), str(getattr(each, "help", "") or "")
+            )
+
+
+def _typed(context: click.Context, option: click.Option) -> str:
+    names = sorted(option.opts, key=len) + option.secondary_opts
+    shown = ", ".join(map(roff.bold, names))
+    return shown if option.is_flag else f"{shown} {roff.italic(option.make_metavar(context))}"
+
+
+def _default(option: click.Option) -> str:
+    number = isinstance(option.default, int | float) and not option.is_flag
+    return f" By default {option.default:g}." if number else ""
