@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
+from io import FileIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
-from resin_toolkit.errors import BadValue, PathNotFound, Usage
+from resin_toolkit.errors import BadValue, PathNotFound, Usage, from_os_error
 from resin_toolkit.report import Report
 
 if TYPE_CHECKING:
@@ -126,6 +127,38 @@ def write_here(files: FatFileSystem, entry: Entry, place: Path, report: Report) 
     if place.exists():
         report.confirm(f"{place} exists. Replace it?")
     place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("wb") as output:
-        for chunk in files.chunks(entry.path):
-            output.write(chunk)
+    if place.exists() and not place.is_file():
+        with place.open("wb", buffering=0) as output:
+            _fill(output, files.chunks(entry.path), place)
+        return
+    # Whole or not at all: what was there stays until then.
+    goal = place.resolve()
+    unfinished = goal.with_name(f".{goal.name[:100]}.{os.getpid()}.partial")
+    try:
+        with _opened_new(unfinished, place) as output:
+            if goal.exists():
+                unfinished.chmod(goal.stat().st_mode & 0o777)
+            _fill(output, files.chunks(entry.path), place)
+        unfinished.replace(goal)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _opened_new(unfinished: Path, place: Path) -> FileIO:
+    try:
+        return unfinished.open("xb", buffering=0)
+    except OSError as error:
+        raise from_os_error(error, place) from error
+
+
+def _fill(output: FileIO, chunks: Iterable[bytes], place: Path) -> None:
+    """Write all of `chunks`; what the system says of that is about `place`, and not about the image."""
+    for chunk in chunks:
+        rest = memoryview(chunk)
+        while rest:
+            try:
+                rest = rest[output.write(rest) :]
+            except OSError as error:
+                if isinstance(error, BrokenPipeError):
+                    raise
+                raise from_os_error(error, place) from error

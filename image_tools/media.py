@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from image_tools.source.kinds import Kind, kind_of
-from resin_toolkit.errors import BadValue, PathNotFound, Refused, Usage, from_os_error
+from resin_toolkit.errors import BadValue, NotAnImage, PathNotFound, Refused, Usage, from_os_error
 from resin_toolkit.progress import Progress
 
 _BLOCK = 64 << 10
@@ -24,12 +24,13 @@ _CHUNK = 4 << 20
 def opened_for_reading(image: Path, progress: Progress) -> Iterator[BinaryIO]:
     """The bytes of an image, seekable; a compressed one is unpacked into a temporary file meanwhile."""
     _require_file_or_drive(image)
-    with image.open("rb", buffering=0) as file, _errors_named(image):
+    with image.open("rb", buffering=0) as file, _image_named(image), _errors_named(image):
         if not _is_compressed(file):
             file.seek(0)
             yield file
             return
-    with _errors_named(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as unpacked:
+    folder = Path(tempfile.gettempdir())
+    with _image_named(image), _errors_named(folder), tempfile.TemporaryFile() as unpacked:
         _unpack(image, unpacked, progress)
         yield unpacked
 
@@ -45,7 +46,8 @@ def opened_for_writing(image: Path) -> Iterator[BinaryIO]:
         from image_tools.drives import check_flashable, find_drive
 
         check_flashable(find_drive(str(image)), allow_fixed=True)
-    with _open_exclusively(image, os.O_EXCL if is_drive else 0) as file, _errors_named(image, changing=True):
+    held = _open_exclusively(image, os.O_EXCL if is_drive else 0)
+    with held as file, _image_named(image), _errors_named(image, changing=True):
         if _is_compressed(file):
             raise Usage(
                 f"{image} is compressed, so nothing can be changed inside it.",
@@ -71,7 +73,7 @@ def copied(image: Path, output: Path, progress: Progress) -> Iterator[BinaryIO]:
     # A configured image holds secrets: it is for no more people than what it replaces or comes from.
     mode = (output if output.exists() else image).stat().st_mode & 0o666
     try:
-        with _errors_named(output, instead_of=partial), _private(partial) as file:
+        with _image_named(image), _errors_named(output, instead_of=partial), _private(partial) as file:
             os.fchmod(file.fileno(), mode if stat.S_ISREG(image.stat().st_mode) else mode & 0o600)
             _unpack(image, file, progress)
             file.seek(0)
@@ -87,6 +89,20 @@ def _private(path: Path) -> BinaryIO:
     return os.fdopen(
         os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b", buffering=0
     )
+
+
+@contextmanager
+def _image_named(image: Path) -> Iterator[None]:
+    """What is found to be no image, once its bytes are looked at, is told of by its name."""
+    try:
+        yield
+    except NotAnImage as error:
+        if str(image) in error.message:
+            raise
+        raise NotAnImage(
+            f"{image} is no image: neither a partition table nor a known file system is in it.",
+            hint=error.hint,
+        ) from error
 
 
 @contextmanager
