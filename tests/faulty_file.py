@@ -49,6 +49,8 @@ class Fault(Enum):
     WRITE_ERROR = "write-error"
     READ_ERROR = "read-error"
     """Only after it was written."""
+    UNREADABLE = "unreadable"
+    """From the start."""
     SLOW_READ = "slow-read"
     """What covers the offset takes a second to be read."""
     SLOW = "slow"
@@ -151,6 +153,8 @@ class _Server:
         if self._fault is Fault.SLOW_READ and offset <= self._offset < offset + size:
             time.sleep(1)
         if self._fault is Fault.READ_ERROR and self._written and offset <= self._offset < offset + size:
+            raise OSError(errno.EIO, "a bad block")
+        if self._fault is Fault.UNREADABLE and offset <= self._offset < offset + size:
             raise OSError(errno.EIO, "a bad block")
         return os.pread(self._file, size, offset)
 

@@ -1,0 +1,5 @@
+"""Write the table of faults into the README."""
+
+from faults.table import write
+
+write()

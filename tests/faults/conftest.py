@@ -1,0 +1,51 @@
+"""What the tests of faults share: one small image, one device for all of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pushed_projects
+import pytest
+from boot_images import OS_RELEASE, Boot, boot_image
+from pushed_projects import Bench, single
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once for each fault that is declared above it."""
+    declared = getattr(metafunc.function, "faults", None)
+    if declared is not None:
+        names = [f"{each.verb}-{each.goes_wrong}".replace(" ", "_") for each in declared]
+        metafunc.parametrize("fault", declared, ids=names)
+
+
+@pytest.fixture
+def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Boot:
+    """An image with a configured boot partition, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "config.json": '{"hostname": "old"}',
+        "os-release": OS_RELEASE,
+        "big.bin": random.Random(3).randbytes(1024 * 1024),
+    }
+    return boot_image(tmp_path / "image.img", files)
+
+
+@pytest.fixture(scope="package")
+def made() -> Iterator[Bench]:
+    with pushed_projects.bench() as bench:
+        yield bench
+
+
+@pytest.fixture
+def bench(made: Bench) -> Iterator[Bench]:
+    """A device with nothing of the tests before on it."""
+    yield made
+    made.clear()
+
+
+@pytest.fixture
+def garden(tmp_path: Path) -> Path:
+    """A project with one service."""
+    return single(tmp_path / "garden")

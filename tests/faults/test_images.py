@@ -1,0 +1,123 @@
+"""Images that are not there, may not be read, or are damaged, for every verb that reads one."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+from boot_images import Boot
+from card_images import zipped
+from resin_command import PROGRAM, program, resin
+
+from faults.surroundings import POWERLESS
+from faults.table import Fault, fault
+from resin_toolkit.errors import Exit
+
+LOOKERS = "configure image flash verify"
+UNTOUCHED = "says so; nothing is written"
+
+
+def reading(verb: str, image: str | Path) -> list[str]:
+    """A command line of the verb that reads an image; what it could write to is `card.img` or the image."""
+    words = {
+        "configure": ["configure", str(image), "--hostname", "new"],
+        "image": ["image", "info", str(image)],
+        "flash": ["flash", str(image), "card.img", "--yes"],
+        "verify": ["verify", str(image), "card.img"],
+    }[verb]
+    return [*words, "--json"]
+
+
+@pytest.fixture
+def card(boot: Boot) -> Path:
+    """A file that stands for a card that was flashed."""
+    return Path(shutil.copy(boot.path, "card.img"))
+
+
+@fault(LOOKERS, "the image does not exist", Exit.NOT_FOUND, "file-not-found", UNTOUCHED, "none.img")
+@fault(LOOKERS, "it is a folder", Exit.USAGE, "bad-value", UNTOUCHED, "folder")
+@fault("configure image", "it is a pipe or a terminal", Exit.USAGE, "bad-value", UNTOUCHED, "pipe")
+@fault("configure flash", "it is no image at all", Exit.FAILED, "not-an-image", UNTOUCHED, "page")
+@fault("configure flash", "it is empty", Exit.FAILED, "not-an-image", UNTOUCHED, "empty")
+def test_what_is_no_image(fault: Fault, boot: Boot, card: Path) -> None:
+    Path("folder").mkdir()
+    os.mkfifo("pipe")
+    Path("page").write_bytes(b"<html>not found</html>" * 999)
+    Path("empty").touch()
+    before = card.read_bytes()
+    fault.met(resin(*reading(fault.verb, fault.given)), fault.given)
+    assert card.read_bytes() == before
+    assert not Path("none.img").exists()
+
+
+@fault(LOOKERS, "the image may not be read", Exit.NOT_PERMITTED, "not-permitted", UNTOUCHED)
+def test_an_image_that_may_not_be_read(fault: Fault, boot: Boot, card: Path) -> None:
+    boot.path.chmod(0)
+    before = card.read_bytes()
+    fault.met(program(*reading(fault.verb, boot.path), command=(*POWERLESS, PROGRAM)), str(boot.path))
+    assert card.read_bytes() == before
+
+
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gz": lambda data: gzip.compress(data, 1),
+    "xz": lambda data: lzma.compress(data, preset=0),
+    "zst": lambda data: zstandard.ZstdCompressor(level=1, write_checksum=True).compress(data),
+    "zip": lambda data: zipped(data, Path("packed.zip")).read_bytes(),
+}
+TOLD = "calls it damaged, and not the drive; a file that was begun is removed"
+
+
+@fault("configure flash verify", "an archive that is cut off", Exit.FAILED, "image-damaged", TOLD)
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_download_that_was_cut(fault: Fault, boot: Boot, card: Path, kind: str) -> None:
+    damaged = Path("damaged")
+    data = PACKED[kind](boot.path.read_bytes())
+    damaged.write_bytes(data[: len(data) * 2 // 3])
+    words = reading(fault.verb, damaged)
+    if fault.verb == "flash":
+        card.unlink()
+    if fault.verb == "configure":
+        words += ["--output", "new.img"]
+    fault.met(resin(*words), "damaged")
+    assert not Path("new.img").exists()
+    assert card.exists() is (fault.verb != "flash")
+
+
+@fault("configure flash verify", "an archive with a byte that is wrong", Exit.FAILED, "image-damaged", TOLD)
+@pytest.mark.parametrize("kind", PACKED)
+def test_an_archive_that_rotted(fault: Fault, boot: Boot, card: Path, kind: str) -> None:
+    damaged = Path("damaged")
+    data = bytearray(PACKED[kind](boot.path.read_bytes()))
+    data[len(data) * 3 // 4] ^= 0x10
+    damaged.write_bytes(data)
+    words = reading(fault.verb, damaged)
+    if fault.verb == "flash":
+        card.unlink()
+    if fault.verb == "configure":
+        words += ["--output", "new.img"]
+    fault.met(resin(*words), "damaged")
+    assert not Path("new.img").exists()
+    assert card.exists() is (fault.verb != "flash")
+
+
+@fault("flash verify", "another checksum than `--sha256`", Exit.FAILED, "image-damaged", TOLD)
+def test_another_checksum(fault: Fault, boot: Boot, card: Path) -> None:
+    if fault.verb == "flash":
+        card.unlink()
+    fault.met(resin(*reading(fault.verb, boot.path), "--sha256", "0" * 64), "SHA-256")
+    assert card.exists() is (fault.verb == "verify")
+
+
+@fault("flash verify", "stdin is closed where the image should come from", Exit.USAGE, "bad-value", UNTOUCHED)
+def test_no_stdin(fault: Fault, boot: Boot, card: Path) -> None:
+    before = card.read_bytes()
+    words = reading(fault.verb, "-")
+    closed = program(*words, command=("bash", "-c", 'exec "$@" <&-', "bash", PROGRAM))
+    fault.met(closed, "stdin")
+    assert card.read_bytes() == before
