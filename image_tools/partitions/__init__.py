@@ -1,6 +1,6 @@
 """Partition tables: MBR with logical partitions, GPT, hybrid, or none. Reading only."""
 
-from image_tools.partitions.model import Partition, PartitionTable, Scheme
+from image_tools.partitions.model import Partition, PartitionTable, Scheme, notices_past_end
 from image_tools.partitions.table import read_table
 
-__all__ = ["Partition", "PartitionTable", "Scheme", "read_table"]
+__all__ = ["Partition", "PartitionTable", "Scheme", "notices_past_end", "read_table"]

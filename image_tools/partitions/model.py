@@ -126,3 +126,10 @@ def report_past_end(partitions: Iterable[Partition], size: int, findings: Findin
             "partition-past-end",
             f"{which} {verb} past the end of the disk, which has {size} bytes: the image is cut off.",
         )
+
+
+def notices_past_end(table: PartitionTable, size: int) -> tuple[Notice, ...]:
+    """What `report_past_end` notes of a table that was read while the disk's size was not known yet."""
+    findings = Findings(tolerant=True)
+    report_past_end(table.partitions, size, findings)
+    return findings.notices

@@ -7,10 +7,11 @@ import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 
-from image_tools.partitions import read_table
+from image_tools.partitions import notices_past_end, read_table
 from image_tools.source import decoders, sparse, xz_index, zstandard_frames
 from image_tools.source.compressed import Compressed
 from image_tools.source.kinds import MAGIC_LENGTH, Kind, kind_of
@@ -53,6 +54,8 @@ class Source:
         if digest and self.kind is not Kind.RAW:
             self._raw.start_digest()
         self._rest = memoryview(b"")
+        self._start = b""
+        self._given = 0
         try:
             self._pieces = self._open()
             self.size = self._known_size()
@@ -85,14 +88,17 @@ class Source:
             elif self.kind is Kind.RAW:
                 count = self._raw.take_into(buffer[done:])
                 if not count:
+                    self._check_end(self._given + done)
                     break
             else:
                 piece = next(self._pieces, None)
                 if piece is None:
+                    self._check_end(self._given + done)
                     break
                 self._rest = memoryview(piece)
                 count = 0
             done += count
+        self._given += done
         return done
 
     @property
@@ -259,6 +265,7 @@ class Source:
                 f"{self.name} holds {len(start)} bytes, less than one sector: it is no image.",
                 hint="Check that it is the right file.",
             )
+        self._start = start
         if not self._holds_something(start):
             raise NotAnImage(
                 f"{self.name} is no image of a drive: no partition table and no file system is in it.",
@@ -283,7 +290,16 @@ class Source:
         view.release()
         del start[count:]
         self._rest = memoryview(bytes(start) + bytes(self._rest))
+        self._given = 0
         return bytes(start)
+
+    def _check_end(self, size: int) -> None:
+        """Note what a stream is too short for, now that its `size` is known: a download may break off."""
+        if not self._start or self.is_random_access:
+            return
+        with suppress(NotAnImage, ImageDamaged):
+            for notice in notices_past_end(read_table(io.BytesIO(self._start), tolerant=True), size):
+                self._tell(notice)
 
 
 class _Unmoved:
