@@ -394,15 +394,6 @@ def test_an_output_in_a_folder_that_is_missing(boot: Boot, tmp_path: Path) -> No
 # what it refuses, with nothing changed
 
 
-def test_a_broken_config_json_is_left_as_it_is(tmp_path: Path) -> None:
-    boot = boot_image(tmp_path / "image.img", {"config.json": '{\n  "hostname": "a",\n  oops\n}'})
-    before = boot.digest()
-    run = resin("configure", boot.path, "--hostname", "kitchen", "--json")
-    assert (run.code, run.error["code"]) == (1, "config-invalid")
-    assert "config.json, line 3, column 3" in run.error["message"]
-    assert boot.digest() == before
-
-
 BAD = [
     (["--hostname", "not a name"], "bad-value"),
     (["--set", "noequals"], "usage"),
@@ -486,19 +477,6 @@ def test_what_is_no_image(tmp_path: Path, words: list[str]) -> None:
         assert (run.code, run.error["code"]) == (code, name), path
         assert run.error["hint"]
     assert garbage.read_bytes() == b"garbage " * 100_000
-
-
-def test_an_image_that_may_not_be_written(boot: Boot) -> None:
-    boot.path.chmod(0o444)
-    before = boot.digest()
-    command: list[str | Path] = [PROGRAM]
-    if os.geteuid() == 0:
-        # Root without its privileges, which is an owner like any other.
-        command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", PROGRAM]
-    run = program("configure", boot.path, "--hostname", "kitchen", "--json", command=command)
-    assert (run.code, run.error["code"]) == (7, "not-permitted"), run
-    assert str(boot.path) in run.error["message"]
-    assert boot.digest() == before
 
 
 def test_an_image_that_another_program_is_changing(boot: Boot) -> None:

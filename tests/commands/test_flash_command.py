@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from card_images import MIB, card_image, packed, zipped
-from faulty_file import Fault, faulty_file
-from loop_devices import blank_loop, loop_device, mounted, needs_root, partition_node, run
+from card_images import MIB, card_image, packed
+from loop_devices import blank_loop, needs_root, run
 from resin_command import Terminal
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
@@ -82,108 +81,7 @@ def test_without_verification_it_says_so(image: Path, tmp_path: Path) -> None:
     assert "was not verified" in done.stdout
 
 
-@root_only
-def test_a_fixed_drive_needs_to_be_allowed(image: Path, tmp_path: Path) -> None:
-    with blank_loop(tmp_path, 8 * MIB) as device:
-        done = resin("flash", image, device, "--yes")
-        assert not any(Path(device).read_bytes())
-    assert done.returncode == 4
-    assert "--allow-fixed" in done.stderr
-
-
-@root_only
-def test_nobody_to_ask_is_declined(image: Path, tmp_path: Path) -> None:
-    with blank_loop(tmp_path, 8 * MIB) as device:
-        done = resin("flash", image, device, "--allow-fixed")
-        assert not any(Path(device).read_bytes())
-    assert done.returncode == 4
-    assert "will be overwritten" in done.stderr
-
-
-def test_the_systems_drive_is_refused_whatever_is_said(image: Path) -> None:
-    number = Path("/").stat().st_dev
-    link = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve()
-    name = link.parent.name if (link / "partition").exists() else link.name
-    done = resin("flash", image, f"/dev/{name}", "--yes", "--allow-fixed")
-    assert done.returncode == 4
-    assert "running system" in done.stderr
-
-
-@root_only
-def test_a_mounted_drive_is_refused(image: Path, tmp_path: Path) -> None:
-    with blank_loop(tmp_path, 8 * MIB) as device:
-        run("mkfs.ext4", "-q", device)
-        with mounted(device, tmp_path / "mnt") as point:
-            done = resin("flash", image, device, "--yes", "--allow-fixed", "--json")
-        assert "clean" in run("dumpe2fs", "-h", device)
-    assert done.returncode == 4
-    assert envelope(done)["error"]["code"] == "refused"
-    assert str(point) in envelope(done)["error"]["message"]
-
-
-@root_only
-def test_a_read_only_drive_is_refused(image: Path, tmp_path: Path) -> None:
-    backing = tmp_path / "device.img"
-    backing.write_bytes(bytes(8 * MIB))
-    with loop_device(backing, "--read-only") as device:
-        done = resin("flash", image, device, "--yes", "--allow-fixed")
-    assert done.returncode == 4
-    assert "read-only" in done.stderr
-
-
-@root_only
-def test_a_partition_is_refused_with_the_name_of_its_drive(image: Path, tmp_path: Path) -> None:
-    with blank_loop(tmp_path, 8 * MIB) as device, partition_node(device, 2048, 4096) as node:
-        done = resin("flash", image, node, "--yes", "--allow-fixed")
-    assert done.returncode == 4
-    assert f"partition of {device}" in done.stderr
-
-
-@root_only
-def test_a_small_drive_is_refused(image: Path, tmp_path: Path) -> None:
-    with blank_loop(tmp_path, 5 * MIB) as device:
-        done = resin("flash", image, device, "--yes", "--allow-fixed")
-        assert not any(Path(device).read_bytes())
-    assert done.returncode == 4
-    assert "too small" in done.stderr
-
-
-@root_only
-def test_a_drive_that_lies_ends_with_five(image: Path, tmp_path: Path) -> None:
-    with (
-        faulty_file(tmp_path, 8 * MIB, Fault.FLIP, 3 * MIB + 9) as file,
-        loop_device(file) as device,
-    ):
-        done = resin("flash", image, device, "--yes", "--allow-fixed")
-    assert done.returncode == 5
-    assert f"at byte {3 * MIB + 9}" in done.stderr
-    assert "does not hold a usable image" in done.stderr
-    assert done.stdout == ""
-
-
-@root_only
-def test_the_image_behind_the_loop_device_is_refused(image: Path) -> None:
-    with loop_device(image) as device:
-        done = resin("flash", image, device, "--yes", "--allow-fixed")
-    assert done.returncode == 4
-    assert "itself" in done.stderr
-
-
-def test_a_drive_that_is_not_there(image: Path) -> None:
-    done = resin("flash", image, "/dev/no-such-drive", "--yes")
-    assert done.returncode == 3
-    assert not Path("/dev/no-such-drive").exists()
-
-
 # without a target
-
-
-@root_only
-def test_without_a_target_the_drives_are_listed(image: Path, tmp_path: Path) -> None:
-    with blank_loop(tmp_path, 8 * MIB) as device:
-        done = resin("flash", image, "--allow-fixed")
-    assert done.returncode == 2
-    assert device in done.stderr
 
 
 @root_only
@@ -267,23 +165,6 @@ def test_a_new_file_needs_no_question(image: Path, tmp_path: Path) -> None:
     assert (tmp_path / "card.img").read_bytes() == IMAGE
 
 
-def test_a_file_that_exists_is_asked_about(image: Path, tmp_path: Path) -> None:
-    goal = tmp_path / "card.img"
-    goal.write_bytes(b"precious")
-    done = resin("flash", image, goal)
-    assert done.returncode == 4
-    assert goal.read_bytes() == b"precious"
-    assert resin("flash", image, goal, "--yes").returncode == 0
-    assert goal.read_bytes() == IMAGE
-
-
-def test_an_image_is_not_written_over_itself(image: Path, tmp_path: Path) -> None:
-    (tmp_path / "hard").hardlink_to(image)
-    done = resin("flash", image, tmp_path / "hard", "--yes")
-    assert done.returncode == 4
-    assert image.read_bytes() == IMAGE
-
-
 @pytest.mark.parametrize("kind", ["raw", "gz", "xz", "bz2", "zst", "zip"])
 def test_an_image_comes_from_stdin(kind: str, tmp_path: Path) -> None:
     data = packed(kind, IMAGE, tmp_path).read_bytes()
@@ -328,18 +209,6 @@ def test_a_sha256_is_that_of_the_file_or_of_the_image(kind: str, unpacked: bool,
 # images that are none, words that do not fit
 
 
-def test_a_wrong_sha256_fails_and_leaves_no_file(image: Path, tmp_path: Path) -> None:
-    done = resin("flash", image, tmp_path / "card.img", "--sha256", "0" * 64, "--json")
-    assert done.returncode == 1
-    assert envelope(done)["error"]["code"] == "image-damaged"
-    assert not (tmp_path / "card.img").exists()
-
-
-def test_what_is_no_sha256_is_wrong_usage(image: Path, tmp_path: Path) -> None:
-    assert resin("flash", image, tmp_path / "card.img", "--sha256", "12ab").returncode == 2
-    assert not (tmp_path / "card.img").exists()
-
-
 @root_only
 def test_what_is_no_image_is_refused_before_a_byte_is_written(tmp_path: Path) -> None:
     page = packed("gz", b"<html>not found</html>" * 999, tmp_path)
@@ -348,32 +217,6 @@ def test_what_is_no_image_is_refused_before_a_byte_is_written(tmp_path: Path) ->
         assert Path(device).read_bytes() == b"\xa5" * (8 * MIB)
     assert done.returncode == 1
     assert envelope(done)["error"]["code"] == "not-an-image"
-
-
-def test_a_missing_image(tmp_path: Path) -> None:
-    done = resin("flash", tmp_path / "none.img", tmp_path / "card.img")
-    assert done.returncode == 3
-    assert "none.img does not exist" in done.stderr
-
-
-def test_a_zip_with_two_images_lists_them(tmp_path: Path) -> None:
-    import zipfile
-
-    path = zipped(IMAGE, tmp_path / "two.zip")
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("second.img", IMAGE)
-    done = resin("flash", path, tmp_path / "card.img")
-    assert done.returncode == 2
-    assert "card.img, second.img" in done.stderr
-
-
-def test_a_cut_archive_fails_and_leaves_no_file(tmp_path: Path) -> None:
-    path = packed("xz", IMAGE, tmp_path)
-    path.write_bytes(path.read_bytes()[:-100])
-    done = resin("flash", path, tmp_path / "card.img")
-    assert done.returncode == 1
-    assert "cut off" in done.stderr
-    assert not (tmp_path / "card.img").exists()
 
 
 # Ctrl-C

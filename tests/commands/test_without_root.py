@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from card_images import MIB, card_image
+from faults.surroundings import POWERLESS
 from loop_devices import blank_loop, needs_root
 from resin_command import PROGRAM, Run, environment, program
 from stand_in_udisks import message_bus, udisks
@@ -17,8 +18,6 @@ from stand_in_udisks import message_bus, udisks
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
 IMAGE = card_image(5 * MIB)
-# Root without any of its powers: bound by the modes of files like everybody, but can read the program.
-POWERLESS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 
 
 @pytest.fixture

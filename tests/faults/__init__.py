@@ -1,1 +1,1 @@
-"""What can go wrong, verb by verb, each tried for real: the table that the README states is made of these tests."""
+"""What can go wrong, verb by verb, each tried for real: what the README's table is made of."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import signal
 import struct
 import subprocess
@@ -100,6 +101,8 @@ class Begun:
         source = self.process.stderr if stream == "err" else self.process.stdout
         assert source is not None
         while text.encode() not in self.shown[stream]:
+            ready, _, _ = select.select([source], [], [], PATIENCE)
+            assert ready, f"{text!r} was not shown: {self.shown}"
             data = os.read(source.fileno(), 65536)
             assert data, self.end()
             self.shown[stream] += data

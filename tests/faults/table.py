@@ -52,7 +52,7 @@ class Fault:
     """What the test needs to try it."""
 
     def met(self, run: Run, *named: str) -> None:
-        """Check that a run with --json ended as declared, in one sentence that names these, and with a hint."""
+        """Check that a run with --json ended as declared: a sentence that names these, and a hint."""
         assert run.code == self.exit, run
         assert "Traceback" not in run.err, run
         assert "Exception" not in run.err, run

@@ -171,11 +171,11 @@ def test_two_at_once(fault: Fault, boot: Boot) -> None:
 @fault("image", "`cat` of a folder", Exit.USAGE, "bad-value", UNCHANGED, ["cat", "/"])
 @fault("image", "`put` of a device", Exit.USAGE, "bad-value", UNCHANGED, ["put", "/dev/null", "/x"])
 def test_files_that_are_not_there(fault: Fault, boot: Boot) -> None:
-    before, files = boot.digest(), set(os.listdir())
+    before, files = boot.digest(), set(Path().iterdir())
     verb, *words = fault.given
     fault.met(resin("image", verb, boot.path, *words, "--json"))
     assert boot.digest() == before
-    assert set(os.listdir()) == files
+    assert set(Path().iterdir()) == files
 
 
 @fault(

@@ -45,7 +45,7 @@ def card(boot: Boot) -> Path:
 @fault("configure image", "it is a pipe or a terminal", Exit.USAGE, "bad-value", UNTOUCHED, "pipe")
 @fault("configure flash", "it is no image at all", Exit.FAILED, "not-an-image", UNTOUCHED, "page")
 @fault("configure flash", "it is empty", Exit.FAILED, "not-an-image", UNTOUCHED, "empty")
-def test_what_is_no_image(fault: Fault, boot: Boot, card: Path) -> None:
+def test_what_is_no_image(fault: Fault, card: Path) -> None:
     Path("folder").mkdir()
     os.mkfifo("pipe")
     Path("page").write_bytes(b"<html>not found</html>" * 999)
@@ -115,7 +115,7 @@ def test_another_checksum(fault: Fault, boot: Boot, card: Path) -> None:
 
 
 @fault("flash verify", "stdin is closed where the image should come from", Exit.USAGE, "bad-value", UNTOUCHED)
-def test_no_stdin(fault: Fault, boot: Boot, card: Path) -> None:
+def test_no_stdin(fault: Fault, card: Path) -> None:
     before = card.read_bytes()
     words = reading(fault.verb, "-")
     closed = program(*words, command=("bash", "-c", 'exec "$@" <&-', "bash", PROGRAM))

@@ -1,0 +1,74 @@
+"""`resin drives` where the system tells little, or nobody listens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from loop_devices import MIB, blank_loop
+from resin_command import PROGRAM, program
+
+from faults.surroundings import POWERLESS, Begun
+from faults.table import CARRIES_ON, Fault, fault
+from resin_toolkit.errors import Exit
+
+NO_SYS = ("unshare", "--mount", "--", "sh", "-c", 'mount -t tmpfs none /sys && exec "$@"', "sh")
+NO_UDEV = ("unshare", "--mount", "--", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh")
+
+
+@fault(
+    "drives",
+    "the system tells of no drives (a container without `/sys`)",
+    Exit.DONE,
+    CARRIES_ON,
+    "lists none",
+)
+def test_no_sys(fault: Fault) -> None:
+    run = program("drives", "--all", "--json", command=(*NO_SYS, PROGRAM))
+    fault.met(run)
+    assert run.data["drives"] == [], run
+
+
+@fault(
+    "drives",
+    "no udev; no rights to open a drive",
+    Exit.DONE,
+    CARRIES_ON,
+    "lists them by what the kernel tells",
+    NO_UDEV,
+)
+@fault(
+    "drives",
+    "no udev; no rights to open a drive",
+    Exit.DONE,
+    CARRIES_ON,
+    "lists them by what the kernel tells",
+    POWERLESS,
+)
+def test_little_is_known(fault: Fault, tmp_path: Path) -> None:
+    with blank_loop(tmp_path, 8 * MIB) as device:
+        Path(device).chmod(0)
+        try:
+            run = program("drives", "--all", "--json", command=(*fault.given, PROGRAM))
+        finally:
+            Path(device).chmod(0o660)
+    fault.met(run)
+    assert device in {drive["path"] for drive in run.data["drives"]}
+
+
+@fault(
+    "drives",
+    "a drive is pulled out under `--watch`",
+    Exit.INTERRUPTED,
+    CARRIES_ON,
+    "tells that it left, and goes on until Ctrl-C",
+)
+def test_a_drive_leaves(fault: Fault, tmp_path: Path) -> None:
+    with Begun("drives", "--watch", "--all", "--json") as watching:
+        with blank_loop(tmp_path, 8 * MIB) as device:
+            watching.until_shown(device, "out")
+        watching.until_shown("gone", "out")
+        run = watching.signalled()
+    fault.met(run)
+    gone = [json.loads(line) for line in run.out.splitlines() if "gone" in line]
+    assert any(device in json.dumps(event) for event in gone)
