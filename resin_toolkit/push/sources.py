@@ -35,15 +35,20 @@ class Source:
     _digests: list[str] = field(default_factory=list)
 
     def bases(self) -> list[str]:
-        """The images that its stages begin with; those that cannot be known before the build are left out."""
+        """The images that it is made of: what its stages begin with, and what they copy from.
+
+        Those that cannot be known before the build are left out.
+        """
         found = []
         try:
             outer = self.dockerfile.outer_values(self.args)
             for position, stage in enumerate(self.dockerfile.stages):
                 base = expanded(stage.base, outer, self.dockerfile.directives.escape)
-                is_stage = self.dockerfile.stage_named(base, position) is not None
-                if base and base != "scratch" and not is_stage:
-                    found.append(base)
+                # The builder takes no variables there.
+                copied_from = (each.flags.get("from", "") for each in stage.instructions)
+                for image in (base, *copied_from):
+                    if image not in ("", "scratch") and self.dockerfile.stage_named(image, position) is None:
+                        found.append(image)
         except BadWord:
             return found
         return list(dict.fromkeys(found))

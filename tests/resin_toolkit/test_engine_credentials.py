@@ -184,16 +184,20 @@ def test_a_pull_has_the_login_of_its_registry(
     assert recorder.sent("/images/create", "X-Registry-Auth") == login(SHOP, "ann")
 
 
-def test_a_build_has_the_logins_of_its_base_images_alone(
+def test_a_build_has_the_logins_of_its_images_alone(
     reached: Engine, recorder: Recorder, heard: Heard, home: Path, tmp_path: Path
 ) -> None:
     auths = {SHOP: entry("ann"), HUB: entry("hub"), "bakery.example": entry("eve"), "free.example": {}}
-    configure(home, auths=auths)
-    lines = f"FROM {SHOP}/base:1 AS one\nFROM free.example/b\nFROM one\nFROM debian\n"
+    configure(home, auths={**auths, "mill.example": entry("joe")})
+    lines = (
+        f"FROM {SHOP}/base:1 AS one\nFROM free.example/b\nFROM one\nFROM debian\n"
+        "COPY --from=one /a /b\nCOPY --from=0 /a /b\nCOPY --from=mill.example/flour:2 /a /b\n"
+    )
     build(reached, heard, tmp_path / "project", lines)
     assert recorder.sent("/build", "X-Registry-Config") == {
         SHOP: login(SHOP, "ann"),
         HUB: login(HUB, "hub"),
+        "mill.example": login("mill.example", "joe"),
     }
 
 
