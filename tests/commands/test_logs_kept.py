@@ -39,7 +39,17 @@ def shed(table: Desk) -> Iterator[StandIn]:
 def start(device: StandIn, name: str, script: str, *words: str) -> None:
     """Start a container with more words for `docker run`."""
     device.docker(
-        "run", "--detach", "--name", name, *words, "--stop-timeout=1", "stand-in", "sh", "-c", script
+        "run",
+        "--detach",
+        "--name",
+        name,
+        "--network=host",
+        *words,
+        "--stop-timeout=1",
+        "stand-in",
+        "sh",
+        "-c",
+        script,
     )
 
 
