@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import os
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 MIB = 1024 * 1024
+_BLKPG, _ADD, _REMOVE = 0x1269, 1, 2
 
 
 def needs_root() -> bool:
@@ -50,11 +54,19 @@ def blank_loop(folder: Path, size: int, *, sector: int = 512, fill: bytes = b"")
 @contextmanager
 def partition_node(device: str, start: int, sectors: int) -> Iterator[str]:
     """The path of a partition that the kernel is told of, also one that reads no tables by itself."""
-    run("addpart", device, "1", str(start), str(sectors))
+    _tell_of_partition(device, _ADD, start * 512, sectors * 512)
     try:
         yield f"{device}p1"
     finally:
-        run("delpart", device, "1")
+        _tell_of_partition(device, _REMOVE)
+
+
+def _tell_of_partition(device: str, operation: int, start: int = 0, length: int = 0) -> None:
+    """Of its first one, in bytes: BLKPG of linux/blkpg.h. Not every Debian has addpart(8)."""
+    partition = ctypes.create_string_buffer(struct.pack("qqi128x4x", start, length, 1))
+    told = struct.pack("iiiP", operation, 0, len(partition.raw), ctypes.addressof(partition))
+    with Path(device).open("rb") as file:
+        fcntl.ioctl(file, _BLKPG, told)
 
 
 @contextmanager
