@@ -118,9 +118,15 @@ class PushFailed(ResinError):
 
 
 class NotSupported(ResinError):
-    """The device's operating system lacks what is needed for it."""
+    """The device's operating system, or what stands in for a device, lacks what is needed for it."""
 
     code = "not-supported"
+
+
+class EmulatorFailed(ResinError):
+    """QEMU did not start, or has ended with an error; the message is its own."""
+
+    code = "emulator-failed"
 
 
 # 2: wrong usage
@@ -171,6 +177,13 @@ class PathNotFound(ResinError):
     """A file or directory, on the workstation or inside an image."""
 
     code = "file-not-found"
+    exit = Exit.NOT_FOUND
+
+
+class ProgramNotFound(ResinError):
+    """A program that the verb is made with, and that is not part of resin, is not installed."""
+
+    code = "program-not-found"
     exit = Exit.NOT_FOUND
 
 
@@ -280,6 +293,11 @@ def from_os_error(error: OSError, subject: str | os.PathLike[str] | None = None)
     reason = (error.strerror or str(error)).lower()
     about = f"{name}: {reason}" if name else reason
     if isinstance(error, FileNotFoundError):
+        if not error.filename and reason.startswith("no usable temporary"):
+            return NotPermitted(
+                f"None of the folders for temporary files can be written to: {_listed_in(str(error))}.",
+                hint="Make room there, or name another folder, with TMPDIR=FOLDER.",
+            )
         return PathNotFound(f"{name or 'a file'} does not exist.", hint="Check the spelling and the folder.")
     if isinstance(error, PermissionError):
         return NotPermitted(
@@ -302,3 +320,8 @@ def from_os_error(error: OSError, subject: str | os.PathLike[str] | None = None)
     if error.errno in (errno.ENOMEM, errno.EMFILE, errno.ENFILE):
         return IoFailed(f"{about}.", hint="End other programs, or raise the limit, with ulimit.")
     return IoFailed(f"{about}.", hint="The medium or its connection may be bad: try again, then another one.")
+
+
+def _listed_in(reason: str) -> str:
+    """The folders that Python's tempfile lists as a Python list."""
+    return reason.partition("[")[2].rpartition("]")[0].replace("'", "")

@@ -21,6 +21,7 @@ VERBS = (
     VerbEntry("drives", "List the drives that may be flashed.", "Image", streams=True),
     VerbEntry("flash", "Write an image to drives or files, and verify it.", "Image", streams=True),
     VerbEntry("verify", "Compare an image with what a drive holds.", "Image", streams=True),
+    VerbEntry("emulate", "Boot an image in QEMU, without a board.", "Image", streams=True),
     VerbEntry("demo", "Try the image half on a sample image: no board, no root, no network.", "Image"),
     VerbEntry("init", "Begin a project that can be pushed, on the right base image.", "Project"),
     VerbEntry("push", "Build and run a project on a device, and keep it in step.", "Project", streams=True),

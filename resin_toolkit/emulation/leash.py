@@ -1,0 +1,34 @@
+"""Starts QEMU so that it goes with the one who started it, however that ends; run as a program of its own.
+
+    leash.py PIPE PROGRAM [ARGUMENT]...
+
+PIPE is the reading end of a pipe whose other end is `resin`'s alone. Beside what this process becomes,
+another one waits for the pipe to end, which the kernel sees to even where `resin` is killed at once.
+"""
+
+import os
+import signal
+import sys
+
+
+def main() -> None:
+    pipe = int(sys.argv[1])
+    emulator = os.getpid()
+    if os.fork() == 0:
+        _wait_and_kill(pipe, emulator)
+    os.close(pipe)
+    os.execv(sys.argv[2], sys.argv[2:])
+
+
+def _wait_and_kill(pipe: int, emulator: int) -> None:
+    os.dup2(pipe, 0)
+    # Nothing else: it must not hold the image, nor the ends of what QEMU talks by.
+    os.closerange(1, min(os.sysconf("SC_OPEN_MAX"), 1 << 20))
+    os.read(0, 1)
+    if os.getppid() == emulator:
+        os.kill(emulator, signal.SIGKILL)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Where QEMU is, what it can be, and what to install where it is not there."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from resin_toolkit.emulation.machines import Machine
+from resin_toolkit.errors import NotSupported, ProgramNotFound
+
+_PATIENCE = 30.0
+"""Seconds within which QEMU lists its machines; it takes a tenth of one."""
+_PACKAGES = {
+    "debian": ("sudo apt install", {"x86": "qemu-system-x86", "arm": "qemu-system-arm", "uefi": "ovmf"}),
+    "fedora": (
+        "sudo dnf install",
+        {"x86": "qemu-system-x86", "arm": "qemu-system-aarch64 qemu-system-arm", "uefi": "edk2-ovmf"},
+    ),
+    "arch": (
+        "sudo pacman -S",
+        {"x86": "qemu-system-x86", "arm": "qemu-system-aarch64 qemu-system-arm", "uefi": "edk2-ovmf"},
+    ),
+    "suse": ("sudo zypper install", {"x86": "qemu-x86", "arm": "qemu-arm", "uefi": "qemu-ovmf-x86_64"}),
+    "darwin": ("brew install", {"x86": "qemu", "arm": "qemu", "uefi": "qemu"}),
+}
+
+
+def find_emulator(machine: Machine) -> tuple[str, str]:
+    """The QEMU that has `machine`, its path, and what that calls it.
+
+    Raises ProgramNotFound, and NotSupported where the QEMU that is installed lacks the board.
+    """
+    paths = [path for name in machine.programs if (path := shutil.which(name))]
+    if not paths:
+        raise ProgramNotFound(
+            f"{machine.programs[0]} is not installed: it is what emulates {machine.title}.",
+            hint=install_hint("x86" if machine.is_pc else "arm"),
+            program=machine.programs[0],
+        )
+    for path in paths:
+        if machine.is_pc:
+            return path, machine.names[0]
+        known = _machines_of(path)
+        for name in machine.names:
+            if name in known:
+                return path, name
+    raise NotSupported(
+        f"{Path(paths[0]).name} cannot be {machine.title}: it has no machine {machine.names[0]}.",
+        hint="A newer QEMU may: 9.0 is the first with a Raspberry Pi 4.",
+    )
+
+
+def install_hint(what: str) -> str:
+    """The line that installs QEMU for `x86` or `arm`, or its firmware for `uefi`, on this system."""
+    family = _family()
+    line, packages = _PACKAGES[family or "debian"]
+    here = f"{line} {packages[what]}"
+    return f"Install it: {here}" if family else f"Install it with your package manager; on Debian: {here}"
+
+
+def _machines_of(path: str) -> list[str]:
+    done = subprocess.run(
+        [path, "-machine", "help"],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=_PATIENCE,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
+
+
+def _family() -> str | None:
+    """The family of this system, as its os-release tells; None for one that is not known here."""
+    if sys.platform == "darwin":
+        return "darwin"
+    try:
+        lines = Path("/etc/os-release").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    told = dict(line.split("=", 1) for line in lines if "=" in line)
+    words = f"{told.get('ID', '')} {told.get('ID_LIKE', '')}".replace('"', "").split()
+    family = next((word for word in words if word in _PACKAGES), None)
+    return family or next(("suse" for word in words if "suse" in word), None)
