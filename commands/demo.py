@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from resin_toolkit import cli
-from resin_toolkit.errors import Exit, InternalError
+from resin_toolkit.errors import Exit, InternalError, ResinError
 from resin_toolkit.report import Report
 from resin_toolkit.screen import Screen
 from resin_toolkit.verb import as_examples, report_of, single
@@ -95,21 +95,33 @@ def _folder(*, keep: bool) -> Iterator[Path]:
 
 
 def _run(title: str, command: str, report: Report) -> Mapping[str, object]:
-    """Run one command as a user would; raises InternalError where it fails."""
+    """Run one command as a user would; ends as it does where it fails, and raises the same with --json."""
     step: dict[str, object] = {"title": title, "command": f"resin {command}"}
     words = shlex.split(command)
-    if report.settings.json:
-        captured = io.StringIO()
-        with redirect_stdout(captured):
-            code = cli.run([*words, "--json"])
-        step["result"] = json.loads(captured.getvalue().splitlines()[-1])["data"]
-    else:
+    if not report.settings.json:
         report.heading(title, f"resin {command}")
         code = cli.run([*words, "--quiet"] if report.settings.quiet else words)
+        if code == Exit.INTERRUPTED:
+            raise KeyboardInterrupt
+        if code != Exit.DONE:
+            raise typer.Exit(code)
+        return step
+    captured = io.StringIO()
+    with redirect_stdout(captured):
+        code = cli.run([*words, "--json"])
     if code == Exit.INTERRUPTED:
         raise KeyboardInterrupt
+    envelope = json.loads(captured.getvalue().splitlines()[-1])
     if code != Exit.DONE:
-        raise InternalError(
-            f"A step of the demo failed: resin {command}", hint="Run `resin demo --keep` and try it there."
-        )
+        raise _same(envelope["error"], f"resin {command}")
+    step["result"] = envelope["data"]
     return step
+
+
+def _same(error: Mapping[str, str], command: str) -> ResinError:
+    """The failure that a step has printed as JSON."""
+    kinds = [ResinError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    failed = next((kind for kind in kinds if kind.code == error["code"]), InternalError)
+    return failed(f"`{command}` failed: {error['message']}", hint=error["hint"])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from resin_toolkit.errors import ResinError
+from resin_toolkit.errors import ResinError, from_os_error
 from resin_toolkit.terminal_modes import Modes
 
 _PIECE = 1 << 18
@@ -49,8 +49,9 @@ def attach(
     """Hand stdin to `far` and what it puts out to stdout and stderr until it ends; its exit code.
 
     `raw` is for a far terminal: every key goes there, but for `~.` at the start of a line, which leaves it.
-    `done` hears how many bytes were dealt with, `interrupt` of a Ctrl-C that ended this
-    program. Raises BrokenPipeError where stdout is closed, and what `far` raises.
+    `done` hears how many bytes were dealt with, `interrupt` of a Ctrl-C that ended this program. Raises
+    BrokenPipeError where the reader of stdout has gone, NoSpace and the like where it takes no more, and what
+    `far` raises.
     """
     modes = Modes() if raw else None
     with _raw_terminal(raw), _undone(modes):
@@ -81,7 +82,12 @@ def _show(far: Far, done: Callable[[int], object], modes: Modes | None) -> None:
 def _write(stream: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while len(view):
-        view = view[os.write(stream, view) :]
+        try:
+            view = view[os.write(stream, view) :]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise from_os_error(error, "stdout" if stream == 1 else "stderr") from error
 
 
 @contextmanager
@@ -113,7 +119,7 @@ def _undone(modes: Modes | None) -> Iterator[None]:
     finally:
         left = modes.undo() if modes is not None else b""
         if left and os.isatty(1):
-            with suppress(OSError):
+            with suppress(OSError, ResinError):
                 _write(1, left)
 
 

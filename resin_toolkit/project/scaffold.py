@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -141,6 +142,7 @@ def write_project(folder: Path, texts: Mapping[str, str]) -> None:
     """
     check_free(folder, texts)
     made: list[Path] = []
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
@@ -151,6 +153,9 @@ def write_project(folder: Path, texts: Mapping[str, str]) -> None:
     except BaseException as error:
         for path in made:
             path.unlink(missing_ok=True)
+        for each in missing:
+            with suppress(OSError):
+                each.rmdir()
         if isinstance(error, OSError):
             raise from_os_error(error, error.filename or folder) from error
         raise
