@@ -6,9 +6,9 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import pushed_projects
 import pytest
 from boot_images import OS_RELEASE, Boot, boot_image
+from device.stand_in import desk, stand_in
 from pushed_projects import Bench, single
 
 
@@ -34,8 +34,10 @@ def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Boot:
 
 @pytest.fixture(scope="package")
 def made() -> Iterator[Bench]:
-    with pushed_projects.bench() as bench:
-        yield bench
+    with desk() as table, stand_in(table, "kitchen") as device:
+        device.start("first", "true")
+        device.docker("rm", "--force", "first")
+        yield Bench(table, device)
 
 
 @pytest.fixture

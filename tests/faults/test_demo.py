@@ -1,0 +1,48 @@
+"""`resin demo` where its temporary folder cannot be, or is in the way of nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from loop_devices import MIB
+from resin_command import PROGRAM, environment, program
+
+from faults.surroundings import NO_NETWORK, POWERLESS, into, small_disk
+from faults.table import CARRIES_ON, Fault, fault
+from resin_toolkit.errors import Exit
+
+LOCK = "".join(
+    f"mount --bind {at} {at}; mount -o remount,bind,ro {at}; " for at in ("/tmp", "/var/tmp", "/usr/tmp")
+)
+
+
+@fault("demo", "no room in the temporary folder", Exit.FAILED, "no-space", "says so; the folder is removed")
+def test_no_room(fault: Fault, tmp_path: Path) -> None:
+    with small_disk(tmp_path, MIB) as disk:
+        fault.met(program("demo", "--json", env=environment(TMPDIR=str(disk))), str(disk))
+        assert list(disk.iterdir()) == []
+
+
+@fault(
+    "demo", "a temporary folder that may not be written to", Exit.NOT_PERMITTED, "not-permitted", "says so"
+)
+def test_no_rights(fault: Fault, tmp_path: Path) -> None:
+    folder = tmp_path / "tmp"
+    folder.mkdir(mode=0o555)
+    env = environment(TMPDIR=str(folder))
+    command = ("sh", "-c", 'cd "$TMPDIR" && exec "$@"', "sh", *POWERLESS, PROGRAM)
+    shut = ("unshare", "--mount", "--", "sh", "-c", f'{LOCK} exec "$@"', "sh")
+    fault.met(program("demo", "--json", env=env, command=(*shut, *command)))
+
+
+@fault("demo", "no network, and no rights of root", Exit.DONE, CARRIES_ON, "does without")
+def test_no_network(fault: Fault) -> None:
+    fault.met(program("demo", "--json", command=(*NO_NETWORK, *POWERLESS, PROGRAM)))
+
+
+@fault("demo", "stdout is a file on a full disk", Exit.FAILED, "no-space", "says so; the folder is removed")
+def test_nobody_takes_the_result(fault: Fault, tmp_path: Path) -> None:
+    env = environment(TMPDIR=str(tmp_path))
+    fault.met_in_text(into(">/dev/full", "demo", env=env), "stdout")
+    assert os.listdir(tmp_path) == []  # noqa: PTH208

@@ -1,0 +1,146 @@
+"""What can go wrong whatever is asked for: words, streams, a home folder that cannot be written to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pushed_projects import Bench
+from resin_command import program, resin
+
+from faults.surroundings import into, locked
+from faults.table import CARRIES_ON, Fault, fault
+from resin_toolkit.errors import Exit
+
+ALL = (
+    "configure image drives flash verify demo init push stop restart rm scan wait ps logs env ssh"
+    " reboot reset console doctor"
+)
+
+
+@fault(
+    ALL, "an option that is none", Exit.USAGE, "usage", "says which, and where the help is; nothing is done"
+)
+def test_an_option_that_is_none(fault: Fault) -> None:
+    fault.met(resin(fault.verb, "--frobnicate", "--json"), "--frobnicate", "--help")
+
+
+# In this process's own network there is no device: these need none.
+HERE = {
+    "configure": ["configure", "image.img", "--show"],
+    "image": ["image", "ls", "image.img"],
+    "drives": ["drives", "--all"],
+    "doctor": ["doctor"],
+    "init": ["init", "--list"],
+}
+image_here = pytest.mark.usefixtures("boot")
+THERE = {
+    "scan": ["scan", "--timeout", "2"],
+    "wait": ["wait", "DEVICE"],
+    "ps": ["ps", "DEVICE"],
+    "env": ["env", "DEVICE"],
+    "logs": ["logs", "DEVICE"],
+    "ssh": ["ssh", "DEVICE", "--", "echo said"],
+}
+
+
+@fault(
+    " ".join(HERE),
+    "stdout is a file on a full disk",
+    Exit.FAILED,
+    "no-space",
+    "says that the result could not be written",
+)
+@image_here
+def test_stdout_is_full(fault: Fault) -> None:
+    for more in ([], ["--json"]):
+        fault.met_in_text(into(">/dev/full", *HERE[fault.verb], *more), "stdout: no space left")
+
+
+@fault(" ".join(HERE), "the reader of its output has gone", Exit.DONE, CARRIES_ON, "ends without a word")
+@image_here
+def test_the_reader_has_gone(fault: Fault) -> None:
+    run = into("| head -c 0", *HERE[fault.verb])
+    # Who is quicker decides whether anything was found out before.
+    assert (
+        (run.code in (0, 1), run.err) == (True, "")
+        if fault.verb == "doctor"
+        else (run.code, run.err) == (0, "")
+    )
+
+
+@fault(" ".join(HERE), "stdin, stdout or stderr is closed", Exit.DONE, CARRIES_ON, "does its work")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+@image_here
+def test_a_stream_is_closed(fault: Fault, closed: str) -> None:
+    run = into(closed, *HERE[fault.verb])
+    assert run.code in ((0, 1) if fault.verb == "doctor" else (0,)), run
+    assert run.err == "" or fault.verb == "doctor", run
+    assert (run.out == "") is (closed == ">&-")
+
+
+@pytest.fixture
+def talking(bench: Bench) -> Bench:
+    bench.device.start("talker", "echo something; sleep 1000")
+    return bench
+
+
+def there(fault: Fault, bench: Bench) -> list[str]:
+    return [bench.device.address if word == "DEVICE" else word for word in THERE[fault.verb]]
+
+
+@fault(
+    "ps env logs ssh",
+    "stdout is a file on a full disk",
+    Exit.FAILED,
+    "no-space",
+    "says that the result could not be written",
+)
+def test_stdout_is_full_for_a_device(fault: Fault, talking: Bench) -> None:
+    run = into(">/dev/full", *there(fault, talking), env=talking.desk.environment, prefix=talking.desk.prefix)
+    fault.met_in_text(run, "stdout: no space left")
+
+
+@fault("ps env logs ssh", "the reader of its output has gone", Exit.DONE, CARRIES_ON, "ends without a word")
+def test_the_reader_has_gone_for_a_device(fault: Fault, talking: Bench) -> None:
+    talking.resin(*there(fault, talking))
+    run = into(
+        "| head -c 0", *there(fault, talking), env=talking.desk.environment, prefix=talking.desk.prefix
+    )
+    assert (run.code, run.err) == (0, "")
+
+
+@fault(
+    " ".join(THERE),
+    "the home folder may not be written to",
+    Exit.DONE,
+    CARRIES_ON,
+    "does its work, and remembers nothing",
+)
+def test_a_home_that_is_read_only(fault: Fault, talking: Bench) -> None:
+    with locked(talking.desk.home):
+        run = (
+            talking.resin(*there(fault, talking), "--json")
+            if fault.verb != "ssh"
+            else talking.resin(*there(fault, talking))
+        )
+    fault.met(run)
+
+
+@fault(
+    "push stop restart rm",
+    "the home folder may not be written to",
+    Exit.DONE,
+    CARRIES_ON,
+    "does its work, and remembers nothing",
+)
+def test_a_home_that_is_read_only_for_projects(fault: Fault, bench: Bench, garden: Path) -> None:
+    if fault.verb != "push":
+        bench.push(garden)
+    with locked(bench.desk.home):
+        words = ("--detach",) if fault.verb == "push" else ("--yes",)
+        fault.met(bench.resin(fault.verb, bench.device.address, *words, "--json", cwd=garden))
+
+
+def test_the_program_runs_at_all() -> None:
+    assert program("--version").code == 0

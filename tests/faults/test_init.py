@@ -1,0 +1,86 @@
+"""`resin init` where a project cannot be begun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from resin_command import PROGRAM, program, resin
+
+from faults.surroundings import POWERLESS, locked, small_disk
+from faults.table import Fault, fault
+from resin_toolkit.errors import Exit
+
+NOTHING = "says so; no file is made"
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@fault(
+    "init",
+    "a language, system or board that is not there",
+    Exit.USAGE,
+    "bad-value",
+    NOTHING,
+    ["--language", "cobol"],
+)
+@fault(
+    "init",
+    "a language, system or board that is not there",
+    Exit.USAGE,
+    "bad-value",
+    NOTHING,
+    ["--distro", "slackware"],
+)
+@fault(
+    "init",
+    "a language, system or board that is not there",
+    Exit.USAGE,
+    "bad-value",
+    NOTHING,
+    ["--device-type", "toaster"],
+)
+def test_what_is_not_there(fault: Fault) -> None:
+    fault.met(resin("init", "garden", *fault.given, "--json"), fault.given[1])
+    assert not Path("garden").exists()
+
+
+@fault(
+    "init", "a project is there already", Exit.REFUSED, "refused", "names its files; nothing is overwritten"
+)
+def test_a_project_is_there(fault: Fault) -> None:
+    Path("Dockerfile").write_text("FROM precious\n")
+    fault.met(resin("init", "--json"), "Dockerfile")
+    assert [path.name for path in Path().iterdir()] == ["Dockerfile"]
+    assert Path("Dockerfile").read_text() == "FROM precious\n"
+
+
+@fault("init", "a file in the place of the folder", Exit.USAGE, "bad-value", NOTHING)
+def test_a_file_is_in_the_way(fault: Fault) -> None:
+    Path("garden").write_text("mine")
+    fault.met(resin("init", "garden", "--json"), "garden")
+    assert Path("garden").read_text() == "mine"
+
+
+@fault("init", "a folder that may not be written to", Exit.NOT_PERMITTED, "not-permitted", NOTHING)
+def test_no_rights(fault: Fault) -> None:
+    Path("others").mkdir(mode=0o555)
+    fault.met(program("init", "others/garden", "--json", command=(*POWERLESS, PROGRAM)), "others")
+    assert list(Path("others").iterdir()) == []
+
+
+@fault("init", "a disk that is read-only", Exit.REFUSED, "refused", NOTHING)
+def test_a_read_only_disk(fault: Fault) -> None:
+    Path("archive").mkdir()
+    with locked(Path("archive")):
+        fault.met(resin("init", "archive/garden", "--json"), "archive")
+
+
+@fault("init", "no room on the disk", Exit.FAILED, "no-space", "says so; no file is left")
+def test_no_room(fault: Fault, tmp_path: Path) -> None:
+    with small_disk(tmp_path, 8192) as disk:
+        fault.met(resin("init", disk / "garden", "--json"), "garden")
+        assert list(disk.iterdir()) == []

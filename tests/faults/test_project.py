@@ -1,0 +1,128 @@
+"""`resin push`: projects that cannot be pushed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pushed_projects import Bench, write
+from resin_command import PROGRAM, program, resin
+
+from faults.surroundings import POWERLESS
+from faults.table import Fault, fault
+from resin_toolkit.errors import Exit
+
+EARLY = "says so, with file and line, before a device is looked for"
+BEFORE = "says so, with file and line; the device is left as it is"
+NAMED = "names it; the device is left as it is"
+NOWHERE = "192.0.2.1"
+"""An address of nobody (RFC 5737)."""
+KEYS = "a `resin.toml` with a key that is none, or a value of another kind"
+MISSING = "a folder, Dockerfile or file of variables that is missing"
+
+
+@fault("push", "no project in the folder", Exit.NOT_FOUND, "file-not-found", EARLY, {})
+@fault("push", KEYS, Exit.USAGE, "bad-value", EARLY, {"resin.toml": "nmae = 'x'\n"})
+@fault("push", KEYS, Exit.USAGE, "bad-value", EARLY, {"resin.toml": "name = 3\n"})
+@fault("push", "one that is no TOML", Exit.FAILED, "config-invalid", EARLY, {"resin.toml": "name = \n"})
+def test_what_is_no_project(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write(tmp_path, fault.given))
+    if fault.given:
+        Path("Dockerfile").write_text("FROM stand-in\n")
+    fault.met(resin("push", NOWHERE, "--detach", "--json"), *fault.given)
+
+
+CACHE = {"Dockerfile": "FROM stand-in\nRUN --mount=type=cache,target=/x true\n"}
+BIND = {"compose.yaml": "services: {web: {image: x, volumes: ['.:/app']}}\n"}
+
+
+@fault(
+    "push",
+    "a compose file that contradicts its specification",
+    Exit.USAGE,
+    "compose-invalid",
+    BEFORE,
+    {"compose.yaml": "services: {web: {imag: x}}\n"},
+)
+@fault("push", "one that asks for what no device can give", Exit.USAGE, "compose-invalid", BEFORE, BIND)
+@fault(
+    "push", "one that is no YAML", Exit.USAGE, "compose-invalid", BEFORE, {"compose.yaml": "services: [\n"}
+)
+@fault("push", "a Dockerfile that needs BuildKit", Exit.FAILED, "not-supported", BEFORE, CACHE)
+def test_what_a_device_cannot_be_given(fault: Fault, bench: Bench, tmp_path: Path) -> None:
+    project = write(tmp_path / "garden", fault.given)
+    fault.met(bench.push(project, "--json"), *fault.given)
+    assert bench.containers() == []
+
+
+@fault("push", MISSING, Exit.NOT_FOUND, "file-not-found", NAMED, ["--source", "none"])
+@fault("push", MISSING, Exit.NOT_FOUND, "file-not-found", NAMED, ["--dockerfile", "none"])
+@fault("push", MISSING, Exit.NOT_FOUND, "file-not-found", NAMED, ["--env-file", "none"])
+@fault(
+    "push",
+    "an archive of an image that is missing",
+    Exit.NOT_FOUND,
+    "image-not-found",
+    NAMED,
+    ["--image", "./none.tar"],
+)
+@fault(
+    "push",
+    "an image that cannot be had, without the internet",
+    Exit.FAILED,
+    "engine-failed",
+    NAMED,
+    ["--image", "none:1"],
+)
+@fault(
+    "push",
+    "a service that is not in the project",
+    Exit.NOT_FOUND,
+    "service-not-found",
+    NAMED,
+    ["--service", "none"],
+)
+@fault(
+    "push",
+    "a stage that is not in the Dockerfile",
+    Exit.USAGE,
+    "bad-value",
+    NAMED,
+    ["--target", "none"],
+)
+def test_what_is_missing(fault: Fault, bench: Bench, garden: Path) -> None:
+    fault.met(bench.push(garden, *fault.given, "--json"), "none")
+    assert bench.containers() == []
+
+
+@fault("push", "a folder in the place of a Dockerfile", Exit.NOT_FOUND, "file-not-found", NAMED)
+def test_a_folder_is_no_dockerfile(fault: Fault, bench: Bench, garden: Path) -> None:
+    (garden / "Dockerfile").unlink()
+    (garden / "Dockerfile").mkdir()
+    fault.met(bench.push(garden, "--json"), "Dockerfile")
+
+
+@fault(
+    "push",
+    "a file of the project that may not be read",
+    Exit.NOT_PERMITTED,
+    "not-permitted",
+    NAMED,
+    "Dockerfile",
+)
+@fault(
+    "push", "a file of the project that may not be read", Exit.NOT_PERMITTED, "not-permitted", NAMED, "note"
+)
+def test_a_file_that_may_not_be_read(fault: Fault, bench: Bench, garden: Path) -> None:
+    (garden / fault.given).chmod(0)
+    command = (*bench.desk.prefix, *POWERLESS, PROGRAM)
+    words = ("push", bench.device.address, "--detach", "--json")
+    fault.met(program(*words, cwd=garden, env=bench.desk.environment, command=command), fault.given)
+    assert bench.containers() == []
+
+
+@fault("push", "`--image` of a file that is no archive of one", Exit.USAGE, "bad-value", NAMED)
+def test_a_damaged_archive(fault: Fault, bench: Bench, garden: Path, tmp_path: Path) -> None:
+    (tmp_path / "image.tar").write_bytes(b"no archive" * 1000)
+    fault.met(bench.push(garden, "--image", str(tmp_path / "image.tar"), "--json"), "image.tar")
+    assert bench.containers() == []
