@@ -15,6 +15,8 @@ from resin_toolkit.errors import Unreachable
 from resin_toolkit.screen import clean
 
 OURS = f"SSH-2.0-resin_{__version__.replace('-', '_')}"
+_TURNS_AWAY = (b"Not allowed at this time", b"Exceeded MaxStartups")
+"""What OpenSSH (sshd.c) says in place of its greeting."""
 PATIENCE = 5.0
 """Seconds within which an SSH server says what it is; a small board may first have to start it."""
 _MOST = 32768
@@ -60,7 +62,7 @@ def read_greeting(connection: Connected, host: str, place: str, within: float = 
         if more is None:
             raise _silent(host, place, within) if not received else _not_ssh(host, place)
         if not more:
-            raise _closed(host, place) if not received else _not_ssh(host, place)
+            raise _ended(received, host, place)
         received += more
 
 
@@ -122,6 +124,19 @@ def _silent(host: str, place: str, within: float) -> Unreachable:
         hint="Its SSH server is busy or still starting: try again.",
         cause="no-answer",
     )
+
+
+def _ended(received: bytes, host: str, place: str) -> Unreachable:
+    """What it means that nothing more comes."""
+    if not received:
+        return _closed(host, place)
+    if received.startswith(_TURNS_AWAY):
+        return Unreachable(
+            f"{host} turns this machine away at {place} for now.",
+            hint="Its SSH server does so after logins that failed, or with too many at once: wait a minute.",
+            cause="refused",
+        )
+    return _not_ssh(host, place)
 
 
 def _closed(host: str, place: str) -> Unreachable:

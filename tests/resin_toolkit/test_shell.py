@@ -292,6 +292,8 @@ def test_no_algorithms_in_common(home: Path) -> None:
         (b"SSH-1.5-old\r\n", True, "algorithms"),
         (b"SSH-2.0-odd\r\n" + b"\xff" * 64, True, "refused"),
         (b"SSH-2.0-odd\r\n", False, "refused"),
+        (b"Not allowed at this time\r\n", False, "refused"),
+        (b"Exceeded MaxStartups\r\n", False, "refused"),
     ],
 )
 def test_what_is_no_ssh_server(said: bytes, hold: bool, cause: str) -> None:
