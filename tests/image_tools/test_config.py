@@ -82,7 +82,7 @@ def test_jq_reads_what_is_written() -> None:
 @pytest.mark.parametrize(
     ("data", "where"),
     [
-        (b'{"a": 1,}', (1, 9)),
+        (b'{"a": 1, "b"}', (1, 13)),
         (b'{\n  "a": 1\n  "b": 2\n}', (3, 3)),
         (b'{\r\n  "a": 1\r\n  "b": 2\r\n}', (3, 3)),
         (b'\xef\xbb\xbf{"a" 1}', (1, 6)),
