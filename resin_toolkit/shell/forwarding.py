@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import selectors
 import socket
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
-from resin_toolkit.errors import BadValue, ResinError, from_os_error
+from resin_toolkit.errors import BadValue, Refused, ResinError, from_os_error
 from resin_toolkit.shell.session import Shell, Stream
 
 _FORM = re.compile(
@@ -59,6 +60,11 @@ def _listening(forward: Forward) -> socket.socket:
         family = socket.AF_INET6 if ":" in forward.bind else socket.AF_INET
         return socket.create_server((forward.bind, forward.port), family=family)
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Refused(
+                f"Another program listens at port {forward.port} of this machine.",
+                hint="Lead another port there: the first number of -L.",
+            ) from None
         raise from_os_error(error, f"port {forward.port}") from error
 
 
