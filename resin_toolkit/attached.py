@@ -72,9 +72,10 @@ def _show(far: Far, done: Callable[[int], object], modes: Modes | None) -> None:
     while chunks := far.read():
         size = 0
         for stream, data in chunks:
-            _write(stream, data)
+            # Noted first: an interrupt between the two must not leave the terminal as it wants it there.
             if modes is not None:
                 modes.note(data)
+            _write(stream, data)
             size += len(data)
         done(size)
 

@@ -131,7 +131,7 @@ class Begun:
             self.process.kill()
             raise
         out, err = self.shown["out"] + out, self.shown["err"] + err
-        return Run(self.process.returncode, out.decode(), err.decode())
+        return Run(self.process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
     def __enter__(self) -> Begun:
         return self

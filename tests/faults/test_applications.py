@@ -1,0 +1,99 @@
+"""`resin stop`, `restart` and `rm` of what is not there, or without an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pushed_projects import SINGLE, Bench, single
+
+from faults.surroundings import Begun
+from faults.table import Fault, fault
+from resin_toolkit.errors import Exit
+
+VERBS = "stop restart rm"
+NOTHING = "says what there is; nothing is changed"
+
+
+@pytest.fixture(scope="module")
+def pushed(made: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project that runs on the device, which takes a second to stop."""
+    slow = SINGLE.replace("'exit 0'", "'sleep 1; exit 0'")
+    project = single(tmp_path_factory.mktemp("pushed") / "garden", Dockerfile=slow)
+    assert made.push(project).code == 0
+    yield project
+    made.clear()
+
+
+@pytest.fixture
+def runs_on(made: Bench, pushed: Path) -> Iterator[Path]:
+    """The project, which is found running afterwards."""
+    yield pushed
+    assert made.containers("--filter", "status=running") == ["garden_main"]
+
+
+@fault(VERBS, "a service that is not there", Exit.NOT_FOUND, "service-not-found", NOTHING, ["none"])
+@fault(
+    VERBS,
+    "an application that is not there",
+    Exit.NOT_FOUND,
+    "service-not-found",
+    NOTHING,
+    ["--name", "none"],
+)
+def test_what_is_not_there(fault: Fault, made: Bench, runs_on: Path) -> None:
+    words = (fault.verb, made.device.address, *fault.given, "--yes", "--json")
+    fault.met(made.resin(*words, cwd=runs_on), "none")
+
+
+@fault(VERBS, "nothing was pushed to the device", Exit.NOT_FOUND, "service-not-found", NOTHING)
+def test_an_empty_device(fault: Fault, bench: Bench, tmp_path: Path) -> None:
+    bench.clear()
+    fault.met(bench.resin(fault.verb, bench.device.address, "--yes", "--json", cwd=tmp_path))
+
+
+@fault(VERBS, "several applications could be meant", Exit.USAGE, "device-ambiguous", NOTHING)
+def test_several(fault: Fault, bench: Bench, tmp_path: Path) -> None:
+    for name in ("garden", "yard"):
+        bench.push(single(tmp_path / name))
+    fault.met(bench.resin(fault.verb, bench.device.address, "--yes", "--json", cwd=tmp_path), "garden, yard")
+    assert bench.containers("--filter", "status=running") == ["garden_main", "yard_main"]
+
+
+@fault(
+    "rm",
+    "nobody to ask, or no as the answer",
+    Exit.REFUSED,
+    "declined",
+    "asks first, or needs `--yes`; nothing is removed",
+)
+def test_nobody_to_ask(fault: Fault, made: Bench, tmp_path: Path) -> None:
+    project = single(tmp_path / "garden")
+    assert made.push(project).code == 0
+    for stdin in (b"", b"y\n"):
+        fault.met(made.resin("rm", made.device.address, "--json", cwd=project, stdin=stdin), "--yes")
+    assert made.containers("--filter", "status=running") == ["garden_main"]
+    made.clear()
+
+
+@fault(
+    VERBS,
+    "the connection is cut in the middle",
+    Exit.UNREACHABLE,
+    "unreachable",
+    "says so; the same command completes it",
+)
+def test_a_cut(fault: Fault, bench: Bench, tmp_path: Path) -> None:
+    device = bench.device
+    project = single(tmp_path / "garden", Dockerfile=SINGLE.replace("'exit 0'", "'sleep 2; exit 0'"))
+    assert bench.push(project).code == 0
+    words = (fault.verb, device.address, "--yes")
+    with Begun(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=project) as begun:
+        begun.until_shown("main …")
+        begun.until_asleep()
+        device.kill_sockets(device.engine_port or 0)
+        fault.met_in_text(begun.end(), device.address)
+    assert bench.resin(*words, cwd=project).code == 0
+    left = bench.containers("--filter", "status=running")
+    assert left == (["garden_main"] if fault.verb == "restart" else [])

@@ -1,0 +1,155 @@
+"""`resin ps`, `logs` and `env` of a device that is not well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pushed_projects import Bench
+from resin_command import resin
+
+from faults.surroundings import Begun
+from faults.table import CARRIES_ON, Fault, fault
+from resin_toolkit.errors import Exit
+
+COUNTS = "i=0; while :; do i=$((i+1)); echo n$i; sleep 0.02; done"
+NONE = "names it, and those that there are"
+
+
+@fault("ps", "a service that is not there", Exit.NOT_FOUND, "service-not-found", NONE, ["none"])
+@fault(
+    "logs ssh",
+    "a service that is not there",
+    Exit.NOT_FOUND,
+    "service-not-found",
+    NONE,
+    ["--service", "none"],
+)
+def test_no_such_service(fault: Fault, bench: Bench) -> None:
+    bench.device.start("talker", "sleep 1000")
+    words = ("--", "true") if fault.verb == "ssh" else ()
+    fault.met(bench.resin(fault.verb, bench.device.address, "--json", *fault.given, *words), "none", "talker")
+
+
+@fault(
+    "logs",
+    "a time, or an expression, that is none",
+    Exit.USAGE,
+    "bad-value",
+    "says so, before a device is looked for",
+    ["--since", "sometime"],
+)
+@fault(
+    "logs",
+    "a time, or an expression, that is none",
+    Exit.USAGE,
+    "bad-value",
+    "says so, before a device is looked for",
+    ["--grep", "("],
+)
+def test_words_that_mean_nothing(fault: Fault) -> None:
+    fault.met(resin("logs", "nobody", *fault.given, "--json"), fault.given[1])
+
+
+@pytest.fixture
+def dead(bench: Bench) -> Iterator[Bench]:
+    """The device, whose engine has died."""
+    bench.device.stop_engine()
+    yield bench
+    bench.device.start_engine()
+
+
+@fault(
+    "ps logs push stop restart rm env",
+    "the engine of the device is dead",
+    Exit.UNREACHABLE,
+    "unreachable",
+    "says that the device is there and its engine is not",
+)
+def test_a_dead_engine(fault: Fault, dead: Bench, garden: Path) -> None:
+    more = {"push": ["--detach"], "rm": ["--yes"]}.get(fault.verb, [])
+    fault.met(dead.resin(fault.verb, dead.device.address, *more, "--json", cwd=garden), dead.device.address)
+
+
+@fault(
+    "ps logs",
+    "the clock of the device is a year off",
+    Exit.DONE,
+    CARRIES_ON,
+    "reckons by the clock of the device",
+)
+@pytest.mark.parametrize("ahead", [-365 * 86400, 365 * 86400])
+def test_a_clock_that_is_off(fault: Fault, bench: Bench, ahead: int) -> None:
+    bench.device.set_engine_clock(ahead)
+    try:
+        bench.device.start("talker", "echo said; sleep 1000")
+        words = ["--since", "1m"] if fault.verb == "logs" else []
+        run = bench.resin(fault.verb, bench.device.address, *words)
+    finally:
+        bench.device.set_engine_clock(0)
+    fault.met(run)
+    assert "said" in run.out if fault.verb == "logs" else "second" in run.out or " s" in run.out, run
+
+
+@fault(
+    "logs",
+    "under `-f`: the connection is cut, the cable is out, the engine is restarted",
+    Exit.INTERRUPTED,
+    "interrupted",
+    "waits, and goes on; every line once, in order",
+    "sockets",
+)
+@fault(
+    "logs",
+    "under `-f`: the connection is cut, the cable is out, the engine is restarted",
+    Exit.INTERRUPTED,
+    "interrupted",
+    "waits, and goes on; every line once, in order",
+    "engine",
+)
+@fault(
+    "logs",
+    "under `-f`: the connection is cut, the cable is out, the engine is restarted",
+    Exit.INTERRUPTED,
+    "interrupted",
+    "waits, and goes on; every line once, in order",
+    "cable",
+)
+def test_a_cut(fault: Fault, bench: Bench) -> None:
+    device = bench.device
+    device.start("counter", COUNTS)
+    with Begun("logs", device.address, "-f", prefix=bench.desk.prefix, env=bench.desk.environment) as begun:
+        begun.until_shown("n20\n", "out")
+        if fault.given == "sockets":
+            device.kill_sockets(device.engine_port or 0)
+        elif fault.given == "engine":
+            device.restart_engine()
+        else:
+            device.link(up=False)
+            begun.until_asleep()
+            device.link(up=True)
+        seen = len(begun.shown["out"].split())
+        begun.until_shown(f"n{seen + 150}\n", "out")
+        run = begun.signalled()
+    fault.met_in_text(run)
+    numbers = [int(line[1:]) for line in run.out.split()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@fault(
+    "logs",
+    "its container ends, or is removed, under `-f`",
+    Exit.INTERRUPTED,
+    "interrupted",
+    "goes on with those that come",
+)
+def test_a_container_that_goes(fault: Fault, bench: Bench) -> None:
+    device = bench.device
+    device.start("first", "echo first; sleep 1000")
+    with Begun("logs", device.address, "-f", prefix=bench.desk.prefix, env=bench.desk.environment) as begun:
+        begun.until_shown("first", "out")
+        device.docker("rm", "--force", "first")
+        device.start("second", "echo second; sleep 1000")
+        begun.until_shown("second", "out")
+        fault.met_in_text(begun.signalled())

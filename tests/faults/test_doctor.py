@@ -1,0 +1,52 @@
+"""`resin doctor` on a workstation that lacks about everything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from resin_command import PROGRAM, Run, environment, program
+
+from faults.surroundings import NO_NETWORK, POWERLESS, locked
+from faults.table import CARRIES_ON, Fault, fault
+from resin_toolkit.errors import Exit
+
+TELLS = "tells it with the remedy, and goes on with the rest"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def ask(home: Path, prefix: Sequence[str] = (), **env: str) -> Run:
+    changes = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state"), **env}
+    return program("doctor", "--json", env=environment(**changes), command=(*prefix, PROGRAM))
+
+
+def status(run: Run, check: str) -> str:
+    return str({each["check"]: each["status"] for each in run.data["checks"]}[check])
+
+
+@fault("doctor", "no network", Exit.FAILED, CARRIES_ON, TELLS)
+def test_no_network(fault: Fault, home: Path) -> None:
+    run = ask(home, NO_NETWORK)
+    fault.met(run)
+    assert "network" in run.out
+
+
+@fault("doctor", "a home folder that may not be written to", Exit.FAILED, CARRIES_ON, TELLS)
+def test_no_home(fault: Fault, home: Path) -> None:
+    with locked(home):
+        fault.met(ask(home, NO_NETWORK))
+
+
+@fault("doctor", "no rights; no programs", Exit.FAILED, CARRIES_ON, TELLS)
+def test_no_rights(fault: Fault, home: Path) -> None:
+    fault.met(ask(home, (*NO_NETWORK, *POWERLESS, "env", "PATH=/nowhere")))
+
+
+@fault("doctor", "a default device that can be none", Exit.FAILED, CARRIES_ON, TELLS)
+def test_a_default_device(fault: Fault, home: Path) -> None:
+    fault.met(ask(home, RESIN_DEVICE="http://kitchen"))

@@ -1,0 +1,210 @@
+"""`resin push` where something goes wrong on the device, or on the way to it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from device.desk import wait_for
+from device.stand_in import stand_in
+from pushed_projects import RUNS, SINGLE, UNPRIVILEGED, Bench, compose, single
+
+from faults.surroundings import Begun, small_disk
+from faults.table import CARRIES_ON, Fault, fault
+from resin_toolkit.errors import Exit
+
+LEFT = "says what failed; what ran before runs on"
+BACK = "says what it wrote last; what ran before runs again"
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def running(bench: Bench, garden: Path) -> Path:
+    """A project that was pushed, and runs."""
+    assert bench.push(garden).code == 0
+    (garden / "note").write_text("second\n")
+    return garden
+
+
+def still_runs(bench: Bench) -> bool:
+    """Whether the first one runs, under its name, and nothing else does."""
+    return bench.containers("--filter", "status=running") == ["garden_main"] and set(
+        bench.logs("garden_main").split()
+    ) == {"first"}
+
+
+def dockerfile(*lines: str) -> str:
+    return "\n".join(("FROM stand-in", "COPY note /note", *lines, ""))
+
+
+FAILS = dockerfile("RUN echo on purpose && exit 3")
+CRASHES = dockerfile('CMD ["sh", "-c", "echo last words; exit 3"]')
+UNSTARTABLE = dockerfile('CMD ["/no/such/program"]')
+FULL = dockerfile("RUN dd if=/dev/zero of=/dev/shm/full bs=1M count=80")
+
+
+@fault("push", "a step of the build fails", Exit.FAILED, "build-failed", LEFT, FAILS)
+@fault(
+    "push",
+    "a file that COPY names is missing",
+    Exit.FAILED,
+    "build-failed",
+    LEFT,
+    dockerfile("COPY none /none"),
+)
+@fault(
+    "push",
+    "a Dockerfile with an instruction that is none",
+    Exit.USAGE,
+    "bad-value",
+    LEFT,
+    dockerfile("FROB x"),
+)
+@fault(
+    "push", "a base image that cannot be had", Exit.FAILED, "build-failed", LEFT, "FROM none.invalid/none:1\n"
+)
+@fault("push", "what was built crashes at once", Exit.FAILED, "push-failed", BACK, CRASHES)
+@fault("push", "it cannot even be started", Exit.FAILED, "push-failed", BACK, UNSTARTABLE)
+def test_what_cannot_run(fault: Fault, bench: Bench, running: Path) -> None:
+    (running / "Dockerfile").write_text(fault.given)
+    run = bench.push(running, "--json")
+    fault.met(run)
+    assert still_runs(bench)
+    if fault.given == CRASHES:
+        assert "last words" in run.out
+
+
+@fault("push", "a port of the device that another container has", Exit.FAILED, "push-failed", BACK)
+def test_a_port_in_use(fault: Fault, bench: Bench, running: Path) -> None:
+    holds = ("--publish", "8099:80", "stand-in", "sleep", "1000")
+    bench.device.docker("run", "--detach", "--name", "holder", *holds)
+    (running / "resin.toml").write_text(UNPRIVILEGED + 'ports = ["8099:80"]\n')
+    fault.met(bench.push(running, "--json"), "8099")
+    assert bench.containers() == ["garden_main", "holder"]
+    assert set(bench.logs("garden_main").split()) == {"first"}
+
+
+@fault(
+    "push",
+    "a container of that name that is somebody else's",
+    Exit.REFUSED,
+    "refused",
+    "refuses; it is left alone",
+)
+def test_a_name_that_is_taken(fault: Fault, bench: Bench, garden: Path) -> None:
+    bench.device.start("garden_main", "sleep 1000")
+    fault.met(bench.push(garden, "--json"), "garden_main")
+    assert bench.containers() == ["garden_main"]
+    assert bench.container("garden_main")["Config"]["Image"] == "stand-in"
+
+
+@fault("push", "an image for another processor", Exit.FAILED, "push-failed", BACK)
+def test_another_processor(fault: Fault, bench: Bench, running: Path) -> None:
+    foreign = dockerfile("RUN printf '\\177ELF\\002\\001\\001\\000\\000\\000\\000\\000\\000\\000\\000\\000"
+                         "\\002\\000\\267\\000' > /app && chmod +x /app", 'CMD ["/app"]')  # fmt: skip
+    (running / "Dockerfile").write_text(foreign)
+    fault.met(bench.push(running, "--json"))
+    assert still_runs(bench)
+
+
+@fault(
+    "push",
+    "a service that does not become healthy, or ends, before those that need it",
+    Exit.FAILED,
+    "push-failed",
+    "says which; the others are brought",
+)
+def test_what_is_needed_does_not_run(fault: Fault, bench: Bench, tmp_path: Path) -> None:
+    text = f"""\
+services:
+  db: {{image: stand-in, command: "false", network_mode: host}}
+  web:
+    image: stand-in
+    network_mode: host
+    command: {json.dumps(["sh", "-c", RUNS])}
+    depends_on: {{db: {{condition: service_completed_successfully}}}}
+  alone: {{image: stand-in, network_mode: host, command: {json.dumps(["sh", "-c", RUNS])}}}
+"""
+    fault.met(bench.push(compose(tmp_path / "garden", text), "--json"), "db")
+    assert bench.containers("--filter", "status=running") == ["garden_alone"]
+
+
+@fault("push", "the disk of the device is full", Exit.FAILED, "build-failed", LEFT)
+def test_a_full_device(fault: Fault, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with small_disk(tmp_path, 64 * MIB) as disk:
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        with stand_in(bench.desk, "small", announces=False) as small:
+            monkeypatch.undo()
+            small.start("first", "true")
+            small.docker("rm", "--force", "first")
+            there = Bench(bench.desk, small)
+            project = single(tmp_path / "garden")
+            assert there.push(project).code == 0
+            (project / "Dockerfile").write_text(dockerfile("RUN dd if=/dev/zero of=/full bs=1M count=200"))
+            fault.met(there.push(project, "--json"))
+            assert still_runs(there)
+
+
+@fault(
+    "push",
+    "the connection is cut, or the engine restarted, during a build",
+    Exit.UNREACHABLE,
+    "unreachable",
+    LEFT,
+    "sockets",
+)
+@fault(
+    "push",
+    "the connection is cut, or the engine restarted, during a build",
+    Exit.UNREACHABLE,
+    "unreachable",
+    LEFT,
+    "engine",
+)
+def test_a_cut(fault: Fault, bench: Bench, running: Path) -> None:
+    device = bench.device
+    (running / "Dockerfile").write_text(dockerfile("RUN sleep 5"))
+    words = ("push", device.address, "--detach", "--json")
+    with Begun(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=running) as begun:
+        begun.until_shown("sleep 5", "out")
+        if fault.given == "sockets":
+            device.kill_sockets(device.engine_port or 0)
+        else:
+            device.restart_engine()
+        run = begun.end()
+    fault.met(run, device.address)
+    assert still_runs(bench)
+
+
+@fault(
+    "push",
+    "push is killed while the containers are changed",
+    Exit.DONE,
+    CARRIES_ON,
+    "one of the two runs; the next push completes it",
+)
+def test_a_push_that_is_killed(fault: Fault, bench: Bench, garden: Path) -> None:
+    (garden / "Dockerfile").write_text(SINGLE.replace("'exit 0'", "'sleep 1; exit 0'"))
+    assert bench.push(garden).code == 0
+    (garden / "note").write_text("second\n")
+    words = ("push", bench.device.address, "--detach")
+    with Begun(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=garden) as begun:
+        begun.until_shown("Stopping the old container")
+    wait_for(lambda: bench.containers("--filter", "status=running"), "one that runs")
+    fault.met(bench.push(garden, "--json"))
+    assert (bench.containers(), bench.logs("garden_main")) == (["garden_main"], "second\n")
+
+
+@fault(
+    "push",
+    "`.resin`, what a project remembers, cannot be written",
+    Exit.DONE,
+    CARRIES_ON,
+    "does its work, and remembers nothing",
+)
+def test_nothing_can_be_remembered(fault: Fault, bench: Bench, garden: Path) -> None:
+    (garden / ".resin").write_text("a file, where a folder should be")
+    fault.met(bench.push(garden, "--json"))
+    assert bench.logs("garden_main") == "first\n"

@@ -1,0 +1,64 @@
+"""`resin ssh`, where the connection or what runs there ends."""
+
+from __future__ import annotations
+
+import pytest
+from pushed_projects import Bench
+
+from faults.surroundings import Begun
+from faults.table import CARRIES_ON, Fault, fault
+from resin_toolkit.errors import Exit
+
+LOST = 255
+
+
+@fault(
+    "ssh",
+    "the connection is cut, or the device loses its power",
+    LOST,
+    "unreachable",
+    "says that the connection was lost",
+)
+def test_a_cut(fault: Fault, made: Bench) -> None:
+    words = ("ssh", made.device.address, "--", "echo up; sleep 100")
+    with Begun(*words, prefix=made.desk.prefix, env=made.desk.environment) as begun:
+        begun.until_shown("up", "out")
+        made.device.kill_sockets(made.device.ssh_port)
+        fault.met_in_text(begun.end(), "was lost")
+
+
+@fault(
+    "ssh", "the command fails, or is killed", 7, CARRIES_ON, "ends with the command's own exit code", "exit 7"
+)
+@fault(
+    "ssh",
+    "the command is not there",
+    127,
+    CARRIES_ON,
+    "ends with the command's own exit code",
+    "no-such-program",
+)
+def test_a_command_that_fails(fault: Fault, made: Bench) -> None:
+    fault.met(made.resin("ssh", made.device.address, "--", fault.given))
+
+
+@fault(
+    "ssh",
+    "a port of this machine that is taken, for `-L`",
+    Exit.REFUSED,
+    "refused",
+    "says so; nothing is led anywhere",
+)
+def test_a_port_that_is_taken(fault: Fault, made: Bench) -> None:
+    import socket
+
+    with made.desk.entered(), socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = made.resin("ssh", made.device.address, "--json", "-L", f"{port}:localhost:80", "--", "true")
+    fault.met(run, str(port))
+
+
+@fault("ssh", "a word for `-L` that is none", Exit.USAGE, "bad-value", "says so")
+@pytest.mark.parametrize("word", ["80", "a:b:c", "1:host:99999"])
+def test_a_forward_that_is_none(fault: Fault, made: Bench, word: str) -> None:
+    fault.met(made.resin("ssh", made.device.address, "--json", "-L", word, "--", "true"), word)

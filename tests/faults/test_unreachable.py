@@ -1,0 +1,168 @@
+"""Devices that are not there, do not answer, or are somebody else, for every verb that is given one."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from pushed_projects import Bench
+from resin_command import Run, resin
+
+from faults.table import Fault, fault
+from resin_toolkit.errors import Exit
+
+BY_ENGINE = "push stop restart rm ps logs env"
+BY_SHELL = "reboot reset"
+SAYS = "says which device, and in which way"
+LOST = 255
+"""What OpenSSH ends with, where there is no connection."""
+
+
+def asking(verb: str, device: str) -> list[str]:
+    """A command line of the verb for a device."""
+    more = {
+        "push": ["--detach"],
+        "rm": ["--yes"],
+        "wait": ["--timeout", "0.5"],
+        "reboot": ["--yes"],
+        "reset": ["--yes"],
+        "ssh": ["--", "true"],
+    }
+    return [verb, device, "--json", *more.get(verb, [])]
+
+
+@pytest.fixture
+def ask(made: Bench, garden: Path) -> Callable[[Fault, str], Run]:
+    return lambda fault, device: made.resin(*asking(fault.verb, device), cwd=garden)
+
+
+@fault(
+    f"{BY_ENGINE} {BY_SHELL} wait ssh",
+    "a DEVICE that can be none: `http://kitchen`",
+    Exit.USAGE,
+    "bad-value",
+    SAYS,
+)
+def test_a_word_that_is_no_device(fault: Fault, garden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(garden)
+    fault.met(resin(*asking(fault.verb, "http://kitchen")), "http://kitchen")
+
+
+@fault(
+    "ps push reboot",
+    "its name means nothing on this network",
+    Exit.NOT_FOUND,
+    "device-not-found",
+    SAYS,
+)
+@fault("ssh", "its name means nothing on this network", LOST, "device-not-found", SAYS)
+def test_a_name_of_nobody(fault: Fault, ask: Callable[[Fault, str], Run]) -> None:
+    fault.met(ask(fault, "nobody-of-that-name"), "nobody-of-that-name")
+
+
+@fault(
+    f"{BY_ENGINE} {BY_SHELL} wait",
+    "the host is there, and nothing listens",
+    Exit.UNREACHABLE,
+    "unreachable",
+    SAYS,
+)
+@fault("ssh", "the host is there, and nothing listens", LOST, "unreachable", SAYS)
+def test_nothing_listens(fault: Fault, made: Bench, ask: Callable[[Fault, str], Run]) -> None:
+    fault.met(ask(fault, made.desk.address), made.desk.address, "nothing listens")
+
+
+@fault("ps", "the device is off, or its cable is out", Exit.UNREACHABLE, "unreachable", SAYS)
+@fault("ssh", "the device is off, or its cable is out", LOST, "unreachable", SAYS)
+def test_it_is_off(fault: Fault, made: Bench, ask: Callable[[Fault, str], Run]) -> None:
+    nobody = made.desk.next_address()
+    fault.met(ask(fault, nobody), nobody)
+
+
+@contextmanager
+def listening(made: Bench, port: int, says: bytes) -> Iterator[None]:
+    """Something on the desk's own machine that takes connections, says this to each, and nothing more."""
+    with made.desk.entered():
+        server = socket.create_server((made.desk.address, port))
+    taken: list[socket.socket] = []
+
+    def take() -> None:
+        with suppress(OSError):
+            while True:
+                connection = server.accept()[0]
+                taken.append(connection)
+                connection.sendall(says)
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for each in (server, *taken):
+            each.close()
+
+
+WEB = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"
+
+
+@fault(BY_ENGINE, "what answers there is no engine", Exit.UNREACHABLE, "unreachable", SAYS, (2377, WEB))
+@fault(BY_SHELL, "what answers there is no SSH server", Exit.UNREACHABLE, "unreachable", SAYS, (22222, WEB))
+@fault("ssh", "what answers there is no SSH server", LOST, "unreachable", SAYS, (22222, WEB))
+@fault("ps", "it takes the connection and says nothing", Exit.UNREACHABLE, "unreachable", SAYS, (2377, b""))
+@fault(
+    "reboot", "it takes the connection and says nothing", Exit.UNREACHABLE, "unreachable", SAYS, (22222, b"")
+)
+def test_somebody_else(fault: Fault, made: Bench, ask: Callable[[Fault, str], Run]) -> None:
+    with listening(made, *fault.given):
+        where = f"{made.desk.address}:2377" if fault.given[0] == 2377 else made.desk.address
+        fault.met(ask(fault, where), made.desk.address)
+
+
+@fault(
+    "push ps logs reboot reset", "its SSH server lets nobody in", Exit.NOT_PERMITTED, "login-refused", SAYS
+)
+@fault("ssh", "its SSH server lets nobody in", LOST, "login-refused", SAYS)
+def test_no_login(fault: Fault, made: Bench, ask: Callable[[Fault, str], Run]) -> None:
+    before = made.device.pid
+    fault.met(ask(fault, f"ssh://nobody-here@{made.device.address}"), "nobody-here")
+    assert made.device.pid == before
+
+
+@fault(
+    "push ps logs reboot reset",
+    "it shows another SSH host key than the one that was pinned",
+    Exit.REFUSED,
+    "host-key-changed",
+    "refuses, shows both, and says how to accept the new one; nothing is sent",
+)
+@fault(
+    "ssh",
+    "it shows another SSH host key than the one that was pinned",
+    LOST,
+    "host-key-changed",
+    "refuses, shows both, and says how to accept the new one; nothing is sent",
+)
+def test_another_host_key(fault: Fault, another: str, ask: Callable[[Fault, str], Run]) -> None:
+    fault.met(ask(fault, another), "SHA256:", "--forget-key")
+
+
+@pytest.fixture(scope="module")
+def pinned(made: Bench) -> Iterator[str]:
+    """The device under an address by SSH, once its key was pinned and then replaced."""
+    where = f"ssh://root@{made.device.address}"
+    assert made.resin("ssh", where, "--", "true").code == 0
+    made.device.new_host_keys()
+    yield where
+    shutil.rmtree(made.desk.home / "state")
+
+
+@pytest.fixture
+def another(pinned: str) -> str:
+    return pinned
