@@ -93,7 +93,7 @@ def fault(
     """Declare what the test below tries, for one verb or for several with spaces between.
 
     The test is run once for each verb, with the `Fault` as its argument `fault`. Several of these may stand
-    above one test. Rows of the table of the same verbs, exit code and `does` become one.
+    above one test. Rows of the table of the same verbs and the same `does` become one.
     """
 
     def declare(test: Test) -> Test:
@@ -119,13 +119,20 @@ def markdown() -> str:
     for each in everything():
         of = verbs.setdefault((each.goes_wrong, each.does, each.exit), [])
         of.extend([each.verb] if each.verb not in of else [])
-    rows: dict[tuple[str, str, int], list[str]] = {}
+    rows: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for (goes_wrong, does, code), of in verbs.items():
-        rows.setdefault((_listed(of), does, code), []).append(goes_wrong)
+        rows.setdefault((_listed(of), does), []).append((goes_wrong, code))
     lines = ["| verb | what goes wrong | what resin does | exit code |", "| --- | --- | --- | --- |"]
-    for (of_verbs, does, code), wrong in rows.items():
-        lines.append(f"| {of_verbs} | {'; '.join(wrong)} | {does} | {code} |")
+    for (of_verbs, does), wrong in rows.items():
+        codes = sorted({code for _, code in wrong})
+        told = "; ".join(_with_code(text, code, codes) for text, code in wrong)
+        lines.append(f"| {of_verbs} | {told} | {does} | {', '.join(map(str, codes))} |")
     return "\n".join(lines) + "\n"
+
+
+def _with_code(text: str, code: int, codes: list[int]) -> str:
+    """What goes wrong, with its exit code where the row has several."""
+    return f"{text} ({code})" if len(codes) > 1 else text
 
 
 def _listed(verbs: list[str]) -> str:

@@ -53,14 +53,6 @@ def test_an_empty_device(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     fault.met(bench.resin(fault.verb, bench.device.address, "--yes", "--json", cwd=tmp_path))
 
 
-@fault(VERBS, "several applications could be meant", Exit.USAGE, "device-ambiguous", NOTHING)
-def test_several(fault: Fault, bench: Bench, tmp_path: Path) -> None:
-    for name in ("garden", "yard"):
-        bench.push(single(tmp_path / name))
-    fault.met(bench.resin(fault.verb, bench.device.address, "--yes", "--json", cwd=tmp_path), "garden, yard")
-    assert bench.containers("--filter", "status=running") == ["garden_main", "yard_main"]
-
-
 @fault(
     "rm",
     "nobody to ask, or no as the answer",
@@ -86,7 +78,7 @@ def test_nobody_to_ask(fault: Fault, made: Bench, tmp_path: Path) -> None:
 )
 def test_a_cut(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     device = bench.device
-    project = single(tmp_path / "garden", Dockerfile=SINGLE.replace("'exit 0'", "'sleep 2; exit 0'"))
+    project = single(tmp_path / "garden", Dockerfile=SINGLE.replace("'exit 0'", "'sleep 1; exit 0'"))
     assert bench.push(project).code == 0
     words = (fault.verb, device.address, "--yes")
     with Begun(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=project) as begun:
@@ -97,3 +89,20 @@ def test_a_cut(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     assert bench.resin(*words, cwd=project).code == 0
     left = bench.containers("--filter", "status=running")
     assert left == (["garden_main"] if fault.verb == "restart" else [])
+
+
+@pytest.fixture(scope="module")
+def two(made: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Two applications that run on the device; a folder that is neither's."""
+    made.clear()
+    folder = tmp_path_factory.mktemp("two")
+    for name in ("garden", "yard"):
+        assert made.push(single(folder / name)).code == 0
+    yield folder
+    made.clear()
+
+
+@fault(VERBS, "several applications could be meant", Exit.USAGE, "device-ambiguous", NOTHING)
+def test_several(fault: Fault, made: Bench, two: Path) -> None:
+    fault.met(made.resin(fault.verb, made.device.address, "--yes", "--json", cwd=two), "garden, yard")
+    assert made.containers("--filter", "status=running") == ["garden_main", "yard_main"]

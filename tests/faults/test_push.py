@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from device.desk import wait_for
 from device.stand_in import stand_in
-from pushed_projects import RUNS, SINGLE, UNPRIVILEGED, Bench, compose, single
+from pushed_projects import RUNS, SINGLE, Bench, compose, single
 
 from faults.surroundings import Begun, small_disk
 from faults.table import CARRIES_ON, Fault, fault
@@ -77,13 +77,13 @@ def test_what_cannot_run(fault: Fault, bench: Bench, running: Path) -> None:
 
 
 @fault("push", "a port of the device that another container has", Exit.FAILED, "push-failed", BACK)
-def test_a_port_in_use(fault: Fault, bench: Bench, running: Path) -> None:
-    holds = ("--publish", "8099:80", "stand-in", "sleep", "1000")
-    bench.device.docker("run", "--detach", "--name", "holder", *holds)
-    (running / "resin.toml").write_text(UNPRIVILEGED + 'ports = ["8099:80"]\n')
-    fault.met(bench.push(running, "--json"), "8099")
-    assert bench.containers() == ["garden_main", "holder"]
-    assert set(bench.logs("garden_main").split()) == {"first"}
+@pytest.mark.usefixtures("running")
+def test_a_port_in_use(fault: Fault, bench: Bench, tmp_path: Path) -> None:
+    text = "services: {main: {image: stand-in, command: sleep 1000, networks: [n], ports: ['8099:80']}}\n"
+    first, second = (compose(tmp_path / name, f"{text}networks: {{n: {{}}}}\n") for name in ("yard", "shed"))
+    assert bench.push(first).code == 0
+    fault.met(bench.push(second, "--json"), "8099")
+    assert bench.containers("--filter", "status=running") == ["garden_main", "yard_main"]
 
 
 @fault(
