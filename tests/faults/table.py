@@ -35,6 +35,7 @@ MODULES = (
     *("console", "doctor"),
 )
 """The files that declare faults, `test_` left out, in the order of the table."""
+OF_A_DEVICE = "push stop restart rm wait ps logs env ssh reboot reset"
 CARRIES_ON = None
 """In the place of an error's code, where the work is done all the same."""
 
@@ -141,6 +142,8 @@ def _listed(verbs: list[str]) -> str:
     names = [entry.name for entry in VERBS]
     if set(verbs) == set(names):
         return "every verb"
+    if set(verbs) == set(OF_A_DEVICE.split()):
+        return "every verb that is given a device"
     return ", ".join(f"`{name}`" for name in sorted(verbs, key=names.index))
 
 

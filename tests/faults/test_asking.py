@@ -65,7 +65,7 @@ def dead(bench: Bench) -> Iterator[Bench]:
     "the engine of the device is dead",
     Exit.UNREACHABLE,
     "unreachable",
-    "says that the device is there and its engine is not",
+    "says which device, and in which way",
 )
 def test_a_dead_engine(fault: Fault, dead: Bench, garden: Path) -> None:
     more = {"push": ["--detach"], "rm": ["--yes"]}.get(fault.verb, [])

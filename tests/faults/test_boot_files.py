@@ -20,7 +20,8 @@ from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
 EDITORS = "configure image"
-UNCHANGED = "says so before the first byte; the image is as it was"
+UNCHANGED = "says so before the first byte; nothing has changed"
+ASKS = "asks first, or needs `--yes`"
 BAD = "names the card; each file in it is old or new"
 CONFIG = '{"hostname": "old"}'
 TWO = "label: dos\nstart=2048, size=12288, type=c, bootable\nstart=16384, size=32768, type=83\n"
@@ -178,16 +179,14 @@ def test_files_that_are_not_there(fault: Fault, boot: Boot) -> None:
     assert set(Path().iterdir()) == files
 
 
-@fault(
-    "image", "`get` to a disk that is full", Exit.FAILED, "no-space", "says so; no part of the file is left"
-)
+@fault("image", "`get` to a disk that is full", Exit.FAILED, "no-space", "says so; no part of a file is left")
 def test_no_room_for_a_file(fault: Fault, boot: Boot, tmp_path: Path) -> None:
     with small_disk(tmp_path, MIB // 2) as disk:
         fault.met(resin("image", "get", boot.path, "/big.bin", disk / "big.bin", "--json"), "big.bin")
         assert list(disk.iterdir()) == []
 
 
-@fault("configure", "no room for `--output`", Exit.FAILED, "no-space", "says so; no part of the copy is left")
+@fault("configure", "no room for `--output`", Exit.FAILED, "no-space", "says so; no part of a file is left")
 def test_no_room_for_a_copy(fault: Fault, boot: Boot, tmp_path: Path) -> None:
     before = boot.digest()
     with small_disk(tmp_path, MIB // 2) as disk:
@@ -199,7 +198,13 @@ def test_no_room_for_a_copy(fault: Fault, boot: Boot, tmp_path: Path) -> None:
     assert boot.digest() == before
 
 
-@fault("configure", "`--output` is there already", Exit.REFUSED, "declined", "asks first, or needs `--yes`")
+@fault(
+    "configure",
+    "the file to be written is there already",
+    Exit.REFUSED,
+    "declined",
+    ASKS,
+)
 def test_an_output_that_is_there(fault: Fault, boot: Boot) -> None:
     Path("copy.img").write_text("precious")
     fault.met(

@@ -11,7 +11,7 @@ from faults.surroundings import POWERLESS
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
-UNCHANGED = "says so before the first byte; the image is as it was"
+UNCHANGED = "says so before the first byte; nothing has changed"
 WIFI = ["--wifi", "--ssid", "Home"]
 
 

@@ -14,6 +14,8 @@ from faults.surroundings import POWERLESS, Begun
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
+SAYS = "says so; the terminal is as it was"
+
 
 @pytest.fixture
 def line() -> Iterator[tuple[int, int]]:
@@ -28,9 +30,30 @@ def line() -> Iterator[tuple[int, int]]:
             continue
 
 
-@fault("console", "there is no such port", Exit.NOT_FOUND, "device-not-found", "says so", "/dev/ttyUSB77")
-@fault("console", "what is named is no serial port", Exit.FAILED, "io-error", "says so", "file")
-@fault("console", "what is named is no serial port", Exit.FAILED, "io-error", "says so", ".")
+@fault(
+    "console",
+    "there is no such port",
+    Exit.NOT_FOUND,
+    "device-not-found",
+    SAYS,
+    "/dev/ttyUSB77",
+)
+@fault(
+    "console",
+    "what is named is no serial port",
+    Exit.FAILED,
+    "io-error",
+    SAYS,
+    "file",
+)
+@fault(
+    "console",
+    "what is named is no serial port",
+    Exit.FAILED,
+    "io-error",
+    SAYS,
+    ".",
+)
 def test_no_port(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
@@ -42,7 +65,7 @@ def test_no_port(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     "no right to open the port",
     Exit.NOT_PERMITTED,
     "not-permitted",
-    "says so, and which group may",
+    SAYS,
 )
 def test_no_rights(fault: Fault, line: tuple[int, int]) -> None:
     port = os.ttyname(line[1])
@@ -50,7 +73,7 @@ def test_no_rights(fault: Fault, line: tuple[int, int]) -> None:
     fault.met(program("console", port, "--json", command=(*POWERLESS, PROGRAM)), port)
 
 
-@fault("console", "another program has the port", Exit.REFUSED, "refused", "says so")
+@fault("console", "another program has the port", Exit.REFUSED, "refused", SAYS)
 def test_a_port_that_is_taken(fault: Fault, line: tuple[int, int]) -> None:
     port = os.ttyname(line[1])
     with Begun("console", port) as first:
@@ -58,7 +81,7 @@ def test_a_port_that_is_taken(fault: Fault, line: tuple[int, int]) -> None:
         fault.met(resin("console", port, "--json"), port)
 
 
-@fault("console", "the adapter is pulled out", Exit.FAILED, "io-error", "says so; the terminal is as it was")
+@fault("console", "the adapter is pulled out", Exit.FAILED, "io-error", SAYS)
 def test_the_adapter_is_pulled_out(fault: Fault, line: tuple[int, int]) -> None:
     terminal = Terminal("console", os.ttyname(line[1]))
     terminal.until("Leave it by")
@@ -69,7 +92,13 @@ def test_the_adapter_is_pulled_out(fault: Fault, line: tuple[int, int]) -> None:
     assert "Traceback" not in terminal.screen
 
 
-@fault("console", "an emulated device that has ended", Exit.UNREACHABLE, "unreachable", "says so")
+@fault(
+    "console",
+    "an emulated device that has ended",
+    Exit.UNREACHABLE,
+    "unreachable",
+    SAYS,
+)
 def test_a_socket_of_nobody(fault: Fault, tmp_path: Path) -> None:
     import socket
 

@@ -12,12 +12,13 @@ from faults.surroundings import NO_NETWORK, POWERLESS, into, small_disk
 from faults.table import CARRIES_ON, Fault, fault
 from resin_toolkit.errors import Exit
 
+GONE = "says so; no folder is left"
 LOCK = "".join(
     f"mount --bind {at} {at}; mount -o remount,bind,ro {at}; " for at in ("/tmp", "/var/tmp", "/usr/tmp")
 )
 
 
-@fault("demo", "no room in the temporary folder", Exit.FAILED, "no-space", "says so; the folder is removed")
+@fault("demo", "no room in the temporary folder", Exit.FAILED, "no-space", GONE)
 def test_no_room(fault: Fault, tmp_path: Path) -> None:
     with small_disk(tmp_path, MIB) as disk:
         fault.met(program("demo", "--json", env=environment(TMPDIR=str(disk))), str(disk))
@@ -25,7 +26,11 @@ def test_no_room(fault: Fault, tmp_path: Path) -> None:
 
 
 @fault(
-    "demo", "a temporary folder that may not be written to", Exit.NOT_PERMITTED, "not-permitted", "says so"
+    "demo",
+    "a temporary folder that may not be written to",
+    Exit.NOT_PERMITTED,
+    "not-permitted",
+    GONE,
 )
 def test_no_rights(fault: Fault, tmp_path: Path) -> None:
     folder = tmp_path / "tmp"
@@ -41,7 +46,7 @@ def test_no_network(fault: Fault) -> None:
     fault.met(program("demo", "--json", command=(*NO_NETWORK, *POWERLESS, PROGRAM)))
 
 
-@fault("demo", "stdout is a file on a full disk", Exit.FAILED, "no-space", "says so; the folder is removed")
+@fault("demo", "stdout is a file on a full disk", Exit.FAILED, "no-space", GONE)
 def test_nobody_takes_the_result(fault: Fault, tmp_path: Path) -> None:
     env = environment(TMPDIR=str(tmp_path))
     fault.met_in_text(into(">/dev/full", "demo", env=env), "stdout")

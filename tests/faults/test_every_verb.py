@@ -11,11 +11,9 @@ from resin_command import program, resin
 from faults.surroundings import into, locked
 from faults.table import CARRIES_ON, Fault, fault
 from resin_toolkit.errors import Exit
+from resin_toolkit.verbs import VERBS
 
-ALL = (
-    "configure image drives flash verify demo init push stop restart rm scan wait ps logs env ssh"
-    " reboot reset console doctor"
-)
+ALL = " ".join(entry.name for entry in VERBS)
 
 
 @fault(

@@ -12,6 +12,8 @@ from faults.surroundings import NO_NETWORK, Begun, into
 from faults.table import CARRIES_ON, Fault, fault
 from resin_toolkit.errors import Exit
 
+RETURNS = "goes on trying, and returns once its SSH server or engine answers"
+
 
 @fault(
     "scan",
@@ -88,7 +90,13 @@ def test_it_does_not_come(fault: Fault, made: Bench, word: str) -> None:
     fault.met(made.resin("wait", word, "--timeout", "1", "--json"), word, "within 1 s")
 
 
-@fault("wait", "its engine is dead", Exit.DONE, CARRIES_ON, "returns, for its SSH server answers")
+@fault(
+    "wait",
+    "its engine is dead",
+    Exit.DONE,
+    CARRIES_ON,
+    RETURNS,
+)
 def test_no_engine(fault: Fault, made: Bench) -> None:
     made.device.stop_engine()
     try:
@@ -99,7 +107,13 @@ def test_no_engine(fault: Fault, made: Bench) -> None:
     assert ("SSH (" in run.out, "engine" in run.out) == (True, False), run
 
 
-@fault("wait", "the network comes later", Exit.DONE, CARRIES_ON, "goes on trying")
+@fault(
+    "wait",
+    "the network comes later",
+    Exit.DONE,
+    CARRIES_ON,
+    RETURNS,
+)
 def test_the_network_comes_later(fault: Fault, made: Bench) -> None:
     made.device.link(up=False)
     words = ("wait", made.device.address, "--timeout", "30", "--json")

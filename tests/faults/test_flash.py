@@ -19,7 +19,8 @@ from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
 REFUSES = "refuses whatever is said; not a byte is written"
-UNTOUCHED = "says so; nothing is written"
+UNTOUCHED = "says so before the first byte; nothing has changed"
+ASKS = "asks first, or needs `--yes`"
 SIZE = 5 * MIB + 512
 IMAGE = card_image(SIZE)
 
@@ -181,7 +182,13 @@ def test_a_read_only_disk(fault: Fault, image: Path) -> None:
         assert list(folder.iterdir()) == []
 
 
-@fault("flash", "a file that exists", Exit.REFUSED, "declined", "asks first, or needs `--yes`")
+@fault(
+    "flash",
+    "the file to be written is there already",
+    Exit.REFUSED,
+    "declined",
+    ASKS,
+)
 def test_a_file_that_exists(fault: Fault, image: Path) -> None:
     Path("card.img").write_text("precious")
     fault.met(resin("flash", image, "card.img", "--json"), "card.img")

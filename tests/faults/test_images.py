@@ -20,7 +20,7 @@ from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
 LOOKERS = "configure image flash verify"
-UNTOUCHED = "says so; nothing is written"
+UNTOUCHED = "says so before the first byte; nothing has changed"
 
 
 def reading(verb: str, image: str | Path) -> list[str]:

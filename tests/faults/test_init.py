@@ -11,7 +11,7 @@ from faults.surroundings import POWERLESS, locked, small_disk
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
-NOTHING = "says so; no file is made"
+NOTHING = "says so; no file is made or overwritten"
 
 
 @pytest.fixture(autouse=True)
@@ -48,9 +48,7 @@ def test_what_is_not_there(fault: Fault) -> None:
     assert not Path("garden").exists()
 
 
-@fault(
-    "init", "a project is there already", Exit.REFUSED, "refused", "names its files; nothing is overwritten"
-)
+@fault("init", "a project is there already", Exit.REFUSED, "refused", NOTHING)
 def test_a_project_is_there(fault: Fault) -> None:
     Path("Dockerfile").write_text("FROM precious\n")
     fault.met(resin("init", "--json"), "Dockerfile")
@@ -79,7 +77,7 @@ def test_a_read_only_disk(fault: Fault) -> None:
         fault.met(resin("init", "archive/garden", "--json"), "archive")
 
 
-@fault("init", "no room on the disk", Exit.FAILED, "no-space", "says so; no file is left")
+@fault("init", "no room on the disk", Exit.FAILED, "no-space", NOTHING)
 def test_no_room(fault: Fault, tmp_path: Path) -> None:
     with small_disk(tmp_path, 8192) as disk:
         fault.met(resin("init", disk / "garden", "--json"), "garden")

@@ -38,9 +38,7 @@ def test_flash(fault: Fault, tmp_path: Path, number: signal.Signals) -> None:
     assert not goal.exists()
 
 
-@fault(
-    "verify", STOPPED, Exit.INTERRUPTED, WORD, "says so; nothing was changed, and nothing is called the same"
-)
+@fault("verify", STOPPED, Exit.INTERRUPTED, WORD, "says so; nothing is called the same")
 @pytest.mark.parametrize("number", SIGNALS)
 def test_verify(fault: Fault, tmp_path: Path, number: signal.Signals) -> None:
     card = tmp_path / "card.img"
@@ -75,7 +73,7 @@ def test_image(fault: Fault, boot: Boot) -> None:
         fault.met_in_text(begun.signalled(), "Interrupted")
 
 
-@fault("init", "Ctrl-C at a question", Exit.INTERRUPTED, WORD, "says so; no file is made")
+@fault("init", "Ctrl-C at a question", Exit.INTERRUPTED, WORD, "says so; no file is made or overwritten")
 def test_init(fault: Fault, tmp_path: Path) -> None:
     terminal = Terminal("init", tmp_path / "garden")
     terminal.until(":")
@@ -85,7 +83,7 @@ def test_init(fault: Fault, tmp_path: Path) -> None:
     assert not (tmp_path / "garden").exists()
 
 
-@fault("demo", STOPPED, Exit.INTERRUPTED, WORD, "says so; the folder is removed")
+@fault("demo", STOPPED, Exit.INTERRUPTED, WORD, "says so; no folder is left")
 def test_demo(fault: Fault, tmp_path: Path) -> None:
     with Begun("demo", env=environment(TMPDIR=str(tmp_path))) as begun:
         begun.until(lambda: list(tmp_path.glob("*/card.img")))
@@ -142,7 +140,7 @@ def test_push(fault: Fault, bench: Bench, garden: Path, number: signal.Signals) 
     wait_for(lambda: bench.containers() == ["garden_main"], "the end of the build")
 
 
-@fault("stop restart rm", STOPPED, Exit.INTERRUPTED, WORD, "ends; the same command completes it")
+@fault("stop restart rm", STOPPED, Exit.INTERRUPTED, WORD, "says so; the same command completes it")
 def test_an_application(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     project = single(tmp_path / "garden", Dockerfile=SINGLE.replace("'exit 0'", "'sleep 1; exit 0'"))
     assert bench.push(project).code == 0

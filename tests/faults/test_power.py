@@ -20,7 +20,7 @@ def test_nobody_to_ask(fault: Fault, made: Bench) -> None:
     assert (made.device.folder / "state" / "remove_me_to_reset").exists()
 
 
-@fault("reboot reset", "Ctrl-C at the question", Exit.INTERRUPTED, "interrupted", "the device runs on")
+@fault("reboot reset", "Ctrl-C at the question", Exit.INTERRUPTED, "interrupted", RUNS_ON)
 def test_an_interrupted_question(fault: Fault, made: Bench) -> None:
     before = made.device.pid
     terminal = made.desk.terminal(fault.verb, made.device.address)

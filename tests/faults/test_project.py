@@ -12,9 +12,9 @@ from faults.surroundings import POWERLESS
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
-EARLY = "says so, with file and line, before a device is looked for"
+EARLY = "says so, with file and line; the device is left as it is"
 BEFORE = "says so, with file and line; the device is left as it is"
-NAMED = "names it; the device is left as it is"
+NAMED = "says so, with file and line; the device is left as it is"
 NOWHERE = "192.0.2.1"
 """An address of nobody (RFC 5737)."""
 KEYS = "a `resin.toml` with a key that is none, or a value of another kind"

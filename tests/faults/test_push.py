@@ -76,7 +76,7 @@ def test_what_cannot_run(fault: Fault, bench: Bench, running: Path) -> None:
         assert "last words" in run.out
 
 
-@fault("push", "a port of the device that another container has", Exit.FAILED, "push-failed", BACK)
+@fault("push", "a port of the device that another container has", Exit.FAILED, "push-failed", LEFT)
 @pytest.mark.usefixtures("running")
 def test_a_port_in_use(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     text = "services: {main: {image: stand-in, command: sleep 1000, networks: [n], ports: ['8099:80']}}\n"
@@ -91,7 +91,7 @@ def test_a_port_in_use(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     "a container of that name that is somebody else's",
     Exit.REFUSED,
     "refused",
-    "refuses; it is left alone",
+    LEFT,
 )
 def test_a_name_that_is_taken(fault: Fault, bench: Bench, garden: Path) -> None:
     bench.device.start("garden_main", "sleep 1000")

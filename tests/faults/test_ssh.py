@@ -17,7 +17,7 @@ LOST = 255
     "the connection is cut, or the device loses its power",
     LOST,
     "unreachable",
-    "says that the connection was lost",
+    "says which device, and in which way",
 )
 def test_a_cut(fault: Fault, made: Bench) -> None:
     words = ("ssh", made.device.address, "--", "echo up; sleep 100")
@@ -58,7 +58,7 @@ def test_a_port_that_is_taken(fault: Fault, made: Bench) -> None:
     fault.met(run, str(port))
 
 
-@fault("ssh", "a word for `-L` that is none", Exit.USAGE, "bad-value", "says so")
+@fault("ssh", "a word for `-L` that is none", Exit.USAGE, "bad-value", "says so; nothing is led anywhere")
 @pytest.mark.parametrize("word", ["80", "a:b:c", "1:host:99999"])
 def test_a_forward_that_is_none(fault: Fault, made: Bench, word: str) -> None:
     fault.met(made.resin("ssh", made.device.address, "--json", "-L", word, "--", "true"), word)

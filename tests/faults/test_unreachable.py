@@ -54,7 +54,7 @@ def test_a_word_that_is_no_device(fault: Fault, garden: Path, monkeypatch: pytes
 
 
 @fault(
-    "ps push reboot",
+    "ps reboot",
     "its name means nothing on this network",
     Exit.NOT_FOUND,
     "device-not-found",
@@ -77,7 +77,7 @@ def test_nothing_listens(fault: Fault, made: Bench, ask: Callable[[Fault, str], 
     fault.met(ask(fault, made.desk.address), made.desk.address, "nothing listens")
 
 
-@fault("ps", "the device is off, or its cable is out", Exit.UNREACHABLE, "unreachable", SAYS)
+@fault("ps reboot", "the device is off, or its cable is out", Exit.UNREACHABLE, "unreachable", SAYS)
 @fault("ssh", "the device is off, or its cable is out", LOST, "unreachable", SAYS)
 def test_it_is_off(fault: Fault, made: Bench, ask: Callable[[Fault, str], Run]) -> None:
     nobody = made.desk.next_address()

@@ -16,6 +16,7 @@ from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
 IMAGE = card_image(6 * MIB)
+SAYS = "says so; nothing is called the same"
 TOLD = "tells where they differ first, and what it looks like; nothing is written"
 
 
@@ -68,7 +69,7 @@ def test_what_differs(fault: Fault, image: Path) -> None:
     "a block of the drive that cannot be read",
     Exit.FAILED,
     "io-error",
-    "names the drive and the place",
+    "names the drive; nothing is called the same",
 )
 def test_a_bad_block(fault: Fault, image: Path, tmp_path: Path) -> None:
     with faulty_file(tmp_path, 6 * MIB, Lie.UNREADABLE, 3 * MIB) as file:
@@ -78,10 +79,20 @@ def test_a_bad_block(fault: Fault, image: Path, tmp_path: Path) -> None:
 
 
 @fault(
-    "verify", "the drive or the file is not there", Exit.NOT_FOUND, "drive-not-found", "says so", "/dev/none"
+    "verify",
+    "the drive or the file is not there",
+    Exit.NOT_FOUND,
+    "drive-not-found",
+    SAYS,
+    "/dev/none",
 )
 @fault(
-    "verify", "the drive or the file is not there", Exit.NOT_FOUND, "file-not-found", "says so", "none.img"
+    "verify",
+    "the drive or the file is not there",
+    Exit.NOT_FOUND,
+    "file-not-found",
+    SAYS,
+    "none.img",
 )
 def test_nothing_to_compare_with(fault: Fault, image: Path) -> None:
     fault.met(resin("verify", image, fault.given, "--json"), fault.given)
