@@ -1,0 +1,121 @@
+"""What a saved file means by the lines for live mode, and by the rules of compose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from live_mapping import CHANGED, PROJECT, WORK, planned, short
+
+from resin_toolkit.errors import BadValue
+from resin_toolkit.live import directives
+from resin_toolkit.live.effects import Effect, Nothing, Place, Rebuild, Restart, Sync
+from resin_toolkit.project.application import Action, WatchRule
+
+LIVE = """\
+FROM a
+WORKDIR /app
+COPY package.json .
+RUN npm ci --production
+#dev-env=DEBUG=1 MODE="a b"
+#dev-copy=package.json lib ./live/
+  #dev-copy=--chown=node public /srv/www
+COPY . .
+#dev-cmd-live=npm run watch
+CMD ["node", "index.js"]
+"""
+
+
+def test_the_lines_for_live_mode_are_read() -> None:
+    found = directives.read(LIVE)
+    assert [(one.kind.value, one.line) for one in found.all] == [
+        ("env", 5),
+        ("copy", 6),
+        ("copy", 7),
+        ("cmd-live", 9),
+    ]
+    assert found.command == "npm run watch"
+    assert found.values == {"DEBUG": "1", "MODE": '"a b"'}
+    assert directives.read("FROM a\n#dev-run=apk add x\n").runs == ("apk add x",)
+    live = directives.live_text(LIVE, found).split("\n")
+    assert live[4:7] == [
+        'ENV DEBUG=1 MODE="a b"',
+        "COPY package.json lib ./live/",
+        "COPY --chown=node public /srv/www",
+    ]
+    assert live[8:10] == ["CMD npm run watch", ""]
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "hint"),
+    [
+        ("#dev-cmd=x", "there is no #dev-cmd", "Did you mean #dev-cmd-live?"),
+        ("#dev-copy=", "#dev-copy has nothing", "Write #dev-copy=…"),
+        ("#dev-copy=x", "COPY has too few arguments", "Write COPY"),
+    ],
+)
+def test_a_wrong_line_for_live_mode_is_named(line: str, message: str, hint: str) -> None:
+    with pytest.raises(BadValue, match=f"Dockerfile, line 2: {message}") as failure:
+        directives.read(f"FROM a\n{line}\n")
+    assert hint in failure.value.hint
+
+
+def rule(action: Action, path: str, target: str = "", **more: tuple[str, ...]) -> WatchRule:
+    return WatchRule(action, Path("/home/project") / path, target, **more)
+
+
+def test_dev_copy_wins_over_watch_and_watch_over_the_dockerfile() -> None:
+    mapping = planned(
+        LIVE, watch=[rule(Action.SYNC, "lib", "/watched"), rule(Action.SYNC, "conf", "/watched")]
+    )
+    assert short(mapping.effect("package.json", CHANGED)) == "/app/live/package.json"
+    assert short(mapping.effect("lib/deep/b.js", CHANGED)) == "/app/live/deep/b.js"
+    assert short(mapping.effect("public/index.html", CHANGED)) == "/srv/www/index.html node"
+    assert mapping.effect("conf/app.conf", CHANGED) == Sync((Place("/watched/app.conf"),), restart=False)
+    assert mapping.effect("index.js", CHANGED) == Sync((Place("/app/index.js"),))
+
+
+def test_a_dev_run_after_a_dev_copy_may_depend_on_it() -> None:
+    text = f"{WORK}#dev-copy=lib /live/\n#dev-run=npm i\nCOPY . ."
+    effect = planned(text).effect("lib/a.js", CHANGED)
+    assert effect == Rebuild("lib/a.js: line 4 RUN npm i may depend on it")
+    assert short(planned(text).effect("index.js", CHANGED)) == "/app/index.js"
+    later = planned(f"{WORK}COPY . .\n#dev-run=make")
+    assert later.effect("index.js", CHANGED) == Rebuild("index.js: line 4 RUN make may depend on it")
+
+
+def test_what_a_dev_copy_covers_is_not_brought_by_the_dockerfile() -> None:
+    mapping = planned(f"{WORK}COPY . .\n#dev-copy=lib/a.js index.js")
+    assert short(mapping.effect("index.js", CHANGED)) == "-"
+    assert short(mapping.effect("lib/a.js", CHANGED)) == "/app/index.js"
+
+
+@pytest.mark.parametrize(
+    ("rules", "path", "expected"),
+    [
+        ([rule(Action.SYNC, "lib", "/w")], "lib/deep/b.js", Sync((Place("/w/deep/b.js"),), False)),
+        ([rule(Action.SYNC_RESTART, "lib", "/w/")], "lib/a.js", Sync((Place("/w/a.js"),), True)),
+        ([rule(Action.SYNC, "main.go", "/w/x.go")], "main.go", Sync((Place("/w/x.go"),), False)),
+        ([rule(Action.RESTART, "conf")], "conf/app.conf", Restart()),
+        ([rule(Action.REBUILD, "lib")], "lib/a.js", Rebuild("lib/a.js: develop.watch says rebuild")),
+        (
+            [rule(Action.SYNC, ".", "/w"), rule(Action.REBUILD, "lib")],
+            "lib/a.js",
+            Rebuild("lib/a.js: develop.watch says rebuild"),
+        ),
+        (
+            [rule(Action.SYNC, ".", "/w"), rule(Action.RESTART, "lib")],
+            "lib/a.js",
+            Sync((Place("/w/lib/a.js"),), True),
+        ),
+        ([rule(Action.SYNC, ".", "/w", ignore=("lib/",))], "lib/a.js", Sync((Place("/app/lib/a.js"),))),
+        ([rule(Action.SYNC, ".", "/w", include=("*.go",))], "main.go", Sync((Place("/w/main.go"),), False)),
+        ([rule(Action.SYNC, ".", "/w", include=("*.go",))], "index.js", Sync((Place("/app/index.js"),))),
+        ([rule(Action.SYNC, "../shared", "/w")], "../shared/x", Sync((Place("/w/x"),), False)),
+        ([rule(Action.SYNC, "../shared", "/w")], "../other/x", Nothing()),
+        ([rule(Action.SYNC, "lib", "/w")], "library.js", Sync((Place("/app/library.js"),))),
+        ([rule(Action.SYNC, ".", "/w")], "ignored/x", Nothing()),
+    ],
+)
+def test_the_rules_of_compose(rules: list[WatchRule], path: str, expected: Effect) -> None:
+    assert planned(f"{WORK}COPY . .", (*PROJECT, "library.js"), watch=rules).effect(path, CHANGED) == expected
