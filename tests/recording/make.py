@@ -1,0 +1,35 @@
+"""Film tests/recording/resin.svg anew, as root:
+
+sudo .venv/bin/python tests/recording/make.py
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from recording.camera import Camera
+from recording.drawing import drawing
+from recording.scenes import film, stage
+
+PICTURE = Path(__file__).with_name("resin.svg")
+TITLE = (
+    "A terminal: resin looks into an image, flashes it, finds two devices and pushes an application to one."
+)
+
+
+def main() -> None:
+    """Run everything that is shown, and write the picture."""
+    camera = Camera()
+    with stage() as (table, _), tempfile.TemporaryDirectory() as folder:
+        film(camera, table, Path(folder))
+    picture = drawing(camera.scenes, round(camera.now, 2), TITLE)
+    PICTURE.write_text(picture, encoding="utf-8")
+    print(f"{PICTURE.name}: {camera.now:.1f} s, {len(picture) / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
