@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from keyfile_cases import CASES
+from keyfile_parts import system_readers  # noqa: F401 - fixtures
 from keyfile_readers import SYSTEM_PYTHON, SystemReaders
 from profile_strategies import any_profile
 
@@ -93,12 +93,6 @@ def test_what_nmcli_writes_is_clean(words: str) -> None:
     found = lint_keyfile("x", added(words))
 
     assert [finding for finding in found if finding.code not in NAMES] == []
-
-
-@pytest.fixture(scope="module")
-def readers() -> Iterator[SystemReaders]:
-    with SystemReaders() as process:
-        yield process
 
 
 @hypothesis_settings(max_examples=200, deadline=None)
