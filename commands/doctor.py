@@ -71,6 +71,7 @@ def doctor(context: typer.Context) -> Diagnosis:  # noqa: ARG001
         programs.check_packages,
         programs.check_docker,
         programs.check_qemu,
+        programs.check_uefi,
     )
     found = [check() for check in checks]
     return Diagnosis(tuple(finding for finding in found if _that_exist(finding.verbs)))

@@ -6,6 +6,9 @@ import shutil
 from importlib.util import find_spec
 
 from resin_toolkit.doctor.finding import BY_SHELL, IMAGE_VERBS, Finding, Status
+from resin_toolkit.emulation.firmware import find_firmware
+from resin_toolkit.emulation.programs import install_hint
+from resin_toolkit.errors import ProgramNotFound
 
 _PACKAGES = {
     "paramiko": BY_SHELL,
@@ -46,8 +49,23 @@ def check_qemu() -> Finding:
         ("emulate",),
         Status.WARNING,
         "QEMU is not installed: no image can be booted on this machine.",
-        "Install QEMU for the boards that you have: on Debian qemu-system-arm, qemu-system-x86.",
+        f"For PCs: {install_hint('x86')}. For Raspberry Pis: {install_hint('arm')}.",
     )
+
+
+def check_uefi() -> Finding:
+    """Whether QEMU can start images that begin by UEFI."""
+    try:
+        found = find_firmware("x86_64")
+    except ProgramNotFound as error:
+        return Finding(
+            "uefi",
+            ("emulate",),
+            Status.WARNING,
+            "QEMU has no UEFI firmware: images that begin by it cannot be booted on this machine.",
+            error.hint,
+        )
+    return Finding("uefi", ("emulate",), Status.OK, f"QEMU's UEFI firmware is {found.code}.")
 
 
 def check_docker() -> Finding:
