@@ -170,6 +170,8 @@ def test_files_of_odd_names(bench: Shell) -> None:
     assert bench.offers("resin flash a") == ["a card.img"]
     assert bench.offers("resin flash b") == ["b%c.img"]
     assert bench.offers("resin image info c") == ["c:d.img"]
+    assert bench.offers("resin emulate c") == ["c:d.img"]
+    assert bench.offers("resin emulate x --kernel e") == ["e=f.img"]
     assert bench.offers("resin verify x e") == ["e=f.img"]
     assert bench.offers("resin configure x --output b") == ["b%c.img"]
     assert bench.offers("resin configure x --output=b") == ["--output=b%c.img"]
