@@ -14,6 +14,8 @@ from resin_toolkit.progress import Progress, Silent
 
 SIZE = 6 * MIB
 IMAGE = card_image(SIZE)
+STALE = b"\xa5"
+"""What a drive is full of before it is flashed."""
 
 
 def image_file(folder: Path, data: bytes = IMAGE) -> str:

@@ -1,55 +1,31 @@
-"""Writing and verifying on real loop devices, on files, and on devices that lie."""
+"""Writing and verifying on real loop devices: what reaches a drive, what is refused, and drives that lie."""
 
 from __future__ import annotations
 
 import io
 import os
-import signal
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
 import pytest
 from card_images import KINDS, MIB, packed
 from faulty_file import Fault, faulty_file
-from flash_runs import IMAGE, SIZE, content, image_file, to_drive, to_file, to_target
-from loop_devices import blank_loop, loop_device, mounted, needs_root, run, small_file_system
+from flash_runs import IMAGE, SIZE, STALE, content, image_file, to_drive
+from left_threads import no_thread_is_left  # noqa: F401 - fixture
+from loop_devices import blank_loop, loop_device, mounted, needs_root, run
 
-from image_tools.flash import Job, Options, flash
+from image_tools.flash import Job, flash
 from image_tools.flash.direct import CHUNK
 from image_tools.flash.feed import POOL
-from image_tools.flash.pipeline import Pipeline
 from image_tools.flash.record import GRAIN
-from image_tools.flash.target import HEAD, TAIL_SECTORS, open_drive, open_file
-from image_tools.source import Source, open_source
-from resin_toolkit.errors import (
-    BadValue,
-    ImageDamaged,
-    Interrupted,
-    IoFailed,
-    NoSpace,
-    PathNotFound,
-    Refused,
-    ResinError,
-    VerifyFailed,
-)
-from resin_toolkit.progress import Silent, SilentStep
+from image_tools.flash.target import HEAD, TAIL_SECTORS, open_drive
+from image_tools.source import Source
+from resin_toolkit.errors import IoFailed, Refused, ResinError, VerifyFailed
+from resin_toolkit.progress import Silent
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
-
-STALE = b"\xa5"
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    before = threading.active_count()
-    yield
-    assert threading.active_count() == before
-
 
 # to drives
 
@@ -257,183 +233,3 @@ def test_an_io_error_names_its_place(fault: Fault, tmp_path: Path) -> None:
     ):
         to_drive(image_file(tmp_path), device)
     assert failure.value.facts["offset"] == CHUNK
-
-
-# to files
-
-
-@pytest.mark.parametrize("size", [SIZE, SIZE - 1, CHUNK + 1, 4096, 513])
-def test_a_file_gets_the_images_length(size: int, tmp_path: Path) -> None:
-    goal = tmp_path / "card.img"
-    to_file(image_file(tmp_path, IMAGE[:size]), goal)
-    assert goal.read_bytes() == IMAGE[:size]
-
-
-def test_a_longer_file_is_cut_to_the_images_length(tmp_path: Path) -> None:
-    goal = tmp_path / "card.img"
-    goal.write_bytes(STALE * (2 * SIZE))
-    to_file(image_file(tmp_path), goal)
-    assert goal.read_bytes() == IMAGE
-
-
-def test_a_file_in_memory_is_never_called_verified(tmp_path: Path) -> None:
-    goal = Path("/dev/shm") / f"{tmp_path.name}-card.img"
-    try:
-        with open_file(str(goal)) as target:
-            done = to_target(image_file(tmp_path), target)
-            assert "read-back-cached" in [notice.code for notice in target.notices]
-        assert goal.read_bytes() == IMAGE
-    finally:
-        goal.unlink()
-    assert done.reading is not None
-    assert not done.verified
-
-
-# All buffers together are shorter, so that its end is read only after its start was written.
-LONGER_THAN_THE_POOL = IMAGE + bytes((POOL + 1) * CHUNK)
-
-
-def test_a_failed_run_removes_the_file_it_made(tmp_path: Path) -> None:
-    image = packed("gz", LONGER_THAN_THE_POOL, tmp_path)
-    image.write_bytes(image.read_bytes()[:-1])
-    goal = tmp_path / "card.img"
-    with pytest.raises(ImageDamaged, match="was removed"):
-        to_file(str(image), goal)
-    assert not goal.exists()
-
-
-def test_a_failed_run_removes_the_file_and_not_the_link_that_led_to_it(tmp_path: Path) -> None:
-    image = packed("gz", LONGER_THAN_THE_POOL, tmp_path)
-    image.write_bytes(image.read_bytes()[:-1])
-    link, goal = tmp_path / "link.img", tmp_path / "card.img"
-    link.symlink_to(goal)
-    with pytest.raises(ImageDamaged, match="was removed"):
-        to_file(str(image), link)
-    assert not goal.exists()
-    assert link.is_symlink()
-
-
-def test_a_failed_run_leaves_a_file_that_was_there_and_says_so(tmp_path: Path) -> None:
-    image = packed("gz", LONGER_THAN_THE_POOL, tmp_path)
-    image.write_bytes(image.read_bytes()[:-1])
-    goal = tmp_path / "card.img"
-    goal.write_bytes(STALE * SIZE)
-    with pytest.raises(ImageDamaged, match="does not hold a usable image"):
-        to_file(str(image), goal)
-    assert goal.exists()
-
-
-def test_a_folder_and_a_missing_folder_are_errors(tmp_path: Path) -> None:
-    with pytest.raises(BadValue, match="folder"):
-        open_file(str(tmp_path))
-    with pytest.raises(PathNotFound):
-        open_file(str(tmp_path / "none" / "card.img"))
-
-
-@root_only
-@pytest.mark.parametrize("kind", ["raw", "gz"])
-def test_a_full_file_system_is_no_space(kind: str, tmp_path: Path) -> None:
-    image = packed(kind, IMAGE, tmp_path)
-    with small_file_system(tmp_path, SIZE - 2 * MIB) as folder:
-        with pytest.raises(NoSpace):
-            to_file(str(image), folder / "card.img")
-        assert not (folder / "card.img").exists()
-
-
-# the checksum of the image
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_wrong_sha256_is_a_damaged_image(kind: str, tmp_path: Path) -> None:
-    image = packed(kind, IMAGE, tmp_path)
-    goal = tmp_path / "card.img"
-    with pytest.raises(ImageDamaged, match="SHA-256"):
-        to_file(str(image), goal, sha256="0" * 64)
-    assert not goal.exists()
-
-
-@pytest.mark.parametrize("kind", ["raw", "gz"])
-def test_an_image_that_is_written_to_meanwhile_is_not_called_flashed(kind: str, tmp_path: Path) -> None:
-    image = packed(kind, IMAGE, tmp_path)
-    goal = tmp_path / "card.img"
-    with open_source(str(image)) as source, open_file(str(goal)) as target:
-        os.utime(image, ns=(0, 1))
-        with pytest.raises(ImageDamaged, match="changed while it was read"):
-            flash(source, [Job(target)], Silent(), Options())
-    assert not goal.exists()
-
-
-# stops
-
-
-class StopAt(Silent):
-    """Progress that acts like a Ctrl-C after so many bytes of a step."""
-
-    def __init__(self, name: str, at: int) -> None:
-        self._name = name
-        self._at = at
-
-    def step(self, name: str, total: int | None, *, subject: str = "") -> SilentStep:
-        return _StopStep(self._at) if name == self._name else super().step(name, total, subject=subject)
-
-
-class _StopStep(SilentStep):
-    def __init__(self, at: int) -> None:
-        self._left = at
-
-    def advance(self, amount: int) -> None:
-        self._left -= amount
-        if self._left <= 0:
-            signal.raise_signal(signal.SIGINT)
-
-    def __enter__(self) -> Self:
-        return self
-
-
-@root_only
-@pytest.mark.parametrize("step", ["writing", "verifying"])
-def test_an_interrupt_says_what_state_the_drive_is_in(step: str, tmp_path: Path) -> None:
-    with (
-        blank_loop(tmp_path, 2 * SIZE) as device,
-        pytest.raises(Interrupted, match="does not hold a usable image"),
-        open_drive(device) as target,
-    ):
-        to_target(image_file(tmp_path), target, progress=StopAt(step, CHUNK))
-
-
-def test_an_interrupt_while_a_pipe_gives_nothing_does_not_hang(tmp_path: Path) -> None:
-    end, start = os.pipe()
-    over = threading.Event()
-
-    def feed() -> None:
-        with open(start, "wb", buffering=0) as pipe:  # noqa: PTH123
-            pipe.write(IMAGE[: CHUNK + MIB])
-            time.sleep(0.2)
-            os.kill(os.getpid(), signal.SIGINT)
-            over.wait()
-
-    others = set(threading.enumerate())
-    feeder = threading.Thread(target=feed)
-    goal = tmp_path / "card.img"
-    try:
-        with pytest.raises(Interrupted, match="was removed"):  # noqa: PT012
-            feeder.start()
-            with Source(io.FileIO(end), "stdin") as source, open_file(str(goal)) as target:
-                flash(source, [Job(target)], Silent())
-    finally:
-        over.set()
-        for thread in set(threading.enumerate()) - others:
-            thread.join()
-    assert not goal.exists()
-
-
-def test_a_stage_that_fails_stops_the_others() -> None:
-    def run_stages() -> None:
-        with Pipeline() as pipeline:
-            channel = pipeline.channel(int)
-            pipeline.stage("waits", lambda: print(channel.get()))
-            pipeline.stage("fails", lambda: channel.put(1 // 0))
-            channel.get()
-
-    with pytest.raises(ZeroDivisionError):
-        run_stages()

@@ -12,7 +12,7 @@ from card_images import MIB, card_image, packed
 from disk_images import run
 from faulty_file import Fault, faulty_file
 from file_systems import ext, ext_problems, files
-from flash_runs import content, to_drive, to_file
+from flash_runs import STALE, content, to_drive, to_file
 from loop_devices import blank_loop, loop_device, needs_root
 
 from image_tools.flash import Job, Options, flash, pace
@@ -24,8 +24,6 @@ from resin_toolkit.errors import IoFailed, VerifyFailed
 from resin_toolkit.progress import Silent
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
-
-STALE = b"\xa5"
 
 
 def image_with_ext(folder: Path, size: int = 24 * MIB, *options: str) -> Path:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import lzma
 import random
 import subprocess
-import threading
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from card_images import MIB, card_image
+from left_threads import no_thread_is_left  # noqa: F401 - fixture
 
 from image_tools.source import open_source
 from image_tools.source.xz_index import blocks, window
@@ -20,13 +19,6 @@ from image_tools.source.xz_parallel import worker_count
 from resin_toolkit.errors import ImageDamaged, NotAnImage, PathNotFound, ResinError, Usage
 
 IMAGE = card_image(3 * MIB) + bytes(3 * MIB)
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    before = threading.active_count()
-    yield
-    assert threading.active_count() == before
 
 
 def xz(folder: Path, *options: str, data: bytes = IMAGE) -> Path:
