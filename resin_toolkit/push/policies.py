@@ -10,7 +10,8 @@ from resin_toolkit.engine.greeting import version_of
 from resin_toolkit.errors import EngineFailed
 
 _ATTEMPTS, _PAUSE = 10, 0.2
-_ENDS = "cannot update a deleted process"
+_ENDS = ("cannot update a deleted process", "cannot update a stopped container")
+"""What engines say there, those of Docker 20 and 26."""
 
 
 def restart_policy(word: str) -> tuple[str, int]:
@@ -35,7 +36,8 @@ def set_policy(engine: Engine, container: str, word: str) -> None:
         try:
             Containers(engine).set_restart_policy(container, *restart_policy(word))
         except EngineFailed as error:
-            if _ENDS not in error.message or attempt == _ATTEMPTS - 1:
+            ends = any(words in error.message for words in _ENDS)
+            if not ends or attempt == _ATTEMPTS - 1:
                 raise
             time.sleep(_PAUSE)
         else:
