@@ -29,7 +29,8 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "b": "\b", "a": "\a", "v
 def parse(text: str, at: Place, outer: Mapping[str, str], findings: Findings) -> dict[str, str | None]:
     """The variables of a file; None is the value of a name that stands alone.
 
-    `outer` are the variables that its values may use besides those of the lines before, which count first.
+    `outer` are the variables that its values may use besides those of the lines before; they count first, as
+    with Docker Compose 2.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     found: dict[str, str | None] = {}
@@ -42,7 +43,7 @@ def parse(text: str, at: Place, outer: Mapping[str, str], findings: Findings) ->
             if name is None:
                 raise Unusable("there is no name of a variable here", "Write `NAME=value`.")
             known = {key: value for key, value in found.items() if value is not None}
-            value, position = _value(text, name, Variables(ChainMap(known, dict(outer))))
+            value, position = _value(text, name, Variables(ChainMap(dict(outer), known)))
             found[name[1]] = value
         except Unusable as error:
             about = f"{name[1]} {error.why}" if name else error.why

@@ -43,7 +43,7 @@ AT = Place("x.env", 1, Path("/"))
         ('A="one\ntwo"\nB=3', {"A": "one\ntwo", "B": "3"}),
         ("A='one\n# two'", {"A": "one\n# two"}),
         ("A=1\nB=${A}2\nC=${NOT:-x}", {"A": "1", "B": "12", "C": "x"}),
-        ("HOME_OF=own\nB=$HOME_OF", {"HOME_OF": "own", "B": "own"}),
+        ("HOME_OF=own\nB=$HOME_OF", {"HOME_OF": "own", "B": "outer"}),
         ("A=1\nA=2", {"A": "2"}),
         ("a.b-c=1", {"a.b-c": "1"}),
     ],

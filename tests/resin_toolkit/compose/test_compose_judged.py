@@ -116,7 +116,7 @@ FILES = {
     "one.env": "A=one\nB=one # comment\n# all comment\n\nexport C=exported\n"
     "QUOTED=\"with # sign\"\nS='$TAG'\nOVER=file\n",
     "two.env": "A=two\nEMPTY_HERE=\nFROM_HERE\nSPACES = around\n",
-    ".env": 'TAG=ignored\nFROM_DOTENV="in quotes"\nREFERRED=${TAG}-more\n',
+    ".env": 'TAG=ignored\nFROM_DOTENV="in quotes"\nREFERRED=${FROM_DOTENV}-more\n',
 }
 DOTENV = """
 version: "3.8"
