@@ -92,11 +92,12 @@ class Site:
         )
         found: dict[str, Look] = {}
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            # Engines before Docker 26 write the type of a file into its mode, too.
             for entry in archive:
                 file = archive.extractfile(entry) if entry.isreg() else None
                 text = file.read().decode("latin-1") if file else entry.linkname
                 kind = entry.type.decode("latin-1")
-                found[f"/{entry.name.strip('/')}"] = (kind, entry.mode, entry.uid, entry.gid, text)
+                found[f"/{entry.name.strip('/')}"] = (kind, entry.mode & 0o7777, entry.uid, entry.gid, text)
         return found
 
     def base(self, reference: str) -> Base | None:

@@ -1,11 +1,15 @@
-"""An engine of API 1.22, as Docker 1.10 in resinOS 2.0 was: a proxy before one that still speaks it."""
+"""An engine of API 1.22, as Docker 1.10 in resinOS 2.0 was: a proxy before one of today."""
 
 from __future__ import annotations
 
+import json
 import re
 import select
 import socket
 import threading
+from contextlib import closing
+from functools import cache
+from http.client import HTTPConnection
 from urllib.parse import parse_qs, urlsplit
 
 from loopback_server import Serve, http, read_request
@@ -49,10 +53,20 @@ def _own_answer(path: str) -> bytes | None:
     return None
 
 
+@cache
+def _understood(upstream: tuple[str, int]) -> str:
+    """The API version by which it is asked: 1.22, or what a newer one takes at least, 1.24 of Docker 26."""
+    with closing(HTTPConnection(*upstream, timeout=10)) as connection:
+        connection.request("GET", "/version")
+        least = json.load(connection.getresponse())["MinAPIVersion"]
+    return max("1.22", least, key=lambda version: int(version.partition(".")[2]))
+
+
 def _pass_on(
     connection: socket.socket, request: bytes, upstream: tuple[str, int], over: threading.Event
 ) -> None:
     """What came together, after which the connection ends; what is upgraded goes on both ways."""
+    request = request.replace(b" /v1.22/", f" /v{_understood(upstream)}/".encode())
     if b"\r\nUpgrade:" not in request:
         first, line_end, rest = request.rpartition(b" HTTP/1.1\r\n")
         request = first + line_end + b"Connection: close\r\n" + rest

@@ -68,7 +68,7 @@ def findings(folder: Path, files: Files) -> list[Finding]:
 
 
 CASES: list[tuple[str, Severity, str, int | None, Files, Files]] = [
-    ("config-syntax", E, CONFIG, 3, {CONFIG: '{\n"a": 1,\n}'}, {CONFIG: "{\n}"}),
+    ("config-syntax", E, CONFIG, 3, {CONFIG: '{\n"a": 1\n"b": 2}'}, {CONFIG: "{\n}"}),
     ("config-syntax", E, CONFIG, 1, {CONFIG: ""}, {}),
     ("config-syntax", E, CONFIG, None, {f"{CONFIG}/x": ""}, {}),
     ("config-bom", E, CONFIG, 1, {CONFIG: b"\xef\xbb\xbf{}"}, {CONFIG: "{}"}),

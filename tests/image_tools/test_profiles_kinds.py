@@ -222,7 +222,15 @@ def test_nmcli_keeps_every_key(readers: SystemReaders, profile: Profile) -> None
     _check_kept(readers.glib(data), readers.glib(nmcli(data)))
 
 
+def _with_gateway(keys: dict[str, Any]) -> dict[str, Any]:
+    """As NetworkManager wrote it before 1.50: behind the first address."""
+    if "gateway" not in keys or "address1" not in keys:
+        return keys
+    return {**keys, "address1": f"{keys['address1']},{keys['gateway']}"}
+
+
 def _check_kept(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    theirs = {section: _with_gateway(keys) for section, keys in theirs.items()}
     for section, keys in ours.items():
         for key, value in keys.items():
             if value == "infrastructure":

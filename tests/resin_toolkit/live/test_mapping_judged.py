@@ -45,7 +45,7 @@ def claimed(effect: Effect, after: Tree, path: str) -> dict[str, Look | None]:
     if not isinstance(effect, Sync):
         return {}
     return {
-        place.path: ("0", 0o100640, *owner(place.owner), after[path]) if path in after else None
+        place.path: ("0", 0o640, *owner(place.owner), after[path]) if path in after else None
         for place in effect.places
     }
 

@@ -64,8 +64,36 @@ def archive(both: tuple[StandIn, StandIn]) -> bytes:  # noqa: ARG001 - it is sav
 
 
 def saved(*names: str) -> bytes:
+    """As engines before Docker 25 write it: a folder for each layer, with links where one is there twice."""
     with connect_local() as local, Images(local).save(names) as stream:
-        return b"".join(iter(stream.read, b""))
+        written = b"".join(iter(stream.read, b""))
+    files = files_in(written)
+    return written if "oci-layout" not in files else in_folders(files)
+
+
+def in_folders(files: Files) -> bytes:
+    manifest = json.loads(files["manifest.json"])
+    content = io.BytesIO()
+    there: dict[str, str] = {}
+    with tarfile.open(fileobj=content, mode="w") as new:
+
+        def add(name: str, data: bytes, link: str = "") -> None:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = (tarfile.SYMTYPE, link) if link else (tarfile.REGTYPE, "")
+            entry.size = len(data)
+            new.addfile(entry, io.BytesIO(data))
+
+        for number, image in enumerate(manifest):
+            config, layers = files[image["Config"]], image["Layers"]
+            image["Config"] = f"{hashlib.sha256(config).hexdigest()}.json"
+            image["Layers"] = [f"{number}-{place}/layer.tar" for place in range(len(layers))]
+            add(image["Config"], config)
+            for old, name in zip(layers, image["Layers"], strict=True):
+                is_again = old in there
+                add(name, b"" if is_again else files[old], f"../{there[old]}" if is_again else "")
+                there.setdefault(old, name)
+        add("manifest.json", json.dumps(manifest).encode())
+    return content.getvalue()
 
 
 def parted(archive: bytes) -> tuple[bytes, list[bytes], str]:
