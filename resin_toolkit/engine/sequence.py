@@ -17,8 +17,8 @@ from resin_toolkit.engine.wire import Wire, connection_lost
 from resin_toolkit.errors import ResinError
 
 _LIMIT = 1024 * 1024
-# Engines from Docker 23 on give up what they are doing when they see the end of what is sent to them. They look
-# for it behind what they have read, 4 KiB at a time: so more of a request follows that is never whole.
+# Engines from Docker 23 on give up what they are doing when they see the end of what is sent to them. They
+# look for it behind what they have read, 4 KiB at a time: so more of a request follows that is never whole.
 _MORE = b"GET /_ping HTTP/1.1\r\nHost: engine\r\nX-Goes-On: " + b"-" * 16384
 
 
