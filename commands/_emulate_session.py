@@ -94,7 +94,8 @@ class Session:
 
     def run(self) -> None:
         """Return when it has switched itself off; Ctrl-C switches it off and raises Interrupted."""
-        self._report.if_interrupted = Interrupted("It was switched off before it had started.")
+        # The first Ctrl-C is answered below; what a second one ends the run with, whenever it comes, is this.
+        self._report.if_interrupted = Interrupted(f"Its power was cut.{self._lost}")
         try:
             while True:
                 self._look()
@@ -148,20 +149,23 @@ class Session:
         self._report.line(line.format(f"{seconds:.0f} s"))
 
     def _switch_off(self) -> None:
-        report = self._report
-        lost = "" if self._snapshot else " What its system had not written yet is lost."
-        report.event("powering-off")
-        report.say("Switching it off; Ctrl-C once more cuts its power.")
-        report.if_interrupted = Interrupted(f"Its power was cut.{lost}")
         try:
+            self._report.event("powering-off")
+            self._report.say("Switching it off; Ctrl-C once more cuts its power.")
             is_off = self._running.power_down(_POWER_DOWN)
         except KeyboardInterrupt:
             self._running.cut()
             raise
         if not is_off:
             self._running.cut()
-            raise Interrupted(f"It did not switch off within {_POWER_DOWN:.0f} s: its power was cut.{lost}")
+            raise Interrupted(
+                f"It did not switch off within {_POWER_DOWN:.0f} s: its power was cut.{self._lost}"
+            )
         raise Interrupted("It was switched off, as its system does it.")
+
+    @property
+    def _lost(self) -> str:
+        return "" if self._snapshot else " What its system had not written yet is lost."
 
 
 def forget_last_guest(ports: Ports) -> None:

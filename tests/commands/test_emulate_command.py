@@ -164,7 +164,8 @@ def test_what_is_emulated_is_not_changed_by_others(image: Path) -> None:
         assert guest.end().code == 0
     assert [run.code for run in refused] == [4, 4, 4]
     with emulated(image, "--snapshot") as first, emulated(image, "--snapshot") as second:
-        assert resin("emulate", image).code == 4
+        refused = [resin(*words) for words in (["emulate", image], ["image", "put", image, __file__])]
+        assert [run.code for run in refused] == [4, 4], refused
         for guest in (first, second):
             guest.hears(BIOS_SAYS, type=b"x")
             assert guest.end().code == 0
@@ -184,6 +185,17 @@ def test_an_image_that_another_qemu_or_a_loop_device_has_is_refused(image: Path)
         refused = resin("emulate", image, "--json")
     assert refused.code == 4
     assert loop in refused.error["message"]
+
+
+def test_a_drive_is_agreed_to_before_it_is_written(image: Path) -> None:
+    with loop_device(image) as loop:
+        declined = resin("emulate", loop, "--json")
+        assert (declined.code, declined.error["code"]) == (4, "declined")
+        assert f"What boots from {loop} writes to it." in declined.error["message"]
+        for words in (["--yes"], ["--snapshot"]):
+            with emulated(loop, *words) as guest:
+                guest.hears(BIOS_SAYS, type=b"x")
+                assert guest.end().code == 0
 
 
 @pytest.fixture
