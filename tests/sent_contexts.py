@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import pytest
-
 LARGE = 3 * 1024 * 1024 + 17
 LONG = "x" * 150
 LATIN = os.fsdecode(b"caf\xe9")
@@ -195,15 +193,3 @@ def one_of_each(top: Path) -> Path:
     os.utime(top / "private", ns=(0, 1_234_567_890_987_654_321))
     os.utime(top / "run", ns=(0, 0))
     return top
-
-
-@pytest.fixture(name="folder")
-def sent_folder(tmp_path: Path) -> Path:
-    return one_of_each(tmp_path / "the project")
-
-
-def rewrite(path: Path) -> None:
-    """Change what a large file holds, and not how much."""
-    with path.open("r+b") as file:
-        file.seek(2 * 1024 * 1024)
-        file.write(b"other")

@@ -14,17 +14,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sent_contexts import (  # noqa: F401 - fixtures
+from sent_contexts import (
     LATIN,
     BuildServer,
     Sent,
     build_server,
     docker_programs,
     docker_sends,
-    rewrite,
-    sent_folder,
     unpacked,
 )
+from sent_folders import rewrite, sent_folder  # noqa: F401 - fixtures
 
 from resin_toolkit.errors import IoFailed, NotPermitted, PathNotFound, ResinError
 from resin_toolkit.project.compression import compressed
