@@ -52,26 +52,6 @@ def test_words_that_mean_nothing(fault: Fault) -> None:
     fault.met(resin("logs", "nobody", *fault.given, "--json"), fault.given[1])
 
 
-@pytest.fixture
-def dead(bench: Bench) -> Iterator[Bench]:
-    """The device, whose engine has died."""
-    bench.device.stop_engine()
-    yield bench
-    bench.device.start_engine()
-
-
-@fault(
-    "ps logs push stop restart rm env",
-    "the engine of the device is dead",
-    Exit.UNREACHABLE,
-    "unreachable",
-    "says which device, and in which way",
-)
-def test_a_dead_engine(fault: Fault, dead: Bench, garden: Path) -> None:
-    more = {"push": ["--detach"], "rm": ["--yes"]}.get(fault.verb, [])
-    fault.met(dead.resin(fault.verb, dead.device.address, *more, "--json", cwd=garden), dead.device.address)
-
-
 @fault(
     "ps logs",
     "the clock of the device is a year off",
@@ -130,7 +110,7 @@ def test_a_cut(fault: Fault, bench: Bench) -> None:
             begun.until_asleep()
             device.link(up=True)
         seen = len(begun.shown["out"].split())
-        begun.until_shown(f"n{seen + 150}\n", "out")
+        begun.until_shown(f"n{seen + 60}\n", "out")
         run = begun.signalled()
     fault.met_in_text(run)
     numbers = [int(line[1:]) for line in run.out.split()]
@@ -153,3 +133,23 @@ def test_a_container_that_goes(fault: Fault, bench: Bench) -> None:
         device.start("second", "echo second; sleep 1000")
         begun.until_shown("second", "out")
         fault.met_in_text(begun.signalled())
+
+
+@pytest.fixture(scope="module")
+def dead(made: Bench) -> Iterator[Bench]:
+    """The device, whose engine has died."""
+    made.device.stop_engine()
+    yield made
+    made.device.start_engine()
+
+
+@fault(
+    "ps logs push stop restart rm env",
+    "the engine of the device is dead",
+    Exit.UNREACHABLE,
+    "unreachable",
+    "says which device, and in which way",
+)
+def test_a_dead_engine(fault: Fault, dead: Bench, garden: Path) -> None:
+    more = {"push": ["--detach"], "rm": ["--yes"]}.get(fault.verb, [])
+    fault.met(dead.resin(fault.verb, dead.device.address, *more, "--json", cwd=garden), dead.device.address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,10 +78,12 @@ def test_a_stream_is_closed(fault: Fault, closed: str) -> None:
     assert (run.out == "") is (closed == ">&-")
 
 
-@pytest.fixture
-def talking(bench: Bench) -> Bench:
-    bench.device.start("talker", "echo something; sleep 1000")
-    return bench
+@pytest.fixture(scope="module")
+def talking(made: Bench) -> Iterator[Bench]:
+    """The device with a container that has written something."""
+    made.device.start("talker", "echo something; sleep 1000")
+    yield made
+    made.clear()
 
 
 def there(fault: Fault, bench: Bench) -> list[str]:
@@ -126,7 +129,7 @@ def test_a_home_that_is_read_only(fault: Fault, talking: Bench) -> None:
 
 
 @fault(
-    "push stop restart rm",
+    "push rm",
     "the home folder may not be written to",
     Exit.DONE,
     CARRIES_ON,

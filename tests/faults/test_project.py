@@ -49,10 +49,10 @@ BIND = {"compose.yaml": "services: {web: {image: x, volumes: ['.:/app']}}\n"}
     "push", "one that is no YAML", Exit.USAGE, "compose-invalid", BEFORE, {"compose.yaml": "services: [\n"}
 )
 @fault("push", "a Dockerfile that needs BuildKit", Exit.FAILED, "not-supported", BEFORE, CACHE)
-def test_what_a_device_cannot_be_given(fault: Fault, bench: Bench, tmp_path: Path) -> None:
+def test_what_a_device_cannot_be_given(fault: Fault, made: Bench, tmp_path: Path) -> None:
     project = write(tmp_path / "garden", fault.given)
-    fault.met(bench.push(project, "--json"), *fault.given)
-    assert bench.containers() == []
+    fault.met(made.push(project, "--json"), *fault.given)
+    assert made.containers() == []
 
 
 @fault("push", MISSING, Exit.NOT_FOUND, "file-not-found", NAMED, ["--source", "none"])
@@ -90,16 +90,16 @@ def test_what_a_device_cannot_be_given(fault: Fault, bench: Bench, tmp_path: Pat
     NAMED,
     ["--target", "none"],
 )
-def test_what_is_missing(fault: Fault, bench: Bench, garden: Path) -> None:
-    fault.met(bench.push(garden, *fault.given, "--json"), "none")
-    assert bench.containers() == []
+def test_what_is_missing(fault: Fault, made: Bench, garden: Path) -> None:
+    fault.met(made.push(garden, *fault.given, "--json"), "none")
+    assert made.containers() == []
 
 
 @fault("push", "a folder in the place of a Dockerfile", Exit.NOT_FOUND, "file-not-found", NAMED)
-def test_a_folder_is_no_dockerfile(fault: Fault, bench: Bench, garden: Path) -> None:
+def test_a_folder_is_no_dockerfile(fault: Fault, made: Bench, garden: Path) -> None:
     (garden / "Dockerfile").unlink()
     (garden / "Dockerfile").mkdir()
-    fault.met(bench.push(garden, "--json"), "Dockerfile")
+    fault.met(made.push(garden, "--json"), "Dockerfile")
 
 
 @fault(
@@ -113,16 +113,16 @@ def test_a_folder_is_no_dockerfile(fault: Fault, bench: Bench, garden: Path) -> 
 @fault(
     "push", "a file of the project that may not be read", Exit.NOT_PERMITTED, "not-permitted", NAMED, "note"
 )
-def test_a_file_that_may_not_be_read(fault: Fault, bench: Bench, garden: Path) -> None:
+def test_a_file_that_may_not_be_read(fault: Fault, made: Bench, garden: Path) -> None:
     (garden / fault.given).chmod(0)
-    command = (*bench.desk.prefix, *POWERLESS, PROGRAM)
-    words = ("push", bench.device.address, "--detach", "--json")
-    fault.met(program(*words, cwd=garden, env=bench.desk.environment, command=command), fault.given)
-    assert bench.containers() == []
+    command = (*made.desk.prefix, *POWERLESS, PROGRAM)
+    words = ("push", made.device.address, "--detach", "--json")
+    fault.met(program(*words, cwd=garden, env=made.desk.environment, command=command), fault.given)
+    assert made.containers() == []
 
 
 @fault("push", "`--image` of a file that is no archive of one", Exit.USAGE, "bad-value", NAMED)
-def test_a_damaged_archive(fault: Fault, bench: Bench, garden: Path, tmp_path: Path) -> None:
+def test_a_damaged_archive(fault: Fault, made: Bench, garden: Path, tmp_path: Path) -> None:
     (tmp_path / "image.tar").write_bytes(b"no archive" * 1000)
-    fault.met(bench.push(garden, "--image", str(tmp_path / "image.tar"), "--json"), "image.tar")
-    assert bench.containers() == []
+    fault.met(made.push(garden, "--image", str(tmp_path / "image.tar"), "--json"), "image.tar")
+    assert made.containers() == []
