@@ -8,7 +8,8 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keyfile_cases import BESIDE, CASES, KEY, PEAP, PSK, ip, profile, wifi, wireguard
+from keyfile_cases import CASES
+from keyfile_texts import BESIDE, KEY, PEAP, PSK, ip, profile, wifi, wireguard
 
 from image_tools.profiles import check_connection
 from image_tools.profiles.finding import CODES, Finding, Severity
