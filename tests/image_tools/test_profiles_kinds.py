@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from keyfile_parts import system_readers  # noqa: F401 - fixtures
 from keyfile_readers import SystemReaders, nmcli
 from profile_strategies import (
     BUNDLE,
@@ -34,12 +34,6 @@ from image_tools.profiles import (
 
 FOLDER = "/mnt/boot/system-connections"
 MANY = settings(max_examples=60, deadline=None)
-
-
-@pytest.fixture(scope="module")
-def readers() -> Iterator[SystemReaders]:
-    with SystemReaders() as process:
-        yield process
 
 
 # what NetworkManager reads
