@@ -116,7 +116,8 @@ def test_a_locked_card(fault: Fault, boot: Boot) -> None:
 
 
 @fault(EDITORS, "the card is mounted", Exit.REFUSED, "refused", UNCHANGED)
-def test_a_mounted_card(fault: Fault, tmp_path: Path) -> None:
+def test_a_mounted_card(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     image = disk_images.partitioned(tmp_path / "card.img", 24 * MIB, TWO)
     boot = in_partition(image, 1, "resin-boot", cluster=1024).put({"config.json": CONFIG})
     with loop_device(image) as device, partition_node(device, 16384, 32768) as root:
