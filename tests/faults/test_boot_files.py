@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import disk_images
+import pytest
 from boot_images import Boot, in_partition
 from disk_images import MIB
 from faulty_file import Fault as Lie
