@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -29,7 +28,7 @@ from emulated import (
     uefi_image,
 )
 from loop_devices import loop_device
-from resin_command import environment, program, resin
+from resin_command import PROGRAM, environment, program, resin
 
 ENGINE, SSH = 2377, 22222
 
@@ -234,7 +233,7 @@ def test_ports_that_are_taken_and_published(image: Path, taken: int) -> None:
 
 @pytest.mark.usefixtures("taken")
 def test_what_is_told_to_a_person(image: Path) -> None:
-    run = [shutil.which("resin") or "resin", "emulate", str(image), "--snapshot", "--no-kvm"]
+    run = [str(PROGRAM), "emulate", str(image), "--snapshot", "--no-kvm"]
     with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(5)]
