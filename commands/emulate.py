@@ -130,7 +130,8 @@ def emulate(
         describe = partial(command_line, program, name, machine, way, medium, ports.forwards, variables)
         inherited = (found.file, medium.overlay, variables, way.kernel, way.initrd, way.tree)
         files = [file.fileno() for file in inherited if file is not None]
-        running = _started(machine, describe, files, report, may_use_kvm=not no_kvm)
+        kvm = not no_kvm and _can_use_kvm(program, machine, report)
+        running = _started(machine, describe, files, report, kvm=kvm)
         stack.callback(running.release)
         forget_last_guest(ports)
         session = Session(report, running, ports, snapshot=snapshot)
@@ -181,13 +182,12 @@ def _started(
     inherited: Sequence[int],
     report: Report,
     *,
-    may_use_kvm: bool,
+    kvm: bool,
 ) -> Running:
     """The machine, started: by KVM where that can be had, else without."""
-    from resin_toolkit.emulation.command_line import has_kvm
     from resin_toolkit.emulation.running import start
 
-    if may_use_kvm and has_kvm(machine):
+    if kvm:
         try:
             return start(machine, describe(kvm=True), inherited)
         except EmulatorFailed as error:
@@ -197,6 +197,17 @@ def _started(
         report.warn(Notice("no-kvm", f"KVM does not work here, and all is slower: {reason}"))
         return running
     return start(machine, describe(kvm=False), inherited)
+
+
+def _can_use_kvm(program: str, machine: Machine, report: Report) -> bool:
+    from resin_toolkit.emulation.kvm import has_kvm, is_worth_it
+
+    if not has_kvm(machine):
+        return False
+    if is_worth_it(program):
+        return True
+    report.warn(Notice("slow-kvm", "KVM is slower here than emulation, and is not used."))
+    return False
 
 
 def _variables(firmware: Firmware | None, stack: ExitStack) -> BinaryIO | None:

@@ -7,8 +7,6 @@ Files that have no name (an unpacked image, an overlay, a kernel out of the boot
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
@@ -18,7 +16,6 @@ from resin_toolkit.emulation.ports import HERE, Forward
 from resin_toolkit.emulation.way import Way
 
 CONSOLE = "console"
-_KVM = "/dev/kvm"
 _PROCESSORS = 2
 
 
@@ -61,17 +58,6 @@ def command_line(
         *_network(machine, forwards),
         *("-chardev", f"pty,id={CONSOLE}", "-serial", f"chardev:{CONSOLE}"),
     ]
-
-
-def has_kvm(machine: Machine) -> bool:
-    """Whether this machine's own processor can run the code of `machine`, and this user may let it."""
-    if not machine.is_pc or platform.machine() != machine.arch:
-        return False
-    try:
-        os.close(os.open(_KVM, os.O_RDWR | os.O_CLOEXEC))
-    except OSError:
-        return False
-    return True
 
 
 def _processors(machine: Machine, *, kvm: bool) -> list[str]:

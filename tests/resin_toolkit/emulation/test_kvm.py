@@ -1,0 +1,35 @@
+"""Whether KVM is used: told by a guest of a few instructions, which QEMU really runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from resin_toolkit.emulation.kvm import is_worth_it
+
+EMULATED = 'exec qemu-system-x86_64 "${@/#kvm/tcg}"'
+
+
+@pytest.mark.parametrize(
+    ("by_kvm", "expected"),
+    [
+        (EMULATED, True),
+        (f"sleep 3; {EMULATED}", False),
+        ("exec sleep 60", False),
+        ("echo no >&2; exit 1", False),
+    ],
+)
+def test_it_is_used_where_a_guest_ends_as_soon(tmp_path: Path, by_kvm: str, expected: bool) -> None:
+    """With a QEMU whose KVM is as fast as its emulation, is slow, hangs, or is not there."""
+    program = tmp_path / "qemu"
+    program.write_text(f'#!/bin/bash\ncase " $* " in *" kvm "*) {by_kvm} ;; *) {EMULATED} ;; esac\n')
+    program.chmod(0o755)
+    assert is_worth_it(str(program)) is expected
+
+
+def test_a_qemu_that_runs_nothing(tmp_path: Path) -> None:
+    program = tmp_path / "qemu"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    assert not is_worth_it(str(program))
