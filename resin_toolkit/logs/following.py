@@ -217,7 +217,7 @@ class Logs:
             return True
         if self._link.closed:
             raise Ended
-        return False
+        return runs
 
     def _watch(self) -> None:
         """Begin to follow each container that starts."""
