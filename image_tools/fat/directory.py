@@ -133,7 +133,8 @@ class Directory:
             if start is not None:
                 return Place(start, 0)
             if slots_per_cluster and self.slot_count + slots_per_cluster <= MOST_SLOTS:
-                return Place(self.slot_count, 1)
+                is_usable = self._is_usable(self.slot_count, self.end())
+                return Place(self.slot_count + (not is_usable), 1)
         start = self._run(count)
         missing = max(0, start + count - self.slot_count)
         if missing and (not slots_per_cluster or start + count > MOST_SLOTS):
@@ -163,7 +164,7 @@ class Directory:
         for index in range(self.slot_count):
             if index % self.slots_per_sector == 0:
                 run = 0
-            run = run + 1 if index >= end or self.data[index * SLOT] == DELETED else 0
+            run = run + 1 if self._is_usable(index, end) else 0
             if run == count:
                 return index - count + 1
         return None
@@ -173,10 +174,20 @@ class Directory:
         end = self.end()
         run = 0
         for index in range(end):
-            run = run + 1 if self.data[index * SLOT] == DELETED else 0
+            run = run + 1 if self._is_usable(index, end) else 0
             if run == count:
                 return index - count + 1
-        return end - run
+        return end - run if run or self._is_usable(end, end) else end + 1
+
+    def _is_usable(self, index: int, end: int) -> bool:
+        """Whether a slot is free, and does not follow a part of a long name that has lost its file.
+
+        What is put there would seem to go on with that name, or to begin within it.
+        """
+        if index < end and self.data[index * SLOT] != DELETED:
+            return False
+        before = self.slot(index - 1) if 0 < index <= end else b""
+        return not before or before[0] == DELETED or before[11] & 0x3F != ATTRIBUTE_LONG_NAME
 
     def _entry(self, index: int, slot: bytes, names: LongNameReader) -> Entry:
         name, first_slot = names.name_of(index, slot)

@@ -126,6 +126,24 @@ def test_lower_case_flags_of_windows_are_read(image: FatImage) -> None:
     assert judged(image) == {"lower.txt": b"changed", "base.TXT": b"b", "EXT.txt": b"e"}
 
 
+@pytest.mark.parametrize("behind", [b"\0", b"\xe5"], ids=["at the end", "before what was deleted"])
+def test_a_long_name_that_has_lost_its_file_is_not_gone_on_with(image: FatImage, behind: bytes) -> None:
+    apply(image, Put("/a long name.conf", b"old"))
+    for name in ("one more name.conf", "last") if behind != b"\0" else ():
+        apply(image, Put(f"/{name}", b""))
+        apply(image, Remove(f"/{name}"))
+    layout = layout_of(image)
+    short = layout.short_slot(b"ALONGN~1CON")
+    for slot in (short, short - 32):
+        layout.write_bytes(slot, behind)
+    before = complaints(image)
+    assert before
+    apply(image, Put("/another long name.conf", b"new"))
+    found = complaints(image)
+    assert not any("starts within" in problem for problem in found), found
+    assert own_tree(image)["another long name.conf"] == b"new"
+
+
 @pytest.mark.parametrize(
     "name",
     ["a*b", "what?", 'quo"te', "a<b", "a>b", "a|b", "a:b", "a\\b", "tab\tin", "nul\0in", "del\x7f", "x" * 256,
