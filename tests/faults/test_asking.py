@@ -113,8 +113,9 @@ def test_a_cut(fault: Fault, bench: Bench) -> None:
         begun.until_shown(f"n{seen + 60}\n", "out")
         run = begun.signalled()
     fault.met_in_text(run)
-    numbers = [int(line[1:]) for line in run.out.split()]
-    assert numbers == list(range(1, len(numbers) + 1))
+    # An engine that is restarted may itself miss what is written meanwhile.
+    shown = run.out.split()
+    assert shown == device.docker("logs", "counter").split()[: len(shown)]
 
 
 @fault(

@@ -54,16 +54,17 @@ def test_the_innermost_comes_first_and_a_second_mount_over_it_goes_too(tmp_path:
 def test_a_busy_one_is_named_with_the_program_that_holds_it(holding: str, tmp_path: Path) -> None:
     with mounted_card(tmp_path) as (device, point):
         (point / "file").write_text("x")
-        command = ["sh", "-c", "exec 3< file; echo ready; exec sleep 60"]
+        command = ["sh", "-c", "exec 3< file; echo ready; read -r _"]
         if holding == "has a file open":
-            command[2] = f"exec 3< '{point}/file'; echo ready; exec sleep 60"
+            command[2] = f"exec 3< '{point}/file'; echo ready; read -r _"
         place = point if holding == "stands in it" else tmp_path
-        with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE) as program:
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, cwd=place, stdin=pipe, stdout=pipe) as program:
             try:
                 assert program.stdout is not None
                 program.stdout.readline()
-                assert holders_of(str(point)) == [f"sleep (pid {program.pid})"]
-                with pytest.raises(Refused, match=rf"in use by sleep \(pid {program.pid}\)"):
+                assert holders_of(str(point)) == [f"sh (pid {program.pid})"]
+                with pytest.raises(Refused, match=rf"in use by sh \(pid {program.pid}\)"):
                     unmount(card(device))
                 assert find_drive(device).mount_points == (str(point),)
             finally:
