@@ -75,7 +75,7 @@ def engine(way: str, stand: StandIn) -> Iterator[Engine]:
             place = stack.enter_context(serving(old_engine((stand.address, 2377))))
             device = Device("old.local", (place.address,), engine_ports=(place.port,), way=Way.TCP)
         else:
-            device = Device(stand.hostname, (stand.address,), way=None if way == "tcp" else Way.SSH)
+            device = Device(stand.hostname, (stand.address,), way=Way.TCP if way == "tcp" else Way.SSH)
         yield stack.enter_context(connect(device, within=5.0))
 
 
