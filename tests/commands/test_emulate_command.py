@@ -28,7 +28,7 @@ from emulated import (
     uefi_image,
 )
 from loop_devices import loop_device
-from resin_command import PROGRAM, environment, program, resin
+from resin_command import PROGRAM, Terminal, environment, program, resin
 
 ENGINE, SSH = 2377, 22222
 
@@ -229,6 +229,16 @@ def test_ports_that_are_taken_and_published(image: Path, taken: int) -> None:
         }
         guest.hears(BIOS_SAYS, type=b"x")
         assert guest.end().code == 0
+
+
+def test_resin_console_is_its_screen_and_keyboard(image: Path) -> None:
+    with emulated(image, "--snapshot") as guest:
+        terminal = Terminal("console", guest.started["console"])
+        terminal.until(BIOS_SAYS.decode())
+        terminal.type("x")
+        assert guest.end().code == 0
+        assert terminal.end() == 1
+    assert "is gone" in terminal.screen
 
 
 @pytest.mark.usefixtures("taken")
