@@ -133,8 +133,8 @@ class Directory:
             if start is not None:
                 return Place(start, 0)
             if slots_per_cluster and self.slot_count + slots_per_cluster <= MOST_SLOTS:
-                is_usable = self._is_usable(self.slot_count, self.end())
-                return Place(self.slot_count + (not is_usable), 1)
+                skipped = 0 if self._is_usable(self.slot_count, self.end()) else 1
+                return Place(self.slot_count + skipped, 1)
         start = self._run(count)
         missing = max(0, start + count - self.slot_count)
         if missing and (not slots_per_cluster or start + count > MOST_SLOTS):
