@@ -58,18 +58,6 @@ def bench(both: tuple[StandIn, StandIn]) -> StandIn:
     return both[1]
 
 
-@pytest.fixture(params=["tcp", "ssh", "1.22"])
-def engine(request: pytest.FixtureRequest, kitchen: StandIn) -> Iterator[Engine]:
-    with connected(kitchen, request.param) as found:
-        yield found
-
-
-@pytest.fixture
-def modern(kitchen: StandIn) -> Iterator[Engine]:
-    with connected(kitchen, "tcp") as found:
-        yield found
-
-
 def test_an_image_arrives_as_it_is_and_then_only_what_is_new(
     engine: Engine, kitchen: StandIn, bench: StandIn
 ) -> None:
