@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from commands._completions import files
+from commands.common.completions import files
+from resin_toolkit.cli.verb import report_of, single
 from resin_toolkit.errors import Exit, Interrupted
-from resin_toolkit.verb import report_of, single
 
 EXAMPLES = """\b
 Examples:
@@ -33,8 +33,8 @@ def console(
     baud: Annotated[int, typer.Option(metavar="N", min=1, help="The speed of the line.")] = BAUD,
 ) -> int:
     """Show the console of a device and type into it. `~.` at the start of a line leaves it."""
-    from resin_toolkit.attached import attach
-    from resin_toolkit.serial_line import open_line
+    from resin_toolkit.reach.serial_line import open_line
+    from resin_toolkit.terminal.attachment import attach
 
     report = report_of(context)
     report.if_interrupted = Interrupted("Left; the device's console goes on.")

@@ -17,11 +17,11 @@ from typing import Annotated
 
 import typer
 
-from resin_toolkit import cli
+from resin_toolkit.cli import main
+from resin_toolkit.cli.verb import as_examples, report_of, single
 from resin_toolkit.errors import Exit, InternalError, ResinError
-from resin_toolkit.report import Report
-from resin_toolkit.screen import Screen
-from resin_toolkit.verb import as_examples, report_of, single
+from resin_toolkit.terminal.report import Report
+from resin_toolkit.terminal.screen import Screen
 
 EXAMPLES = """
 resin demo
@@ -100,7 +100,7 @@ def _run(title: str, command: str, report: Report) -> Mapping[str, object]:
     words = shlex.split(command)
     if not report.settings.json:
         report.heading(title, f"resin {command}")
-        code = cli.run([*words, "--quiet"] if report.settings.quiet else words)
+        code = main.run([*words, "--quiet"] if report.settings.quiet else words)
         if code == Exit.INTERRUPTED:
             raise KeyboardInterrupt
         if code != Exit.DONE:
@@ -108,7 +108,7 @@ def _run(title: str, command: str, report: Report) -> Mapping[str, object]:
         return step
     captured = io.StringIO()
     with redirect_stdout(captured):
-        code = cli.run([*words, "--json"])
+        code = main.run([*words, "--json"])
     if code == Exit.INTERRUPTED:
         raise KeyboardInterrupt
     envelope = json.loads(captured.getvalue().splitlines()[-1])

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from resin_toolkit.cli.verb import single
+from resin_toolkit.cli.verb_table import VERBS
 from resin_toolkit.errors import Exit
-from resin_toolkit.screen import Screen, clean
-from resin_toolkit.verb import single
-from resin_toolkit.verbs import VERBS
+from resin_toolkit.terminal.screen import Screen, clean
 
 if TYPE_CHECKING:
-    from resin_toolkit.doctor.finding import Finding
+    from resin_toolkit.doctor.findings import Finding
 
 EXAMPLES = """\b
 Examples:

@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from commands._device import DeviceOptions, DeviceWord, find_device
-from resin_toolkit.screen import Screen
-from resin_toolkit.verb import report_of, single, takes
+from commands.common.device import DeviceOptions, DeviceWord, find_device
+from resin_toolkit.cli.verb import report_of, single, takes
+from resin_toolkit.terminal.screen import Screen
 
 EXAMPLES = """\b
 Examples:
@@ -61,7 +61,7 @@ def env(
     options: DeviceOptions,
 ) -> Variables:
     """Print the line that lets docker, and others, use the device's engine: for `eval`."""
-    from commands._engine import open_engine
+    from commands.common.engine import open_engine
 
     report = report_of(context)
     with open_engine(report, find_device(report, device, options)) as engine:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands._completions import device_types, distros, folders, languages
-from resin_toolkit.report import Report
-from resin_toolkit.screen import Screen, table
-from resin_toolkit.verb import report_of, single
+from commands.common.completions import device_types, distros, folders, languages
+from resin_toolkit.cli.verb import report_of, single
+from resin_toolkit.terminal.report import Report
+from resin_toolkit.terminal.screen import Screen, table
 
 if TYPE_CHECKING:
-    from resin_toolkit.device_types import BaseImage, DeviceType
+    from resin_toolkit.device.types import BaseImage, DeviceType
     from resin_toolkit.project.scaffold import Plan
 
 EXAMPLES = """\b
@@ -51,7 +51,7 @@ class Project:
         }
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
-        from resin_toolkit.device_types import shown_language
+        from resin_toolkit.device.types import shown_language
 
         plan = self.plan
         board = plan.board.name if plan.board else f"any board that is {_listed(plan.architectures)}"
@@ -143,18 +143,18 @@ def init(
 
     Nothing is overwritten. On a terminal it asks for what was not given.
     """
-    from resin_toolkit import device_types
+    from resin_toolkit.device import types
 
-    board = device_types.device_type(device_type) if device_type else None
-    spoken = device_types.language(language) if language else None
-    system = device_types.distro(distro) if distro else None
+    board = types.device_type(device_type) if device_type else None
+    spoken = types.language(language) if language else None
+    system = types.distro(distro) if distro else None
     if list_:
         return _list(board, system, spoken)
     return _begin(report_of(context), folder, spoken, system, board)
 
 
 def _list(board: DeviceType | None, distro: str | None, language: str | None) -> BaseImages:
-    from resin_toolkit.device_types import architectures, base_images
+    from resin_toolkit.device.types import architectures, base_images
     from resin_toolkit.project.scaffold import no_images
 
     places = [board] if board else architectures()
@@ -186,7 +186,7 @@ def _begin(
 def _tell_defaults(
     report: Report, language: str | None, distro: str | None, board: DeviceType | None
 ) -> None:
-    from resin_toolkit.device_types import shown_language
+    from resin_toolkit.device.types import shown_language
 
     defaults = (
         (language, f"{shown_language(LANGUAGE)} (--language)"),
@@ -199,7 +199,7 @@ def _tell_defaults(
 
 
 def _ask_language(report: Report) -> str:
-    from resin_toolkit.device_types import shown_language
+    from resin_toolkit.device.types import shown_language
     from resin_toolkit.project.scaffold import project_languages
 
     choices = [(name, shown_language(name)) for name in project_languages()]
@@ -207,13 +207,13 @@ def _ask_language(report: Report) -> str:
 
 
 def _ask_distro(report: Report) -> str:
-    from resin_toolkit.device_types import distro
+    from resin_toolkit.device.types import distro
 
     return distro(report.ask("Distribution", default=DISTRO, check=distro))
 
 
 def _ask_board(report: Report) -> DeviceType | None:
-    from resin_toolkit.device_types import device_type
+    from resin_toolkit.device.types import device_type
 
     def check(answer: str) -> None:
         if answer:

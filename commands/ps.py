@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands._completions import services
-from commands._device import DeviceOptions, DeviceWord, find_device
+from commands.common.completions import services
+from commands.common.device import DeviceOptions, DeviceWord, find_device
+from resin_toolkit.cli.verb import report_of, single, takes
 from resin_toolkit.errors import ServiceNotFound
-from resin_toolkit.screen import Screen, clean, table
-from resin_toolkit.verb import report_of, single, takes
+from resin_toolkit.terminal.screen import Screen, clean, table
 
 if TYPE_CHECKING:
     from resin_toolkit.engine import Container, ContainerDetails, Engine
@@ -88,7 +88,7 @@ class Services:
         ]
         if not screen.is_terminal:
             return table(rows, right=frozenset({4}))
-        from resin_toolkit.fitting import fitted_table
+        from resin_toolkit.terminal.tables import fitted_table
 
         mark = "…" if screen.unicode else "~"
         return fitted_table(rows, screen.width, whole=frozenset({2, 3, 4}), right=frozenset({4}), mark=mark)
@@ -103,8 +103,8 @@ def ps(
     options: DeviceOptions,
 ) -> Services:
     """List what runs on a device: its services, since when, and how often they had to be restarted."""
-    from commands._engine import open_engine
-    from resin_toolkit.known_services import keep_services
+    from commands.common.engine import open_engine
+    from resin_toolkit.device.service_cache import keep_services
 
     report = report_of(context)
     with open_engine(report, find_device(report, device, options)) as engine:
@@ -145,7 +145,7 @@ def duration(seconds: float | None) -> str:
 def _names_of_images(engine: Engine, containers: Sequence[Container]) -> Mapping[str, str]:
     """Of the images that containers were made of by their IDs: what each is called; asked where needed."""
     from resin_toolkit.engine.images import Images
-    from resin_toolkit.push.names import APP_LABEL, image_name
+    from resin_toolkit.project.names import APP_LABEL, image_name
 
     if not any(container.image.startswith(_ID) for container in containers):
         return {}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from commands._device import DeviceOptions, RequiredDeviceWord, find_device
-from resin_toolkit.report import Report
-from resin_toolkit.screen import Screen
-from resin_toolkit.verb import report_of, single, takes
+from commands.common.device import DeviceOptions, RequiredDeviceWord, find_device
+from commands.common.secrets import password_prompt
+from resin_toolkit.cli.verb import report_of, single, takes
+from resin_toolkit.terminal.screen import Screen
 
 EXAMPLES = """\b
 Examples:
@@ -42,27 +42,22 @@ def reboot(
     options: DeviceOptions,
 ) -> Rebooted:
     """Start a device anew, after a confirmation; what runs on it is stopped."""
-    from resin_toolkit.restarting import has_engine, restart, wait_for_engine, wait_until_back
-    from resin_toolkit.shell import connect
+    from resin_toolkit.reach.reboot import has_engine, restart, wait_for_engine, wait_until_back
+    from resin_toolkit.ssh import connect
 
     report = report_of(context)
     found = find_device(report, device, options)
     report.confirm(f"Reboot {found.name}? What runs on it is stopped.")
-    with connect(found, ask=ask_of(report), tell=report.say) as shell:
+    with connect(found, ask=password_prompt(report), tell=report.say) as shell:
         with_engine = wait and has_engine(shell)
         boot = restart(shell)
     if wait:
         report.say(f"{found.name} has gone down.")
-        wait_until_back(found, boot, ask_of(report))
+        wait_until_back(found, boot, password_prompt(report))
         if with_engine:
             report.say(f"{found.name} is back; its engine starts.")
-            wait_for_engine(found, ask_of(report))
+            wait_for_engine(found, password_prompt(report))
     return Rebooted(found.name, wait)
-
-
-def ask_of(report: Report) -> Callable[[str], str] | None:
-    """What asks the user for a password; None if nobody can be asked."""
-    return report.ask_secret if report.interactive else None
 
 
 app = single(takes(DeviceOptions)(reboot), epilog=EXAMPLES)

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from commands._device import DeviceOptions, RequiredDeviceWord, find_device
-from commands.reboot import ask_of
+from commands.common.device import DeviceOptions, RequiredDeviceWord, find_device
+from commands.common.secrets import password_prompt
+from resin_toolkit.cli.verb import report_of, single, takes
 from resin_toolkit.errors import BadValue, Declined
-from resin_toolkit.report import Report
-from resin_toolkit.screen import Screen
-from resin_toolkit.verb import report_of, single, takes
+from resin_toolkit.terminal.report import Report
+from resin_toolkit.terminal.screen import Screen
 
 EXAMPLES = """\b
 Examples:
@@ -52,14 +52,14 @@ def reset(
     options: DeviceOptions,
 ) -> Reset:
     """Put a device back to its unconfigured image, and start it anew. Its name has to be typed, or --yes."""
-    from resin_toolkit.resetting import markers, remove
-    from resin_toolkit.restarting import restart
-    from resin_toolkit.shell import connect
+    from resin_toolkit.reach.factory_reset import markers, remove
+    from resin_toolkit.reach.reboot import restart
+    from resin_toolkit.ssh import connect
 
     report = report_of(context)
     found = find_device(report, device, options)
     roles = ("state", "data") if data else ("state",)
-    with connect(found, ask=ask_of(report), tell=report.say) as shell:
+    with connect(found, ask=password_prompt(report), tell=report.say) as shell:
         files = markers(shell, roles)
         _confirm(report, found.name, "; ".join(_LOST[role] for role in roles))
         remove(shell, files)

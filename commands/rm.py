@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from commands._app import Acted, NameOption, NamesArgument, built_here, chosen
-from commands._device import DeviceOptions, DeviceWord
-from resin_toolkit.verb import single, takes
+from commands.common.app import Acted, NameOption, NamesArgument, built_here, chosen
+from commands.common.device import DeviceOptions, DeviceWord
+from resin_toolkit.cli.verb import single, takes
 
 EXAMPLES = """\b
 Examples:
@@ -25,15 +25,15 @@ def rm(
     options: DeviceOptions,
 ) -> Acted:
     """Remove the containers, images and networks that push has brought to a device; data and volumes stay."""
-    from resin_toolkit.push import controlling
+    from resin_toolkit.push.apply import container_control
 
     with chosen(context, device, names, name, options) as these:
         question = f"Remove {', '.join(these.services)} of {these.app} from {these.engine.host}?"
         these.report.confirm(question)
         for container in these.each("removing"):
-            controlling.remove(these.engine, container)
+            container_control.remove(these.engine, container)
         if not names:
-            controlling.remove_rest(these.engine, these.app, built_here(these.app))
+            container_control.remove_rest(these.engine, these.app, built_here(these.app))
         return these.acted("removed", "Volumes, and what lies in /data, stay.")
 
 

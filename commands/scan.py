@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands._device import DeviceOptions
-from commands._found_devices import HEADINGS, device_data, device_table, problems_of, row, row_line
-from resin_toolkit.errors import DeviceNotFound, Interrupted, Notice
-from resin_toolkit.report import Report
-from resin_toolkit.screen import Screen, screen
-from resin_toolkit.verb import report_of, single, takes
+from commands.common.device import DeviceOptions
+from commands.common.device_table import HEADINGS, device_data, device_table, problems_of, row, row_line
+from resin_toolkit.cli.verb import report_of, single, takes
+from resin_toolkit.errors import Interrupted, Notice
+from resin_toolkit.terminal.report import Report
+from resin_toolkit.terminal.screen import Screen, screen
 
 if TYPE_CHECKING:
     from resin_toolkit.discovery.found import Event, FoundDevice
     from resin_toolkit.discovery.interfaces import Origin
-    from resin_toolkit.discovery.search import Search
 
 EXAMPLES = """\b
 Examples:
@@ -27,12 +26,6 @@ Examples:
   resin scan --watch
   resin scan --json
 """
-
-USUALLY_WRONG = (
-    "Usually it is a production image (those announce nothing), still starting, or on another network; or "
-    "the Wi-Fi keeps its clients apart, or a firewall or VPN holds back UDP port 5353. "
-    "An IP address works all the same: `resin wait ADDRESS`."
-)
 
 
 @dataclass(frozen=True)
@@ -64,7 +57,7 @@ def scan(
     Found is who announces itself as a device: resinOS and balenaOS in development.
     """
     from resin_toolkit.discovery.search import Search
-    from resin_toolkit.probing import probe
+    from resin_toolkit.reach.device_info import probe
 
     report = report_of(context)
     with Search(within=timeout, watch=watch, probe=probe, ssh_port=options.ssh_port) as search:
@@ -74,6 +67,8 @@ def scan(
             shown.take(event)
         found = shown.end()
         if not found:
+            from resin_toolkit.discovery.no_device import nothing_found
+
             raise nothing_found(search, timeout)
     cut_short = _cut_short(shown.incomplete, timeout)
     for notice in (*_told_apart(found), *cut_short, *_problems(found), *_remember(found)):
@@ -82,35 +77,6 @@ def scan(
 
 
 app = single(scan, epilog=EXAMPLES)
-
-
-def nothing_found(search: Search, seconds: float) -> DeviceNotFound:
-    """The error that says where was searched, and what usually is wrong."""
-    where = interfaces_in_words(search.searched)
-    failures = search.failures.items()
-    failed = {f"{origin.interface}: {why}" for origin, why in failures if not origin.is_loopback}
-    if not where:
-        why = f" ({', '.join(sorted(failed))})" if failed else ""
-        return DeviceNotFound(
-            f"No device was found: there is no network to search on{why}.",
-            hint="Connect this machine to the network of the device.",
-        )
-    unsearched = f" No question went out on {', '.join(sorted(failed))}." if failed else ""
-    return DeviceNotFound(
-        f"No device announces itself on {where} within {seconds:g} s.{unsearched}", hint=USUALLY_WRONG
-    )
-
-
-def interfaces_in_words(searched: Sequence[Origin]) -> str:
-    """`eth0 (192.168.1.5), wlan0 (10.0.0.7)`; without loopback, where no device is."""
-    addresses: dict[str, list[str]] = {}
-    for origin in searched:
-        if not origin.is_loopback:
-            addresses.setdefault(origin.interface, []).append(origin.address)
-    return ", ".join(
-        f"{name} ({', '.join(a for a in found if ':' not in a) or found[0]})"
-        for name, found in addresses.items()
-    )
 
 
 class _Shown:
@@ -129,6 +95,8 @@ class _Shown:
         self._where = ""
 
     def begin(self, searched: Sequence[Origin]) -> None:
+        from resin_toolkit.discovery.no_device import interfaces_in_words
+
         self._where = interfaces_in_words(searched)
         self._rewrite()
 
@@ -218,7 +186,7 @@ def _problems(found: Sequence[FoundDevice]) -> list[Notice]:
 
 
 def _remember(found: Sequence[FoundDevice]) -> list[Notice]:
-    from resin_toolkit.remembered import remember
+    from resin_toolkit.device.cache import remember
 
     hosts = [each.device.host for each in found]
     return [

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import click
 import typer
 
-from commands._completions import services
-from commands._device import DeviceOptions, DeviceWord, find_device
+from commands.common.completions import services
+from commands.common.device import DeviceOptions, DeviceWord, find_device
+from resin_toolkit.cli.verb import HELP_OPTIONS, Verb, report_of, takes
 from resin_toolkit.errors import (
     DeviceNotFound,
     HostKeyChanged,
@@ -20,12 +21,11 @@ from resin_toolkit.errors import (
     Unreachable,
     Usage,
 )
-from resin_toolkit.report import Report
-from resin_toolkit.screen import Screen, clean
-from resin_toolkit.verb import HELP_OPTIONS, Verb, report_of, takes
+from resin_toolkit.terminal.report import Report
+from resin_toolkit.terminal.screen import Screen, clean
 
 if TYPE_CHECKING:
-    from resin_toolkit.device import Device
+    from resin_toolkit.device.record import Device
     from resin_toolkit.engine import Container, Engine
 
 FAILED = 255
@@ -123,7 +123,7 @@ def ssh(
 
 
 def _forget(report: Report, device: Device) -> None:
-    from resin_toolkit.shell.host_keys import forget_key
+    from resin_toolkit.ssh.host_keys import forget_key
 
     known = forget_key(device)
     report.say(
@@ -136,9 +136,9 @@ def _forget(report: Report, device: Device) -> None:
 def _on_host(
     report: Report, device: Device, command: list[str] | None, words: Sequence[str], *, tty: bool
 ) -> int | Ran:
-    from resin_toolkit.attached import attach, terminal_size
-    from resin_toolkit.shell import connect
-    from resin_toolkit.shell.forwarding import forwarded, parse_forward
+    from resin_toolkit.ssh import connect
+    from resin_toolkit.ssh.forwarding import forwarded, parse_forward
+    from resin_toolkit.terminal.attachment import attach, terminal_size
 
     forwards = [parse_forward(word) for word in words]
     ask = report.ask_secret if report.interactive else None
@@ -160,8 +160,8 @@ def _on_host(
 def _in_service(
     report: Report, device: Device, service: str, command: list[str] | None, *, tty: bool
 ) -> int | Ran:
-    from commands._engine import open_engine
-    from resin_toolkit.attached import attach, terminal_size
+    from commands.common.engine import open_engine
+    from resin_toolkit.terminal.attachment import attach, terminal_size
 
     with open_engine(report, device) as engine:
         container = _container(engine, service)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from commands._app import Acted, NameOption, NamesArgument, chosen
-from commands._device import DeviceOptions, DeviceWord
-from resin_toolkit.verb import single, takes
+from commands.common.app import Acted, NameOption, NamesArgument, chosen
+from commands.common.device import DeviceOptions, DeviceWord
+from resin_toolkit.cli.verb import single, takes
 
 EXAMPLES = """\b
 Examples:
@@ -25,11 +25,11 @@ def stop(
     options: DeviceOptions,
 ) -> Acted:
     """Stop what push has started on a device, by its own stop signal; it stays stopped over a reboot."""
-    from resin_toolkit.push import controlling
+    from resin_toolkit.push.apply import container_control
 
     with chosen(context, device, names, name, options) as these:
         for container in these.each("stopping"):
-            controlling.stop(these.engine, container)
+            container_control.stop(these.engine, container)
         return these.acted("stopped", "`resin restart` starts it again.")
 
 

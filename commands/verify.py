@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from commands._block_map import block_map_of
-from commands._completions import drives, files
-from resin_toolkit.elevation import sudo_line
+from commands.common.block_map import block_map_of
+from commands.common.completions import drives, files
+from commands.common.sudo import sudo_line
+from resin_toolkit.cli.verb import as_examples, report_of, single
 from resin_toolkit.errors import NotPermitted
-from resin_toolkit.screen import Screen, human_size
-from resin_toolkit.verb import as_examples, report_of, single
+from resin_toolkit.terminal.screen import Screen, human_size
 
 EXAMPLES = """
 resin verify resin.img.xz /dev/sdb

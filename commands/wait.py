@@ -9,15 +9,15 @@ from typing import Annotated
 
 import typer
 
-from commands._device import DeviceOptions, RequiredDeviceWord
-from commands._found_devices import engine_in_words, facts_data, problems_of
-from resin_toolkit.address import Address, parse_address
-from resin_toolkit.device import Device
+from commands.common.device import DeviceOptions, RequiredDeviceWord
+from commands.common.device_table import engine_in_words, facts_data, problems_of
+from resin_toolkit.cli.verb import report_of, single, takes
+from resin_toolkit.device.address import Address, parse_address
+from resin_toolkit.device.facts import DeviceFacts
+from resin_toolkit.device.record import Device
 from resin_toolkit.errors import DeviceNotFound, ResinError, Unreachable
-from resin_toolkit.probing import DeviceFacts
-from resin_toolkit.report import Report
-from resin_toolkit.screen import Screen
-from resin_toolkit.verb import report_of, single, takes
+from resin_toolkit.terminal.report import Report
+from resin_toolkit.terminal.screen import Screen
 
 EXAMPLES = """\b
 Examples:
@@ -79,7 +79,7 @@ app = single(wait, epilog=EXAMPLES)
 
 
 def _waited(report: Report, address: Address, options: DeviceOptions, timeout: float) -> Waited:
-    from resin_toolkit.remembered import remember
+    from resin_toolkit.device.cache import remember
 
     started = time.monotonic()
     remarked = started
@@ -114,9 +114,9 @@ def _waited(report: Report, address: Address, options: DeviceOptions, timeout: f
 
 def _look(address: Address, options: DeviceOptions, deadline: float) -> tuple[Device, DeviceFacts]:
     """What is there now. Raises DeviceNotFound and Unreachable, once the deadline is over at the latest."""
-    from resin_toolkit.connecting import connect_any, places
-    from resin_toolkit.probing import probe
-    from resin_toolkit.resolving import locate
+    from resin_toolkit.reach.device_info import probe
+    from resin_toolkit.reach.resolver import locate
+    from resin_toolkit.tcp import connect_any, places
 
     within = max(_LEAST, min(2.5, deadline - time.monotonic()))
     device = locate(address, ssh_port=options.ssh_port, within=within)

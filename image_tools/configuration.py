@@ -9,7 +9,7 @@ from image_tools import config as config_file
 from image_tools import profiles
 from image_tools.config import Config, needs_mending
 from image_tools.fat import Change, Entry, FatFileSystem, Put, Remove
-from image_tools.profiles.check import check_connection
+from image_tools.lint.keyfile import check_connection
 from image_tools.profiles.keyfile import read_keyfile
 from resin_toolkit.errors import BadValue, ConfigInvalid, FileSystemDamaged, Notice
 

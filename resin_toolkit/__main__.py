@@ -7,6 +7,6 @@ import sys
 if sys.path and sys.path[0] in ("", os.getcwd()):  # noqa: PTH109 - pathlib would come from that folder
     del sys.path[0]
 
-from resin_toolkit.cli import main
+from resin_toolkit.cli.main import main
 
 main()

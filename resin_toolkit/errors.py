@@ -1,7 +1,7 @@
 """Every way in which a verb can fail: a code for scripts, an exit code, a sentence and a hint.
 
 The set is closed: a new kind of failure is a new class here. Library errors are turned into these where
-they are met, and shown in one place, `resin_toolkit.report`.
+they are met, and shown in one place, `resin_toolkit.terminal.report`.
 """
 
 from __future__ import annotations

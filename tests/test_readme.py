@@ -8,10 +8,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from recording.camera import Camera
-from resin_command import PROGRAM, environment
+from support.resin_command import PROGRAM, environment
 
 from image_tools.config import markdown_table
-from resin_toolkit.verbs import VERBS
+from resin_toolkit.cli.verb_table import VERBS
 
 README = Path(__file__).parent.parent / "README.md"
 PROGRESS = re.compile(r"^[a-z ]+: +\d+%\|.*\n", re.MULTILINE)

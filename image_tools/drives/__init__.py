@@ -10,7 +10,7 @@ from image_tools.drives.checks import (
 from image_tools.drives.linux import users_of
 from image_tools.drives.listing import find_drive, list_drives
 from image_tools.drives.model import Drive, DrivePartition, Reason, Refusal
-from image_tools.drives.unmounting import unmount
+from image_tools.drives.unmount import unmount
 
 __all__ = [
     "Drive",

@@ -6,8 +6,8 @@ import os
 import stat
 from pathlib import Path
 
-from image_tools.drives.block_devices import Kernel
 from image_tools.drives.model import Drive
+from image_tools.drives.sysfs import Kernel
 from resin_toolkit.errors import Refused
 
 

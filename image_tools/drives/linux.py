@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from image_tools.drives.block_devices import SWAP, SYSTEM_POINTS, Kernel, Mount
 from image_tools.drives.model import Drive, DrivePartition, Refusal, refusals_of
+from image_tools.drives.sysfs import SWAP, SYSTEM_POINTS, Kernel, Mount
 from resin_toolkit.errors import BadValue, DriveNotFound, Refused, ResinError, from_os_error
 
 _NO_DRIVES = ("ram", "zram", "sr", "fd", "dm-", "md", "mtdblock", "bcache", "drbd", "zd")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 from functools import cache
 
-from image_tools.window import Window
+from image_tools.file_window import Window
 from resin_toolkit.errors import FileSystemDamaged, NotAnImage
 
 SUPERBLOCK = 1024

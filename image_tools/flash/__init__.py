@@ -1,10 +1,10 @@
 """Writing an image to drives or files, and reading back from the medium what was written."""
 
-from image_tools.flash.compare import compare
+from image_tools.flash.comparison import compare
 from image_tools.flash.outcome import Options, Outcome
-from image_tools.flash.plan import Job
 from image_tools.flash.run import flash
 from image_tools.flash.target import Target, is_drive, open_drive, open_file
+from image_tools.flash.target_plan import Job
 
 __all__ = [
     "Job",

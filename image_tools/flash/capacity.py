@@ -11,7 +11,7 @@ import os
 import struct
 from math import gcd
 
-from image_tools.flash.direct import BLOCK, aligned
+from image_tools.flash.direct_io import BLOCK, aligned
 from image_tools.flash.target import Target
 from resin_toolkit.errors import VerifyFailed
 from resin_toolkit.progress import Progress

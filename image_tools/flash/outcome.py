@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from image_tools.block_map import BlockMap
-from image_tools.check_ahead import CheckAhead
-from image_tools.flash.reading import Reading
+from image_tools.flash.bmap_verifier import CheckAhead
+from image_tools.flash.read_access import Reading
 from image_tools.flash.target import Target
 from image_tools.usage import Area
 from resin_toolkit.errors import ResinError

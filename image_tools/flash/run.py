@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
+from image_tools.flash.flash_run import Party
 from image_tools.flash.image_reader import ImageReader
+from image_tools.flash.image_usage import usage_of
 from image_tools.flash.outcome import Options, Outcome
-from image_tools.flash.party import Party
-from image_tools.flash.plan import Job, plan_for
 from image_tools.flash.target import Target
-from image_tools.flash.usage_of import usage_of
+from image_tools.flash.target_plan import Job, plan_for
 from image_tools.source import Source
 from image_tools.usage import StreamUsage, Usage, UsageContradicted
 from resin_toolkit.errors import ImageDamaged, NoSpace, Notice

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from image_tools.flash.direct import BLOCK, aligned, buffers, read_all, write_all
-from image_tools.flash.medium import medium_failure, write_failure
-from image_tools.flash.reading import Reading, reading_of_drive, reading_of_file
+from image_tools.flash.direct_io import BLOCK, aligned, buffers, read_all, write_all
+from image_tools.flash.io_errors import medium_failure, write_failure
+from image_tools.flash.read_access import Reading, reading_of_drive, reading_of_file
 from resin_toolkit.errors import (
     BadValue,
     Interrupted,

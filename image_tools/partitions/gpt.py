@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from image_tools.file_window import Window
 from image_tools.partitions.model import (
     Area,
     Findings,
@@ -19,7 +20,6 @@ from image_tools.partitions.model import (
     report_past_end,
     table_damaged,
 )
-from image_tools.window import Window
 
 SECTOR_SIZES = (512, 4096)
 SIGNATURE = b"EFI PART"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from image_tools.file_window import Window
 from image_tools.partitions.model import Area, Findings, Partition, area_of, report_overlaps, report_past_end
-from image_tools.window import Window
 
 SECTOR = 512
 TABLE_START = 446

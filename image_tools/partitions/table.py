@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from image_tools.file_window import Window, size_of
 from image_tools.filesystems import probe
 from image_tools.partitions.gpt import has_gpt, read_gpt
 from image_tools.partitions.mbr import PROTECTIVE_TYPE, SECTOR, Slot, read_mbr, read_slots
 from image_tools.partitions.model import Findings, Partition, PartitionTable, Scheme
-from image_tools.window import Window, size_of
 from resin_toolkit.errors import NotAnImage
 
 

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from image_tools.profiles.addressing import Addressing
     from image_tools.profiles.attachment import Attachment
     from image_tools.profiles.cellular import CellularProfile
-    from image_tools.profiles.check import check_connection
     from image_tools.profiles.enterprise import Enterprise, Phase2
     from image_tools.profiles.ethernet import EthernetProfile
     from image_tools.profiles.hotspot import Band, HotspotProfile
@@ -33,7 +32,6 @@ __all__ = [
     "Profile",
     "Security",
     "WifiProfile",
-    "check_connection",
     "check_passphrase",
     "check_ssid",
     "file_name_of",
@@ -59,7 +57,6 @@ _HOMES = {
     "Profile": "identity",
     "Security": "wifi_profile",
     "WifiProfile": "wifi_profile",
-    "check_connection": "check",
     "check_passphrase": "wifi",
     "check_ssid": "wifi",
     "file_name_of": "identity",

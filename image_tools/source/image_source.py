@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 from image_tools.partitions import notices_past_end, read_table
 from image_tools.source import decoders, sparse, xz_index, zstandard_frames
 from image_tools.source.compressed import Compressed
-from image_tools.source.kinds import MAGIC_LENGTH, Kind, kind_of
+from image_tools.source.formats import MAGIC_LENGTH, Kind, kind_of
 from image_tools.source.xz_parallel import BlockDamaged, ParallelXz
 from resin_toolkit.errors import BadValue, ImageDamaged, NotAnImage, Notice, Usage, from_os_error
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from image_tools.source.compressed import Compressed
 from image_tools.source.decoders import damaged, no_checksum, trailing_garbage
-from image_tools.source.kinds import is_skippable_frame
+from image_tools.source.formats import is_skippable_frame
 from resin_toolkit.errors import Notice
 
 _MAGIC = b"\x28\xb5\x2f\xfd"

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from image_tools.byte_ranges import Range
+from image_tools.file_window import Window
 from image_tools.filesystems.ext4 import (
     SUPERBLOCK,
     Incompatible,
@@ -19,10 +21,8 @@ from image_tools.filesystems.ext4 import (
     Superblock,
     read_superblock,
 )
-from image_tools.ranges import Range
 from image_tools.usage.checksums import crc16, crc32c
 from image_tools.usage.model import GRAIN
-from image_tools.window import Window
 
 LARGEST_DESCRIPTORS = 4 * 1024 * 1024
 """Of 8 TiB with blocks of 4 KiB; more of them would take more memory than the flash itself."""

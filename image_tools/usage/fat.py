@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from image_tools.byte_ranges import Range
 from image_tools.fat.geometry import FIRST_CLUSTER, FatKind, Geometry
-from image_tools.ranges import Range
 from image_tools.usage.ext import NotUnderstood
 from image_tools.usage.model import GRAIN
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from image_tools.byte_ranges import Range
 from image_tools.partitions import Partition
-from image_tools.ranges import Range
 
 GRAIN = 64 * 1024
 """Parts are left out in units of so many bytes, counted from the image's start."""

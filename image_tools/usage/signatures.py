@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 
 from image_tools.fat.geometry import BOOT_SECTOR, Geometry, read_geometry
+from image_tools.file_window import Window
 from image_tools.filesystems.ext4 import MAGIC
-from image_tools.filesystems.probing import signatures
+from image_tools.filesystems.probe import signatures
 from image_tools.partitions.mbr import read_slots
 from image_tools.partitions.table import is_sane
-from image_tools.window import Window
 from resin_toolkit.errors import FileSystemDamaged, NotAnImage
 
 LOOKED_AT = 128 * 1024

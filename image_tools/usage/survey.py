@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import BinaryIO, cast
 
+from image_tools.byte_ranges import Range, merged, subtracted, touching
 from image_tools.fat.geometry import Geometry
 from image_tools.partitions import Partition, PartitionTable, Scheme, read_table
 from image_tools.partitions.mbr import SECTOR
-from image_tools.ranges import Range, merged, subtracted, touching
 from image_tools.usage import fat, signatures
 from image_tools.usage.ext import ExtLayout, Group, NotUnderstood
-from image_tools.usage.free_grains import FreeGrains
+from image_tools.usage.free_chunks import FreeGrains
 from image_tools.usage.model import Area, UsageContradicted, inward
 from image_tools.usage.signatures import LOOKED_AT
 from image_tools.usage.tables import Seen, agree, backup_of_gpt, overlaps

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
+from image_tools.byte_ranges import Range
 from image_tools.partitions import Partition, PartitionTable
 from image_tools.partitions.mbr import PROTECTIVE_TYPE, SECTOR, read_slots
-from image_tools.ranges import Range
 
 
 class Seen(io.RawIOBase):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resin_toolkit.compose import dotenv
+from resin_toolkit.compose.load_context import Surroundings
 from resin_toolkit.compose.nodes import Leaf, List, Map, Node, Place
 from resin_toolkit.compose.problems import Where
-from resin_toolkit.compose.surroundings import Surroundings
 from resin_toolkit.compose.values import environment, flag, read, text
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from resin_toolkit.compose.building import build
+from resin_toolkit.compose.build import build
 from resin_toolkit.compose.environments import variables
 from resin_toolkit.compose.features import features
+from resin_toolkit.compose.load_context import Surroundings
 from resin_toolkit.compose.mounts import mounts
 from resin_toolkit.compose.nodes import Map, Node
-from resin_toolkit.compose.parts import depends_on, devices, extra_hosts, healthcheck, networks, watch
 from resin_toolkit.compose.ports import ports
 from resin_toolkit.compose.problems import Unusable, Where
-from resin_toolkit.compose.surroundings import Surroundings
+from resin_toolkit.compose.service_parts import depends_on, devices, extra_hosts, healthcheck, networks, watch
 from resin_toolkit.compose.values import command, duration, flag, pairs, read, size, text, texts, words
 from resin_toolkit.project.application import Mount, NetworkUse, Service
 

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from resin_toolkit.compose.merging import named
+from resin_toolkit.compose.merge import named
 from resin_toolkit.compose.nodes import Leaf, List, Map, Node
 from resin_toolkit.compose.problems import Unusable, Where
 

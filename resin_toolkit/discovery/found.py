@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from resin_toolkit.device import Device
-from resin_toolkit.discovery.places import in_order
+from resin_toolkit.device.facts import DeviceFacts
+from resin_toolkit.device.record import Device
+from resin_toolkit.discovery.addresses import in_order
 from resin_toolkit.discovery.responders import Sighting
-from resin_toolkit.probing import DeviceFacts
 
 
 class News(Enum):

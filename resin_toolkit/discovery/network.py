@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from resin_toolkit.discovery.interfaces import Origin, origins
-from resin_toolkit.discovery.links import Datagram, Link
+from resin_toolkit.discovery.sockets import Datagram, Link
 
 _REFRESHED_EVERY = 1.0
 """Seconds between two looks at which interfaces there are."""

@@ -6,8 +6,8 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 
-from resin_toolkit.device import Device
-from resin_toolkit.probing import DeviceFacts
+from resin_toolkit.device.facts import DeviceFacts
+from resin_toolkit.device.record import Device
 
 Probe = Callable[[Device, Callable[[DeviceFacts], None]], DeviceFacts]
 """Asks a device what it is: hands on what it has learnt so far, and returns all. Raises nothing."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from resin_toolkit.discovery.links import Datagram
+from resin_toolkit.discovery.addresses import zoned
 from resin_toolkit.discovery.messages import (
     SUBTYPES,
     HostAddress,
@@ -21,7 +21,7 @@ from resin_toolkit.discovery.messages import (
     instance_of,
     read,
 )
-from resin_toolkit.discovery.places import zoned
+from resin_toolkit.discovery.sockets import Datagram
 
 _RESCUE = 1.0
 """Seconds after a goodbye within which another announcement takes it back (RFC 6762 section 10.1)."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from resin_toolkit.discovery.clock import Clock
+from resin_toolkit.device.facts import DeviceFacts
 from resin_toolkit.discovery.found import Event, FoundDevice, News, found_device
 from resin_toolkit.discovery.interfaces import Origin
 from resin_toolkit.discovery.messages import SUBTYPES, Kind, Question, questions
 from resin_toolkit.discovery.network import Network
 from resin_toolkit.discovery.probes import Probe, Probes
 from resin_toolkit.discovery.responders import Responders, Sighting, devices_of
-from resin_toolkit.probing import DeviceFacts
+from resin_toolkit.discovery.schedule import Clock
 
 WITHIN = 4.0
 """Seconds that a search takes at most."""

@@ -7,8 +7,8 @@ import socket
 import sys
 from pathlib import Path
 
-from resin_toolkit.address import parse_address
-from resin_toolkit.doctor.finding import BY_SHELL, DEVICE_VERBS, IMAGE_VERBS, Finding, Status
+from resin_toolkit.device.address import parse_address
+from resin_toolkit.doctor.findings import BY_SHELL, DEVICE_VERBS, IMAGE_VERBS, Finding, Status
 from resin_toolkit.errors import BadValue
 from resin_toolkit.state import state_folder
 

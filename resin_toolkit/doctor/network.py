@@ -6,11 +6,11 @@ import select
 import time
 from typing import TYPE_CHECKING
 
-from resin_toolkit.doctor.finding import DEVICE_VERBS, Finding, Status
+from resin_toolkit.doctor.findings import DEVICE_VERBS, Finding, Status
 
 if TYPE_CHECKING:
     from resin_toolkit.discovery.interfaces import Origin
-    from resin_toolkit.discovery.links import Link
+    from resin_toolkit.discovery.sockets import Link
 
 _PATIENCE = 1.0
 """Seconds for a message to come back to the machine that has sent it; it takes less than a millisecond."""
@@ -75,8 +75,8 @@ def _origins() -> list[Origin]:
 
 def _why_deaf(origin: Origin) -> str | None:
     """Why a question that is sent from there does not come back, None where it does."""
-    from resin_toolkit.discovery.links import Link
     from resin_toolkit.discovery.messages import Kind, Question, questions
+    from resin_toolkit.discovery.sockets import Link
 
     message = questions(Question("_resin-device._sub._ssh._tcp.local.", Kind.PTR))
     try:

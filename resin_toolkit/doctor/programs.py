@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from importlib.util import find_spec
 
-from resin_toolkit.doctor.finding import BY_SHELL, IMAGE_VERBS, Finding, Status
+from resin_toolkit.doctor.findings import BY_SHELL, IMAGE_VERBS, Finding, Status
 from resin_toolkit.emulation.firmware import find_firmware
 from resin_toolkit.emulation.programs import install_hint
 from resin_toolkit.errors import ProgramNotFound

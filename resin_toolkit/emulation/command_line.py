@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from resin_toolkit.emulation.boot_method import Way
 from resin_toolkit.emulation.machines import Disk, Machine
-from resin_toolkit.emulation.ports import HERE, Forward
-from resin_toolkit.emulation.way import Way
+from resin_toolkit.emulation.port_forwarding import HERE, Forward
 
 CONSOLE = "console"
 _PROCESSORS = 2

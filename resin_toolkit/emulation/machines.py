@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from resin_toolkit.device_types import DeviceType, device_type
+from resin_toolkit.device.types import DeviceType, device_type
 from resin_toolkit.errors import BadValue, NotSupported
 
 

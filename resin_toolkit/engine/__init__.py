@@ -7,10 +7,10 @@ here, by no library.
 from __future__ import annotations
 
 from resin_toolkit.engine.connection import connect
+from resin_toolkit.engine.container_exec import ExecSession, Output
 from resin_toolkit.engine.engine import Engine
-from resin_toolkit.engine.executed import ExecSession, Output
-from resin_toolkit.engine.model import APP_LABEL, SERVICE_LABEL, Container, ContainerDetails, EngineFacts
-from resin_toolkit.engine.raw_stream import RawStream
+from resin_toolkit.engine.models import APP_LABEL, SERVICE_LABEL, Container, ContainerDetails, EngineFacts
+from resin_toolkit.engine.transport.raw_stream import RawStream
 
 __all__ = [
     "APP_LABEL",

@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from resin_toolkit.address import Way
-from resin_toolkit.connecting import PATIENCE, Place, connect_any, places
-from resin_toolkit.device import Device
-from resin_toolkit.engine.connections import Connections
+from resin_toolkit.device.address import Way
+from resin_toolkit.device.record import Device
 from resin_toolkit.engine.engine import Engine
-from resin_toolkit.engine.exposure import exposure
-from resin_toolkit.engine.greeting import Greeting, greet
-from resin_toolkit.engine.links import Link, TcpLink
-from resin_toolkit.engine.through_ssh import link_through_ssh
-from resin_toolkit.engine.wire import Wire, keep_alive
+from resin_toolkit.engine.insecure_warning import exposure
+from resin_toolkit.engine.transport.connection_pool import Connections
+from resin_toolkit.engine.transport.deadline_socket import Wire, keep_alive
+from resin_toolkit.engine.transport.ssh_transport import link_through_ssh
+from resin_toolkit.engine.transport.transports import Link, TcpLink
+from resin_toolkit.engine.version_negotiation import Greeting, greet
 from resin_toolkit.errors import Notice, Unreachable
+from resin_toolkit.tcp import PATIENCE, Place, connect_any, places
 
 _CONNECTING = 2.0
 """Seconds that opening a connection may take: a lost first packet is sent again after one. It leaves a busy

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from resin_toolkit.engine.asking import SLOW, Asking, object_of, texts_of
-from resin_toolkit.engine.connections import PATIENCE
+from resin_toolkit.engine.api_client import SLOW, Asking, object_of, texts_of
 from resin_toolkit.engine.engine import Engine
-from resin_toolkit.engine.model import WrongShape, as_object, number, one_line, text
-from resin_toolkit.engine.raw_stream import RawStream
+from resin_toolkit.engine.models import WrongShape, as_object, number, one_line, text
+from resin_toolkit.engine.transport.connection_pool import PATIENCE
+from resin_toolkit.engine.transport.raw_stream import RawStream
 from resin_toolkit.errors import (
     EngineFailed,
     Notice,

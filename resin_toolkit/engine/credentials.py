@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resin_toolkit.address import Way
-from resin_toolkit.engine.asking import object_of, texts_of
+from resin_toolkit.device.address import Way
+from resin_toolkit.engine.api_client import object_of, texts_of
 from resin_toolkit.engine.engine import Engine
-from resin_toolkit.engine.greeting import version_of
-from resin_toolkit.engine.http import NotJson, parse_json
-from resin_toolkit.engine.model import one_line
+from resin_toolkit.engine.models import one_line
+from resin_toolkit.engine.transport.http import NotJson, parse_json
+from resin_toolkit.engine.version_negotiation import version_of
 from resin_toolkit.errors import Notice
 from resin_toolkit.state import changed_state, read_state
 

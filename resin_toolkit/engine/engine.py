@@ -7,12 +7,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from resin_toolkit.address import Way
-from resin_toolkit.engine.connections import Connections, strange_answer
-from resin_toolkit.engine.executed import ExecSession
-from resin_toolkit.engine.greeting import Greeting, version_of
-from resin_toolkit.engine.http import with_query
-from resin_toolkit.engine.model import (
+from resin_toolkit.device.address import Way
+from resin_toolkit.engine.container_exec import ExecSession
+from resin_toolkit.engine.models import (
     Container,
     ContainerDetails,
     EngineFacts,
@@ -24,7 +21,10 @@ from resin_toolkit.engine.model import (
     one_line,
     text,
 )
-from resin_toolkit.engine.raw_stream import RawStream
+from resin_toolkit.engine.transport.connection_pool import Connections, strange_answer
+from resin_toolkit.engine.transport.http import with_query
+from resin_toolkit.engine.transport.raw_stream import RawStream
+from resin_toolkit.engine.version_negotiation import Greeting, version_of
 from resin_toolkit.errors import ServiceNotFound
 
 T = TypeVar("T")

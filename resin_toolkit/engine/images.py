@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlencode
 
-from resin_toolkit.engine.asking import SLOW, Asking, filters
+from resin_toolkit.engine.api_client import SLOW, Asking, filters
 from resin_toolkit.engine.engine import Engine
-from resin_toolkit.engine.image_model import Image, ImageDetails, details_of, images_of
-from resin_toolkit.engine.messages import Failed, Kind, Progressed, messages_in, objects_in
-from resin_toolkit.engine.model import one_line
-from resin_toolkit.engine.raw_stream import RawStream
+from resin_toolkit.engine.image_models import Image, ImageDetails, details_of, images_of
+from resin_toolkit.engine.models import one_line
+from resin_toolkit.engine.progress_messages import Failed, Kind, Progressed, messages_in, objects_in
+from resin_toolkit.engine.transport.raw_stream import RawStream
 from resin_toolkit.errors import EngineFailed, ImageNotFound, ServiceNotFound
 
 _REFERENCE = re.compile(r"[A-Za-z0-9][\w.:/@-]*", re.ASCII)

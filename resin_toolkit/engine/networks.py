@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resin_toolkit.engine.asking import Asking, checked_name, have_labels, labels_of, list_of
+from resin_toolkit.engine.api_client import Asking, checked_name, have_labels, labels_of, list_of
 from resin_toolkit.engine.engine import Engine
-from resin_toolkit.engine.model import WrongShape, as_object, text
+from resin_toolkit.engine.models import WrongShape, as_object, text
 from resin_toolkit.errors import EngineFailed, ServiceNotFound
 
 

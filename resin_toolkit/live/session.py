@@ -17,19 +17,19 @@ from resin_toolkit.errors import (
     ServiceNotFound,
     Unreachable,
 )
-from resin_toolkit.live.batches import Batch
-from resin_toolkit.live.held import Held
-from resin_toolkit.live.service import LiveService, ignored_by, look_at, outside_of
-from resin_toolkit.live.settled import settled
-from resin_toolkit.live.syncing import CannotDelete
-from resin_toolkit.live.syncing import Changed as ChangedMeanwhile
-from resin_toolkit.live.tree import Tree, stamps_of
-from resin_toolkit.live.watching import Watch, identities
-from resin_toolkit.logs.link import Ended, Link
-from resin_toolkit.push.bringing import Brought, Change
-from resin_toolkit.push.existing import look
-from resin_toolkit.push.pushing import Pushed
-from resin_toolkit.push.sources import Source
+from resin_toolkit.live.change_batch import Batch
+from resin_toolkit.live.container_files import CannotDelete
+from resin_toolkit.live.container_files import Changed as ChangedMeanwhile
+from resin_toolkit.live.live_service import LiveService, ignored_by, look_at, outside_of
+from resin_toolkit.live.snapshot import Tree, stamps_of
+from resin_toolkit.live.stable_scan import settled
+from resin_toolkit.live.synced_state import Held
+from resin_toolkit.live.watcher import Watch, identities
+from resin_toolkit.push.apply.reconciler import Brought, Change
+from resin_toolkit.push.deployment import Pushed
+from resin_toolkit.push.plan.build_source import Source
+from resin_toolkit.push.plan.observed_state import look
+from resin_toolkit.reach.reconnecting_engine import Ended, Link
 
 _LOOK_AGAIN = 0.2
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from resin_toolkit.logs.pieces import stamp_of
+from resin_toolkit.logs.records import stamp_of
 
 MEMORY = 16 * 1024
 """The pieces that a cursor remembers. As many may vanish from the end of a log whose device lost its power,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from resin_toolkit.device import Device
+from resin_toolkit.device.record import Device
+from resin_toolkit.engine.timestamps import stamp_of_nanoseconds
 from resin_toolkit.errors import NotSupported, Unreachable
 from resin_toolkit.logs.lines import Line
-from resin_toolkit.logs.stamps import stamp_of_nanoseconds
-from resin_toolkit.shell import Shell, Stream
+from resin_toolkit.ssh import Shell, Stream
 
 SERVICE = "system"
 """What the journal is called beside services."""

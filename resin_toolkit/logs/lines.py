@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from resin_toolkit.logs.pieces import PART, TEXT, stamp_of, stream_of
+from resin_toolkit.logs.records import PART, TEXT, stamp_of, stream_of
 
 LONGEST_LINE = 8 * 1024 * 1024
 """The bytes after which a line that does not end is shown as several."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from resin_toolkit.project.context_walk import Entry, Kind, shown
-from resin_toolkit.screen import human_size
+from resin_toolkit.terminal.screen import human_size
 
 MOST = 3
 """So many folders are named."""

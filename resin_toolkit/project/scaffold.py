@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from resin_toolkit.device_types import (
+from resin_toolkit.device.types import (
     BaseImage,
     DeviceType,
     architectures,
@@ -19,8 +19,8 @@ from resin_toolkit.device_types import (
     shown_language,
 )
 from resin_toolkit.errors import BadValue, Refused, from_os_error
+from resin_toolkit.project.names import app_name
 from resin_toolkit.project.settings import FILE as SETTINGS_FILE
-from resin_toolkit.push.names import app_name
 
 DOCKERFILE = "Dockerfile.template"
 _COMMON = {SETTINGS_FILE: "resin.toml.txt", ".dockerignore": "dockerignore.txt"}

@@ -95,7 +95,7 @@ class Settings:
     @property
     def app_name(self) -> str:
         """What the application is called on a device."""
-        from resin_toolkit.push.names import app_name
+        from resin_toolkit.project.names import app_name
 
         return self.name or app_name(self.folder.name)
 
@@ -259,7 +259,7 @@ def _meant(table: str, key: str, readers: Mapping[str, _Reader]) -> str:
 
 
 def _name(value: object) -> str:
-    from resin_toolkit.push.names import checked_app_name
+    from resin_toolkit.project.names import checked_app_name
 
     try:
         return checked_app_name(values.text(value))
@@ -269,7 +269,7 @@ def _name(value: object) -> str:
 
 def _device_type(value: object) -> str:
     """The slug of the board. One that is newer than the table need not be named: the device itself tells."""
-    from resin_toolkit.device_types import device_type
+    from resin_toolkit.device.types import device_type
 
     try:
         return device_type(values.text(value)).slug

@@ -23,7 +23,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from sent_contexts import BuildServer, build_server, docker_programs
+from support.sent_contexts import BuildServer, build_server, docker_programs
 
 FIRST, MEMORY = 1.0, 100.0
 KEPT = 50

@@ -24,8 +24,8 @@ from statistics import quantiles
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from device.stand_in import Desk, StandIn, desk, stand_in
-from live_edits import Edits
-from live_pushing import Pushed, fresh, live, write_project
+from support.live_edits import Edits
+from support.live_pushing import Pushed, fresh, live, write_project
 
 MEDIAN, MOST = 0.5, 1.0
 

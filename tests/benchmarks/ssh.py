@@ -20,7 +20,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from device.stand_in import StandIn, desk, stand_in
-from resin_command import PROGRAM
+from support.resin_command import PROGRAM
 
 BAR = 2.0
 

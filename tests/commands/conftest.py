@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import pushed_projects
 import pytest
-from pushed_projects import Bench, single
+from support import pushed_projects
+from support.pushed_projects import Bench, single
 
 
 @pytest.fixture(scope="module")

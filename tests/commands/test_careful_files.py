@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from boot_images import Boot, boot_image
-from resin_command import PROGRAM, environment, resin
+from support.boot_images import Boot, boot_image
+from support.resin_command import PROGRAM, environment, resin
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from boot_images import Boot
-from configured_images import SECRET, config_of, configured_boot, connections, keyfile  # noqa: F401 - fixtures
-from resin_command import Terminal, program
+from support.boot_images import Boot
+from support.configured_images import SECRET, config_of, configured_boot, connections, keyfile  # noqa: F401 - fixtures
+from support.resin_command import Terminal, program
 
 
 def test_nobody_is_asked_without_a_terminal(boot: Boot) -> None:

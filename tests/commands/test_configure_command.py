@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import disk_images
 import pytest
-from boot_images import Boot, boot_image, in_partition
-from configured_images import config_of, configured_boot, configured_secret_file, hides_the_secret, keyfile  # noqa: F401 - fixtures
-from disk_images import MIB
-from resin_command import environment, program, resin
+from support import disk_images
+from support.boot_images import Boot, boot_image, in_partition
+from support.configured_images import (  # noqa: F401 - fixtures
+    config_of,
+    configured_boot,
+    configured_secret_file,
+    hides_the_secret,
+    keyfile,
+)
+from support.disk_images import MIB
+from support.resin_command import environment, program, resin
 
 # what it writes
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import disk_images
 import pytest
-from boot_images import SAMPLE, Boot, boot_image
-from configured_images import (  # noqa: F401 - fixtures
+from support import disk_images
+from support.boot_images import SAMPLE, Boot, boot_image
+from support.configured_images import (  # noqa: F401 - fixtures
     CONFIG,
     SECRET,
     configured_boot,
@@ -16,7 +16,7 @@ from configured_images import (  # noqa: F401 - fixtures
     hides_the_secret,
     keyfile,
 )
-from resin_command import environment, program, resin
+from support.resin_command import environment, program, resin
 
 # what it writes
 

@@ -6,10 +6,10 @@ import gzip
 from pathlib import Path
 
 import pytest
-from boot_images import Boot, boot_image
-from card_images import KINDS, packed
-from configured_images import CONFIG, config_of, configured_boot  # noqa: F401 - fixtures
-from resin_command import program, resin
+from support.boot_images import Boot, boot_image
+from support.card_images import KINDS, packed
+from support.configured_images import CONFIG, config_of, configured_boot  # noqa: F401 - fixtures
+from support.resin_command import program, resin
 
 # a copy
 

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import certificates
 import pytest
-from boot_images import Boot, boot_image
-from resin_command import Run, Terminal, environment, resin
+from support import certificates
+from support.boot_images import Boot, boot_image
+from support.resin_command import Run, Terminal, environment, resin
 
 from image_tools.profiles import read_keyfile
 

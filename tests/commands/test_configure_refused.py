@@ -8,11 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from boot_images import Boot
-from configured_images import config_of, configured_boot  # noqa: F401 - fixtures
-from disk_images import MIB
-from loop_devices import loop_device, needs_root
-from resin_command import PROGRAM, resin
+from support.boot_images import Boot
+from support.configured_images import config_of, configured_boot  # noqa: F401 - fixtures
+from support.disk_images import MIB
+from support.loop_devices import loop_device, needs_root
+from support.resin_command import PROGRAM, resin
 
 # what it refuses, with nothing changed
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from resin_command import PROGRAM, Terminal, environment, resin
+from support.resin_command import PROGRAM, Terminal, environment, resin
 
 PATIENCE = 30.0
 

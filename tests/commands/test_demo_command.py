@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from resin_command import resin
+from support.resin_command import resin
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from device.stand_in import Desk, desk, stand_in
-from resin_command import PROGRAM, Run
+from support.resin_command import PROGRAM, Run
 
-from resin_toolkit.shell.greeting import PATIENCE
+from resin_toolkit.ssh.version_exchange import PATIENCE
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

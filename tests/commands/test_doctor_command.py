@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from device.desk import Desk, desk
-from resin_command import PROGRAM, Run, environment, program, resin
+from support.resin_command import PROGRAM, Run, environment, program, resin
 
 from resin_toolkit.doctor import access, programs
-from resin_toolkit.doctor.finding import Status
+from resin_toolkit.doctor.findings import Status
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

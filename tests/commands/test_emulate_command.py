@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from boot_images import boot_image
-from disk_images import MIB
-from emulated import (
+from support.boot_images import boot_image
+from support.disk_images import MIB
+from support.emulated import (
     BIOS_SAYS,
     PI_SAYS,
     UEFI_SAYS,
@@ -27,8 +27,8 @@ from emulated import (
     pi_image,
     uefi_image,
 )
-from loop_devices import loop_device
-from resin_command import PROGRAM, Terminal, environment, program, resin
+from support.loop_devices import loop_device
+from support.resin_command import PROGRAM, Terminal, environment, program, resin
 
 ENGINE, SSH = 2377, 22222
 

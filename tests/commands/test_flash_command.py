@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from card_images import MIB, card_image, packed
-from loop_devices import blank_loop, needs_root, run
-from resin_command import Terminal
+from support.card_images import MIB, card_image, packed
+from support.loop_devices import blank_loop, needs_root, run
+from support.resin_command import Terminal
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 

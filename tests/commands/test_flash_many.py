@@ -11,14 +11,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import disk_images
 import pytest
-from boot_images import Boot, boot_image, in_partition
-from card_images import MIB, packed
-from faulty_file import Fault, faulty_file
-from flash_runs import content
-from loop_devices import blank_loop, loop_device, needs_root, small_file_system
-from resin_command import Run, program, resin
+from support import disk_images
+from support.boot_images import Boot, boot_image, in_partition
+from support.card_images import MIB, packed
+from support.faulty_file import Fault, faulty_file
+from support.flash_runs import content
+from support.loop_devices import blank_loop, loop_device, needs_root, small_file_system
+from support.resin_command import Run, program, resin
 
 from image_tools.fat import FatFileSystem
 

@@ -6,12 +6,12 @@ import gzip
 import json
 from pathlib import Path
 
-import disk_images
 import pytest
-from boot_images import Boot, boot_image, in_partition
-from disk_images import MIB
-from listed_images import BINARY, FILES, empty_folder, listed_boot  # noqa: F401 - fixtures
-from resin_command import PROGRAM, Terminal, environment, program, resin
+from support import disk_images
+from support.boot_images import Boot, boot_image, in_partition
+from support.disk_images import MIB
+from support.listed_images import BINARY, FILES, empty_folder, listed_boot  # noqa: F401 - fixtures
+from support.resin_command import PROGRAM, Terminal, environment, program, resin
 
 # info
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from boot_images import Boot, boot_image
-from disk_images import MIB
-from listed_images import BINARY, FILES, empty_folder, listed_boot  # noqa: F401 - fixtures
-from resin_command import resin
+from support.boot_images import Boot, boot_image
+from support.disk_images import MIB
+from support.listed_images import BINARY, FILES, empty_folder, listed_boot  # noqa: F401 - fixtures
+from support.resin_command import resin
 
 
 def folder_tree(folder: Path) -> dict[str, bytes | None]:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from resin_command import PROGRAM, Terminal, environment, program, resin
+from support.resin_command import PROGRAM, Terminal, environment, program, resin
 
 FILES = {"Dockerfile.template", "main.py", "resin.toml", ".dockerignore"}
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from device.stand_in import Desk, StandIn, desk, stand_in
-from followed_logs import COUNTER, PATIENCE, followed, until_now
-from resin_command import PROGRAM, resin
+from support.followed_logs import COUNTER, PATIENCE, followed, until_now
+from support.resin_command import PROGRAM, resin
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import pytest
 from device.stand_in import Desk, StandIn, desk, stand_in
-from followed_logs import COUNTER, followed, until_now
+from support.followed_logs import COUNTER, followed, until_now
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from device.stand_in import Desk, StandIn, desk, stand_in
-from loop_devices import needs_root
+from support.loop_devices import needs_root
 
 root_only = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 pytestmark = root_only

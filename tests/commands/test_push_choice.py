@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from loop_devices import needs_root
-from pushed_projects import RUNS, UNPRIVILEGED, Bench, write
+from support.loop_devices import needs_root
+from support.pushed_projects import RUNS, UNPRIVILEGED, Bench, write
 
 pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 
@@ -136,7 +136,11 @@ def test_a_folder_that_is_named_with_spaces_and_a_source_within(bench: Bench, tm
 def test_a_project_with_modules_named_as_ours(bench: Bench, garden: Path) -> None:
     write(
         garden,
-        {"commands/__init__.py": "1/0\n", "commands/push.py": "1/0\n", "image_tools/__init__.py": "1/0\n"},
+        {
+            "commands/__init__.py": "1/0\n",
+            "commands/push/command.py": "1/0\n",
+            "image_tools/__init__.py": "1/0\n",
+        },
     )
     run = bench.push(garden, PYTHONPATH=".")
     assert run.code == 0, run

@@ -7,10 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pushed_projects
 import pytest
-from loop_devices import needs_root
-from pushed_projects import RUNS, UNPRIVILEGED, Bench, events, single, write
+from support import pushed_projects
+from support.loop_devices import needs_root
+from support.pushed_projects import RUNS, UNPRIVILEGED, Bench, events, single, write
 
 pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from device.desk import wait_for
 from device.stand_in import StandIn, desk, stand_in
-from resin_command import PROGRAM, Run
+from support.resin_command import PROGRAM, Run
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from device.desk import wait_for
 from device.stand_in import Desk, StandIn
-from live_edits import Edits
-from live_pushing import DOCKERFILE, TOML, fresh, live, live_garden, live_kitchen, live_table  # noqa: F401 - fixtures
+from support.live_edits import Edits
+from support.live_pushing import DOCKERFILE, TOML, fresh, live, live_garden, live_kitchen, live_table  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 from device.desk import wait_for
 from device.stand_in import Desk, StandIn
-from live_pushing import APP, DOCKERFILE, TOML, Pushed, fresh, live, live_garden, live_kitchen, live_table  # noqa: F401 - fixtures
+from support.live_pushing import (  # noqa: F401 - fixtures
+    APP,
+    DOCKERFILE,
+    TOML,
+    Pushed,
+    fresh,
+    live,
+    live_garden,
+    live_kitchen,
+    live_table,
+)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

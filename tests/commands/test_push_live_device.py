@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from device.desk import wait_for
 from device.stand_in import Desk, StandIn
-from live_pushing import (  # noqa: F401 - fixtures
+from support.live_pushing import (  # noqa: F401 - fixtures
     APP,
     DOCKERFILE,
     TOML,

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from loop_devices import needs_root
-from pushed_projects import RUNS, Bench, compose, events, write
-from resin_command import Run
+from support.loop_devices import needs_root
+from support.pushed_projects import RUNS, Bench, compose, events, write
+from support.resin_command import Run
 
 pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 

@@ -15,7 +15,7 @@ import pytest
 from device.stand_in import Desk, StandIn, desk, stand_in
 from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, ServiceInfo, Zeroconf
 
-from resin_toolkit.live_text import columns_of
+from resin_toolkit.terminal.live_text import columns_of
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from device.stand_in import Desk, StandIn, desk, stand_in
-from resin_command import PROGRAM
+from support.resin_command import PROGRAM
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from device.stand_in import Desk, StandIn, desk, stand_in
-from resin_command import PROGRAM
+from support.resin_command import PROGRAM
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from device.desk import wait_for
 from device.stand_in import Desk, StandIn, desk, stand_in
-from resin_command import Terminal
+from support.resin_command import Terminal
 
-from resin_toolkit.terminal_modes import Modes
+from resin_toolkit.terminal.modes import Modes
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 FULL_SCREEN = "printf '\\033[?1049h\\033[?25l\\033[?1000;1006h\\033[?2004h'"

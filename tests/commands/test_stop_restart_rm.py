@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from device.desk import wait_for
-from loop_devices import needs_root
-from pushed_projects import RUNS, Bench, compose, single
+from support.loop_devices import needs_root
+from support.pushed_projects import RUNS, Bench, compose, single
 
 pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 

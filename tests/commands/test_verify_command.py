@@ -8,14 +8,14 @@ import lzma
 import os
 from pathlib import Path
 
-import disk_images
 import pytest
-from boot_images import boot_image
-from card_images import KINDS, MIB, packed
-from faulty_file import Fault, faulty_file
-from file_systems import ext, files
-from loop_devices import blank_loop, loop_device, needs_root
-from resin_command import Run, program, resin
+from support import disk_images
+from support.boot_images import boot_image
+from support.card_images import KINDS, MIB, packed
+from support.faulty_file import Fault, faulty_file
+from support.file_systems import ext, files
+from support.loop_devices import blank_loop, loop_device, needs_root
+from support.resin_command import Run, program, resin
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 

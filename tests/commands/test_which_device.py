@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from device.desk import second_network
 from device.stand_in import Desk, StandIn, desk, stand_in
-from resin_command import Run
+from support.resin_command import Run
 
-from resin_toolkit.project.memory import Memory
+from resin_toolkit.project.project_state import Memory
 
 there = pytest.mark.usefixtures
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")

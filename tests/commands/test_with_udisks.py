@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from card_images import MIB, card_image
-from loop_devices import blank_loop, needs_root
-from real_udisks import served
-from resin_command import PROGRAM
+from support.card_images import MIB, card_image
+from support.loop_devices import blank_loop, needs_root
+from support.real_udisks import served
+from support.resin_command import PROGRAM
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices and namespaces need root")
 

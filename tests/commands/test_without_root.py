@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from card_images import MIB, card_image
 from faults.surroundings import POWERLESS
-from loop_devices import blank_loop, needs_root
-from resin_command import PROGRAM, Run, environment, program
-from stand_in_udisks import message_bus, udisks
+from support.card_images import MIB, card_image
+from support.loop_devices import blank_loop, needs_root
+from support.resin_command import PROGRAM, Run, environment, program
+from support.stand_in_udisks import message_bus, udisks
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 

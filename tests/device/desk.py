@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resin_command import Run, Terminal
+    from support.resin_command import Run, Terminal
 
 PATIENCE = 30.0
 """Seconds after which what should have come about is taken for broken."""
@@ -59,7 +59,7 @@ class Desk:
         cwd: Path | None = None,
     ) -> Run:
         """Run the installed `resin` here; `env` holds changes of `environment`."""
-        from resin_command import PROGRAM, program
+        from support.resin_command import PROGRAM, program
 
         command = (*self.prefix, PROGRAM)
         return program(*words, stdin=stdin, env={**self.environment, **(env or {})}, cwd=cwd, command=command)
@@ -68,7 +68,7 @@ class Desk:
         self, *words: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> Terminal:
         """The installed `resin` here, on a terminal that a person types into."""
-        from resin_command import Terminal
+        from support.resin_command import Terminal
 
         # The process that is forked for it keeps the network that its parent has at that moment.
         with self.entered():

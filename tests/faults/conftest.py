@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from boot_images import OS_RELEASE, Boot, boot_image
 from device.stand_in import desk, stand_in
-from pushed_projects import Bench, single
+from support.boot_images import OS_RELEASE, Boot, boot_image
+from support.pushed_projects import Bench, single
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from loop_devices import run as tool
-from resin_command import PATIENCE, PROGRAM, Run, environment
+from support.loop_devices import run as tool
+from support.resin_command import PATIENCE, PROGRAM, Run, environment
 
 POWERLESS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 """Root without any of its powers: bound by the modes of files like everybody, but can read the program."""

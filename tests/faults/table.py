@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from resin_command import Run
+from support.resin_command import Run
 
 Test = TypeVar("Test", bound=Callable[..., object])
 MODULES = (
@@ -137,7 +137,7 @@ def _with_code(text: str, code: int, codes: list[int]) -> str:
 
 
 def _listed(verbs: list[str]) -> str:
-    from resin_toolkit.verbs import VERBS
+    from resin_toolkit.cli.verb_table import VERBS
 
     names = [entry.name for entry in VERBS]
     if set(verbs) == set(names):

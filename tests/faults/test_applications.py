@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pushed_projects import SINGLE, Bench, single
+from support.pushed_projects import SINGLE, Bench, single
 
 from faults.surroundings import Begun
 from faults.table import Fault, fault

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pushed_projects import Bench
-from resin_command import resin
+from support.pushed_projects import Bench
+from support.resin_command import resin
 
 from faults.surroundings import Begun
 from faults.table import CARRIES_ON, Fault, fault

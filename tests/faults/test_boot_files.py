@@ -6,15 +6,15 @@ import os
 import shutil
 from pathlib import Path
 
-import disk_images
 import pytest
-from boot_images import Boot, in_partition
-from disk_images import MIB
-from faulty_file import Fault as Lie
-from faulty_file import faulty_file
-from loop_devices import loop_device, mounted, partition_node
-from loop_devices import run as tool
-from resin_command import PROGRAM, program, resin
+from support import disk_images
+from support.boot_images import Boot, in_partition
+from support.disk_images import MIB
+from support.faulty_file import Fault as Lie
+from support.faulty_file import faulty_file
+from support.loop_devices import loop_device, mounted, partition_node
+from support.loop_devices import run as tool
+from support.resin_command import PROGRAM, program, resin
 
 from faults.surroundings import POWERLESS, locked, small_disk
 from faults.table import Fault, fault

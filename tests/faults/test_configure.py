@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from boot_images import Boot, boot_image
-from resin_command import PROGRAM, program, resin
+from support.boot_images import Boot, boot_image
+from support.resin_command import PROGRAM, program, resin
 
 from faults.surroundings import POWERLESS
 from faults.table import Fault, fault

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from resin_command import PROGRAM, Terminal, program, resin
+from support.resin_command import PROGRAM, Terminal, program, resin
 
 from faults.surroundings import POWERLESS, Begun
 from faults.table import Fault, fault

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from loop_devices import MIB
-from resin_command import PROGRAM, environment, program
+from support.loop_devices import MIB
+from support.resin_command import PROGRAM, environment, program
 
 from faults.surroundings import NO_NETWORK, POWERLESS, into, small_disk
 from faults.table import CARRIES_ON, Fault, fault

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from resin_command import PROGRAM, Run, environment, program
+from support.resin_command import PROGRAM, Run, environment, program
 
 from faults.surroundings import NO_NETWORK, POWERLESS, locked
 from faults.table import CARRIES_ON, Fault, fault

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from card_images import card_image
-from faulty_file import Fault as Lie
-from faulty_file import faulty_file
-from loop_devices import MIB, blank_loop, loop_device
-from resin_command import program
+from support.card_images import card_image
+from support.faulty_file import Fault as Lie
+from support.faulty_file import faulty_file
+from support.loop_devices import MIB, blank_loop, loop_device
+from support.resin_command import program
 
 from faults.surroundings import Begun, into
 from faults.table import CARRIES_ON, Fault, fault

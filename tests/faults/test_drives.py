@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from loop_devices import MIB, blank_loop
-from resin_command import PROGRAM, program
+from support.loop_devices import MIB, blank_loop
+from support.resin_command import PROGRAM, program
 
 from faults.surroundings import POWERLESS, Begun
 from faults.table import CARRIES_ON, Fault, fault

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pushed_projects import Bench
-from resin_command import program, resin
+from support.pushed_projects import Bench
+from support.resin_command import program, resin
 
 from faults.surroundings import into, locked
 from faults.table import CARRIES_ON, Fault, fault
+from resin_toolkit.cli.verb_table import VERBS
 from resin_toolkit.errors import Exit
-from resin_toolkit.verbs import VERBS
 
 ALL = " ".join(entry.name for entry in VERBS)
 

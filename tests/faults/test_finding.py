@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from pushed_projects import Bench
-from resin_command import PROGRAM, program, resin
+from support.pushed_projects import Bench
+from support.resin_command import PROGRAM, program, resin
 
 from faults.surroundings import NO_NETWORK, Begun, into
 from faults.table import CARRIES_ON, Fault, fault

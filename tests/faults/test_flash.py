@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from card_images import card_image, zipped
-from loop_devices import MIB, blank_loop, loop_device, mounted, partition_node
-from loop_devices import run as tool
-from resin_command import PROGRAM, Run, environment, program, resin
+from support.card_images import card_image, zipped
+from support.loop_devices import MIB, blank_loop, loop_device, mounted, partition_node
+from support.loop_devices import run as tool
+from support.resin_command import PROGRAM, Run, environment, program, resin
 
 from faults.surroundings import POWERLESS, locked, small_disk
 from faults.table import Fault, fault

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from boot_images import Boot
-from card_images import zipped
-from resin_command import PROGRAM, program, resin
+from support.boot_images import Boot
+from support.card_images import zipped
+from support.resin_command import PROGRAM, program, resin
 
 from faults.surroundings import POWERLESS
 from faults.table import Fault, fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from resin_command import PROGRAM, program, resin
+from support.resin_command import PROGRAM, program, resin
 
 from faults.surroundings import POWERLESS, locked, small_disk
 from faults.table import Fault, fault

@@ -6,12 +6,12 @@ import signal
 from pathlib import Path
 
 import pytest
-from boot_images import Boot
-from card_images import card_image
 from device.desk import wait_for
-from loop_devices import MIB
-from pushed_projects import SINGLE, Bench, single
-from resin_command import Terminal, environment
+from support.boot_images import Boot
+from support.card_images import card_image
+from support.loop_devices import MIB
+from support.pushed_projects import SINGLE, Bench, single
+from support.resin_command import Terminal, environment
 
 from faults.surroundings import Begun
 from faults.table import Fault, fault

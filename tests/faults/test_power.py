@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pushed_projects import Bench
+from support.pushed_projects import Bench
 
 from faults.surroundings import Begun
 from faults.table import Fault, fault

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pushed_projects import Bench, write
-from resin_command import PROGRAM, program, resin
+from support.pushed_projects import Bench, write
+from support.resin_command import PROGRAM, program, resin
 
 from faults.surroundings import POWERLESS
 from faults.table import Fault, fault

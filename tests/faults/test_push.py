@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from device.desk import wait_for
 from device.stand_in import stand_in
-from pushed_projects import RUNS, SINGLE, Bench, compose, single
+from support.pushed_projects import RUNS, SINGLE, Bench, compose, single
 
 from faults.surroundings import Begun, small_disk
 from faults.table import CARRIES_ON, Fault, fault

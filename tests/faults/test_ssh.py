@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pushed_projects import Bench
+from support.pushed_projects import Bench
 
 from faults.surroundings import Begun
 from faults.table import CARRIES_ON, Fault, fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from faults.table import MODULES, everything, markdown, stated
-from resin_toolkit.verbs import VERBS
+from resin_toolkit.cli.verb_table import VERBS
 
 LEAST = 5
 """Faults of each verb."""

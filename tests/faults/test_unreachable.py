@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from pushed_projects import Bench
-from resin_command import Run, resin
+from support.pushed_projects import Bench
+from support.resin_command import Run, resin
 
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit

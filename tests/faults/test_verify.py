@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from card_images import card_image
-from faulty_file import Fault as Lie
-from faulty_file import faulty_file
-from loop_devices import MIB, loop_device
-from resin_command import program, resin
+from support.card_images import card_image
+from support.faulty_file import Fault as Lie
+from support.faulty_file import faulty_file
+from support.loop_devices import MIB, loop_device
+from support.resin_command import program, resin
 
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit

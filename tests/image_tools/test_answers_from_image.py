@@ -2,15 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import certificates
 import pytest
-from boot_images import Boot, boot_image
+from support import certificates
+from support.boot_images import Boot, boot_image
 
 from image_tools.answers import Answers, SecretReference
 from image_tools.answers.from_image import answers_of_image
-from image_tools.answers.reading import read_answers
-from image_tools.answers.writing import write_answers
-from image_tools.boot import open_boot
+from image_tools.answers.reader import read_answers
+from image_tools.answers.writer import write_answers
+from image_tools.boot_partition import open_boot
 from image_tools.profiles import (
     Addressing,
     Attachment,

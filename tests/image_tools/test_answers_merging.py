@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from answers_cases import EVERYTHING, EXPECTED, all_answers, read
 from hypothesis import given, settings
+from support.answers_cases import EVERYTHING, EXPECTED, all_answers, read
 
 from image_tools.answers import Answers, EthernetAnswers, ProxyAnswers, SecretReference, WifiAnswers
-from image_tools.answers.merging import merged
+from image_tools.answers.merge import merged
 
 
 def test_the_command_line_wins() -> None:

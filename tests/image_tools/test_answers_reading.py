@@ -6,9 +6,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from answers_cases import EVERYTHING, EXPECTED, HERE, SECRET, everything, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.answers_cases import EVERYTHING, EXPECTED, HERE, SECRET, everything, read
 
 from image_tools.answers import (
     Answers,

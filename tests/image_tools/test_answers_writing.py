@@ -7,11 +7,11 @@ import json
 import tomllib
 
 import pytest
-from answers_cases import EXPECTED, SECRET, all_answers, read
 from hypothesis import given, settings
+from support.answers_cases import EXPECTED, SECRET, all_answers, read
 
 from image_tools.answers import Answers
-from image_tools.answers.writing import write_answers
+from image_tools.answers.writer import write_answers
 from resin_toolkit.errors import BadValue
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
-from card_images import MIB, card_image, packed
-from disk_images import run
-from flash_runs import to_file
+from support.card_images import MIB, card_image, packed
+from support.disk_images import run
+from support.flash_runs import to_file
 
 from image_tools.block_map import BlockMap, read_block_map
-from image_tools.check_ahead import CheckAhead
+from image_tools.flash.bmap_verifier import CheckAhead
 from image_tools.source import open_source
 from resin_toolkit.errors import BadValue, ImageDamaged
 

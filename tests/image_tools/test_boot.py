@@ -6,12 +6,12 @@ import json
 import struct
 from pathlib import Path
 
-import disk_images
 import pytest
-from boot_images import OS_RELEASE, Boot, boot_image, in_partition, make_fat
-from disk_images import MIB
+from support import disk_images
+from support.boot_images import OS_RELEASE, Boot, boot_image, in_partition, make_fat
+from support.disk_images import MIB
 
-from image_tools.boot import BootPartition, open_boot
+from image_tools.boot_partition import BootPartition, open_boot
 from image_tools.os_info import OsInfo, parse_os_release, read_os_info
 from resin_toolkit.errors import (
     FileSystemDamaged,

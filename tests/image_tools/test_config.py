@@ -7,9 +7,9 @@ import shutil
 import subprocess
 
 import pytest
-from config_cases import configs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.config_cases import configs
 
 from image_tools import config
 from image_tools.config import Config, Kind, Origin

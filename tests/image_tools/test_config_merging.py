@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from config_cases import ED25519, SECRET, codes, configs
 from hypothesis import given, settings
+from support.config_cases import ED25519, SECRET, codes, configs
 
 from image_tools import config
 from image_tools.config import Config

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from config_cases import ED25519, codes, configs, names
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.config_cases import ED25519, codes, configs, names
 
 from image_tools import config
 from image_tools.config import Config, values

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from config_cases import ED25519, SECRET, configs
 from hypothesis import given, settings
+from support.config_cases import ED25519, SECRET, configs
 
 from image_tools import config
 from image_tools.config import Config

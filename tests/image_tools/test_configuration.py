@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from boot_images import SAMPLE, Boot, boot_image
-from cut_file import RecordedFile
+from support.boot_images import SAMPLE, Boot, boot_image
+from support.cut_file import RecordedFile
 
-from image_tools.boot import open_boot
+from image_tools.boot_partition import open_boot
 from image_tools.configuration import ConnectionFile, PlacedFile, Plan, Request, check_request, plan
 from image_tools.fat import Put, Remove
 from image_tools.profiles import WifiProfile

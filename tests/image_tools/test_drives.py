@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from loop_devices import blank_loop, loop_device, mounted, needs_root, partition_node, run
+from support.loop_devices import blank_loop, loop_device, mounted, needs_root, partition_node, run
 
 from image_tools.drives import (
     Drive,
@@ -20,7 +20,7 @@ from image_tools.drives import (
     list_drives,
     users_of,
 )
-from image_tools.drives.block_devices import Kernel, Mount
+from image_tools.drives.sysfs import Kernel, Mount
 from resin_toolkit.errors import BadValue, DriveNotFound, Refused
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")

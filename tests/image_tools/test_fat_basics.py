@@ -8,8 +8,8 @@ import struct
 from pathlib import Path
 
 import pytest
-from fat_editing import KINDS, apply, fat_folder, fat_image, judged, layout_of, own_tree  # noqa: F401 - fixtures
-from fat_images import (
+from support.fat_editing import KINDS, apply, fat_folder, fat_image, judged, layout_of, own_tree  # noqa: F401 - fixtures
+from support.fat_images import (
     FatImage,
     Geometry,
     Tree,

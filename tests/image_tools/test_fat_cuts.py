@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cut_file import Cut, RecordedFile, cuts
-from fat_images import (
+from support.cut_file import Cut, RecordedFile, cuts
+from support.fat_images import (
     FatImage,
     Geometry,
     Tree,
@@ -21,7 +21,7 @@ from fat_images import (
     run,
     scratch_folder,
 )
-from fat_layout import Layout
+from support.fat_layout import Layout
 
 from image_tools.fat import FatFileSystem, MakeDirectory, Put, Remove
 

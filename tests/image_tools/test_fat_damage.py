@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from fat_damages import CHANGES, CONTENT, DAMAGE, FOLDER, UNREADABLE, enter_itself, sound_fat  # noqa: F401 - fixtures
-from fat_editing import apply, layout_of
-from fat_images import FatImage, complaints
-from fat_layout import END_OF_CHAIN, Layout
+from support.fat_damages import CHANGES, CONTENT, DAMAGE, FOLDER, UNREADABLE, enter_itself, sound_fat  # noqa: F401 - fixtures
+from support.fat_editing import apply, layout_of
+from support.fat_images import FatImage, complaints
+from support.fat_layout import END_OF_CHAIN, Layout
 
 from image_tools.fat import FatFileSystem, MakeDirectory, Put, Remove
 from resin_toolkit.errors import FileSystemDamaged

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from fat_editing import apply, fat_folder, fat_image, judged, layout_of, own_tree  # noqa: F401 - fixtures
-from fat_images import FatImage, complaints, put_by_mtools
+from support.fat_editing import apply, fat_folder, fat_image, judged, layout_of, own_tree  # noqa: F401 - fixtures
+from support.fat_images import FatImage, complaints, put_by_mtools
 
 from image_tools.fat import FatFileSystem, MakeDirectory, Put, Remove
 from resin_toolkit.errors import BadValue

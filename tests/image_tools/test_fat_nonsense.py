@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from cut_file import RecordedFile
-from fat_damages import CHANGES, FOLDER, KINDS, sound_fat, sound_image  # noqa: F401 - fixtures
-from fat_editing import apply, layout_of
-from fat_images import FatImage, complaints, mtools_tree, scratch_folder
-from fat_layout import Layout
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.cut_file import RecordedFile
+from support.fat_damages import CHANGES, FOLDER, KINDS, sound_fat, sound_image  # noqa: F401 - fixtures
+from support.fat_editing import apply, layout_of
+from support.fat_images import FatImage, complaints, mtools_tree, scratch_folder
+from support.fat_layout import Layout
 
 from image_tools.fat import Change, FatFileSystem, Put
 from resin_toolkit.errors import FileSystemDamaged, NotAnImage, ResinError

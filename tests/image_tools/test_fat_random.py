@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fat_images import (
+from support.fat_images import (
     GEOMETRIES,
     Geometry,
     Tree,

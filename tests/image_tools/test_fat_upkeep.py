@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from cut_file import RecordedFile
-from fat_editing import KINDS, NOW, apply, fat_folder, fat_image, judged, layout_of, own_tree  # noqa: F401 - fixtures
-from fat_images import (
+from support.cut_file import RecordedFile
+from support.fat_editing import KINDS, NOW, apply, fat_folder, fat_image, judged, layout_of, own_tree  # noqa: F401 - fixtures
+from support.fat_images import (
     MIB,
     FatImage,
     Geometry,
@@ -23,7 +23,7 @@ from fat_images import (
     put_by_mtools,
     run,
 )
-from fat_layout import Layout
+from support.fat_layout import Layout
 
 from image_tools.fat import FatFileSystem, MakeDirectory, Put, Remove
 from resin_toolkit.errors import NotAnImage

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from disk_images import MIB, blank, peek, poke, run
+from support.disk_images import MIB, blank, peek, poke, run
 
+from image_tools.file_window import Window
 from image_tools.filesystems import FileSystem, probe
 from image_tools.filesystems.ext4 import read_superblock
+from image_tools.partition_roles import role_of
 from image_tools.partitions import Partition
-from image_tools.roles import role_of
-from image_tools.window import Window
 from resin_toolkit.errors import FileSystemDamaged, NotAnImage
 
 OFFSET = 3 * MIB + 512

@@ -10,17 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from card_images import KINDS, MIB, packed
-from faulty_file import Fault, faulty_file
-from flash_runs import IMAGE, SIZE, STALE, content, image_file, to_drive
-from left_threads import no_thread_is_left  # noqa: F401 - fixture
-from loop_devices import blank_loop, loop_device, mounted, needs_root, run
+from support.card_images import KINDS, MIB, packed
+from support.faulty_file import Fault, faulty_file
+from support.flash_runs import IMAGE, SIZE, STALE, content, image_file, to_drive
+from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
+from support.loop_devices import blank_loop, loop_device, mounted, needs_root, run
 
 from image_tools.flash import Job, flash
-from image_tools.flash.direct import CHUNK
-from image_tools.flash.feed import POOL
-from image_tools.flash.record import GRAIN
+from image_tools.flash.direct_io import CHUNK
+from image_tools.flash.image_feed import POOL
 from image_tools.flash.target import HEAD, TAIL_SECTORS, open_drive
+from image_tools.flash.write_record import GRAIN
 from image_tools.source import Source
 from resin_toolkit.errors import IoFailed, Refused, ResinError, VerifyFailed
 from resin_toolkit.progress import Silent

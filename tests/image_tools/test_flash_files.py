@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
-from card_images import KINDS, MIB, packed
-from flash_runs import IMAGE, SIZE, STALE, image_file, to_file, to_target
-from left_threads import no_thread_is_left  # noqa: F401 - fixture
-from loop_devices import needs_root, small_file_system
+from support.card_images import KINDS, MIB, packed
+from support.flash_runs import IMAGE, SIZE, STALE, image_file, to_file, to_target
+from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
+from support.loop_devices import needs_root, small_file_system
 
 from image_tools.flash import Job, Options, flash
-from image_tools.flash.direct import CHUNK
-from image_tools.flash.feed import POOL
+from image_tools.flash.direct_io import CHUNK
+from image_tools.flash.image_feed import POOL
 from image_tools.flash.target import open_file
 from image_tools.source import open_source
 from resin_toolkit.errors import BadValue, ImageDamaged, NoSpace, PathNotFound

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from card_images import MIB
-from flash_runs import IMAGE, SIZE, image_file, to_target
-from left_threads import no_thread_is_left  # noqa: F401 - fixture
-from loop_devices import blank_loop, needs_root
+from support.card_images import MIB
+from support.flash_runs import IMAGE, SIZE, image_file, to_target
+from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
+from support.loop_devices import blank_loop, needs_root
 
 from image_tools.flash import Job, flash
-from image_tools.flash.direct import CHUNK
+from image_tools.flash.direct_io import CHUNK
 from image_tools.flash.pipeline import Pipeline
 from image_tools.flash.target import open_drive, open_file
 from image_tools.source import Source

@@ -6,18 +6,18 @@ import gzip
 from itertools import pairwise
 from pathlib import Path
 
-import disk_images
 import pytest
-from card_images import MIB, card_image, packed
-from disk_images import run
-from faulty_file import Fault, faulty_file
-from file_systems import ext, ext_problems, files
-from flash_runs import STALE, content, to_drive, to_file
-from loop_devices import blank_loop, loop_device, needs_root
+from support import disk_images
+from support.card_images import MIB, card_image, packed
+from support.disk_images import run
+from support.faulty_file import Fault, faulty_file
+from support.file_systems import ext, ext_problems, files
+from support.flash_runs import STALE, content, to_drive, to_file
+from support.loop_devices import blank_loop, loop_device, needs_root
 
-from image_tools.flash import Job, Options, flash, pace
+from image_tools.flash import Job, Options, flash, flow_control
 from image_tools.flash.capacity import probe_capacity, stamp_places
-from image_tools.flash.direct import aligned
+from image_tools.flash.direct_io import aligned
 from image_tools.flash.target import open_drive
 from image_tools.source import open_source
 from resin_toolkit.errors import IoFailed, VerifyFailed
@@ -235,7 +235,7 @@ def test_the_stamps_reach_from_the_start_to_the_end(size: int) -> None:
 def test_a_slow_drive_does_not_hold_up_the_others(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pace, "PATIENCE", 0.5)
+    monkeypatch.setattr(flow_control, "PATIENCE", 0.5)
     data = card_image(48 * MIB)
     image = packed(kind, data, tmp_path)
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from card_images import MIB, card_image
-from faulty_file import Fault, faulty_file
-from flash_runs import content, to_drive, to_target
-from loop_devices import blank_loop, loop_device, needs_root, run
+from support.card_images import MIB, card_image
+from support.faulty_file import Fault, faulty_file
+from support.flash_runs import content, to_drive, to_target
+from support.loop_devices import blank_loop, loop_device, needs_root, run
 
 from image_tools.flash.target import HEAD, TAIL_SECTORS, open_drive
 from resin_toolkit.errors import IoFailed, ResinError, VerifyFailed

@@ -8,9 +8,9 @@ import zlib
 from pathlib import Path
 
 import pytest
-from disk_images import MIB, gpt, peek, poke, run
-from flash_runs import content, to_drive, to_file
-from loop_devices import blank_loop, needs_root
+from support.disk_images import MIB, gpt, peek, poke, run
+from support.flash_runs import content, to_drive, to_file
+from support.loop_devices import blank_loop, needs_root
 
 from image_tools.flash import compare
 from image_tools.partitions import read_table

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from boot_images import SAMPLE, boot_image
+from support.boot_images import SAMPLE, boot_image
 
 from image_tools import config as config_file
-from image_tools.boot import open_boot
-from image_tools.image_check import CODES, Finding, Severity, check_image
+from image_tools.boot_partition import open_boot
+from image_tools.lint.image import CODES, Finding, Severity, check_image
 from image_tools.profiles import WifiProfile
 
 SECRET = "Marked-S3cret"

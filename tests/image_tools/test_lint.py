@@ -8,12 +8,12 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keyfile_cases import CASES
-from keyfile_texts import BESIDE, KEY, PEAP, PSK, ip, profile, wifi, wireguard
+from support.keyfile_cases import CASES
+from support.keyfile_texts import BESIDE, KEY, PEAP, PSK, ip, profile, wifi, wireguard
 
-from image_tools.profiles import check_connection
-from image_tools.profiles.finding import CODES, Finding, Severity
-from image_tools.profiles.lint import lint_keyfile
+from image_tools.lint.findings import CODES, Finding, Severity
+from image_tools.lint.keyfile import check_connection
+from image_tools.lint.profiles.linter import lint_keyfile
 from resin_toolkit.errors import BadValue, ConfigInvalid
 
 SECRET = "Marked-S3cret"
@@ -229,6 +229,6 @@ def test_the_linter_is_loaded_by_those_who_lint() -> None:
     code = "import sys, image_tools.configuration; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
 
-    assert "image_tools.profiles.check" in loaded.split()
-    assert not [name for name in loaded.split() if name.startswith("image_tools.profiles.lint")]
+    assert "image_tools.lint.keyfile" in loaded.split()
+    assert not [name for name in loaded.split() if name.startswith("image_tools.lint.profiles.linter")]
     assert "image_tools.profiles.settings" not in loaded.split()

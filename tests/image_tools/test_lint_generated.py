@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from keyfile_cases import CASES
-from keyfile_parts import system_readers  # noqa: F401 - fixtures
-from keyfile_readers import SYSTEM_PYTHON, SystemReaders
-from profile_strategies import any_profile
+from support.keyfile_cases import CASES
+from support.keyfile_parts import system_readers  # noqa: F401 - fixtures
+from support.keyfile_readers import SYSTEM_PYTHON, SystemReaders
+from support.profile_strategies import any_profile
 
+from image_tools.lint.findings import Severity
+from image_tools.lint.profiles.linter import lint_keyfile
 from image_tools.profiles import Profile, settings
-from image_tools.profiles.finding import Severity
-from image_tools.profiles.lint import lint_keyfile
 
 WIFI = "[connection]\nid=x\nuuid=7d0ab2c8-7b9b-4b47-b6b4-f5d5e6f2d6f0\ntype=wifi\n[wifi]\nssid=x\n"
 KEY = "4Iv5qcIUz/5bWOKP8AOLEKdkbzaNXYqXV0KSn0rGoWo="

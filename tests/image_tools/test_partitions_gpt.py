@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from disk_images import MIB, Row, blank, gpt, peek, poke, run, set_slot, sfdisk_rows, sign_gpt
+from support.disk_images import MIB, Row, blank, gpt, peek, poke, run, set_slot, sfdisk_rows, sign_gpt
 
 from image_tools.partitions import PartitionTable, Scheme, read_table
 from resin_toolkit.errors import ImageDamaged

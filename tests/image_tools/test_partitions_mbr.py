@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from disk_images import MIB, Row, blank, partitioned, poke, resin_image, run, set_slot, sfdisk_rows
+from support.disk_images import MIB, Row, blank, partitioned, poke, resin_image, run, set_slot, sfdisk_rows
 
 from image_tools.partitions import PartitionTable, Scheme, read_table
 from resin_toolkit.errors import ImageDamaged, NotAnImage, PartitionNotFound

@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from disk_images import MIB, blank, partitioned, poke, run, set_slot
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.disk_images import MIB, blank, partitioned, poke, run, set_slot
 
 from image_tools.filesystems import probe
 from image_tools.partitions import Partition, Scheme, read_table

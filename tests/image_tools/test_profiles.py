@@ -8,11 +8,12 @@ import uuid
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from keyfile_parts import ready_file, system_readers  # noqa: F401 - fixtures
-from keyfile_readers import SystemReaders, nmcli
-from profile_strategies import passphrases, ssids
+from support.keyfile_parts import ready_file, system_readers  # noqa: F401 - fixtures
+from support.keyfile_readers import SystemReaders, nmcli
+from support.profile_strategies import passphrases, ssids
 
 from image_tools import profiles
+from image_tools.lint.keyfile import check_connection
 from image_tools.profiles import WifiProfile, identity, keyfile, wifi
 from resin_toolkit.errors import BadValue
 
@@ -67,7 +68,7 @@ def test_our_reader_agrees_and_finds_nothing_to_complain_of(profile: WifiProfile
         profile.uuid,
         "wifi",
     )
-    assert profiles.check_connection(profile.file_name, data) == []
+    assert check_connection(profile.file_name, data) == []
 
 
 @settings(max_examples=12, deadline=None)
@@ -159,7 +160,7 @@ def test_file_names_are_safe_and_one_for_each_id(first: str, second: str) -> Non
     name = profiles.file_name_of(first)
 
     assert re.fullmatch(r"[a-z0-9_][a-z0-9_-]{0,62}", name)
-    assert profiles.check_connection(name, ready_file()) == []
+    assert check_connection(name, ready_file()) == []
     assert (name == profiles.file_name_of(second)) == (first == second)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from certificates import PASSWORD, certificates
-from loop_devices import needs_root
-from network_manager import NetworkManager, network_manager
+from support.certificates import PASSWORD, certificates
+from support.loop_devices import needs_root
+from support.network_manager import NetworkManager, network_manager
 
 from image_tools.profiles import (
     Addressing,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from keyfile_parts import system_readers  # noqa: F401 - fixtures
-from keyfile_readers import SystemReaders, nmcli
-from profile_strategies import (
+from support.keyfile_parts import system_readers  # noqa: F401 - fixtures
+from support.keyfile_readers import SystemReaders, nmcli
+from support.profile_strategies import (
     BUNDLE,
     any_profile,
     cellular_profiles,
@@ -18,7 +18,7 @@ from profile_strategies import (
     wifi_profiles,
 )
 
-from image_tools import profiles
+from image_tools.lint.keyfile import check_connection
 from image_tools.profiles import (
     Addressing,
     Attachment,
@@ -241,7 +241,7 @@ def test_our_own_check_finds_nothing_to_complain_of(profile: Profile) -> None:
     *attachments, (name, data) = profile.files()
 
     assert (name, data) == (profile.file_name, profile.keyfile())
-    assert profiles.check_connection(name, data) == []
+    assert check_connection(name, data) == []
     assert [content for _, content in attachments] == [content for _, content in profile.attachments()]
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keyfile_parts import ready_file, system_readers  # noqa: F401 - fixtures
-from keyfile_readers import SystemReaders
+from support.keyfile_parts import ready_file, system_readers  # noqa: F401 - fixtures
+from support.keyfile_readers import SystemReaders
 
 from image_tools import profiles
+from image_tools.lint.keyfile import check_connection
 from image_tools.profiles import WifiProfile, keyfile
 from resin_toolkit.errors import BadValue, ConfigInvalid, ResinError
 
@@ -94,7 +95,7 @@ def test_an_ssid_is_read_as_networkmanager_reads_it(readers: SystemReaders, valu
 def test_no_bytes_break_the_reader(data: bytes) -> None:
     try:
         profiles.summary(keyfile.read_keyfile(data))
-        profiles.check_connection("x", data)
+        check_connection("x", data)
     except ResinError:
         pass
     profiles.is_sample("x", data)
@@ -104,7 +105,7 @@ def test_windows_line_ends_and_marks_are_told_of_and_mended(readers: SystemReade
     data = b"\xef\xbb\xbf[connection]\r\nid=x\r\ntype=wifi\r\n[wifi]\r\nssid=x\r\n"
 
     assert "error" in readers.glib(data)
-    assert [notice.code for notice in profiles.check_connection("x", data)] == ["keyfile-bom", "keyfile-crlf"]
+    assert [notice.code for notice in check_connection("x", data)] == ["keyfile-bom", "keyfile-crlf"]
     assert readers.network_manager(profiles.mended(data))["ssid"] == b"x"
 
 
@@ -157,7 +158,7 @@ def test_what_is_no_keyfile_is_refused_with_its_line(data: bytes, line: int) -> 
 )
 def test_a_file_that_can_never_work_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(BadValue, match=reason) as caught:
-        profiles.check_connection("x", data)
+        check_connection("x", data)
 
     assert caught.value.hint
 
@@ -176,7 +177,7 @@ def test_a_file_that_can_never_work_is_refused(data: bytes, reason: str) -> None
     ],
 )
 def test_a_dubious_file_is_told_of(data: bytes, code: str) -> None:
-    assert [notice.code for notice in profiles.check_connection("x", data)] == [code]
+    assert [notice.code for notice in check_connection("x", data)] == [code]
 
 
 @pytest.mark.parametrize(
@@ -197,19 +198,19 @@ def test_a_dubious_file_is_told_of(data: bytes, code: str) -> None:
     ],
 )
 def test_a_sound_file_passes(readers: SystemReaders, data: bytes) -> None:
-    assert profiles.check_connection("x", data) == []
+    assert check_connection("x", data) == []
     assert "error" not in readers.network_manager(data) or b"wireguard" in data
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a:b", "a?", "x.", "x ", "a\n", "é" * 256])
 def test_a_name_that_fat_cannot_hold_is_refused(name: str) -> None:
     with pytest.raises(BadValue):
-        profiles.check_connection(name, ready_file())
+        check_connection(name, ready_file())
 
 
 @pytest.mark.parametrize("name", ["x.ignore", ".x", "x~", "x.swp", "ca.pem", "x.A1b2C3"])
 def test_a_name_that_the_device_skips_is_told_of(name: str) -> None:
-    assert [notice.code for notice in profiles.check_connection(name, ready_file())] == ["profile-skipped"]
+    assert [notice.code for notice in check_connection(name, ready_file())] == ["profile-skipped"]
 
 
 # samples

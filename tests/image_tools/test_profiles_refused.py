@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from certificates import PASSWORD, certificates
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.certificates import PASSWORD, certificates
 
 from image_tools.profiles import (
     Addressing,

@@ -6,9 +6,10 @@ import hashlib
 import json
 
 import pytest
-from keyfile_parts import SECRET, ready_file
+from support.keyfile_parts import SECRET, ready_file
 
 from image_tools import profiles
+from image_tools.lint.keyfile import check_connection
 from image_tools.profiles import WifiProfile, keyfile, wifi
 from image_tools.profiles import profile as profile_module
 from resin_toolkit.errors import ResinError
@@ -80,7 +81,7 @@ def test_summaries_keep_what_is_no_secret() -> None:
 )
 def test_errors_hold_no_secret(data: bytes) -> None:
     with pytest.raises(ResinError) as caught:
-        profiles.check_connection("x", data)
+        check_connection("x", data)
 
     assert SECRET not in f"{caught.value.message} {caught.value.hint} {caught.value.facts}"
 

@@ -12,12 +12,12 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from disk_images import MIB, run, sfdisk_rows
+from support.disk_images import MIB, run, sfdisk_rows
 
 from image_tools.fat import FatFileSystem
 from image_tools.filesystems import FileSystem, probe
+from image_tools.partition_roles import role_of
 from image_tools.partitions import PartitionTable, Scheme, read_table
-from image_tools.roles import role_of
 
 RECIPE = Path(__file__).parents[1] / "sample_image" / "make"
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from card_images import KINDS, MIB, PACKERS, card_image, packed, zipped, zstd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from loop_devices import run
+from support.card_images import KINDS, MIB, PACKERS, card_image, packed, zipped, zstd
+from support.loop_devices import run
 
 from image_tools.source import Kind, Source, open_source
 from resin_toolkit.errors import BadValue, ImageDamaged, NotAnImage, PathNotFound, Usage

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from card_images import MIB, card_image
-from left_threads import no_thread_is_left  # noqa: F401 - fixture
+from support.card_images import MIB, card_image
+from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
 
 from image_tools.source import open_source
 from image_tools.source.xz_index import blocks, window

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from boot_images import boot_image
-from disk_images import poke
+from support.boot_images import boot_image
+from support.disk_images import poke
 
-from image_tools.boot import open_boot
+from image_tools.boot_partition import open_boot
+from image_tools.pc_boot import Startup, read_startup
 from image_tools.raspberry_pi import Started, started_by
-from image_tools.startup import Startup, read_startup
 from resin_toolkit.errors import PathNotFound
 
 # As parted 3.5 writes it, up to the call that reads the active partition's first sector.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from disk_images import MIB, blank, gpt, partitioned, poke, run
-from file_systems import (
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.disk_images import MIB, blank, gpt, partitioned, poke, run
+from support.file_systems import (
     GRAIN,
     contents,
     copied,
@@ -20,9 +22,7 @@ from file_systems import (
     placed,
     used_grains_of_ext,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from image_usage import all_of, grains, mbr, of_file, reason, streamed
+from support.image_usage import all_of, grains, mbr, of_file, reason, streamed
 
 from image_tools.usage import Everything, Usage, UsageContradicted
 

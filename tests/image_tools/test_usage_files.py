@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from disk_images import MIB, blank, partitioned, poke, run
-from file_systems import (
+from support.disk_images import MIB, blank, partitioned, poke, run
+from support.file_systems import (
     GRAIN,
     contents,
     copied,
@@ -21,7 +21,7 @@ from file_systems import (
     placed,
     used_grains_of_ext,
 )
-from image_usage import SIZE, all_of, grains, of_file, reason, streamed
+from support.image_usage import SIZE, all_of, grains, of_file, reason, streamed
 
 EXT = [
     "-b 4096",

@@ -9,9 +9,9 @@ import click
 
 from manual import roff
 from resin_toolkit import __version__
-from resin_toolkit.root import open_verb, root_command
-from resin_toolkit.verb import HELP_OPTIONS
-from resin_toolkit.verbs import VERBS, VerbEntry
+from resin_toolkit.cli.root import open_verb, root_command
+from resin_toolkit.cli.verb import HELP_OPTIONS
+from resin_toolkit.cli.verb_table import VERBS, VerbEntry
 
 PAGE = Path(__file__).parent.parent.parent / "completions" / "resin.1"
 """Where it is kept: beside the other files that a wheel lays into share/."""

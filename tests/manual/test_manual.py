@@ -15,9 +15,9 @@ import commands
 import image_tools
 import resin_toolkit
 from manual.page import PAGE, date_of, page
+from resin_toolkit.cli.root import open_verb
+from resin_toolkit.cli.verb_table import VERBS
 from resin_toolkit.errors import Exit
-from resin_toolkit.root import open_verb
-from resin_toolkit.verbs import VERBS
 
 INSTALLED = "share/man/man1/resin.1"
 

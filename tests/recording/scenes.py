@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from device.stand_in import Desk, StandIn, desk, stand_in
-from pushed_projects import write
-from resin_command import PROGRAM
+from support.pushed_projects import write
+from support.resin_command import PROGRAM
 
 from recording.camera import Camera, Cue
 

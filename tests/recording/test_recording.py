@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from resin_command import PROGRAM, environment
+from support.resin_command import PROGRAM, environment
 
 from recording.camera import BLANK, Camera, Cue, Frame, Scene
 from recording.drawing import drawing

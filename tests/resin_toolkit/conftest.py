@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from device.stand_in import StandIn
-from engine_parts import connected, device_with_image
+from support.engine_parts import connected, device_with_image
 
 from resin_toolkit.engine import Engine
 

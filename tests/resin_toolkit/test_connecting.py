@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from resin_toolkit.connecting import Place, connect_any, places
 from resin_toolkit.errors import Unreachable
+from resin_toolkit.tcp import Place, connect_any, places
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.elevation import sudo_line
+from commands.common.sudo import sudo_line
 
 
 def test_it_keeps_the_program_and_quotes_what_needs_it(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.workstation import Network, wifi_networks
+from resin_toolkit.wifi_networks import Network, wifi_networks
 
 # What nmcli 1.42 printed, as a program that answers the same questions.
 RECORDED = r"""#!/bin/sh

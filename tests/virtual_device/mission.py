@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.desk import Desk, run
-from loop_devices import MIB, loop_device
-from resin_command import PROGRAM, Run
+from support.loop_devices import MIB, loop_device
+from support.resin_command import PROGRAM, Run
 
 from virtual_device.image import image, production
 

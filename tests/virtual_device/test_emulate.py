@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from device.desk import desk
-from emulated import emulated
+from support.emulated import emulated
 
 from virtual_device.image import image
 from virtual_device.mission import write_project

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 from device.desk import desk
-from followed_logs import followed
-from resin_command import PROGRAM
+from support.followed_logs import followed
+from support.resin_command import PROGRAM
 
 from virtual_device.mission import HOST, Mission, mission, write_project
 from virtual_device.running import Virtual, virtual

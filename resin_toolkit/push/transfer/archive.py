@@ -8,10 +8,17 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from resin_toolkit.errors import BadValue, from_os_error
-from resin_toolkit.push.transfer.content import Content, Laid, Place, Spool, pieces, spooling
-from resin_toolkit.push.transfer.index import Index, damaged, name_of
-from resin_toolkit.push.transfer.packed import Packed, images_in
-from resin_toolkit.push.transfer.unpacking import LONGEST, UNPACK_ERRORS, Begun, Readable, kind_of, unpacked
+from resin_toolkit.push.transfer.archive_index import Index, damaged, name_of
+from resin_toolkit.push.transfer.decompression import (
+    LONGEST,
+    UNPACK_ERRORS,
+    Begun,
+    Readable,
+    kind_of,
+    unpacked,
+)
+from resin_toolkit.push.transfer.layer_content import Content, Laid, Place, Spool, pieces, spooling
+from resin_toolkit.push.transfer.manifests import Packed, images_in
 
 _TAKEN = ("", "gzip")
 """How a layer may be packed: engines of every age take these."""

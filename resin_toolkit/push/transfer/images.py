@@ -9,8 +9,8 @@ from pathlib import Path
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.images import ImageDetails, Images
-from resin_toolkit.engine.local import connect_local
-from resin_toolkit.engine.model import one_line
+from resin_toolkit.engine.models import one_line
+from resin_toolkit.engine.workstation_engine import connect_local
 from resin_toolkit.errors import (
     BadValue,
     ImageNotFound,
@@ -21,13 +21,13 @@ from resin_toolkit.errors import (
     from_os_error,
 )
 from resin_toolkit.progress import Step
-from resin_toolkit.push.architecture import fits, is_the_same
-from resin_toolkit.push.telling import Telling
+from resin_toolkit.push.apply.events import Telling
+from resin_toolkit.push.plan.architecture import fits, is_the_same
 from resin_toolkit.push.transfer.archive import Archive, saved
-from resin_toolkit.push.transfer.content import Content, spooling
-from resin_toolkit.push.transfer.packed import Packed, named
-from resin_toolkit.push.transfer.sending import Wanted, bring
-from resin_toolkit.push.transfer.unpacking import Readable
+from resin_toolkit.push.transfer.decompression import Readable
+from resin_toolkit.push.transfer.layer_content import Content, spooling
+from resin_toolkit.push.transfer.manifests import Packed, named
+from resin_toolkit.push.transfer.upload import Wanted, bring
 
 _NO_ENGINE = (Unreachable, NotPermitted, NotSupported)
 _SHOWN = 10

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.compose.loading import load
+from resin_toolkit.compose.loader import load
 from resin_toolkit.errors import ComposeInvalid
 from resin_toolkit.project.application import Application, Service
 

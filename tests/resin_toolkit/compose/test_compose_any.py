@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resin_toolkit.compose.configuration import configuration_of
-from resin_toolkit.compose.loading import load
+from resin_toolkit.compose.loader import load
 from resin_toolkit.compose.schema import _schema
 from resin_toolkit.errors import BadValue, ComposeInvalid
 

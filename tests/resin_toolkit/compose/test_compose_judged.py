@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from resin_toolkit.compose.loading import load
+from resin_toolkit.compose.loader import load
 from resin_toolkit.project.application import Application, Service
 
 VARIABLES = {"TAG": "3.19", "EMPTY": "", "WORD": "two words", "FROM_HERE": "workstation"}

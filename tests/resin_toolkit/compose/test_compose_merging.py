@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from resin_toolkit.compose.finding import find
-from resin_toolkit.compose.merging import merge
+from resin_toolkit.compose.file_search import find
+from resin_toolkit.compose.merge import merge
 from resin_toolkit.compose.nodes import plain
 from resin_toolkit.compose.problems import Findings
-from resin_toolkit.compose.reading import read
+from resin_toolkit.compose.yaml_reader import read
 
 from .conftest import Project
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resin_toolkit.compose.configuration import configuration_of
-from resin_toolkit.compose.loading import load
+from resin_toolkit.compose.loader import load
 from resin_toolkit.errors import ComposeInvalid
 from resin_toolkit.project.application import Application, Condition, DeviceNode, Mount, Network, NetworkUse
 

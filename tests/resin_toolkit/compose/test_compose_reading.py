@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from resin_toolkit.compose.nodes import Map, plain
 from resin_toolkit.compose.problems import Findings
-from resin_toolkit.compose.reading import read
+from resin_toolkit.compose.yaml_reader import read
 
 HERE = Path("/")
 

@@ -8,7 +8,7 @@ from importlib import resources
 
 import pytest
 
-from resin_toolkit.compose import refusals
+from resin_toolkit.compose import unsupported
 from resin_toolkit.errors import BadValue, ComposeInvalid, PathNotFound
 
 from .conftest import Project, service_file
@@ -211,11 +211,11 @@ def names_of(schema: dict[str, object], definition: dict[str, object]) -> Iterat
 def test_each_field_of_the_schema_is_read_or_has_an_advice() -> None:
     text = resources.files("resin_toolkit.compose").joinpath("compose-spec.json").read_text("utf-8")
     schema = json.loads(text)
-    known = set(refusals._SUPPORTED["services.*"].split())
+    known = set(unsupported._SUPPORTED["services.*"].split())
     assert known <= set(names_of(schema, schema["$defs"]["service"]))
     for name in names_of(schema, schema["$defs"]["service"]):
-        assert name in known or refusals._advice("services.*", name)
+        assert name in known or unsupported._advice("services.*", name)
     silent = {n for n in names_of(schema, schema["$defs"]["service"]) if n not in known}
-    assert {n for n in silent if refusals._advice("services.*", n) == "Leave it out."} <= {
+    assert {n for n in silent if unsupported._advice("services.*", n) == "Leave it out."} <= {
         "cgroup", "oom_score_adj", "umask", "uts", "pull_refresh_after",
     }  # fmt: skip

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.device_types import all_device_types
+from resin_toolkit.device.types import all_device_types
+from resin_toolkit.emulation.boot_method import pc_command_line, pi_command_line
 from resin_toolkit.emulation.firmware import find_firmware
 from resin_toolkit.emulation.machines import Disk, machine_for
 from resin_toolkit.emulation.programs import find_emulator
-from resin_toolkit.emulation.way import pc_command_line, pi_command_line
 from resin_toolkit.errors import NotSupported, ProgramNotFound
 
 PIS = {

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.live.held import Held
-from resin_toolkit.live.settled import settled
-from resin_toolkit.live.tree import Stamp, scan, stamps_of
+from resin_toolkit.live.snapshot import Stamp, scan, stamps_of
+from resin_toolkit.live.stable_scan import settled
+from resin_toolkit.live.synced_state import Held
 
 
 def look(root: Path) -> dict[str, Stamp]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from live_builds import TreeContext
-from live_mapping import CHANGED, DELETED, PROJECT, WORK, base_of, planned, short
+from support.live_builds import TreeContext
+from support.live_mapping import CHANGED, DELETED, PROJECT, WORK, base_of, planned, short
 
 from resin_toolkit.errors import BadValue
-from resin_toolkit.live.effects import Rebuild
-from resin_toolkit.live.mapping import Surroundings, plan
+from resin_toolkit.live.mapping.actions import Rebuild
+from resin_toolkit.live.mapping.file_mapping import Surroundings, plan
 from resin_toolkit.project.dockerfile import parse
 
 

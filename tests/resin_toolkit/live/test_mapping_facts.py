@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.live.facts import Base, FolderContext
-from resin_toolkit.project.go_match import is_pattern, matches
+from resin_toolkit.live.mapping.mapping_inputs import Base, FolderContext
+from resin_toolkit.project.glob_patterns import is_pattern, matches
 from resin_toolkit.project.ignore import IgnoreRules
 
 

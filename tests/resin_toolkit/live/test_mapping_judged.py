@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 from device.stand_in import StandIn
-from engine_parts import connected
-from live_builds import Look, Site, Tree, TreeContext, difference
-from live_mapping import CHANGED, short
-from live_projects import random_change, random_project
-from loop_devices import needs_root
+from support.engine_parts import connected
+from support.live_builds import Look, Site, Tree, TreeContext, difference
+from support.live_mapping import CHANGED, short
+from support.live_projects import random_change, random_project
+from support.loop_devices import needs_root
 
 from resin_toolkit.errors import BuildFailed
-from resin_toolkit.live.effects import Change, Effect, Nothing, Rebuild, Sync
+from resin_toolkit.live.mapping.actions import Change, Effect, Nothing, Rebuild, Sync
 
 real = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 

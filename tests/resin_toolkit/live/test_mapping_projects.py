@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from live_mapping import CHANGED, planned, short
+from support.live_mapping import CHANGED, planned, short
 
 NODE = """\
 FROM resin/raspberrypi3-node:8 AS build

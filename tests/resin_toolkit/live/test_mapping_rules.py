@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from live_mapping import CHANGED, PROJECT, WORK, planned, short
+from support.live_mapping import CHANGED, PROJECT, WORK, planned, short
 
 from resin_toolkit.errors import BadValue
-from resin_toolkit.live import directives
-from resin_toolkit.live.effects import Effect, Nothing, Place, Rebuild, Restart, Sync
+from resin_toolkit.live.mapping.actions import Effect, Nothing, Place, Rebuild, Restart, Sync
+from resin_toolkit.project import dev_directives
 from resin_toolkit.project.application import Action, WatchRule
 
 LIVE = """\
@@ -27,7 +27,7 @@ CMD ["node", "index.js"]
 
 
 def test_the_lines_for_live_mode_are_read() -> None:
-    found = directives.read(LIVE)
+    found = dev_directives.read(LIVE)
     assert [(one.kind.value, one.line) for one in found.all] == [
         ("env", 5),
         ("copy", 6),
@@ -36,8 +36,8 @@ def test_the_lines_for_live_mode_are_read() -> None:
     ]
     assert found.command == "npm run watch"
     assert found.values == {"DEBUG": "1", "MODE": '"a b"'}
-    assert directives.read("FROM a\n#dev-run=apk add x\n").runs == ("apk add x",)
-    live = directives.live_text(LIVE, found).split("\n")
+    assert dev_directives.read("FROM a\n#dev-run=apk add x\n").runs == ("apk add x",)
+    live = dev_directives.live_text(LIVE, found).split("\n")
     assert live[4:7] == [
         'ENV DEBUG=1 MODE="a b"',
         "COPY package.json lib ./live/",
@@ -56,7 +56,7 @@ def test_the_lines_for_live_mode_are_read() -> None:
 )
 def test_a_wrong_line_for_live_mode_is_named(line: str, message: str, hint: str) -> None:
     with pytest.raises(BadValue, match=f"Dockerfile, line 2: {message}") as failure:
-        directives.read(f"FROM a\n{line}\n")
+        dev_directives.read(f"FROM a\n{line}\n")
     assert hint in failure.value.hint
 
 

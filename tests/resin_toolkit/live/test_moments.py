@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from resin_toolkit.live.effects import Change, Rebuild
-from resin_toolkit.live.facts import Base
-from resin_toolkit.live.mapping import Surroundings, plan
-from resin_toolkit.live.moments import Moments
-from resin_toolkit.live.tree import difference, scan
+from resin_toolkit.live.context_diff import Moments
+from resin_toolkit.live.mapping.actions import Change, Rebuild
+from resin_toolkit.live.mapping.file_mapping import Surroundings, plan
+from resin_toolkit.live.mapping.mapping_inputs import Base
+from resin_toolkit.live.snapshot import difference, scan
 from resin_toolkit.project.context_walk import Kind
 from resin_toolkit.project.dockerfile import parse
 

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from resin_toolkit.live.watching import Watch, identities
+from resin_toolkit.live.watcher import Watch, identities
 
 PATIENCE = 30.0
 

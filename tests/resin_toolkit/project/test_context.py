@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sent_contexts import (
+from support.sent_contexts import (
     LATIN,
     BuildServer,
     Sent,
@@ -23,7 +23,7 @@ from sent_contexts import (
     docker_sends,
     unpacked,
 )
-from sent_folders import rewrite, sent_folder  # noqa: F401 - fixtures
+from support.sent_folders import rewrite, sent_folder  # noqa: F401 - fixtures
 
 from resin_toolkit.errors import IoFailed, NotPermitted, PathNotFound, ResinError
 from resin_toolkit.project.compression import compressed

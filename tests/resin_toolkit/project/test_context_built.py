@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from device.stand_in import StandIn
-from engine_parts import connected
-from loop_devices import needs_root
-from sent_contexts import one_of_each
+from support.engine_parts import connected
+from support.loop_devices import needs_root
+from support.sent_contexts import one_of_each
 
 from resin_toolkit.engine import Engine
-from resin_toolkit.engine.building import BuildOptions, build
-from resin_toolkit.engine.messages import Kind
+from resin_toolkit.engine.build import BuildOptions, build
+from resin_toolkit.engine.progress_messages import Kind
 from resin_toolkit.project.compression import packed
 from resin_toolkit.project.context import Context
 from resin_toolkit.project.ignore import rules_for

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sent_contexts import LATIN
-from sent_folders import rewrite, sent_folder  # noqa: F401 - fixtures
+from support.sent_contexts import LATIN
+from support.sent_folders import rewrite, sent_folder  # noqa: F401 - fixtures
 
 from resin_toolkit.project import context_digest
 from resin_toolkit.project.context import Context

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from device.stand_in import StandIn
-from engine_parts import connected, tar_of
-from loop_devices import needs_root
+from support.engine_parts import connected, tar_of
+from support.loop_devices import needs_root
 
 from resin_toolkit.engine import Engine
-from resin_toolkit.engine.building import BuildOptions, build
+from resin_toolkit.engine.build import BuildOptions, build
 from resin_toolkit.errors import BadValue, BuildFailed, NotSupported
 from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse
 from resin_toolkit.project.dockerfile_lines import Directives

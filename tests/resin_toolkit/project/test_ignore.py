@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sent_contexts import (
+from support.sent_contexts import (
     BuildServer,
     build_server,
     docker_build,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from resin_toolkit.errors import BadValue, PathNotFound
-from resin_toolkit.project.recipe import Recipe, choose
+from resin_toolkit.project.dockerfile_choice import Recipe, choose
 
 
 def chosen(folder: Path, *names: str, arch: str = "armv7hf") -> str:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.device_types import architectures, base_images, device_type
+from resin_toolkit.device.types import architectures, base_images, device_type
 from resin_toolkit.errors import BadValue, Refused, ResinError
 from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse
-from resin_toolkit.project.recipe import choose
+from resin_toolkit.project.dockerfile_choice import choose
 from resin_toolkit.project.scaffold import (
     Plan,
     plan,

@@ -9,7 +9,7 @@ import pytest
 
 from resin_toolkit.project.application import Build, Mount, Port, Volume
 from resin_toolkit.project.settings import BuildSettings, RunSettings, Settings
-from resin_toolkit.project.single import single_application, single_service
+from resin_toolkit.project.single_service import single_application, single_service
 
 FOLDER = Path("/home/me/radio")
 PLAIN = Settings(FOLDER)

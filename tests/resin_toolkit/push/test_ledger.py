@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from resin_toolkit.engine.messages import Kind, Progressed
-from resin_toolkit.push.fetching import Layers
-from resin_toolkit.push.ledger import entries, images_of, stale, used
+from resin_toolkit.engine.progress_messages import Kind, Progressed
+from resin_toolkit.push.apply.built_images import entries, images_of, stale, used
+from resin_toolkit.push.apply.image_fetch import Layers
 
 
 def test_what_a_service_stands_on_that_was_not_built_stays() -> None:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from resin_toolkit.project.memory import Memory
-from resin_toolkit.push.link_rate import LinkRate
+from resin_toolkit.project.project_state import Memory
+from resin_toolkit.push.transfer.link_rate import LinkRate
 
 MIB = 1024 * 1024
 

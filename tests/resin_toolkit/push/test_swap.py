@@ -8,23 +8,23 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from cutting_proxy import CuttingProxy
 from device.stand_in import StandIn
-from engine_parts import connected
+from support.cutting_proxy import CuttingProxy
+from support.engine_parts import connected
 
-from resin_toolkit.address import Way
-from resin_toolkit.device import Device
+from resin_toolkit.device.address import Way
+from resin_toolkit.device.record import Device
 from resin_toolkit.engine import Engine, connect
 from resin_toolkit.engine.images import Images
 from resin_toolkit.errors import PushFailed, Refused, ResinError, Unreachable
 from resin_toolkit.progress import Silent
 from resin_toolkit.project.application import Application, HealthCheck, Mount, Service
-from resin_toolkit.push.body import Planned, planned
-from resin_toolkit.push.existing import Existing, look
-from resin_toolkit.push.names import PUSHER_LABEL
-from resin_toolkit.push.recovery import put_in_order
-from resin_toolkit.push.swap import Swap
-from resin_toolkit.push.telling import Silence
+from resin_toolkit.project.names import PUSHER_LABEL
+from resin_toolkit.push.apply.events import Silence
+from resin_toolkit.push.apply.recovery import put_in_order
+from resin_toolkit.push.apply.replacement import Swap
+from resin_toolkit.push.plan.container_spec import Planned, planned
+from resin_toolkit.push.plan.observed_state import Existing, look
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from choosy_engine import Choosy
 from device.stand_in import StandIn
-from engine_parts import connected, files_in, tar_of
-from loopback_server import serving
-from sent_images import (
+from support.choosy_engine import Choosy
+from support.engine_parts import connected, files_in, tar_of
+from support.loopback_server import serving
+from support.sent_images import (
     MIB,
     Hearing,
     connection_port,
@@ -24,14 +24,14 @@ from sent_images import (
     two_engines,
 )
 
-from resin_toolkit.address import Way
-from resin_toolkit.device import Device
+from resin_toolkit.device.address import Way
+from resin_toolkit.device.record import Device
 from resin_toolkit.engine import Engine, connect
 from resin_toolkit.engine.images import Images
-from resin_toolkit.engine.local import connect_local
+from resin_toolkit.engine.workstation_engine import connect_local
 from resin_toolkit.errors import BadValue, EngineFailed, ImageNotFound, Unreachable
 from resin_toolkit.push.transfer.images import send_if_here, send_image
-from resin_toolkit.push.transfer.parts import PART_LABEL, TIME_LABEL
+from resin_toolkit.push.transfer.partial_archive import PART_LABEL, TIME_LABEL
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 import zstandard
 from device.stand_in import StandIn
-from engine_parts import connected, files_in, tar_of
-from sent_images import MIB, Hearing, emptied, made, parts, shown, two_engines
+from support.engine_parts import connected, files_in, tar_of
+from support.sent_images import MIB, Hearing, emptied, made, parts, shown, two_engines
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.images import Images
-from resin_toolkit.engine.local import connect_local
+from resin_toolkit.engine.workstation_engine import connect_local
 from resin_toolkit.errors import BadValue, ImageDamaged, ResinError
 from resin_toolkit.push.transfer.images import send_image
 

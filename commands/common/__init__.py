@@ -1,0 +1,1 @@
+"""What several commands share: options, the device and engine in question, completion."""

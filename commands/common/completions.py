@@ -1,0 +1,124 @@
+"""What TAB offers for the words and options of the verbs: for Typer's `autocompletion`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from resin_toolkit.cli.completion import Files, Folders
+
+_COMMAND = "resin.ssh.command"
+"""Where `resin ssh` keeps what follows `--`: that is for the device to complete."""
+
+
+def files(incomplete: str) -> Sequence[str]:
+    """Any file."""
+    return [Files(incomplete)]
+
+
+def folders(incomplete: str) -> Sequence[str]:
+    """Any folder."""
+    return [Folders(incomplete)]
+
+
+def drives(incomplete: str) -> Sequence[str | tuple[str, str]]:
+    """The drives that may be flashed, by size and name; files where there are none that begin like this."""
+    if incomplete and not incomplete.startswith("/dev/"):
+        return [Files(incomplete)]
+    return _drives(incomplete) or [Files(incomplete)]
+
+
+def images(incomplete: str) -> Sequence[str | tuple[str, str]]:
+    """Files, and the drives where one is begun."""
+    return drives(incomplete) if incomplete.startswith("/dev/") else [Files(incomplete)]
+
+
+def devices(context: typer.Context, incomplete: str) -> Sequence[tuple[str, str]]:
+    """The devices seen lately."""
+    from resin_toolkit.cli import completion_values
+
+    return [] if _COMMAND in context.meta else list(completion_values.devices(incomplete))
+
+
+def services(context: typer.Context) -> Sequence[str]:
+    """The services of the device that is typed, or of the usual one."""
+    from resin_toolkit.cli import completion_values
+
+    return completion_values.services(context.params.get("device") or "", Path())
+
+
+def pushed_services(context: typer.Context) -> Sequence[str]:
+    """The services that the project's compose files name, else those of the device."""
+    from resin_toolkit.cli import completion_values
+
+    folder = Path(context.params.get("source") or "")
+    return completion_values.project_services(folder) or completion_values.services(
+        context.params.get("device") or "", folder
+    )
+
+
+def device_types() -> Sequence[str]:
+    """The boards."""
+    from resin_toolkit.cli import completion_values
+
+    return completion_values.device_types()
+
+
+def distros() -> Sequence[str]:
+    """The distributions of base images."""
+    from resin_toolkit.cli import completion_values
+
+    return completion_values.distros()
+
+
+def languages(context: typer.Context) -> Sequence[str]:
+    """The languages that a project can be begun in; with --list, those that there are base images of."""
+    if context.params.get("list_"):
+        from resin_toolkit.device import types
+
+        return types.languages()
+    from resin_toolkit.project.scaffold import project_languages
+
+    return project_languages()
+
+
+def keys(incomplete: str) -> Sequence[tuple[str, str]]:
+    """The keys of config.json."""
+    from image_tools.config.keys import KEYS
+
+    return [(key.name, key.meaning) for key in KEYS if key.name.startswith(incomplete)]
+
+
+def assignments(incomplete: str) -> Sequence[tuple[str, str]]:
+    """The keys of config.json, each with its equals sign; after that the few values that it may have."""
+    from image_tools.config.keys import BY_NAME, Kind
+
+    name, equals, _ = incomplete.partition("=")
+    if not equals:
+        return [(f"{name}=", meaning) for name, meaning in keys(incomplete)]
+    key = BY_NAME.get(name)
+    if key is None:
+        return []
+    choices = ("true", "false") if key.kind is Kind.BOOL else key.choices
+    return [(f"{name}={choice}", "") for choice in choices]
+
+
+def _drives(incomplete: str) -> Sequence[tuple[str, str]]:
+    from commands.common.drive_text import may_be_flashed
+    from image_tools.drives import list_drives
+    from resin_toolkit.cli.completion_values import plain
+    from resin_toolkit.errors import ResinError
+    from resin_toolkit.terminal.screen import human_size
+
+    try:
+        found = [drive for drive in list_drives() if may_be_flashed(drive)]
+    except ResinError:
+        return []
+    shown = set(plain(drive.path for drive in found if drive.path.startswith(incomplete)))
+    return [
+        (drive.path, f"{human_size(drive.size)} {' '.join(plain(drive.title.split()))}")
+        for drive in found
+        if drive.path in shown
+    ]

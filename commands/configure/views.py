@@ -1,0 +1,169 @@
+"""What `resin configure` shows without changing anything: what is configured, what is wrong, the keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from image_tools import config as config_file
+from image_tools.boot_partition import open_boot
+from image_tools.configuration import read_config, shown_connections
+from image_tools.image_file import opened_for_reading
+from image_tools.os_info import OsInfo, read_os_info
+from resin_toolkit.errors import Exit
+from resin_toolkit.terminal.report import Report
+from resin_toolkit.terminal.screen import Screen, clean, table
+
+if TYPE_CHECKING:
+    from image_tools.config import KeyRow
+    from image_tools.lint.image import Finding
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What is configured in an image. Secrets are hidden."""
+
+    image: str
+    partition: int
+    os: OsInfo
+    config: Mapping[str, object]
+    connections: tuple[Mapping[str, object], ...]
+
+    def data(self) -> Mapping[str, object]:
+        return {
+            "image": self.image,
+            "partition": self.partition,
+            "os": asdict(self.os),
+            "config": self.config,
+            "connections": list(self.connections),
+        }
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+
+        lines = [f"config.json (partition {self.partition}):"]
+        lines.append(json.dumps(self.config, indent=2, ensure_ascii=False))
+        lines.append("system-connections:" if self.connections else "system-connections: none")
+        for connection in self.connections:
+            unused = "" if connection["used"] else " (not used by the device)"
+            lines.append(f"  {connection['file']}{unused}")
+            lines.extend(f"    {fact}" for fact in _facts(connection))
+        return clean("\n".join(lines))
+
+
+@dataclass(frozen=True)
+class AnswersFile:
+    """What is configured in an image, as a file of answers. Secrets are references."""
+
+    toml: str
+
+    def data(self) -> Mapping[str, object]:
+        return {"toml": self.toml}
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        return clean(self.toml)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is wrong or dubious in the boot partition of an image; errors end with exit code 1."""
+
+    image: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def exit(self) -> Exit:
+        return Exit.FAILED if any(finding.is_error for finding in self.findings) else Exit.DONE
+
+    def data(self) -> Mapping[str, object]:
+        findings = [{**asdict(f), "severity": f.severity.value} for f in self.findings]
+        return {"image": self.image, "findings": findings}
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        lines = []
+        for found in self.findings:
+            place = found.file if found.line is None else f"{found.file}:{found.line}"
+            lines.append(f"{place}: {found.severity.value}: {found.message} [{found.code}]")
+            if found.remedy:
+                lines.append(f"    {found.remedy}")
+        errors = sum(finding.is_error for finding in self.findings)
+        counted = (
+            f"{errors} errors, {len(self.findings) - errors} warnings"
+            if self.findings
+            else "nothing is wrong"
+        )
+        return clean("\n".join([*lines, f"{self.image}: {counted}."]))
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of config.json that are known."""
+
+    rows: tuple[KeyRow, ...]
+
+    def data(self) -> Mapping[str, object]:
+        return {"keys": [row.facts() for row in self.rows]}
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        lines = []
+        for group in dict.fromkeys(row.group for row in self.rows):
+            cells = [(f"  {row.name}", _kind(row), row.meaning) for row in self.rows if row.group is group]
+            lines += [f"{group.value}:", table(cells), ""]
+        return "\n".join(lines[:-1])
+
+
+def known_keys() -> Keys:
+    """Every key of config.json that is known."""
+    return Keys(tuple(config_file.keys_table()))
+
+
+def shown(image: Path, partition: int | None, report: Report) -> Configuration:
+    """What is configured in an image."""
+    with opened_for_reading(image, report.progress()) as file:
+        boot = open_boot(file, partition)
+        report.warn(*boot.notices)
+        return Configuration(
+            str(image),
+            boot.partition.number,
+            read_os_info(boot.filesystem, boot.partition.name),
+            config_file.hidden(read_config(boot.filesystem)),
+            shown_connections(boot.filesystem),
+        )
+
+
+def shown_as_answers(image: Path, partition: int | None, report: Report) -> AnswersFile:
+    """The file of answers that would configure another image like this one."""
+    from image_tools.answers.from_image import answers_of_image
+    from image_tools.answers.writer import write_answers
+
+    with opened_for_reading(image, report.progress()) as file:
+        boot = open_boot(file, partition)
+        answers, notices = answers_of_image(boot.filesystem)
+        report.warn(*boot.notices, *notices)
+        return AnswersFile(write_answers(answers))
+
+
+def checked(image: Path, partition: int | None, report: Report) -> Checked:
+    """What is wrong or dubious in the boot partition of an image."""
+    from image_tools.lint.image import check_image
+
+    with opened_for_reading(image, report.progress()) as file:
+        boot = open_boot(file, partition)
+        report.warn(*boot.notices)
+        return Checked(str(image), tuple(check_image(boot)))
+
+
+def _kind(row: KeyRow) -> str:
+    return " | ".join(row.choices) or row.type
+
+
+def _facts(connection: Mapping[str, object]) -> Iterator[str]:
+    """The settings of a connection, or why they cannot be read."""
+    if "problem" in connection:
+        yield str(connection["problem"])
+    settings = connection.get("settings")
+    for section, keys in settings.items() if isinstance(settings, Mapping) else ():
+        for key, value in keys.items():
+            yield f"{section}.{key} = {value}"

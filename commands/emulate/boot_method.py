@@ -1,0 +1,93 @@
+"""How `resin emulate` lets an image begin, by what is in it and what the user brings."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from commands.emulate.image import Emulated, temporary
+from image_tools.raspberry_pi import started_by
+from resin_toolkit.emulation.boot_method import Way, pc_command_line, pi_command_line
+from resin_toolkit.emulation.firmware import find_firmware
+from resin_toolkit.emulation.machines import Machine
+from resin_toolkit.errors import NotSupported, PathNotFound
+
+if TYPE_CHECKING:
+    from image_tools.fat import FatFileSystem
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A kernel of the user's own, and what it is told besides."""
+
+    kernel: Path | None
+    initrd: Path | None
+    append: str
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.kernel or self.initrd or self.append)
+
+
+def way_of(image: Emulated, machine: Machine, brought: Brought, stack: ExitStack) -> Way:
+    """How the machine begins; `stack` closes the files of it.
+
+    What the user brings counts most; then a loader for the BIOS, one for UEFI, and a kernel in the boot
+    partition. A board's firmware starts a kernel from there and nothing else. Raises PathNotFound,
+    ProgramNotFound where the UEFI firmware is missing, and NotSupported where nothing can be started.
+    """
+    if not machine.is_pc:
+        return _of_board(image, machine, brought, stack)
+    startup = image.startup
+    if not brought.anything:
+        if startup.has_mbr_loader:
+            return Way()
+        for arch in machine.efi:
+            if arch in startup.efi:
+                return Way(firmware=find_firmware(arch))
+    kernel = _file(brought.kernel, image.boot, startup.kernel, stack)
+    if kernel is None:
+        raise NotSupported(
+            "There is nothing in the image that a PC could start: no boot loader in its first sector, no "
+            "EFI/BOOT/BOOTX64.EFI and no kernel in its boot partition.",
+            hint="Bring a kernel: --kernel FILE --initrd FILE --append 'root=/dev/sda2'.",
+        )
+    # An initrd belongs to its kernel: that of the image is of no use to another.
+    initrd = _file(brought.initrd, image.boot, None if brought.kernel else startup.initrd, stack)
+    return Way(
+        kernel=kernel,
+        initrd=initrd,
+        command_line=pc_command_line(machine, startup.root, brought.append),
+    )
+
+
+def _of_board(image: Emulated, machine: Machine, brought: Brought, stack: ExitStack) -> Way:
+    if image.boot is None:
+        raise PathNotFound(
+            "The image has no boot partition that the board's firmware could start from.",
+            hint="`resin image info` shows what is in it.",
+        )
+    started = started_by(image.boot, machine.firmware, needs_kernel=brought.kernel is None)
+    return Way(
+        kernel=_file(brought.kernel, image.boot, started.kernel, stack),
+        initrd=_file(brought.initrd, image.boot, None if brought.kernel else started.initrd, stack),
+        tree=_file(None, image.boot, started.tree, stack),
+        command_line=pi_command_line(machine, started.command_line, image.startup.root, brought.append),
+    )
+
+
+def _file(
+    brought: Path | None, boot: FatFileSystem | None, path: str | None, stack: ExitStack
+) -> BinaryIO | None:
+    """The user's file, else a copy of the one at `path` in the boot partition, else None."""
+    if brought is not None:
+        return stack.enter_context(brought.open("rb"))
+    if boot is None or path is None:
+        return None
+    copy = stack.enter_context(temporary())
+    for chunk in boot.chunks(path):
+        copy.write(chunk)
+    copy.flush()
+    return copy

@@ -1,0 +1,225 @@
+"""`resin emulate`: boot an image in QEMU, for those who have no board at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from commands.common.completions import files, images
+from resin_toolkit.cli.verb import report_of, single
+from resin_toolkit.errors import EmulatorFailed, Notice, Refused
+from resin_toolkit.terminal.report import Report
+from resin_toolkit.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from commands.emulate.image import Emulated
+    from resin_toolkit.emulation.command_line import Medium
+    from resin_toolkit.emulation.firmware import Firmware
+    from resin_toolkit.emulation.machines import Machine
+    from resin_toolkit.emulation.virtual_machine import Running
+
+EXAMPLES = """\b
+Examples:
+  resin emulate resin.img --snapshot
+  resin emulate resin.img.xz --snapshot --publish 80
+  resin emulate resin.img --publish 8080:80
+  resin emulate disk.img --kernel bzImage --append 'root=/dev/sda2'
+"""
+
+
+@dataclass(frozen=True)
+class SwitchedOff:
+    """A machine that has switched itself off."""
+
+    image: str
+    machine: str
+    snapshot: bool
+    seconds: float
+
+    def data(self) -> Mapping[str, object]:
+        return {
+            "image": self.image,
+            "machine": self.machine,
+            "snapshot": self.snapshot,
+            "seconds": self.seconds,
+        }
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        return f"It has switched itself off, after {self.seconds:.0f} s."
+
+
+def emulate(
+    context: typer.Context,
+    image: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IMAGE",
+            help="An image file, or a drive that was flashed.",
+            show_default=False,
+            readable=False,
+            autocompletion=images,
+        ),
+    ],
+    snapshot: Annotated[
+        bool, typer.Option("--snapshot", help="Leave the image as it is; nothing that is written is kept.")
+    ] = False,
+    publish: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--publish",
+            metavar="[HOST:]GUEST",
+            help="Lead a port of this machine, localhost alone, to one of it.",
+        ),
+    ] = None,
+    kernel: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Start this kernel instead.", readable=False, autocompletion=files),
+    ] = None,
+    initrd: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The first root of the kernel.", readable=False, autocompletion=files
+        ),
+    ] = None,
+    append: Annotated[
+        str, typer.Option(metavar="TEXT", help="More for the kernel's command line.", show_default=False)
+    ] = "",
+    no_kvm: Annotated[
+        bool,
+        typer.Option("--no-kvm", help="Emulate each instruction, where this processor could run it, too."),
+    ] = False,
+    partition: Annotated[
+        int | None, typer.Option(metavar="N", help="Take this partition for the boot partition.")
+    ] = None,
+) -> SwitchedOff:
+    """Boot an image in QEMU: PCs and Raspberry Pis, by the board that the image is for.
+
+    `resin push localhost`, `resin logs localhost` and `resin ssh localhost` then go there. Without --snapshot
+    the image is written to, as a card would be. Runs until Ctrl-C, or until it switches itself off.
+    """
+    from commands.emulate.boot_method import Brought, way_of
+    from commands.emulate.image import opened
+    from commands.emulate.session import Ports, Session, forget_last_guest
+    from resin_toolkit.emulation.command_line import command_line
+    from resin_toolkit.emulation.machines import machine_for
+    from resin_toolkit.emulation.port_forwarding import choose_ports, parse_publish
+    from resin_toolkit.emulation.programs import find_emulator
+
+    report = report_of(context)
+    published = [parse_publish(word) for word in publish or ()]
+    brought = Brought(kernel, initrd, append)
+    with ExitStack() as stack:
+        found = stack.enter_context(opened(image, report, snapshot=snapshot, partition=partition))
+        starts = bool(kernel or found.startup.has_mbr_loader or found.startup.efi)
+        told = found.os
+        machine = machine_for(
+            told.device_type if told else None, told.architecture if told else None, starts_as_pc=starts
+        )
+        program, name = find_emulator(machine)
+        way = way_of(found, machine, brought, stack)
+        _warn(report, found)
+        medium = _medium(image, found, machine, stack, snapshot=snapshot)
+        variables = _variables(way.firmware, stack)
+        ports = Ports(choose_ports(published))
+        describe = partial(command_line, program, name, machine, way, medium, ports.forwards, variables)
+        inherited = (found.file, medium.overlay, variables, way.kernel, way.initrd, way.tree)
+        files = [file.fileno() for file in inherited if file is not None]
+        kvm = not no_kvm and _can_use_kvm(program, machine, report)
+        running = _started(machine, describe, files, report, kvm=kvm)
+        stack.callback(running.release)
+        forget_last_guest(ports)
+        session = Session(report, running, ports, snapshot=snapshot)
+        title = f"{machine.title}, started by {way.title}"
+        session.tell(title, str(image))
+        session.run()
+        return SwitchedOff(str(image), machine.title, snapshot, session.seconds)
+
+
+app = single(emulate, epilog=EXAMPLES)
+
+
+def _warn(report: Report, image: Emulated) -> None:
+    if image.os is not None and image.os.is_flasher:
+        report.warn(
+            Notice(
+                "flasher-image",
+                "This image writes another one to a board's internal drive; the emulated machine has none.",
+            )
+        )
+
+
+def _medium(image: Path, found: Emulated, machine: Machine, stack: ExitStack, *, snapshot: bool) -> Medium:
+    """The image as the machine gets it. A card's size is a power of two: with an overlay it seems to be."""
+    from commands.emulate.image import temporary
+    from resin_toolkit.emulation.command_line import Medium
+    from resin_toolkit.emulation.qcow2 import write_overlay
+
+    size = found.size if machine.is_pc else 1 << (found.size - 1).bit_length()
+    if not snapshot and size != found.size:
+        longer = (
+            "" if found.is_drive else f"; or make it longer, which is safe: truncate --size={size} {image}"
+        )
+        raise Refused(
+            f"{image} has {found.size} bytes, and QEMU takes only cards whose size is a power of two.",
+            hint=f"Say --snapshot, which writes nothing to it{longer}",
+        )
+    if not snapshot:
+        return Medium(found.place, found.is_drive, None)
+    overlay = stack.enter_context(temporary())
+    write_overlay(overlay, size)
+    return Medium(found.place, found.is_drive, overlay)
+
+
+def _started(
+    machine: Machine,
+    describe: Callable[..., list[str]],
+    inherited: Sequence[int],
+    report: Report,
+    *,
+    kvm: bool,
+) -> Running:
+    """The machine, started: by KVM where that can be had, else without."""
+    from resin_toolkit.emulation.virtual_machine import start
+
+    if kvm:
+        try:
+            return start(machine, describe(kvm=True), inherited)
+        except EmulatorFailed as error:
+            # Whatever else was wrong is still wrong without it, and told then.
+            reason = error.message
+        running = start(machine, describe(kvm=False), inherited)
+        report.warn(Notice("no-kvm", f"KVM does not work here, and all is slower: {reason}"))
+        return running
+    return start(machine, describe(kvm=False), inherited)
+
+
+def _can_use_kvm(program: str, machine: Machine, report: Report) -> bool:
+    from resin_toolkit.emulation.kvm import has_kvm, is_worth_it
+
+    if not has_kvm(machine):
+        return False
+    if is_worth_it(program):
+        return True
+    report.warn(Notice("slow-kvm", "KVM is slower here than emulation, and is not used."))
+    return False
+
+
+def _variables(firmware: Firmware | None, stack: ExitStack) -> BinaryIO | None:
+    """A copy of the firmware's empty store, which is gone at the end: nothing in an image relies on it."""
+    import shutil
+
+    from commands.emulate.image import temporary
+
+    if firmware is None:
+        return None
+    copy = stack.enter_context(temporary())
+    with firmware.variables.open("rb") as store:
+        shutil.copyfileobj(store, copy)
+    copy.flush()
+    return copy

@@ -1,0 +1,312 @@
+"""`resin image`: look into an image, and at the files of its boot partition, without mounting or root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.common.completions import files, images
+from commands.image.files import (
+    gets,
+    local_members,
+    puts,
+    require_names,
+    sources_and_destination,
+    write_here,
+)
+from resin_toolkit.cli.verb import group, report_of
+from resin_toolkit.errors import Interrupted, PathNotFound, Usage
+from resin_toolkit.terminal.report import Result
+from resin_toolkit.terminal.screen import Screen, clean, table
+
+if TYPE_CHECKING:
+    from image_tools.fat import Entry, FatFileSystem
+
+ImageArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="IMAGE",
+        help="An image file, or a drive that was flashed.",
+        show_default=False,
+        readable=False,
+        autocompletion=images,
+    ),
+]
+PartitionOption = Annotated[
+    int | None, typer.Option("--partition", metavar="N", help="Take this partition for the boot partition.")
+]
+RecursiveOption = Annotated[
+    bool, typer.Option("--recursive", "-r", help="Directories, with all that is in them.")
+]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What is in a directory of the boot partition."""
+
+    path: str
+    entries: tuple[Entry, ...]
+
+    def data(self) -> Mapping[str, object]:
+        return {"path": self.path, "entries": [_entry_data(entry) for entry in self.entries]}
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        rows = [
+            (
+                "" if entry.is_directory else str(entry.size),
+                f"{entry.modified:%Y-%m-%d %H:%M}" if entry.modified else "",
+                clean(self._shown(entry)),
+            )
+            for entry in self.entries
+        ]
+        return table(rows, right=frozenset({0})) if rows else ""
+
+    def _shown(self, entry: Entry) -> str:
+        inside = entry.path.removeprefix(self.path.rstrip("/")).lstrip("/") or entry.name
+        return f"{inside}/" if entry.is_directory else inside
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """What was copied or removed; `verb` in the past tense."""
+
+    verb: str
+    paths: tuple[str, ...]
+
+    def data(self) -> Mapping[str, object]:
+        return {self.verb: list(self.paths)}
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        return "\n".join(f"{self.verb} {clean(path)}" for path in self.paths)
+
+
+@dataclass(frozen=True)
+class Content:
+    """The content of one file, for --json."""
+
+    path: str
+    content: bytes
+
+    def data(self) -> Mapping[str, object]:
+        try:
+            return {"path": self.path, "text": self.content.decode()}
+        except UnicodeDecodeError:
+            from base64 import b64encode
+
+            return {"path": self.path, "base64": b64encode(self.content).decode()}
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        return ""
+
+
+def info(context: typer.Context, image: ImageArgument, partition: PartitionOption = None) -> Result:
+    """Show the partitions of an image, their file systems and use, its OS version, and what is configured."""
+    from commands.image.info import describe
+    from image_tools.image_file import opened_for_reading
+
+    report = report_of(context)
+    with opened_for_reading(image, report.progress()) as file:
+        found, notices = describe(str(image), file, partition)
+    report.warn(*notices)
+    return found
+
+
+def ls(
+    context: typer.Context,
+    image: ImageArgument,
+    path: Annotated[
+        str, typer.Argument(metavar="[PATH]", help="A directory or file in it.", show_default=False)
+    ] = "/",
+    recursive: RecursiveOption = False,
+    partition: PartitionOption = None,
+) -> Listing:
+    """List the files of the boot partition."""
+    with _reading(context, image, partition) as files:
+        entry = files.find(path)
+        path = path if entry is None else entry.path
+        if entry is not None and not entry.is_directory:
+            return Listing(path, (entry,))
+        return Listing(path, tuple(files.walk(path) if recursive else files.list(path)))
+
+
+def cat(
+    context: typer.Context,
+    image: ImageArgument,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A file in it.", show_default=False)],
+    partition: PartitionOption = None,
+) -> Result:
+    """Print a file of the boot partition."""
+    report = report_of(context)
+    with _reading(context, image, partition) as files:
+        if report.settings.json:
+            return Content(path, files.read(path))
+        for chunk in files.chunks(path):
+            report.raw(chunk)
+    return Content(path, b"")
+
+
+def put(
+    context: typer.Context,
+    image: ImageArgument,
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE... [DESTINATION]",
+            help="Files here, then where they go in the boot partition.",
+            autocompletion=files,
+        ),
+    ],
+    recursive: RecursiveOption = False,
+    partition: PartitionOption = None,
+) -> Transferred:
+    """Copy files into the boot partition, as `cp` does.
+
+    After FILE stands its new name or the directory that it goes into; alone, it goes into the root directory.
+    All or nothing is written.
+    """
+    from image_tools.boot_partition import open_boot
+    from image_tools.file_times import write_time
+    from image_tools.image_file import opened_for_writing
+
+    report = report_of(context)
+    sources, destination = sources_and_destination(paths)
+    local = [local_members(Path(source), recursive=recursive) for source in sources]
+    with opened_for_writing(image) as file:
+        boot = open_boot(file, partition)
+        report.if_interrupted = Interrupted(
+            f"Interrupted while writing; each file in {image} is either old or new.",
+            hint="Run the same command again to complete it.",
+        )
+        changes = list(puts(boot.filesystem, local, destination))
+        boot.filesystem.apply(changes, now=write_time())
+        report.warn(*boot.notices)
+    return Transferred("put", tuple(change.path for change in changes))
+
+
+def get(
+    context: typer.Context,
+    image: ImageArgument,
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH... [DESTINATION]",
+            help="Files in the boot partition, then where they go here.",
+            autocompletion=files,
+        ),
+    ],
+    recursive: RecursiveOption = False,
+    partition: PartitionOption = None,
+) -> Transferred:
+    """Copy files out of the boot partition, as `cp` does.
+
+    After PATH stands its new name or the directory here that it goes into; alone, it goes into this one.
+    """
+    report = report_of(context)
+    require_names(paths)
+    sources, destination = (paths[:-1], Path(paths[-1])) if len(paths) > 1 else (paths, Path())
+    if paths[-1].endswith("/") and len(paths) > 1 and not destination.is_dir():
+        raise PathNotFound(f"The folder {paths[-1]} does not exist here.", hint="Make it first, with mkdir.")
+    if len(sources) > 1 and not destination.is_dir():
+        raise Usage(
+            f"{destination} is no directory here.",
+            hint="Several files need a directory to go to, named last.",
+        )
+    written: list[str] = []
+    with _reading(context, image, partition) as files:
+        if len(paths) > 1 and not destination.exists() and files.find(paths[-1]) is not None:
+            raise Usage(
+                f"{paths[-1]} is in the image, and the last name says where the others go here.",
+                hint="End with a place here, for example a dot for this folder.",
+            )
+        for source in sources:
+            for entry, place in gets(files, source, destination, recursive=recursive):
+                write_here(files, entry, place, report)
+                written.append(str(place))
+    return Transferred("got", tuple(written))
+
+
+def rm(
+    context: typer.Context,
+    image: ImageArgument,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="What to remove.")],
+    recursive: RecursiveOption = False,
+    partition: PartitionOption = None,
+) -> Transferred:
+    """Remove files from the boot partition. All or nothing is removed."""
+    from image_tools.boot_partition import open_boot
+    from image_tools.fat import Remove
+    from image_tools.file_times import write_time
+    from image_tools.image_file import opened_for_writing
+
+    report = report_of(context)
+    with opened_for_writing(image) as file:
+        boot = open_boot(file, partition)
+        report.if_interrupted = Interrupted(
+            f"Interrupted while writing; each file in {image} is either old or new.",
+            hint="Run the same command again to complete it.",
+        )
+        boot.filesystem.apply([Remove(path, recursive=recursive) for path in paths], now=write_time())
+        report.warn(*boot.notices)
+    return Transferred("removed", tuple(paths))
+
+
+EXAMPLES = {
+    "info": "resin image info image.img",
+    "ls": """
+        resin image ls image.img
+        resin image ls --recursive image.img /system-connections
+    """,
+    "cat": "resin image cat image.img /config.json",
+    "put": """
+        resin image put image.img config.txt
+        resin image put image.img logo.png /splash/resin-logo.png
+        resin image put --recursive image.img dispatcher.d /
+    """,
+    "get": """
+        resin image get image.img /config.json
+        resin image get --recursive image.img /system-connections backup
+    """,
+    "rm": """
+        resin image rm image.img /splash/resin-logo.png
+        resin image rm --recursive image.img /system-proxy
+    """,
+}
+
+app = group(
+    "Look into an image, and at the files of its boot partition, without mounting and without root.",
+    EXAMPLES,
+    info=info,
+    ls=ls,
+    cat=cat,
+    put=put,
+    get=get,
+    rm=rm,
+)
+
+
+@contextmanager
+def _reading(context: typer.Context, image: Path, partition: int | None) -> Iterator[FatFileSystem]:
+    """The files of the boot partition of an image, to be read."""
+    from image_tools.boot_partition import open_boot
+    from image_tools.image_file import opened_for_reading
+
+    report = report_of(context)
+    with opened_for_reading(image, report.progress()) as file:
+        boot = open_boot(file, partition)
+        report.warn(*boot.notices)
+        yield boot.filesystem
+
+
+def _entry_data(entry: Entry) -> Mapping[str, object]:
+    return {
+        "name": entry.name,
+        "path": entry.path,
+        "type": "directory" if entry.is_directory else "file",
+        "size": entry.size,
+        "modified": entry.modified.isoformat() if entry.modified else None,
+    }

@@ -1,0 +1,110 @@
+"""What is shown while a project is pushed: steps and build output on stderr, or events."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+
+from resin_toolkit.errors import Notice
+from resin_toolkit.progress import Progress, Step
+from resin_toolkit.terminal.report import Report
+
+_RECENT = 50
+
+
+_LONGEST = 16 * 1024
+"""Characters after which a line that does not end is shown as it is."""
+
+
+class Told:
+    """Tells of one push. Output of several services is put line by line, each with its name in front."""
+
+    def __init__(self, report: Report, *, several: bool) -> None:
+        self._report = report
+        self._several = several
+        self._open: dict[str, str] = {}
+        self._recent: deque[str] = deque(maxlen=_RECENT)
+        """The lines that the step which goes on has put out."""
+        self._lock = threading.Lock()
+        self.progress: Progress = _Quietly(report)
+
+    def step(self, service: str, what: str) -> None:
+        self._recent.clear()
+        self._report.event("step", service=service, step=what)
+        self._report.say(f"{service}: {what}" if self._several else _sentence(what))
+
+    def output(self, service: str, text: str) -> None:
+        with self._lock:
+            *whole, open_line = (self._open.get(service, "") + text).split("\n")
+            if len(open_line) > _LONGEST:
+                whole, open_line = [*whole, open_line], ""
+            self._open[service] = open_line
+            for line in map(plain, whole):
+                self._recent.append(line)
+                self._report.event("output", service=service, text=line)
+                self._report.say(f"{service} | {line.rstrip()}" if self._several else line)
+
+    def warn(self, notice: Notice) -> None:
+        self._report.warn(notice)
+
+    def lines(self, service: str, lines: list[str]) -> None:
+        """The last lines of what failed: shown where they do not stand just above."""
+        self._report.event("last-lines", service=service, lines=lines)
+        quiet = self._report.settings.quiet
+        if quiet or self._several or not set(lines) <= set(self._recent):
+            self._report.before_error([f"  {line}" for line in lines])
+
+
+def plain(line: str) -> str:
+    """A line of a build's output as text: without colours, and of a line written over, what stays."""
+    from resin_toolkit.terminal.ansi import cleaned, without_colours
+
+    last = line.rstrip("\r").rpartition("\r")[2]
+    return without_colours(cleaned(last.encode(errors="replace")).decode())
+
+
+def _sentence(what: str) -> str:
+    """It begins with a capital letter, unless it begins with a name."""
+    return what if "." in what.partition(" ")[0] else what[:1].upper() + what[1:]
+
+
+class _Quietly:
+    """Progress that shows itself only where it lasts: a small context needs no bar."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def step(self, name: str, total: int | None, *, subject: str = "") -> _Step:
+        return _Step(self._report, name, total, subject)
+
+
+class _Step:
+    _PATIENCE = 1.0
+
+    def __init__(self, report: Report, name: str, total: int | None, subject: str) -> None:
+        self._began = time.monotonic()
+        self._begin: Callable[[], Step] = lambda: report.progress().step(name, total, subject=subject)
+        self._step: Step | None = None
+        self._done = 0
+
+    def advance(self, amount: int) -> None:
+        self._done += amount
+        if self._step is None and time.monotonic() - self._began < self._PATIENCE:
+            return
+        if self._step is None:
+            self._step = self._begin()
+            self._step.__enter__()
+            amount = self._done
+        self._step.advance(amount)
+
+    def __enter__(self) -> _Step:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._step is not None:
+            self._step.__exit__(kind, error, trace)

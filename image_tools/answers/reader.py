@@ -1,0 +1,257 @@
+"""Reading a file of answers: TOML 1.0 (toml.io), checked against the table of what it may say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from image_tools.answers.model import (
+    Answers,
+    CellularAnswers,
+    EthernetAnswers,
+    HotspotAnswers,
+    ProxyAnswers,
+    SecretReference,
+    WifiAnswers,
+)
+from image_tools.answers.problems import Table, literal_secret, unknown_key
+from image_tools.answers.schema import TABLES, TOP, Entry, Shape
+from resin_toolkit.errors import BadValue, ConfigInvalid
+
+_KINDS: dict[str, type[Any]] = {
+    "wifi": WifiAnswers,
+    "ethernet": EthernetAnswers,
+    "cellular": CellularAnswers,
+    "hotspot": HotspotAnswers,
+    "proxy": ProxyAnswers,
+}
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def read_answers(data: bytes, name: str, folder: Path) -> Answers:
+    """What the file `name` says. Names of files in it are relative to `folder`; `~/` is the home folder.
+
+    Raises ConfigInvalid, with the line, for what is not TOML, and BadValue for a key that is not known, a
+    value that cannot be right, and a secret that stands in the file itself; no error shows a value that may
+    be secret. No file that the answers name is opened.
+    """
+    text = _decoded(data, name)
+    top = Table(name, text, folder)
+    document = _parsed(text, name)
+    sections = {key: document.pop(key) for key in TABLES if key in document}
+    said = _values(top, TOP, document, TABLES)
+    for key, value in sections.items():
+        said[key] = _section(Table(name, text, folder, key), value)
+    return Answers(**said)
+
+
+def _section(table: Table, value: object) -> object:
+    """A table of the file, or for Wi-Fi all of them."""
+    if table.name != "wifi":
+        return _built(table, value)
+    tables = value if isinstance(value, list) else [value]
+    places = (Table(table.file, table.text, table.folder, "wifi", n) for n in range(len(tables)))
+    return tuple(_built(place, one) for place, one in zip(places, tables, strict=True))
+
+
+def _built(table: Table, value: object) -> object:
+    if not isinstance(value, dict):
+        raise table.error("", "must be a table.", f"Write [{table.name}] above its keys.")
+    entries = TABLES[table.name]
+    said = _values(table, entries, value)
+    for entry in entries:
+        if entry.required and entry.attribute not in said:
+            raise table.error("", f"{entry.name} is missing.", f"{entry.meaning}")
+    if table.name in ("wifi", "ethernet", "hotspot"):
+        _check_addressing(table, said)
+    return _KINDS[table.name](**said)
+
+
+def _values(
+    table: Table, entries: Iterable[Entry], found: dict[str, Any], others: Iterable[str] = ()
+) -> dict[str, Any]:
+    """The values of a table's keys by their attributes."""
+    known = {key: entry for entry in entries for key in entry.keys}
+    said: dict[str, Any] = {}
+    for key, value in found.items():
+        entry = known.get(key)
+        if entry is None:
+            raise unknown_key(table, key, [*known, *others])
+        if entry.attribute in said:
+            raise table.error(key, f"{entry.name} is said twice.", f"Keep one of {', '.join(entry.keys)}.")
+        said[entry.attribute] = _value(table, entry, key, value)
+    return said
+
+
+def _value(table: Table, entry: Entry, key: str, value: object) -> object:
+    if key != entry.name:
+        return _reference(table, key, value)
+    converted = _converted(table, entry, value)
+    if entry.choices and converted not in entry.choices:
+        raise table.error(key, f"{key} is none of: {', '.join(entry.choices)}.", f"Use {entry.choices[0]}.")
+    if entry.check is not None:
+        try:
+            entry.check(converted)
+        except BadValue as error:
+            raise table.error(key, f"{key}: {error.message}", error.hint) from None
+    return converted
+
+
+def _converted(table: Table, entry: Entry, value: Any) -> Any:
+    shape, key = entry.shape, entry.name
+    is_text = isinstance(value, str)
+    texts = [value] if is_text else value
+    if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
+        match shape:
+            case Shape.TEXTS:
+                return tuple(texts)
+            case Shape.WORDS:
+                return " ".join(texts)
+            case Shape.FILES:
+                return tuple(_path(table, key, text) for text in texts)
+    if is_text and shape is Shape.TEXT:
+        return value
+    if is_text and shape is Shape.FILE:
+        return _path(table, key, value)
+    if is_text and shape is Shape.ADDRESS:
+        return _address(table, key, value)
+    if shape is Shape.FLAG and isinstance(value, bool):
+        return value
+    if shape is Shape.NUMBER and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if shape is Shape.OBJECT and isinstance(value, dict):
+        return _config(table, value)
+    if shape is Shape.SSID:
+        return _ssid(table, key, value)
+    raise table.error(key, f"{key} must be a {shape.value}.", _example(entry))
+
+
+def _reference(table: Table, key: str, value: object) -> SecretReference:
+    if not isinstance(value, str) or not value:
+        raise table.error(key, f"{key} must be a text.", "Name the file or the variable; not the secret.")
+    if key.endswith("-file"):
+        return SecretReference(file=_path(table, key, value))
+    if not _VARIABLE.fullmatch(value):
+        raise table.error(
+            key, f"{key} is no name of an environment variable.", "Name the variable; not the secret itself."
+        )
+    return SecretReference(variable=value)
+
+
+def _address(table: Table, key: str, value: str) -> str:
+    from image_tools.proxy import ProxyUrl
+
+    try:
+        has_password = bool(ProxyUrl.parse(value).password)
+    except BadValue as error:
+        raise table.error(key, f"{key}: {error.message}", error.hint) from None
+    if has_password:
+        raise literal_secret(table, key, key)
+    return value
+
+
+def _ssid(table: Table, key: str, value: object) -> bytes:
+    from image_tools.profiles.wifi import check_ssid
+
+    if isinstance(value, str):
+        ssid = value.encode()
+    elif isinstance(value, list) and all(type(byte) is int and 0 <= byte < 256 for byte in value):
+        ssid = bytes(value)
+    else:
+        raise table.error(key, f"{key} must be a {Shape.SSID.value}.", 'For example ssid = "home".')
+    try:
+        check_ssid(ssid)
+    except BadValue as error:
+        raise table.error(key, error.message, error.hint) from None
+    return ssid
+
+
+def _config(table: Table, config: dict[str, Any]) -> dict[str, Any]:
+    """The table of config.json's keys, checked to be what JSON has, without secrets of the cloud."""
+    from image_tools.config.check import key_at
+
+    below = Table(table.file, table.text, table.folder, "config")
+
+    def check(path: tuple[str, ...], value: object) -> None:
+        name = ".".join(path)
+        known = key_at(path)
+        if known is not None and known.secret:
+            hint = "Put it into a JSON file that config-file names."
+            raise below.error(name, f"{name} is a secret.", hint)
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                check((*path, key), inner)
+        elif isinstance(value, list):
+            for inner in value:
+                check(path, inner)
+        elif not isinstance(value, str | bool | int | float) or value in (float("inf"), -float("inf")):
+            raise below.error(name, f"{name} cannot be written as JSON.", "Put dates and times into quotes.")
+        elif value != value:
+            raise below.error(name, f"{name} cannot be written as JSON.", "JSON has no nan.")
+
+    for key, value in config.items():
+        check((key,), value)
+    return config
+
+
+def _check_addressing(table: Table, said: dict[str, Any]) -> None:
+    from image_tools.profiles.addressing import Addressing
+
+    names = ("static", "gateway", "dns", "never_default", "route_metric", "shared")
+    given = {name: said[name] for name in names if name in said}
+    if table.name == "hotspot":
+        given["shared"] = True
+    try:
+        Addressing(**given)
+    except BadValue as error:
+        raise table.error("static" if "static" in given else "", error.message, error.hint) from None
+
+
+def _path(table: Table, key: str, text: str) -> Path:
+    if not text or "\0" in text:
+        raise table.error(key, f"{key} names no file.", "Give its path, relative to this file.")
+    return Path.home() / text[2:] if text.startswith("~/") else table.folder / text
+
+
+def _example(entry: Entry) -> str:
+    examples = {
+        Shape.FLAG: "true",
+        Shape.NUMBER: "1",
+        Shape.TEXTS: '["one", "two"]',
+        Shape.WORDS: '["one", "two"]',
+        Shape.FILES: '["one.txt"]',
+        Shape.FILE: '"one.txt"',
+        Shape.OBJECT: "{}",
+    }
+    return f"For example {entry.name} = {examples.get(entry.shape, chr(34) + 'text' + chr(34))}"
+
+
+def _decoded(data: bytes, name: str) -> str:
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigInvalid(
+            f"{name}, line {line}: a byte is not text.", hint="Save the file as UTF-8.", file=name, line=line
+        ) from None
+
+
+def _parsed(text: str, name: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        place = re.search(r"\(at (line (\d+), column \d+|end of document)\)", str(error))
+        where = f"{name}, {place[1]}" if place else name
+        line = int(place[2]) if place and place[2] else None
+        # The parser's own words may repeat what stands in the file.
+        raise ConfigInvalid(
+            f"{where}: this is not TOML.",
+            hint='Lines are key = "text", key = true, or [table]; every text is in quotes.',
+            file=name,
+            line=line,
+        ) from None

@@ -1,0 +1,151 @@
+"""Whether a drive or file holds an image: compared without writing a byte."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
+
+from image_tools.flash.diagnosis import verify_failure
+from image_tools.flash.direct_io import BLOCK, CHUNK, buffers, read_all, round_up
+from image_tools.flash.flash_run import Party
+from image_tools.flash.image_reader import ImageReader
+from image_tools.flash.image_usage import usage_of
+from image_tools.flash.io_errors import medium_failure
+from image_tools.flash.outcome import Options, Outcome
+from image_tools.flash.overlay import laid_over
+from image_tools.flash.read_back import BadGrain, bad_grains, collect
+from image_tools.flash.target import State, Target, is_drive
+from image_tools.flash.target_plan import Job, plan_for
+from image_tools.flash.target_writer import Lane
+from image_tools.flash.write_record import Extent, extent_of
+from image_tools.source import Source
+from image_tools.usage import UsageContradicted
+from resin_toolkit.errors import BadValue, DriveNotFound, ImageDamaged, from_os_error
+from resin_toolkit.progress import Progress
+
+
+def compare(source: Source, path: str, progress: Progress, options: Options | None = None) -> Outcome:
+    """Compare what of `source` has to be on a drive with what `path` holds; `written` counts the bytes.
+
+    Raises VerifyFailed for what differs, ImageDamaged, IoFailed, DriveNotFound, NotPermitted, BadValue.
+    """
+    options = options or Options()
+    with _opened(path) as target:
+        try:
+            return _compare(source, target, progress, options)
+        except UsageContradicted as contradiction:
+            if not source.can_reopen:
+                raise ImageDamaged(
+                    f"{source.name} cannot be compared in parts: {contradiction.reason}.",
+                    hint="Compare it with --full.",
+                ) from contradiction
+        with source.reopen() as again:
+            return _compare(again, target, progress, replace(options, full=True))
+
+
+def _compare(source: Source, target: Target, progress: Progress, options: Options) -> Outcome:
+    with ImageReader(source) as reader:
+        usage = usage_of(reader, full=options.full, block_map=options.block_map)
+        plan = plan_for(reader, Job(target), None)
+        party = Party(reader, usage, progress, [plan], options, lane_type=Comparison)
+        party.go()
+        [outcome] = party.outcomes()
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome
+
+
+@dataclass
+class Comparison(Lane):
+    """A lane that reads where others write."""
+
+    step_name: ClassVar[str] = "comparing"
+    _bad: list[BadGrain] = field(default_factory=list)
+    _extents: list[Extent] = field(default_factory=list)
+    _wanted: bytes | None = None
+    _is_relocated: bool = True
+
+    def _work(self) -> None:
+        [self._buffer] = buffers(1, CHUNK)
+        self.reading = self.target.drop_cache(flush=False)
+        ending = self._take_pieces()
+        if ending is None:
+            return
+        head = self._head(ending, changed=False)
+        self._compare_part(0, head)
+        for held in ending.held:
+            for offset, data in self._outside_head(held):
+                self._compare_part(offset, data)
+        if self._is_relocated:
+            for offset, data in self.changes:
+                if offset >= ending.size:
+                    self._compare_with(memoryview(data), extent_of(offset, data))
+        if self._bad:
+            raise verify_failure(
+                self.target.path,
+                self._bad,
+                [*ending.extents, *self._extents],
+                self.surroundings.partitions(),
+                self._wanted,
+                was_written=False,
+            )
+
+    def _write(self, data: memoryview, extent: Extent) -> None:
+        self._compare_with(data, extent)
+
+    def _compare_part(self, offset: int, data: bytes) -> None:
+        """Compare what may have changed when the backup of a GPT was moved: both forms are right."""
+        changed = laid_over(data, offset, self.changes)
+        found = bytes(self._read(offset, len(data)))
+        if found == data != changed:
+            self._is_relocated = False
+            self.written += len(data)
+            return
+        extent = extent_of(offset, changed)
+        self._extents.append(extent)
+        self._compare_with(memoryview(changed), extent)
+
+    def _compare_with(self, data: memoryview, extent: Extent) -> None:
+        found = self._read(extent.offset, extent.length)
+        bad = bad_grains(found, extent.offset, extent.length, extent.grains)
+        if bad and not self._bad:
+            start = bad[0].offset - extent.offset
+            self._wanted = bytes(data[start : start + bad[0].length])
+        collect(self._bad, bad)
+        self.written += extent.length
+
+    def _read(self, offset: int, length: int) -> memoryview:
+        try:
+            buffer = self._buffer[: round_up(length, BLOCK)]
+            got = read_all(self.target.descriptor, buffer, offset, length)
+        except OSError as error:
+            raise medium_failure(error, self.target.path, offset, "read") from error
+        return self._buffer[: min(got, length)]
+
+
+def _opened(path: str) -> Target:
+    """A drive or file, opened for reading past the page cache where that can be."""
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    try:
+        try:
+            descriptor, direct = os.open(path, flags | os.O_DIRECT), True
+        except OSError as error:
+            if isinstance(error, (FileNotFoundError, PermissionError)):
+                raise
+            descriptor, direct = os.open(path, flags), False
+    except FileNotFoundError as error:
+        if path.startswith("/dev/"):
+            hint = "`resin drives --all` lists what is there."
+            raise DriveNotFound(f"There is no drive {path}.", hint=hint) from error
+        raise from_os_error(error, path) from error
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    if not is_drive(path) and not Path(path).is_file():
+        os.close(descriptor)
+        raise BadValue(f"{path} is neither a drive nor a file.", hint="Name a drive such as /dev/sdb.")
+    target = Target(os.path.realpath(path), is_drive=is_drive(path), descriptor=descriptor)
+    target.direct = direct
+    target.state = State.ONLY_READ
+    return target

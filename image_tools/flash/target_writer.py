@@ -1,0 +1,371 @@
+"""One drive's way from its old content to the verified image, in a thread of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from image_tools.flash.diagnosis import verify_failure
+from image_tools.flash.direct_io import BLOCK, CHUNK, aligned, round_up, spans
+from image_tools.flash.image_feed import Ending, Piece
+from image_tools.flash.io_errors import too_small
+from image_tools.flash.overlay import laid_over
+from image_tools.flash.pipeline import Channel, Pipeline
+from image_tools.flash.read_access import Reading
+from image_tools.flash.read_back import BadGrain, bad_grains, differences
+from image_tools.flash.target import HEAD, Target
+from image_tools.flash.write_record import GRAIN, HASH, Extent, extent_of, hash_of_same
+from image_tools.partitions import Partition
+from resin_toolkit.errors import Notice, ResinError
+from resin_toolkit.progress import SilentStep
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a lane tells of its progress: a step begins (`name`, `total` in bytes), or `amount` is done."""
+
+    lane: Lane
+    name: str = ""
+    total: int | None = None
+    amount: int = 0
+    consumed: int = 0
+    """How much of the file that the image comes in has been used, where that is known."""
+
+
+class Surroundings(Protocol):
+    """What a lane needs of the run that it is a part of."""
+
+    pipeline: Pipeline
+    events: Channel[Event]
+
+    def release(self, piece: Piece) -> None: ...
+    def again(self, places: Sequence[tuple[int, int]]) -> Iterable[tuple[int, bytes]] | None:
+        """The image's bytes at each (offset, length) once more, None where they cannot be had."""
+        ...
+
+    def partitions(self) -> Sequence[Partition]: ...
+    def before_head(self, target: Target, head: bytes, size: int) -> None:
+        """A last look at what was written, before the head makes it a system; may raise."""
+        ...
+
+
+@dataclass
+class Lane:
+    """One target, and the changes (offset, bytes) that are laid over the image for it alone.
+
+    When the thread has ended, `error` tells whether it failed; `apart` that it was too slow to keep company
+    and was not written to its end. Counts are in bytes, but for `rewritten`, which counts grains.
+    """
+
+    step_name: ClassVar[str] = "writing"
+    target: Target
+    changes: Sequence[tuple[int, bytes]]
+    surroundings: Surroundings
+    full: bool = False
+    verify: bool = True
+    probe: bool = False
+    discard: bool = False
+    eject: bool = False
+    error: ResinError | None = None
+    apart: bool = False
+    ending: Ending | None = None
+    reading: Reading | None = None
+    written: int = 0
+    rewritten: int = 0
+    cleared: bool = False
+    """Whether all that was on the drive before was discarded."""
+    write_seconds: float = 0.0
+    verify_seconds: float = 0.0
+    alive: bool = True
+    pending: int = 0
+    done: bool = False
+    queue: Channel[Piece | Ending] = field(init=False)
+    _busy: float = 0.0
+    _since: float | None = None
+    _own: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.queue = self.surroundings.pipeline.channel(Piece)
+
+    @property
+    def rate(self) -> float:
+        since = self._since
+        busy = self._busy + (time.monotonic() - since if since is not None else 0.0)
+        return self.written / max(busy, 0.001)
+
+    def set_apart(self) -> None:
+        self.apart, self.alive = True, False
+
+    def run(self) -> None:
+        """Write and verify; raises Stopped where the whole run is stopped."""
+        self.target.is_busy = True
+        try:
+            self._work()
+        except ResinError as error:
+            self.target.secure()
+            self.error = self.target.explain(error)
+        finally:
+            self.alive = self.target.is_busy = False
+        while self.ending is None:
+            self._drop(self.queue.get())
+        self.done = True
+        self.surroundings.events.put(Event(self))
+
+    def _drop(self, item: Piece | Ending) -> None:
+        if isinstance(item, Ending):
+            self.ending = item
+        else:
+            self.surroundings.release(item)
+
+    def _work(self) -> None:
+        self._prepare()
+        self._blank()
+        started = time.monotonic()
+        ending = self._take_pieces()
+        if ending is None:
+            return
+        extents = sorted((*ending.extents, *self._write_own(ending)), key=lambda extent: extent.offset)
+        self.target.set_length(ending.size)
+        self.target.flush()
+        self.write_seconds = time.monotonic() - started
+        head = self._head(ending)
+        if self.verify:
+            self._verify(extents, "verifying")
+        self.surroundings.before_head(self.target, head, ending.size)
+        self._write_head(head)
+        self.target.set_length(ending.size)
+        self.target.finish()
+        if self.eject:
+            self.target.eject()
+
+    def _blank(self) -> None:
+        """Clear what could boot. A drive whose start, told twice, is not clear, keeps no image either."""
+        target = self.target
+        for _ in range(2):
+            target.blank()
+            if target.is_clear:
+                return
+        # What is wrong at the end alone is told with the image's own blocks, later.
+        offset, length = target.starts[0]
+        zeros = extent_of(offset, bytes(length))
+        bad = bad_grains(memoryview(target.read(offset, length)), offset, length, zeros.grains)
+        if bad:
+            partitions, wanted = self.surroundings.partitions(), bytes(bad[0].length)
+            raise verify_failure(
+                target.path, bad, [zeros], partitions, wanted, repeated=True, was_cleared=True
+            )
+
+    def _prepare(self) -> None:
+        target = self.target
+        if target.capacity is None:
+            return
+        from image_tools.flash.capacity import keeps_old_content, probe_capacity
+
+        if self.probe:
+            probe_capacity(target, _Steps(self))
+        if self.discard:
+            # The system hides it where a device cannot discard, so what it reads as decides.
+            self.cleared = target.discard() and not keeps_old_content(target)
+            if not self.cleared:
+                told = f"{target.path} does not discard: unused areas keep their old content."
+                target.notices.append(Notice("no-discard", told))
+
+    # writing
+
+    def _take_pieces(self) -> Ending | None:
+        self._step(self.step_name, None)
+        while True:
+            item = self.queue.get()
+            if isinstance(item, Ending):
+                self.ending = item
+                return item
+            try:
+                if self.apart:
+                    return None
+                for extent in item.extents:
+                    self._write(item.content(extent), extent)
+            finally:
+                self.pending -= 1
+                self.surroundings.release(item)
+            self.surroundings.events.put(Event(self, amount=item.length, consumed=item.consumed))
+
+    def _write(self, data: memoryview, extent: Extent) -> None:
+        """Write one extent. Zeros are left out of a file, and a drive is told to write them by itself."""
+        target = self.target
+        if target.capacity is not None and extent.end > target.capacity:
+            raise too_small(target, target.capacity)
+        plainly = self.full and target.capacity is not None
+        for start, end, is_zero in [(0, len(data), False)] if plainly else _stretches(extent):
+            if is_zero and target.capacity is None:
+                continue
+            self._since = time.monotonic()
+            if not (is_zero and target.zero(extent.offset + start, end - start)):
+                target.write(data[start:end], extent.offset + start)
+            self._busy += time.monotonic() - self._since
+            self._since = None
+            self.written += end - start
+
+    def _write_own(self, ending: Ending) -> list[Extent]:
+        """Write what belongs to this target alone, all but the head; what is then on it."""
+        own = [part for held in ending.held for part in self._outside_head(held)]
+        self._own = [(offset, laid_over(data, offset, self.changes)) for offset, data in own]
+        self._own += self._behind(ending.size)
+        return [self._write_part(offset, data) for offset, data in self._own]
+
+    def _write_part(self, offset: int, data: bytes) -> Extent:
+        buffer = aligned(data, round_up(len(data), self._block))
+        stored = buffer[: len(data)] if self.target.capacity is None else buffer
+        extent = extent_of(offset, stored)
+        if self.target.capacity is not None and extent.end > self.target.capacity:
+            raise too_small(self.target, self.target.capacity)
+        self.target.write(buffer, offset)
+        self.written += len(data)
+        return extent
+
+    def _behind(self, size: int) -> list[tuple[int, bytes]]:
+        """The end of a drive, behind the image: no stale backup of a GPT stays there."""
+        start, end = self.target.tail
+        places = [offset for offset, _ in self.changes if offset >= size]
+        start = max(min([start, *places]), round_up(size, self.target.block))
+        if start >= end:
+            return []
+        return [
+            (offset, laid_over(bytes(length), offset, self.changes))
+            for offset, length in spans(start, end, CHUNK)
+        ]
+
+    def _head(self, ending: Ending, *, changed: bool = True) -> bytes:
+        head = b"".join(data for held in ending.held for offset, data in _split(held) if offset < HEAD)
+        return laid_over(head, 0, self.changes) if changed else head
+
+    @staticmethod
+    def _outside_head(held: tuple[int, bytes]) -> list[tuple[int, bytes]]:
+        return [part for part in _split(held) if part[0] >= HEAD]
+
+    def _write_head(self, head: bytes) -> None:
+        extent = self._write_part(0, head)
+        self.target.flush()
+        if self.verify:
+            self._own.append((0, head))
+            self._verify([extent], "verifying the start")
+
+    @property
+    def _block(self) -> int:
+        return self.target.block if self.target.capacity is not None else BLOCK
+
+    # verifying
+
+    def _verify(self, extents: Sequence[Extent], step: str) -> None:
+        """Compare what the medium holds; what is bad is written once more. Raises VerifyFailed."""
+        started = time.monotonic()
+        try:
+            bad = self._differences(extents, step)
+            if not bad:
+                return
+            repeated = self._write_again(bad)
+            if repeated:
+                bad = self._differences(_extents_of(bad), "verifying again")
+            if bad:
+                original = next((data for _, data in self._original(bad[:1]) or ()), None)
+                partitions = self.surroundings.partitions()
+                raise verify_failure(self.target.path, bad, extents, partitions, original, repeated=repeated)
+        finally:
+            self.verify_seconds += time.monotonic() - started
+
+    def _differences(self, extents: Sequence[Extent], step: str) -> list[BadGrain]:
+        target = self.target
+        self.reading = target.drop_cache()
+        if not self.reading.past_cache and not any(n.code == "read-back-cached" for n in target.notices):
+            target.notices.append(_from_cache(target, self.reading))
+        advance = self._step(step, sum(extent.length for extent in extents))
+        return differences(target.descriptor, target.path, extents, self.surroundings.pipeline, advance)
+
+    def _write_again(self, bad: Sequence[BadGrain]) -> bool:
+        """Write the grains that differ once more; tells whether their content could be had again."""
+        content = self._original(bad)
+        if content is None:
+            return False
+        for offset, data in content:
+            self.target.write(aligned(data, round_up(len(data), self._block)), offset)
+            self.rewritten += 1
+        self.target.flush()
+        return True
+
+    def _original(self, bad: Sequence[BadGrain]) -> Iterable[tuple[int, bytes]] | None:
+        """What the grains should hold, in their order; own content from memory, the image's once more."""
+        own = {grain.offset: self._own_bytes(grain) for grain in bad}
+        again = self.surroundings.again([(g.offset, g.length) for g in bad if own[g.offset] is None])
+        if again is None:
+            return None
+        return self._in_order(bad, own, iter(again))
+
+    @staticmethod
+    def _in_order(
+        bad: Sequence[BadGrain], own: dict[int, bytes | None], again: Iterable[tuple[int, bytes]]
+    ) -> Iterable[tuple[int, bytes]]:
+        others = iter(again)
+        for grain in bad:
+            content = own[grain.offset]
+            yield (grain.offset, content) if content is not None else next(others)
+
+    def _own_bytes(self, grain: BadGrain) -> bytes | None:
+        for offset, data in self._own:
+            if offset <= grain.offset < offset + round_up(len(data), self._block):
+                start = grain.offset - offset
+                return data[start : start + grain.length].ljust(grain.length, b"\0")
+        return None
+
+    def _step(self, name: str, total: int | None) -> Callable[[int], None]:
+        return _Steps(self).step(name, total).advance
+
+
+class _Steps:
+    """Progress that is shown by the thread that waits for the lanes."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+
+    def step(self, name: str, total: int | None, *, subject: str = "") -> _LaneStep:  # noqa: ARG002
+        self._lane.surroundings.events.put(Event(self._lane, name=name, total=total))
+        return _LaneStep(self._lane)
+
+
+class _LaneStep(SilentStep):
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+
+    def advance(self, amount: int) -> None:
+        self._lane.surroundings.events.put(Event(self._lane, amount=amount))
+
+
+def _split(part: tuple[int, bytes]) -> list[tuple[int, bytes]]:
+    """The part, cut where the head ends."""
+    offset, data = part
+    if offset < HEAD < offset + len(data):
+        return [(offset, data[: HEAD - offset]), (HEAD, data[HEAD - offset :])]
+    return [part]
+
+
+def _stretches(extent: Extent) -> list[tuple[int, int, bool]]:
+    """The parts of an extent, as (start, end, whether all of it is zero), within it."""
+    found: list[tuple[int, int, bool]] = []
+    for number in range(len(extent.grains) // HASH):
+        start, end = number * GRAIN, min((number + 1) * GRAIN, extent.length)
+        is_zero = extent.grains[number * HASH : (number + 1) * HASH] == hash_of_same(0, end - start)
+        if found and found[-1][2] is is_zero:
+            start = found.pop()[0]
+        found.append((start, end, is_zero))
+    return found
+
+
+def _extents_of(bad: Iterable[BadGrain]) -> list[Extent]:
+    return [Extent(grain.offset, grain.length, grain.expected) for grain in bad]
+
+
+def _from_cache(target: Target, reading: Reading) -> Notice:
+    return Notice(
+        "read-back-cached",
+        f"{target.path} was read back, but maybe from the page cache, not the medium: {reading.reason}.",
+    )

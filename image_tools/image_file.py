@@ -1,0 +1,178 @@
+"""Opening an image, which may be a file, a compressed file or a drive that was flashed."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from image_tools.source.formats import Kind, kind_of
+from resin_toolkit.errors import BadValue, NotAnImage, PathNotFound, Refused, Usage, from_os_error
+from resin_toolkit.progress import Progress
+
+_BLOCK = 64 << 10
+_CHUNK = 4 << 20
+
+
+@contextmanager
+def opened_for_reading(image: Path, progress: Progress) -> Iterator[BinaryIO]:
+    """The bytes of an image, seekable; a compressed one is unpacked into a temporary file meanwhile."""
+    _require_file_or_drive(image)
+    with image.open("rb", buffering=0) as file, _image_named(image), _errors_named(image):
+        if not _is_compressed(file):
+            file.seek(0)
+            yield file
+            return
+    folder = Path(tempfile.gettempdir())
+    with _image_named(image), _errors_named(folder), tempfile.TemporaryFile() as unpacked:
+        _unpack(image, unpacked, progress)
+        yield unpacked
+
+
+@contextmanager
+def opened_for_writing(image: Path) -> Iterator[BinaryIO]:
+    """The bytes of an image or drive, to be changed in place; no other `resin` writes to it meanwhile.
+
+    Raises Usage for a compressed image and Refused for a drive that may not be written to.
+    """
+    is_drive = _require_file_or_drive(image)
+    if is_drive:
+        from image_tools.drives import check_flashable, find_drive
+
+        check_flashable(find_drive(str(image)), allow_fixed=True)
+    held = _open_exclusively(image, os.O_EXCL if is_drive else 0)
+    with held as file, _image_named(image), _errors_named(image, changing=True):
+        if _is_compressed(file):
+            raise Usage(
+                f"{image} is compressed, so nothing can be changed inside it.",
+                hint="Say where the changed copy goes with --output FILE.",
+            )
+        file.seek(0)
+        yield file
+
+
+@contextmanager
+def copied(image: Path, output: Path, progress: Progress) -> Iterator[BinaryIO]:
+    """A copy of an image, unpacked, to be changed; it becomes `output` only when the block ends well."""
+    _require_file_or_drive(image)
+    if output.exists() and (not output.is_file() or output.samefile(image)):
+        raise Usage(
+            f"{output} cannot be the copy: it is the image itself, or no file.",
+            hint="Name a new file with --output; `resin flash` writes to drives.",
+        )
+    if not output.parent.is_dir():
+        raise PathNotFound(f"The folder {output.parent} does not exist.", hint="Make it first, with mkdir.")
+    output = output.resolve()
+    partial = output.with_name(f".{output.name[:100]}.{os.getpid()}.partial")
+    # A configured image holds secrets: it is for no more people than what it replaces or comes from.
+    mode = (output if output.exists() else image).stat().st_mode & 0o666
+    try:
+        with _image_named(image), _errors_named(output, instead_of=partial), _private(partial) as file:
+            os.fchmod(file.fileno(), mode if stat.S_ISREG(image.stat().st_mode) else mode & 0o600)
+            _unpack(image, file, progress)
+            file.seek(0)
+            yield file
+            os.fsync(file.fileno())
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _private(path: Path) -> BinaryIO:
+    """A new file that its owner alone can read."""
+    return os.fdopen(
+        os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b", buffering=0
+    )
+
+
+@contextmanager
+def _image_named(image: Path) -> Iterator[None]:
+    """What is found to be no image, once its bytes are looked at, is told of by its name."""
+    try:
+        yield
+    except NotAnImage as error:
+        if str(image) in error.message:
+            raise
+        raise NotAnImage(
+            f"{image} is no image: neither a partition table nor a known file system is in it.",
+            hint=error.hint,
+        ) from error
+
+
+@contextmanager
+def _errors_named(image: Path, *, instead_of: Path | None = None, changing: bool = False) -> Iterator[None]:
+    """Errors of the operating system that name no file, or `instead_of`, are about `image`.
+
+    Where it was being changed, they say what state it is in.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or error.filename not in (None, str(instead_of)):
+            raise
+        failure = from_os_error(error, image)
+        if changing:
+            failure.message += " Each file in it is either old or new; the same command completes it."
+        raise failure from error
+
+
+def _open_exclusively(image: Path, flags: int) -> BinaryIO:
+    try:
+        descriptor = os.open(image, os.O_RDWR | os.O_CLOEXEC | flags)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise Refused(
+                f"{image} is in use: it is mounted, or another program holds it.", hint="Unmount it first."
+            ) from None
+        raise
+    file = os.fdopen(descriptor, "r+b", buffering=0)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise Refused(f"Another program is changing {image}.", hint="Wait until it is done.") from None
+    return file
+
+
+def _require_file_or_drive(image: Path) -> bool:
+    """Whether it is a drive; raises BadValue for what is neither, before a pipe is waited for."""
+    mode = image.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise BadValue(f"{image} is a directory, not an image.", hint="Name the image file itself.")
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        raise BadValue(f"{image} is neither a file nor a drive.", hint="Name an image file or a drive.")
+    return stat.S_ISBLK(mode)
+
+
+def _is_compressed(file: BinaryIO) -> bool:
+    return kind_of(file.read(_BLOCK)) is not Kind.RAW
+
+
+def _unpack(image: Path, file: BinaryIO, progress: Progress) -> None:
+    """Write the image's bytes to an empty `file`, leaving holes where they are zero."""
+    from image_tools.source import open_source
+
+    with open_source(str(image)) as source, progress.step("unpacking", source.size) as step:
+        position = 0
+        buffer = memoryview(bytearray(_CHUNK))
+        while count := source.readinto(buffer):
+            chunk = buffer[:count]
+            for start in range(0, len(chunk), _BLOCK):
+                block = chunk[start : start + _BLOCK]
+                if bytes(block).strip(b"\0"):
+                    file.seek(position + start)
+                    _write_all(file, block)
+            position += len(chunk)
+            step.advance(len(chunk))
+        file.truncate(position)
+
+
+def _write_all(file: BinaryIO, data: memoryview) -> None:
+    while data:
+        data = data[file.write(data) :]

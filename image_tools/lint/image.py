@@ -1,0 +1,243 @@
+"""Whether what is in an image's boot partition can work on a device: config.json, profiles, proxy.
+
+Nothing is written. The codes of the findings are those of `image_tools.lint.findings.CODES`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from image_tools import config as config_file
+from image_tools.boot_partition import BootPartition
+from image_tools.config.check import FATAL, problems
+from image_tools.fat import Entry, FatFileSystem
+from image_tools.lint.findings import CODES, Finding, Severity
+from image_tools.lint.profiles.linter import is_skipped, lint_keyfile
+from image_tools.lint.profiles.wifi import is_plain_passphrase
+from image_tools.lint.proxy import no_proxy_findings, redsocks_findings
+from image_tools.profiles.keyfile import Keyfile, mended, read_keyfile
+from image_tools.profiles.profile import is_sample
+from resin_toolkit.errors import ConfigInvalid, FileSystemDamaged
+
+CONFIG = "config.json"
+CONNECTIONS = "system-connections"
+REDSOCKS = "system-proxy/redsocks.conf"
+NO_PROXY = "system-proxy/no_proxy"
+_LARGEST = 1 << 20
+_LARGEST_CONFIG = 4 << 20
+_UNUSED = ".ignore"
+_LOOKED_AT = (
+    ("connection", "id"),
+    ("connection", "uuid"),
+    ("wifi-security", "key-mgmt"),
+    ("wifi-security", "psk"),
+)
+_BEGIN = b"-----BEGIN "
+_PRIVATE_KEY = re.compile(rb"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----")
+_ENCRYPTED = re.compile(rb"-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED")
+_DER = re.compile(rb"\x30[\x80-\x84]")
+
+__all__ = ["CODES", "Finding", "Severity", "check_image"]
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of `system-connections` that the device would read, or that a profile may name."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        return f"{CONNECTIONS}/{self.name}"
+
+    @property
+    def is_certificate(self) -> bool:
+        return b"[connection]" not in self.data and (_BEGIN in self.data or _DER.match(self.data) is not None)
+
+
+def check_image(boot: BootPartition) -> list[Finding]:
+    """All that is wrong or dubious in the boot partition, file by file, each in the order of its lines.
+
+    Files that the device passes over on purpose (`.ignore`) and files of other kinds are left alone. Raises
+    FileSystemDamaged where the directories themselves cannot be read.
+    """
+    filesystem = boot.filesystem
+    return [
+        *_config_findings(filesystem),
+        *_connections_findings(filesystem),
+        *_text_findings(filesystem, REDSOCKS),
+        *_text_findings(filesystem, NO_PROXY),
+    ]
+
+
+# config.json
+
+
+def _config_findings(filesystem: FatFileSystem) -> Iterator[Finding]:
+    entry = filesystem.find(f"/{CONFIG}")
+    if entry is None:
+        return
+    data = _content(filesystem, entry, _LARGEST_CONFIG)
+    if isinstance(data, Finding):
+        yield replace(data, code="config-syntax", file=CONFIG)
+        return
+    yield from _config_byte_findings(data)
+    try:
+        config = config_file.parse(data)
+    except ConfigInvalid as error:
+        line = error.facts.get("line")
+        yield _error(
+            "config-syntax", CONFIG, line if isinstance(line, int) else None, error.message, error.hint
+        )
+        return
+    text = data.decode("utf-8", "replace")
+    for problem in problems(config):
+        severity = Severity.ERROR if problem.code in FATAL else Severity.WARNING
+        line = _line_of(text, problem.name) or _line_of(text, problem.name.rpartition(".")[2])
+        yield Finding(problem.code.value, severity, CONFIG, line, problem.message, problem.hint)
+
+
+def _config_byte_findings(data: bytes) -> Iterator[Finding]:
+    remedy = "Save it as UTF-8 without one, or set any key with `resin configure`, which writes it anew."
+    if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        message = f"{CONFIG} begins with a byte-order mark, at which programs of the device stop."
+        yield _error("config-bom", CONFIG, 1, message, remedy)
+    if b"\r\n" in data:
+        line = data.count(b"\n", 0, data.index(b"\r\n")) + 1
+        message = f"{CONFIG} has line ends of Windows."
+        yield _warning("config-crlf", CONFIG, line, message, "Save it with line ends of Unix.")
+
+
+def _line_of(text: str, key: str) -> int | None:
+    """The line on which `key` first stands as a key."""
+    found = re.search(rf'"{re.escape(key)}"\s*:', text)
+    return None if found is None else text.count("\n", 0, found.start()) + 1
+
+
+# system-connections
+
+
+def _connections_findings(filesystem: FatFileSystem) -> Iterator[Finding]:
+    directory = filesystem.find(f"/{CONNECTIONS}")
+    if directory is None or not directory.is_directory:
+        return
+    entries = [entry for entry in filesystem.list(f"/{CONNECTIONS}") if not entry.is_directory]
+    beside = frozenset(entry.name for entry in entries)
+    used: list[tuple[_File, Keyfile]] = []
+    for entry in entries:
+        if entry.name.lower().endswith(_UNUSED):
+            continue
+        data = _content(filesystem, entry, _LARGEST)
+        if isinstance(data, Finding):
+            yield data
+            continue
+        file = _File(entry.name, data)
+        yield from _file_findings(file, beside)
+        keyfile = _used_keyfile(file)
+        if keyfile is not None:
+            used.append((file, keyfile))
+    for code, key in (("profile-same-id", "id"), ("profile-same-uuid", "uuid")):
+        yield from _double_findings(used, code, key)
+
+
+def _file_findings(file: _File, beside: frozenset[str]) -> Iterator[Finding]:
+    if file.is_certificate:
+        yield from _key_findings(file)
+    elif is_sample(file.name, file.data):
+        message = f"{file.name} is the sample profile, and the device uses it."
+        yield _warning(
+            "sample-active", file.path, None, message, f"Remove it, or rename it to {file.name}{_UNUSED}."
+        )
+    elif not is_skipped(file.name) or b"[connection]" in file.data:
+        for finding in lint_keyfile(file.name, file.data, beside=beside):
+            yield replace(finding, file=file.path)
+        yield from _passphrase_findings(file)
+
+
+def _key_findings(file: _File) -> Iterator[Finding]:
+    found = _PRIVATE_KEY.search(file.data)
+    if found is None or _ENCRYPTED.search(file.data):
+        return
+    line = file.data.count(b"\n", 0, found.start()) + 1
+    message = f"{file.name} holds a private key that is not encrypted: whoever holds the card can read it."
+    remedy = "Encrypt it (`openssl pkcs8 -topk8`), and put private-key-password=… into the profile."
+    yield _warning("secret-private-key", file.path, line, message, remedy)
+
+
+def _passphrase_findings(file: _File) -> Iterator[Finding]:
+    keyfile = _used_keyfile(file)
+    if keyfile is not None and is_plain_passphrase(keyfile):
+        entry = keyfile.entry("wifi-security", "psk")
+        message = f"{file.name} holds the Wi-Fi passphrase itself, and the derived key would do."
+        remedy = "Write the profile with `resin configure --wifi`, or take what `wpa_passphrase` prints."
+        yield _warning("secret-passphrase", file.path, entry.line if entry else None, message, remedy)
+
+
+def _used_keyfile(file: _File) -> Keyfile | None:
+    """The keyfile, where the device uses it and it can be read."""
+    if file.is_certificate or is_skipped(file.name):
+        return None
+    try:
+        keyfile = read_keyfile(mended(file.data), file.name)
+        for section, key in _LOOKED_AT:
+            keyfile.text(section, key)
+    except ConfigInvalid:
+        return None
+    return keyfile
+
+
+def _double_findings(used: list[tuple[_File, Keyfile]], code: str, key: str) -> Iterator[Finding]:
+    first: dict[str, str] = {}
+    for file, keyfile in used:
+        value = keyfile.text("connection", key) or ""
+        same = value.lower() if key == "uuid" else value
+        if not value:
+            continue
+        if same not in first:
+            first[same] = file.name
+            continue
+        entry = keyfile.entry("connection", key)
+        message = f"{file.name} has the same {key} as {first[same]}."
+        severity = Severity.ERROR if key == "uuid" else Severity.WARNING
+        remedy = f"Remove one of the two, or give it another {key}."
+        yield Finding(code, severity, file.path, entry.line if entry else None, message, remedy)
+
+
+# system-proxy
+
+
+def _text_findings(filesystem: FatFileSystem, path: str) -> Iterator[Finding]:
+    entry = filesystem.find(f"/{path}")
+    if entry is None:
+        return
+    data = _content(filesystem, entry, _LARGEST)
+    if isinstance(data, Finding):
+        yield replace(data, code="proxy-syntax", file=path)
+    elif path == REDSOCKS:
+        yield from redsocks_findings(data, path)
+    else:
+        yield from no_proxy_findings(data, path)
+
+
+def _content(filesystem: FatFileSystem, entry: Entry, largest: int) -> bytes | Finding:
+    """What is in a file, or why it is not read."""
+    path = entry.path.lstrip("/")
+    if entry.is_directory or entry.size > largest:
+        reason = "it is a directory" if entry.is_directory else "it is too large"
+        message = f"{path} is no configuration: {reason}."
+        return _error("profile-unreadable", path, None, message, "Remove it with `resin image rm`.")
+    try:
+        return filesystem.read(entry.path)
+    except FileSystemDamaged as error:
+        return _error("profile-unreadable", path, None, f"{path}: {error.message}", error.hint)
+
+
+def _error(code: str, file: str, line: int | None, message: str, remedy: str) -> Finding:
+    return Finding(code, Severity.ERROR, file, line, message, remedy)
+
+
+def _warning(code: str, file: str, line: int | None, message: str, remedy: str) -> Finding:
+    return Finding(code, Severity.WARNING, file, line, message, remedy)

@@ -1,0 +1,50 @@
+"""The use of an image that can be read anywhere: all is known at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+from image_tools.byte_ranges import Range
+from image_tools.file_window import Window
+from image_tools.usage.model import Area
+from image_tools.usage.survey import Survey
+
+
+def usage_of_file(
+    file: BinaryIO,
+    size: int,
+    *,
+    holes: Sequence[Range] = (),
+    mapped: Sequence[Range] | None = None,
+) -> FileUsage:
+    """The use of the image of `size` bytes in `file`.
+
+    `holes` are those of the file, `mapped` the ranges that a block map calls mapped, None without one.
+    """
+    return FileUsage(Window(file, 0, size), holes, mapped)
+
+
+class FileUsage:
+    """A `Usage` of which nothing changes any more."""
+
+    def __init__(self, window: Window, holes: Sequence[Range], mapped: Sequence[Range] | None) -> None:
+        self._waiting: deque[tuple[int, int, Callable[[bytes], None]]] = deque()
+        self._survey = Survey(window.size, self._ask, mapped=mapped, holes=holes)
+        self._survey.begin()
+        while self._waiting:
+            offset, length, then = self._waiting.popleft()
+            data = window.read(offset, length)
+            if len(data) == length:
+                then(data)
+
+    @property
+    def areas(self) -> tuple[Area, ...]:
+        return tuple(self._survey.areas[number] for number in sorted(self._survey.areas))
+
+    def needed(self, start: int, end: int) -> list[Range]:
+        return self._survey.needed(start, end)
+
+    def _ask(self, offset: int, length: int, then: Callable[[bytes], None]) -> None:
+        self._waiting.append((offset, length, then))

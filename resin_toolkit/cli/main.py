@@ -1,0 +1,205 @@
+"""The entry point: start-up, and the end of every run."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from resin_toolkit import __version__
+from resin_toolkit.errors import Exit, InternalError, ResinError, Usage, from_os_error
+
+if TYPE_CHECKING:
+    import click
+
+    from resin_toolkit.terminal.report import Report
+
+
+COMPLETE_VARIABLE = "_RESIN_COMPLETE"
+USAGE_HINT = "Run `{command} --help` for what it takes."
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run `resin` with `arguments` (the process's own by default) and exit."""
+    if os.environ.get(COMPLETE_VARIABLE):
+        _complete()
+    # Hardly anything of a run is garbage before its end: looking for it takes a tenth of the start.
+    gc.set_threshold(50_000)
+    _end_as_interrupted()
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    gc.freeze()
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run `resin` and return its exit code; never raises."""
+    _prepare_streams()
+    if arguments in (["--version"], ["-V"]):
+        return _print_version()
+    try:
+        pin_packages()
+        from resin_toolkit.terminal.report import Report, Settings
+        from resin_toolkit.terminal.screen import discard
+    except KeyboardInterrupt:
+        print("error: Interrupted.", file=sys.stderr)
+        return Exit.INTERRUPTED
+    words = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    report = Report(Settings(json="--json" in words, debug="--debug" in words or _debug_wanted()))
+    try:
+        return _run(arguments, report)
+    except KeyboardInterrupt as interrupt:
+        return _fail(report, report.if_interrupted, interrupt)
+    except ResinError as error:
+        return _fail(report, error, error)
+    except BrokenPipeError:
+        # The reader went away, which is its right.
+        discard(sys.stdout)
+        return Exit.DONE
+    except (OSError, MemoryError) as error:
+        short = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        failure = from_os_error(short if isinstance(error, MemoryError) else error)
+        return _fail(report, _noted(failure, error), error)
+    except Exception as error:  # noqa: BLE001 - a defect of ours still ends with one sentence
+        defect = InternalError(
+            f"resin met a defect of its own ({type(error).__name__}).",
+            hint="Run it again with --debug and report what it prints.",
+        )
+        return _fail(report, _noted(defect, error), error)
+
+
+def _end_as_interrupted() -> None:
+    """Let a polite kill, and a terminal that is closed, end a run as Ctrl-C does: tidied up, and told."""
+    import signal
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def _complete() -> NoReturn:
+    """Answer the shell that asks what could come next. A user waits at each TAB: nothing is tidied up."""
+    gc.disable()
+    from resin_toolkit.cli.completion import answer, asked, offered_verbs
+
+    question = asked(os.environ)
+    if question is None:
+        pin_packages()
+        from resin_toolkit.cli.root import complete
+
+        code = complete(os.environ[COMPLETE_VARIABLE])
+    else:
+        offer = offered_verbs(question)
+        if offer is None:
+            pin_packages()
+            from resin_toolkit.cli.root import offered
+
+            offer = offered(question)
+        print(answer(question, offer), end="")
+        code = Exit.DONE
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def pin_packages() -> None:
+    """Make `commands` and `image_tools` the packages that lie beside `resin_toolkit`, whatever sys.path says.
+
+    `commands` is a common name: with PYTHONPATH=. a project's own folder of that name would be run instead.
+    """
+    home = str(Path(__file__).resolve().parents[2])
+    for name in ("commands", "image_tools"):
+        loaded = sys.modules.get(name)
+        if loaded is not None and str(loaded.__file__).startswith(home + os.sep):
+            continue
+        spec = PathFinder.find_spec(name, [home])
+        if spec is None or spec.loader is None:
+            raise ImportError(f"the package {name} is missing beside {home}")
+        module = module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+
+
+def _run(arguments: list[str], report: Report) -> int:
+    from resin_toolkit.cli.root import click_errors, root_command
+
+    root = root_command()
+    usage_error, exit_request, abort = click_errors()
+    try:
+        with root.make_context("resin", list(arguments), obj=report) as context:
+            result = root.invoke(context)
+    except usage_error as error:
+        raise _usage(error, report) from error
+    except exit_request as request:
+        return int(request.exit_code)
+    except abort:
+        raise KeyboardInterrupt from None
+    if isinstance(result, int):
+        return result
+    report.result(report.verb or "", result)
+    return int(getattr(result, "exit", Exit.DONE))
+
+
+def _usage(error: click.ClickException, report: Report) -> ResinError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else f"resin {report.verb or ''}".rstrip()
+    message = error.format_message().strip() or "Something is missing"
+    if message[-1] not in ".?!":
+        message += "."
+    return Usage(message, hint=USAGE_HINT.format(command=command))
+
+
+def _noted(failure: ResinError, cause: BaseException) -> ResinError:
+    """The failure, with what is noted at its cause: what state it has left things in."""
+    notes = [note for note in getattr(cause, "__notes__", ()) if note]
+    failure.message = " ".join([failure.message, *notes])
+    return failure
+
+
+def _fail(report: Report, error: ResinError, cause: BaseException) -> int:
+    try:
+        report.failure(report.verb, error)
+    except BrokenPipeError:
+        from resin_toolkit.terminal.screen import discard
+
+        discard(sys.stdout)
+    except ResinError as unwritten:
+        # stdout takes no JSON; what is left is stderr.
+        report.failure(report.verb, error)
+        report.failure(report.verb, unwritten)
+    if report.settings.debug:
+        import traceback
+
+        traceback.print_exception(cause)
+    return error.exit
+
+
+def _debug_wanted() -> bool:
+    return os.environ.get("RESIN_DEBUG", "") not in ("", "0")
+
+
+def _print_version() -> int:
+    try:
+        print(f"resin {__version__}", flush=True)
+    except OSError as error:
+        from resin_toolkit.terminal.screen import discard
+
+        discard(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            print(f"error: stdout: {error.strerror}.", file=sys.stderr)
+            return Exit.FAILED
+    return Exit.DONE
+
+
+def _prepare_streams() -> None:
+    """Give the process a stdout and a stderr, where it was started without, that take any name of a file."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - it lives as long as the process
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,144 @@
+"""The root command: knows the verbs by name and opens the one that was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+
+import click
+import typer
+from click.shell_completion import CompletionItem, ShellComplete
+from typer.main import get_command
+
+from resin_toolkit import __version__
+from resin_toolkit.cli.completion import Asked, Files, Folders, Offer
+from resin_toolkit.cli.verb import HELP_OPTIONS, METAVAR, Group, report_of, require_verb
+from resin_toolkit.cli.verb_table import VERBS, VerbEntry
+from resin_toolkit.errors import Exit
+from resin_toolkit.terminal.report import Report
+from resin_toolkit.terminal.screen import Screen
+
+_BY_NAME = {entry.name: entry for entry in VERBS}
+
+
+class Verbs(Group):
+    """A group whose commands are opened on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_BY_NAME)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        entry = _BY_NAME.get(cmd_name)
+        return open_verb(entry) if entry else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        for group in dict.fromkeys(entry.group for entry in VERBS):
+            with formatter.section(group):
+                formatter.write_dl([(e.name, e.help) for e in VERBS if e.group == group])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(e.name, help=e.help) for e in VERBS if e.name.startswith(incomplete)]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        report = ctx.find_object(Report)
+        if report is not None and args and args[0] in _BY_NAME:
+            report.streams = _BY_NAME[args[0]].streams
+        return super().resolve_command(ctx, args)
+
+
+@dataclass(frozen=True)
+class Version:
+    """What `--version` prints where it is not the only word."""
+
+    def data(self) -> Mapping[str, object]:
+        return {"version": __version__}
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        return f"resin {__version__}"
+
+
+def open_verb(entry: VerbEntry) -> click.Command:
+    """Import the module of a verb and return its command."""
+    command = get_command(import_module(entry.module).app)
+    command.name = entry.name
+    return command
+
+
+def root_command() -> click.Command:
+    """The command `resin` itself."""
+    app = typer.Typer(
+        cls=Verbs,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings=HELP_OPTIONS,
+        subcommand_metavar=METAVAR,
+        help="Put containers on embedded boards: configure images, flash cards. For resinOS and balenaOS.",
+    )
+    app.callback(invoke_without_command=True)(_resin)
+    return get_command(app)
+
+
+def offered(question: Asked) -> Offer:
+    """What could come next on a line that is being typed."""
+    shell = ShellComplete(root_command(), {}, "resin", "")
+    values = []
+    for item in shell.get_completions(list(question.words), question.last):
+        if item.type == "file" or isinstance(item.value, Files):
+            return Offer(how="files")
+        if item.type == "dir" or isinstance(item.value, Folders):
+            return Offer(how="folders")
+        values.append((str(item.value), item.help or ""))
+    return Offer(values)
+
+
+def complete(instruction: str) -> int:
+    """Do what Typer's own scripts of before want, and PowerShell's, or print the script of a shell."""
+    from typer import _completion_classes as shells
+
+    from resin_toolkit.cli.completion_scripts import SCRIPTS
+
+    what, _, name = instruction.partition("_")
+    if what == "source" and name in SCRIPTS:
+        typer.echo(SCRIPTS[name].text(), nl=False)
+        return Exit.DONE
+    # The help of our commands has no markup, so that rich need not be loaded for each TAB.
+    shells._sanitize_help_text = lambda text: text
+    shells.completion_init()
+    try:
+        root_command().main([], prog_name="resin")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+
+
+def _resin(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", "-V", help="Print the version."),
+    install_completion: bool = typer.Option(
+        False, "--install-completion", help="Let the shell that you use ask resin at TAB."
+    ),
+    show_completion: bool = typer.Option(
+        False, "--show-completion", help="Print what --install-completion installs."
+    ),
+) -> None:
+    if version:
+        report_of(context).result("version", Version())
+        raise typer.Exit()
+    if install_completion or show_completion:
+        from resin_toolkit.cli import completion_scripts
+
+        shell = completion_scripts.used_shell()
+        done = completion_scripts.install(shell) if install_completion else completion_scripts.Shown(shell)
+        report_of(context).result("completion", done)
+        raise typer.Exit()
+    require_verb(context)
+
+
+def click_errors() -> tuple[type[click.ClickException], type[click.exceptions.Exit], type[click.Abort]]:
+    """The exceptions by which click ends a run: wrong usage, an asked-for exit, Ctrl-C."""
+    return click.ClickException, click.exceptions.Exit, click.Abort

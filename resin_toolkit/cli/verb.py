@@ -1,0 +1,212 @@
+"""What every verb has in common: its classes of command, and the options that all of them take."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, replace
+from functools import wraps
+from typing import Any, get_type_hints
+
+import click
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup
+from typer.models import ArgumentInfo
+
+from resin_toolkit.errors import Exit, Usage
+from resin_toolkit.terminal.report import Report
+
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
+METAVAR = "COMMAND [ARGS]..."
+
+_SHARED = {
+    "json": (["--json"], "Print one JSON object on stdout."),
+    "quiet": (["--quiet", "-q"], "Print results, warnings and errors only."),
+    "no_input": (["--no-input"], "Never ask; fail where an answer would be needed."),
+    "yes": (["--yes", "-y"], "Agree to the confirmation beforehand."),
+    "debug": (["--debug"], "Show the traceback of an error (also RESIN_DEBUG=1)."),
+}
+
+
+def report_of(context: typer.Context) -> Report:
+    """The report of the run that `context` belongs to."""
+    report = context.find_object(Report)
+    assert report is not None
+    return report
+
+
+def _set(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    report = context.find_object(Report)
+    if value and report is not None and parameter.name is not None:
+        report.settings = replace(report.settings, **{parameter.name: True})
+
+
+class Verb(TyperCommand):
+    """A command that also takes the shared options; its epilog, the examples, stands first in its help."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.params.extend(_shared_options())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _tell_verb(ctx)
+        if ctx.resilient_parsing and args and self._takes_value(args[-1]):
+            # At TAB, the value is yet to come: with it missing, click would read none of the other words.
+            args = args[:-1]
+        return super().parse_args(ctx, args)
+
+    def _takes_value(self, word: str) -> bool:
+        return any(word in p.opts and not p.is_flag for p in self.params if isinstance(p, click.Option))
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self._restore_help_of_arguments()
+        self.format_usage(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        self.format_options(ctx, formatter)
+
+    def _restore_help_of_arguments(self) -> None:
+        """click 8.5 gives arguments a help of their own, and with it empties the one that Typer has set."""
+        signature = inspect.signature(self.callback, eval_str=True) if self.callback else inspect.Signature()
+        for parameter in self.params:
+            if isinstance(parameter, TyperArgument) and parameter.help is None and parameter.name:
+                annotation = signature.parameters[parameter.name].annotation
+                facts = getattr(annotation, "__metadata__", ())
+                parameter.help = next((fact.help for fact in facts if isinstance(fact, ArgumentInfo)), None)
+
+
+class Group(TyperGroup):
+    """A command that has verbs of its own, with the shared options before them too; examples come first."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.params.extend(_shared_options())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _tell_verb(ctx)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        names = self.list_commands(ctx)
+        if args and args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], names, n=1)
+            guess = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command '{args[0]}'.{guess}")
+        return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_usage(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        self.format_options(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, c.get_short_help_str(200)) for name, c in commands if c is not None])
+
+
+def require_verb(context: typer.Context) -> None:
+    """Print the help of a group, and end with wrong usage, where none of its verbs was typed."""
+    if context.invoked_subcommand is not None:
+        return
+    if report_of(context).settings.json:
+        raise Usage("No command was given.", hint=f"`{context.command_path} --help` lists them.")
+    typer.echo(context.get_help())
+    raise typer.Exit(Exit.USAGE)
+
+
+def single(verb: Any, *, epilog: str | None = None) -> typer.Typer:
+    """The application of a verb that is one command; `epilog` is what its help begins with, the examples."""
+    app = _application()
+    app.command(cls=Verb, context_settings=HELP_OPTIONS, epilog=epilog)(verb)
+    return app
+
+
+def group(help: str, examples: Mapping[str, str], **verbs: Any) -> typer.Typer:
+    """The application of a verb that has verbs of its own, each with its examples, one a line.
+
+    Its own help begins with the first example of each.
+    """
+    first = as_examples("\n".join(lines.strip().splitlines()[0] for lines in examples.values()))
+    app = _application(
+        help=help, cls=Group, context_settings=HELP_OPTIONS, subcommand_metavar=METAVAR, epilog=first
+    )
+    app.callback(invoke_without_command=True)(_group_callback)
+    for name, verb in verbs.items():
+        epilog = as_examples(examples[name])
+        app.command(name, cls=Verb, context_settings=HELP_OPTIONS, epilog=epilog)(verb)
+    return app
+
+
+def as_examples(lines: str) -> str:
+    """The epilog that shows command lines as they are."""
+    shown = "\n".join(f"  {line.strip()}" for line in lines.strip().splitlines())
+    return f"\b\nExamples:\n{shown}"
+
+
+def _group_callback(context: typer.Context) -> None:
+    require_verb(context)
+
+
+def _shared_options() -> list[click.Option]:
+    return [
+        click.Option(
+            [name, *words], is_flag=True, expose_value=False, is_eager=True, callback=_set, help=text
+        )
+        for name, (words, text) in _SHARED.items()
+    ]
+
+
+def _tell_verb(context: click.Context) -> None:
+    """Let the run's report know which command it is about: `flash`, `image ls`."""
+    report = context.find_object(Report)
+    if report is not None:
+        report.verb = context.command_path.partition(" ")[2] or None
+
+
+def _application(**settings: Any) -> typer.Typer:
+    return typer.Typer(
+        rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False, **settings
+    )
+
+
+def takes(options: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator for a verb whose last parameter is a dataclass of options: each field becomes an option.
+
+    The fields are annotated as Typer's parameters are, and have defaults, so that several verbs can take the
+    same group of options.
+    """
+    hints = get_type_hints(options, include_extras=True)
+    grouped = [
+        inspect.Parameter(
+            entry.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=entry.default if entry.default is not MISSING else None,
+            annotation=hints[entry.name],
+        )
+        for entry in fields(options)
+    ]
+    names = {parameter.name for parameter in grouped}
+
+    def decorate(verb: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(verb, eval_str=True)
+        *own, last = signature.parameters.values()
+
+        @wraps(verb)
+        def call(**values: Any) -> Any:
+            group = options(**{name: values.pop(name) for name in names})
+            return verb(**values, **{last.name: group})
+
+        parameters = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own), *grouped]
+        call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        del call.__wrapped__
+        return call
+
+    return decorate

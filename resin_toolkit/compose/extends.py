@@ -1,0 +1,59 @@
+"""`extends`: a service that begins as another one, of the same file or of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from resin_toolkit.compose.merge import merge_service
+from resin_toolkit.compose.nodes import Map, Node, Place
+from resin_toolkit.compose.problems import Findings
+from resin_toolkit.compose.values import text
+
+Chain = tuple[tuple[Path, str], ...]
+
+
+@dataclass(frozen=True)
+class Extending:
+    read: Callable[[Path, Place], Map | None]
+    """Another file's values; None, with a problem told, where it cannot be read."""
+    findings: Findings
+
+    def applied(self, tree: Map, file: Path) -> Map:
+        """A file whose services are written out."""
+        services = tree.get("services")
+        if not isinstance(services, Map):
+            return tree
+        written = {name: self._service(node, name, tree, file, ()) for name, node in services.entries.items()}
+        return replace(tree, entries={**tree.entries, "services": replace(services, entries=written)})
+
+    def _service(self, service: Node, name: str, tree: Map, file: Path, chain: Chain) -> Node:
+        extends = service.get("extends") if isinstance(service, Map) else None
+        if not isinstance(service, Map) or extends is None:
+            return service
+        place = service.key_place("extends")
+        own = replace(service, entries={k: v for k, v in service.entries.items() if k != "extends"})
+        if (file, name) in chain:
+            self.findings.add(place, f"services.{name}.extends comes back to itself")
+            return own
+        base = self._base(extends, place, tree, file, (*chain, (file, name)))
+        return merge_service(base, own) if isinstance(base, Map) else own
+
+    def _base(self, extends: Node, place: Place, tree: Map, file: Path, chain: Chain) -> Node | None:
+        written = text(extends.get("file")) if isinstance(extends, Map) else ""
+        name = text(extends.get("service")) if isinstance(extends, Map) else text(extends)
+        where, other = file, tree
+        if written:
+            where = (extends.place.base / written).resolve()
+            found = tree if where == file else self.read(where, place)
+            if found is None:
+                return None
+            other = found
+        services = other.get("services")
+        base = services.get(name) if isinstance(services, Map) else None
+        if base is None:
+            there = f"{written or 'this file'} has no service {name}"
+            self.findings.add(place, f"extends cannot be done: {there}", "Check the spelling.")
+            return None
+        return self._service(base, name, other, where, chain)

@@ -1,0 +1,89 @@
+"""The ports of this machine that lead into the emulated one.
+
+They are bound to 127.0.0.1 alone: whoever reaches an open engine is root there.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from resin_toolkit.device.record import ENGINE_PORTS, SSH_PORT
+from resin_toolkit.errors import BadValue, Refused
+
+HERE = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A port of the guest, and the one of this machine that should lead there, or must."""
+
+    guest: int
+    host: int
+    must: bool = False
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A port of this machine that leads to one of the guest."""
+
+    host: int
+    guest: int
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the port of the same number was taken, or another was asked for."""
+        return self.host != self.guest
+
+
+def parse_publish(word: str) -> Wanted:
+    """The meaning of `[HOST:]GUEST`. Raises BadValue."""
+    host, colon, guest = word.rpartition(":")
+    numbers = [_port(text, word) for text in ((host, guest) if colon else (guest,))]
+    return Wanted(numbers[-1], numbers[0], must=bool(colon))
+
+
+def choose_ports(published: Sequence[Wanted]) -> tuple[Forward, ...]:
+    """Free ports for SSH, the engine and what is published, each once: the same number, else any.
+
+    Raises Refused where one that must be had is taken.
+    """
+    wanted = {each.guest: each for each in (Wanted(port, port) for port in (SSH_PORT, *ENGINE_PORTS))}
+    wanted |= {each.guest: each for each in published}
+    # Held until all are chosen, so that no two are the same; those that must be had first.
+    with ExitStack() as held:
+        ordered = sorted(wanted.values(), key=lambda each: not each.must)
+        chosen = {each.guest: Forward(_held(each, held), each.guest) for each in ordered}
+    return tuple(chosen[guest] for guest in wanted)
+
+
+def _held(wanted: Wanted, held: ExitStack) -> int:
+    try:
+        return _bound(wanted.host, held)
+    except OSError as error:
+        if wanted.must:
+            reason = (error.strerror or str(error)).lower()
+            raise Refused(
+                f"Port {wanted.host} of this machine cannot lead to the emulated one: {reason}.",
+                hint=f"Name another, or let one be chosen: --publish {wanted.guest}",
+            ) from error
+        return _bound(0, held)
+
+
+def _bound(port: int, held: ExitStack) -> int:
+    listening = held.enter_context(socket.socket())
+    # As QEMU does: a connection that has just ended is no reason against it.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((HERE, port))
+    listening.listen()
+    return int(listening.getsockname()[1])
+
+
+def _port(text: str, word: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
+        raise BadValue(
+            f"{word!r} is no port to publish.", hint="Say [HOST:]GUEST, both from 1 to 65535: 8080:80, or 80."
+        )
+    return int(text)

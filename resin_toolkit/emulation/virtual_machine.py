@@ -1,0 +1,191 @@
+"""A machine that runs: started, watched, and switched off in the way that its board is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from resin_toolkit.emulation import parent_watchdog
+from resin_toolkit.emulation.command_line import CONSOLE
+from resin_toolkit.emulation.machines import Machine
+from resin_toolkit.emulation.qmp import Control, Ended, Event
+from resin_toolkit.errors import EmulatorFailed, NotSupported, Refused, ResinError
+
+_STARTING = 60.0
+"""Seconds within which QEMU answers; what it emulates need not have begun."""
+_LEAVING = 10.0
+"""Seconds that QEMU has to write out what it holds."""
+_AGAIN = 10.0
+"""Seconds after which a system that was not listening is asked once more."""
+_KEYS = ("ctrl", "alt", "delete")
+
+
+class Running:
+    """QEMU, and the machine that it is. `console` is the terminal that its serial line ends in."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        program: str,
+        process: subprocess.Popen[bytes],
+        said: IO[bytes],
+        control: Control,
+        leash_end: int,
+    ) -> None:
+        self._machine = machine
+        self._program = program
+        self._leash_end = leash_end
+        self._process = process
+        self._said = said
+        self._control = control
+        self.console = ""
+        self.uses_kvm = False
+
+    def happened(self, within: float) -> Event | None:
+        """What happens next, None if nothing does within so many seconds.
+
+        Raises Ended where the machine is off, EmulatorFailed where QEMU has come to grief.
+        """
+        try:
+            return self._control.event(within)
+        except Ended:
+            self._check_end()
+            raise
+
+    def power_down(self, within: float) -> bool:
+        """Ask the system in it to end, and again while it does not; whether it is off within so many seconds.
+
+        A system that starts anew is not started: QEMU ends there.
+        """
+        deadline = time.monotonic() + within
+        try:
+            self._control.execute("set-action", reboot="shutdown")
+            while (left := deadline - time.monotonic()) > 0:
+                self._press()
+                if self._is_off_within(min(left, _AGAIN)):
+                    return True
+        except Ended:
+            return True
+        return False
+
+    def _press(self) -> None:
+        """A PC's button; the keys that restart a board, which has no button."""
+        if self._machine.is_pc:
+            self._control.execute("system_powerdown")
+            return
+        self._control.execute("send-key", keys=[{"type": "qcode", "data": key} for key in _KEYS])
+
+    def _is_off_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                self.happened(left)
+            except Ended:
+                return True
+        return False
+
+    def cut(self) -> None:
+        """Off, now: what its system has not written yet is lost, as by a plug that is pulled."""
+        if self._process.poll() is None:
+            try:
+                self._control.execute("quit", within=_LEAVING)
+                self._process.wait(_LEAVING)
+            except (Ended, TimeoutError, EmulatorFailed, subprocess.TimeoutExpired):
+                self._process.kill()
+
+    def release(self) -> None:
+        """Whatever has come about: QEMU is gone."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._control.close()
+        self._said.close()
+        os.close(self._leash_end)
+
+    def begin(self) -> None:
+        """Wait until QEMU answers, and ask it what it is. Raises what has kept it from starting."""
+        try:
+            self._control.greet(_STARTING)
+            consoles = self._control.execute("query-chardev")
+            self.uses_kvm = bool(self._control.execute("query-kvm")["enabled"])
+        except Ended:
+            self._process.wait(_LEAVING)
+            raise self._failure() from None
+        except TimeoutError:
+            raise EmulatorFailed("QEMU started, but says nothing.", hint="Try it once more.") from None
+        [found] = [each["filename"] for each in consoles if each["label"] == CONSOLE]
+        self.console = str(found).removeprefix("pty:")
+
+    def _check_end(self) -> None:
+        if self._process.wait(_LEAVING) != 0:
+            raise self._failure()
+
+    def _failure(self) -> ResinError:
+        """Why QEMU has ended, in its own words as far as it had any."""
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").splitlines()
+        told = [line for line in lines if line.strip() and "char device redirected" not in line]
+        reasons = [line for line in told if "warning:" not in line] or told
+        words = reasons[0].removeprefix(f"{self._program}: ").strip() if reasons else ""
+        if "Failed to get" in words and "lock" in words:
+            return Refused(
+                "Another program has the image open, and writes to it.", hint="End that one first."
+            )
+        code = self._process.returncode
+        ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
+        return EmulatorFailed(
+            f"QEMU has ended: {words.rstrip('.')}."
+            if words
+            else f"QEMU has ended, with {ended} and without a word.",
+            hint="`resin image info` shows whether the image is whole; an update of QEMU may help, too.",
+            returncode=code,
+        )
+
+
+def start(machine: Machine, command: Sequence[str], files: Sequence[int]) -> Running:
+    """Start QEMU by `command`; it inherits the descriptors `files`. The caller releases what is returned.
+
+    Raises EmulatorFailed with QEMU's own words, and Refused where another program writes to the image.
+    """
+    if os.name != "posix":
+        raise NotSupported("`resin emulate` runs on Linux and macOS.", hint="On Windows it does inside WSL.")
+    ours, theirs = socket.socketpair()
+    leash_end, held = os.pipe()
+    said = tempfile.TemporaryFile()  # noqa: SIM115 - `release` closes it
+    control = (
+        *("-chardev", f"socket,id=control,fd={theirs.fileno()}"),
+        *("-mon", "chardev=control,mode=control"),
+    )
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(parent_watchdog.__file__), str(leash_end), *command, *control],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            pass_fds=(*files, theirs.fileno(), leash_end),
+            # Ctrl-C is for us: it is we who then switch the machine off.
+            start_new_session=True,
+        )
+    except BaseException:
+        said.close()
+        ours.close()
+        os.close(held)
+        raise
+    finally:
+        theirs.close()
+        os.close(leash_end)
+    running = Running(machine, Path(command[0]).name, process, said, Control(ours), held)
+    try:
+        running.begin()
+    except BaseException:
+        running.release()
+        raise
+    return running

@@ -1,0 +1,1 @@
+"""HTTP to a Docker engine, over TCP, a Unix socket or SSH."""

@@ -1,0 +1,95 @@
+"""The ways to an engine: each opens connections to it, as many as are asked for, at the same time."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import Protocol
+
+from resin_toolkit.device.address import Way, in_url
+from resin_toolkit.engine.transport.deadline_socket import Wire, keep_alive
+from resin_toolkit.errors import NotPermitted, Unreachable
+from resin_toolkit.tcp import PATIENCE, Place, connect_any
+
+
+class Link(Protocol):
+    """A way to one engine."""
+
+    @property
+    def way(self) -> Way: ...
+
+    @property
+    def url(self) -> str:
+        """What other tools take as DOCKER_HOST."""
+
+    def open(self) -> Wire:
+        """A new connection to the engine. Raises a ResinError that says why there is none."""
+
+    def open_lasting(self) -> Wire:
+        """The same; what has come to the engine on it is carried out even if this side is gone by then."""
+
+    def close(self) -> None:
+        """End the way itself, where it is something that is held open."""
+
+
+@dataclass(frozen=True)
+class TcpLink:
+    """The engine's own port."""
+
+    host: str
+    place: Place
+    way: Way = Way.TCP
+
+    @property
+    def url(self) -> str:
+        # RFC 6874 writes the percent sign before a zone as %25, and docker takes a URL apart twice.
+        return f"tcp://{in_url(self.place.address).replace('%', '%2525')}:{self.place.port}"
+
+    def open(self) -> Wire:
+        connection, _ = connect_any(self.host, [self.place], within=PATIENCE)
+        keep_alive(connection)
+        return Wire(connection)
+
+    def open_lasting(self) -> Wire:
+        return self.open()
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class UnixLink:
+    """The engine's socket on this machine; no SSH is in the way."""
+
+    host: str
+    path: str
+    way: Way = Way.TCP
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.path}"
+
+    def open(self) -> Wire:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(self.path)
+        except PermissionError as error:
+            connection.close()
+            raise NotPermitted(
+                f"This user may not use the engine of {self.host} at {self.path}.",
+                hint="Become a member of the socket's group, mostly `docker`, and log in anew.",
+            ) from error
+        except OSError as error:
+            connection.close()
+            raise Unreachable(
+                f"No engine answers on {self.host} at {self.path}: {(error.strerror or str(error)).lower()}.",
+                hint="Start Docker or Podman here.",
+                cause="refused",
+            ) from error
+        return Wire(connection)
+
+    def open_lasting(self) -> Wire:
+        return self.open()
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,71 @@
+"""What a batch of saves comes to for one container: what is sent and deleted, or why it is built anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resin_toolkit.live.container_files import Placing
+from resin_toolkit.live.mapping.actions import Change, Effect, Nothing, Rebuild, Restart, Sync
+from resin_toolkit.live.snapshot import Difference
+
+EffectsOf = Callable[[list[tuple[str, Change]]], list[Effect]]
+OwnerOf = Callable[[str], tuple[int, int]]
+
+
+@dataclass
+class Batch:
+    """Of one service. With a `reason` it is built anew, and the rest does not count."""
+
+    reason: str = ""
+    placings: list[Placing] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    restart: bool = False
+    files: set[str] = field(default_factory=set)
+    """The paths in the project that it is about."""
+
+    def __bool__(self) -> bool:
+        return bool(self.reason or self.placings or self.deleted or self.restart)
+
+
+def batch_of(root: Path, difference: Difference, effects_of: EffectsOf, owner_of: OwnerOf) -> Batch:
+    """The batch that a difference makes."""
+    batch = Batch()
+    changes = [(path, Change.DELETED) for path in difference.deleted]
+    changes += [(path, Change.CHANGED) for path in difference.changed]
+    for (path, change), effect in zip(changes, effects_of(changes), strict=True):
+        if isinstance(effect, Rebuild):
+            batch.reason = batch.reason or effect.reason
+            batch.files.add(path)
+        else:
+            # Not through the folder itself, which may be named by a link, where it lies beside it.
+            _add(batch, Path(os.path.normpath(root / path)), path, change, effect, owner_of)
+    batch.deleted = _topmost(batch.deleted)
+    return batch
+
+
+def _add(batch: Batch, source: Path, path: str, change: Change, effect: Effect, owner_of: OwnerOf) -> None:
+    if isinstance(effect, Nothing):
+        return
+    batch.files.add(path)
+    if isinstance(effect, Restart):
+        batch.restart = True
+        return
+    assert isinstance(effect, Sync)
+    batch.restart = batch.restart or effect.restart
+    for place in effect.places:
+        if change is Change.DELETED:
+            batch.deleted.append(place.path)
+        else:
+            batch.placings.append(Placing(source, place.path, owner_of(place.owner), place.mode))
+
+
+def _topmost(paths: list[str]) -> list[str]:
+    """Without what lies in a folder that is deleted, too."""
+    kept: list[str] = []
+    for path in sorted(set(paths)):
+        if path != "/" and not any(path.startswith(f"{folder}/") for folder in kept):
+            kept.append(path)
+    return kept

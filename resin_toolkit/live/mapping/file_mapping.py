@@ -1,0 +1,141 @@
+"""What a saved file of a project means for the container that runs: it is copied in, or a rebuild is needed.
+
+Three sources say so, the later one wins: what the Dockerfile does with the file, `develop.watch` of a compose
+file, and `#dev-copy`. Whatever is not sure is a rebuild, with the reason. One thing is taken for granted:
+that an image has no symbolic links which lead two destinations of COPY to the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from resin_toolkit.live.context_files import Files, Unsure, is_at_or_below
+from resin_toolkit.live.mapping.actions import Change, Effect, Nothing, Rebuild, Sync
+from resin_toolkit.live.mapping.copy_destination import Subject
+from resin_toolkit.live.mapping.mapping_inputs import Bases, Context, IsFolder
+from resin_toolkit.live.mapping.path_trace import Tracer
+from resin_toolkit.live.mapping.stage_operations import Copy, Run, Unrolled, Unroller
+from resin_toolkit.live.mapping.watch_rules import WatchRules
+from resin_toolkit.project.application import WatchRule
+from resin_toolkit.project.context_walk import Kind
+from resin_toolkit.project.dev_directives import Directives
+from resin_toolkit.project.dev_directives import Kind as DirectiveKind
+from resin_toolkit.project.dockerfile import Dockerfile
+from resin_toolkit.project.ignore import IGNORE_FILE
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is known of a service beside its Dockerfile."""
+
+    context: Context
+    bases: Bases
+    is_folder: IsFolder = lambda _: None
+    """Of the image that was built."""
+    mounts: tuple[str, ...] = ()
+    """Where something else than the image is seen in the container."""
+    dockerfile: str = "Dockerfile"
+    """Where it lies in the context."""
+    ignore_file: str = IGNORE_FILE
+    is_ignored: Callable[[str], bool] = lambda _: False
+    """Whether a path is left out of the context."""
+    root: Path = Path()
+    """The context's folder, for the paths of watch rules."""
+
+
+@dataclass(frozen=True)
+class FileMapping:
+    """Made by `plan`."""
+
+    known: Surroundings
+    files: Files
+    derived: Tracer
+    dev: Tracer | None
+    watch: WatchRules
+
+    def effect(self, path: str, change: Change) -> Effect:
+        """What a change of one file, folder or link means; its path is relative to the context."""
+        return self.effects([(path, change)])[0]
+
+    def effects(self, changes: Iterable[tuple[str, Change]]) -> list[Effect]:
+        """What each of several changes means that happened together."""
+        noted = list(changes)
+        self.files.note(noted)
+        return [self._effect(path, change) for path, change in noted]
+
+    def _effect(self, path: str, change: Change) -> Effect:
+        if path in (self.known.dockerfile, self.known.ignore_file):
+            return Rebuild(f"{path}: the build itself is another one")
+        is_outside = path.startswith("../")
+        if not is_outside and self.known.is_ignored(path):
+            return Nothing()
+        return (
+            (None if is_outside or not self.dev else self._traced(self.dev, path, change))
+            or self.watch.effect(path)
+            or (None if is_outside else self._traced(self.derived, path, change))
+            or Nothing()
+        )
+
+    def _traced(self, tracer: Tracer, path: str, change: Change) -> Effect | None:
+        before, now = self.files.was(path), self.files.kind(path)
+        kind = now or before or Kind.FILE
+        try:
+            places = tracer.places(Subject(path, kind, change))
+            if not places:
+                return None
+            for place in places:
+                self._check_mounts(place.path)
+            if before and now and before is not now and Kind.FOLDER in (before, now):
+                raise Unsure(f"it was a {before} and is a {now}")
+        except Unsure as unsure:
+            return Rebuild(f"{path}: {unsure.reason}")
+        return Sync(places)
+
+    def _check_mounts(self, path: str) -> None:
+        for mount in self.known.mounts:
+            if is_at_or_below(path, mount):
+                raise Unsure(f"something else is mounted at {mount}")
+
+
+def plan(
+    dockerfile: Dockerfile,
+    known: Surroundings,
+    *,
+    target: str = "",
+    build_args: Mapping[str, str] | None = None,
+    directives: Directives | None = None,
+    watch: Sequence[WatchRule] = (),
+) -> FileMapping:
+    """What a file of the context means; `directives` are those with which the plain Dockerfile was built.
+
+    Raises BadValue for a target that does not exist.
+    """
+    wanted = dockerfile.up_to(target)
+    dev = [
+        directive.instruction
+        for directive in (directives.all if directives else ())
+        if directive.kind is not DirectiveKind.COMMAND
+    ]
+    args = build_args or {}
+    files = Files(known.context)
+    stages = Unroller(wanted, args, known.bases, dev).stages()
+    lines = {instruction.line for instruction in dev}
+    return FileMapping(
+        known,
+        files,
+        Tracer(stages, files, known.is_folder),
+        Tracer([*stages[:-1], _dev_alone(stages[-1], lines)], files, known.is_folder) if lines else None,
+        WatchRules(watch, known.root),
+    )
+
+
+def _dev_alone(stage: Unrolled, lines: set[int]) -> Unrolled:
+    """A stage that copies and runs only what stands in these lines; its other folders are there."""
+    events = tuple(
+        event
+        for event in stage.events
+        if not isinstance(event, Copy | Run) or event.instruction.line in lines
+    )
+    return Unrolled(events, stage.environment, stage.working_dir, (), stage.volumes, False)

@@ -1,0 +1,223 @@
+"""What a stage does to its file system, in order: what it copies and runs, with all values filled in."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from resin_toolkit.errors import BadValue
+from resin_toolkit.live.mapping.mapping_inputs import Base, Bases
+from resin_toolkit.project.dockerfile import Dockerfile, Instruction, instructions_of
+from resin_toolkit.project.substitution import BadWord, expanded
+
+_REMOTE = ("http://", "https://")
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A COPY or ADD."""
+
+    instruction: Instruction
+    sources: tuple[str, ...]
+    """Relative to the context or, where it is from a stage, to its root."""
+    destination: str
+    """Absolute; with a slash at its end if it is written as a folder."""
+    owner: str = ""
+    mode: int | None = None
+    stage: int | None = None
+    """The stage that it copies from."""
+    is_foreign: bool = False
+    """Whether it copies from an image."""
+    unpacks: bool = False
+    has_remote: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command that may read and change everything."""
+
+    instruction: Instruction
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder that is there from here on."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Something that cannot be foretold."""
+
+    reason: str
+
+
+Event = Copy | Run | Folder | Unknown
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """A stage at its end."""
+
+    events: tuple[Event, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str = ""
+    triggers: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    from_nothing: bool = False
+    """Whether it has no files but its own."""
+
+
+@dataclass(frozen=True)
+class Unroller:
+    """Unrolls the stages of a Dockerfile; `dev` are instructions that live mode adds to its last stage."""
+
+    dockerfile: Dockerfile
+    build_args: Mapping[str, str]
+    bases: Bases
+    dev: Sequence[Instruction] = ()
+
+    def stages(self) -> list[Unrolled]:
+        """Every stage, in order."""
+        made: list[Unrolled] = []
+        last = len(self.dockerfile.stages) - 1
+        for position, stage in enumerate(self.dockerfile.stages):
+            dev = tuple(one for one in self.dev if one.line > stage.start.line) if position == last else ()
+            instructions = sorted((*stage.instructions, *dev), key=lambda one: one.line)
+            made.append(self._stage(position, stage.base, instructions, made))
+        return made
+
+    def _stage(
+        self, position: int, base: str, instructions: Sequence[Instruction], made: Sequence[Unrolled]
+    ) -> Unrolled:
+        start = self.dockerfile.stages[position].start
+        try:
+            outer = self.dockerfile.outer_values(self.build_args)
+            reference = expanded(base, outer, self.dockerfile.directives.escape)
+        except BadWord as error:
+            return Unrolled((Unknown(f"{start}: {error}"),))
+        begun = self._begun(reference, position, made)
+        walk = _Walk(self, position, begun, outer)
+        try:
+            triggered = [
+                replace(one, line=start.line, end_line=start.end_line)
+                for text in begun.triggers
+                for one in instructions_of(text, reference)
+            ]
+        except BadValue as error:
+            walk.events.append(Unknown(f"{reference} has an ONBUILD that is none: {error.message}"))
+            triggered = []
+        for instruction in (*triggered, *instructions):
+            walk.take(instruction)
+        return walk.ended()
+
+    def _begun(self, reference: str, position: int, made: Sequence[Unrolled]) -> Unrolled:
+        before = self.dockerfile.stage_named(reference, position)
+        if before is not None:
+            return made[before]
+        if reference == "scratch":
+            return Unrolled(from_nothing=True)
+        base: Base | None = self.bases(reference)
+        if base is None:
+            return Unrolled((Unknown(f"what the image {reference} does by itself is not known"),))
+        folders = (Folder(_clean(base.working_dir)),) if base.working_dir else ()
+        return Unrolled(folders, base.environment, base.working_dir, base.triggers, base.volumes)
+
+
+class _Walk:
+    """One stage, while its instructions are gone through."""
+
+    def __init__(self, unroller: Unroller, position: int, begun: Unrolled, outer: Mapping[str, str]) -> None:
+        self._dockerfile = unroller.dockerfile
+        self._build_args = unroller.build_args
+        self._position = position
+        self._outer = outer
+        self._begun = begun
+        self._arguments: dict[str, str] = {}
+        self._environment = dict(begun.environment)
+        self._working_dir = begun.working_dir
+        self._triggers: list[str] = []
+        self._volumes = list(begun.volumes)
+        self.events = list(begun.events)
+
+    def ended(self) -> Unrolled:
+        return Unrolled(
+            tuple(self.events),
+            self._environment,
+            self._working_dir,
+            tuple(self._triggers),
+            tuple(self._volumes),
+            self._begun.from_nothing,
+        )
+
+    def take(self, instruction: Instruction) -> None:
+        keyword = instruction.keyword
+        try:
+            if keyword in ("COPY", "ADD"):
+                self.events.append(self._copy(instruction))
+            elif keyword == "RUN":
+                self.events.append(Run(instruction))
+            elif keyword == "WORKDIR":
+                self._work_in(self._value(instruction.arguments[0]))
+            elif keyword == "ENV":
+                pairs = [word.partition("=") for word in instruction.arguments]
+                self._environment |= {self._value(name): self._value(text) for name, _, text in pairs}
+            elif keyword == "ARG":
+                self._declare(instruction)
+            elif keyword == "VOLUME":
+                self._volumes += [_clean(self._value(word)) for word in instruction.arguments]
+            elif keyword == "ONBUILD":
+                self._triggers += instruction.arguments
+        except BadWord as error:
+            self.events.append(Unknown(f"{instruction}: {error}"))
+
+    def _value(self, word: str) -> str:
+        values = {**self._arguments, **self._environment}
+        return expanded(word, values, self._dockerfile.directives.escape)
+
+    def _declare(self, instruction: Instruction) -> None:
+        for word in instruction.arguments:
+            name, equals, default = word.partition("=")
+            if name in self._build_args:
+                self._arguments[name] = self._build_args[name]
+            elif equals:
+                self._arguments[name] = self._value(default)
+            elif name in self._outer:
+                self._arguments[name] = self._outer[name]
+
+    def _work_in(self, path: str) -> None:
+        self._working_dir = _clean(posixpath.join("/", self._working_dir, path))
+        self.events.append(Folder(self._working_dir))
+
+    def _copy(self, instruction: Instruction) -> Copy | Unknown:
+        *sources, destination = (self._value(word) for word in instruction.arguments)
+        source = instruction.flags.get("from", "")
+        stage = self._dockerfile.stage_named(source, self._position) if source else None
+        unpacks = instruction.keyword == "ADD"
+        local = [one for one in sources if not (unpacks and one.startswith(_REMOTE))]
+        mode = instruction.flags.get("chmod")
+        if mode is not None and (len(mode) > 5 or set(mode) - set("01234567")):
+            return Unknown(f"{instruction}: which permissions {mode} gives depends on the file")
+        return Copy(
+            instruction,
+            tuple(local),
+            _destination(self._working_dir, destination),
+            self._value(instruction.flags.get("chown", "")),
+            int(mode, 8) if mode else None,
+            stage,
+            bool(source) and stage is None,
+            unpacks,
+            len(local) < len(sources),
+        )
+
+
+def _destination(working_dir: str, written: str) -> str:
+    path = _clean(posixpath.join("/", working_dir, written))
+    return f"{path}/" if written.endswith("/") and path != "/" else path
+
+
+def _clean(path: str) -> str:
+    """An absolute path without `.`, `..` and double slashes."""
+    return posixpath.normpath(f"/{path.lstrip('/')}")

@@ -1,0 +1,34 @@
+"""The lines of several logs, in the order of time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+
+from resin_toolkit.logs.lines import Line
+from resin_toolkit.logs.rendering import Renderer
+from resin_toolkit.logs.writer import Outlet
+
+Timed = Iterator[tuple[Line, Renderer]]
+"""Lines, each with what shows it."""
+_BATCH = 512
+
+
+def write_merged(outlet: Outlet, sources: Sequence[Timed]) -> None:
+    """Write the lines of all sources in the order of time, each source's in its own order."""
+    for renderer, lines in _runs(heapq.merge(*sources, key=lambda entry: entry[0].stamp)):
+        outlet.write(renderer.lines(lines))
+
+
+def _runs(entries: Iterable[tuple[Line, Renderer]]) -> Iterator[tuple[Renderer, list[Line]]]:
+    """Neighbouring lines of one log together."""
+    held: list[Line] = []
+    last: Renderer | None = None
+    for line, renderer in entries:
+        if last is not None and (renderer is not last or len(held) == _BATCH):
+            yield last, held
+            held = []
+        last = renderer
+        held.append(line)
+    if last is not None:
+        yield last, held

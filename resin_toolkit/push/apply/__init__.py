@@ -1,0 +1,1 @@
+"""Carrying out a push: images, networks, volumes and containers."""

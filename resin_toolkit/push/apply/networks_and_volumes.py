@@ -1,0 +1,90 @@
+"""The networks and volumes of an application: made where they are missing, or told of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from resin_toolkit.engine import Engine
+from resin_toolkit.engine.networks import Networks
+from resin_toolkit.engine.volumes import Volumes
+from resin_toolkit.errors import ServiceNotFound
+from resin_toolkit.project.application import Application, Service
+from resin_toolkit.project.names import APP_LABEL
+from resin_toolkit.push.plan.container_spec import named_network, volume_name
+
+
+def make_missing(engine: Engine, application: Application, services: Iterable[Service]) -> None:
+    """Make the networks and volumes that `services` use and that are not there.
+
+    Raises ServiceNotFound where one is missing that is not the application's to make, EngineFailed,
+    Unreachable.
+    """
+    chosen = list(services)
+    _make_networks(engine, application, [key for service in chosen for key in service.networks])
+    _make_volumes(
+        engine,
+        application,
+        [m.source for s in chosen for m in s.mounts if m.kind == "volume" and m.source],
+    )
+
+
+def remove_unused_networks(engine: Engine, application: Application) -> None:
+    """Remove the networks of the application that its files no longer name."""
+    named = {named_network(application, key) for service in application.services for key in service.networks}
+    networks = Networks(engine)
+    for network in networks.list([f"{APP_LABEL}={application.name}"]):
+        if network.name not in named:
+            networks.remove(network.id)
+
+
+def _make_networks(engine: Engine, application: Application, keys: Iterable[str]) -> None:
+    wanted = {named_network(application, key): key for key in keys}
+    if not wanted:
+        return
+    networks = Networks(engine)
+    there = {network.name for network in networks.list()}
+    for name, key in wanted.items():
+        if name in there:
+            continue
+        network = application.networks.get(key)
+        if network is not None and network.external:
+            raise _missing("network", name, engine.host)
+        networks.create(
+            name,
+            driver=network.driver if network else "",
+            options=network.options if network else {},
+            labels=_labels(application, network.labels if network else {}),
+            internal=network.internal if network else False,
+            subnets=network.subnets if network else (),
+        )
+
+
+def _make_volumes(engine: Engine, application: Application, keys: Iterable[str]) -> None:
+    volumes = Volumes(engine)
+    for key in dict.fromkeys(keys):
+        volume = application.volumes.get(key)
+        if volume is None:
+            # One that the engine makes by itself, as for `docker run --volume NAME:/path`.
+            continue
+        name = volume_name(application, key)
+        if volumes.inspect(name) is not None:
+            continue
+        if volume.external:
+            raise _missing("volume", name, engine.host)
+        volumes.create(
+            name,
+            driver=volume.driver,
+            options=volume.options,
+            labels=_labels(application, volume.labels),
+        )
+
+
+def _labels(application: Application, own: Mapping[str, str]) -> dict[str, str]:
+    return {**own, APP_LABEL: application.name}
+
+
+def _missing(kind: str, name: str, host: str) -> ServiceNotFound:
+    return ServiceNotFound(
+        f"{host} has no {kind} {name}, which the project says is there.",
+        hint=f"Make it on the device, or leave out `external` for this {kind}.",
+    )

@@ -1,0 +1,115 @@
+"""What the image of a service is built from, before anything is sent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from resin_toolkit.project.application import Application, Service
+from resin_toolkit.project.context import Context
+from resin_toolkit.project.dev_directives import Directives, live_text, read
+from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse
+from resin_toolkit.project.dockerfile_choice import Recipe, choose
+from resin_toolkit.project.ignore import rules_for
+from resin_toolkit.project.substitution import BadWord, expanded
+from resin_toolkit.push.plan.platform import DeviceKind
+
+
+@dataclass(frozen=True)
+class Source:
+    """One service's build. `dockerfile` goes up to the wanted stage."""
+
+    service: Service
+    recipe: Recipe
+    context: Context
+    dockerfile: Dockerfile
+    target: str
+    args: Mapping[str, str]
+    cache: Path | None = None
+    plain: Dockerfile | None = None
+    """Without what the `#dev-` lines add."""
+    directives: Directives = field(default_factory=Directives)
+    _digests: list[str] = field(default_factory=list)
+
+    def bases(self) -> list[str]:
+        """The images that it is made of: what its stages begin with, and what they copy from.
+
+        Those that cannot be known before the build are left out.
+        """
+        found = []
+        try:
+            outer = self.dockerfile.outer_values(self.args)
+            for position, stage in enumerate(self.dockerfile.stages):
+                base = expanded(stage.base, outer, self.dockerfile.directives.escape)
+                # The builder takes no variables there.
+                copied_from = (each.flags.get("from", "") for each in stage.instructions)
+                for image in (base, *copied_from):
+                    if image not in ("", "scratch") and self.dockerfile.stage_named(image, position) is None:
+                        found.append(image)
+        except BadWord:
+            return found
+        return list(dict.fromkeys(found))
+
+    def read_files(self) -> None:
+        """Take the hash of the files as they are now: before they are sent, what is saved later counts."""
+        if not self._digests:
+            self._digests.append(self.context.digest(self.cache))
+
+    def digest(self, image_of: Callable[[str], str]) -> str:
+        """The hash of all that the image is made from; `image_of` gives the ID of a base image, or nothing.
+
+        The files are read once, at the first call of this or of `read_files`.
+        """
+        self.read_files()
+        parts = [
+            self._digests[0],
+            self.recipe.name,
+            self.target,
+            sorted(self.args.items()),
+            [[base, image_of(base)] for base in self.bases()],
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def source_of(
+    application: Application,
+    service: Service,
+    kind: DeviceKind,
+    *,
+    dockerfile: str | None = None,
+    target: str = "",
+    args: Mapping[str, str] | None = None,
+    cache: Path | None = None,
+    live: bool = False,
+) -> Source:
+    """The source of a service that is built. What is given counts more than what the project says.
+
+    With `live` what its `#dev-` lines say is built, too. Raises PathNotFound, BadValue and
+    NotSupported for a Dockerfile that cannot be built there.
+    """
+    build = service.build
+    assert build is not None
+    recipe = choose(
+        build.context,
+        dockerfile or build.dockerfile,
+        kind.machines,
+        kind.arch,
+        service=service.name,
+        application=application.name,
+    )
+    wanted = target or build.target
+    plain = parse(recipe.text, recipe.name).up_to(wanted)
+    directives = read(recipe.text, recipe.name, plain.directives.escape) if live else Directives()
+    text = live_text(recipe.text, directives)
+    parsed = parse(text, recipe.name).up_to(wanted)
+    check_classic(parsed)
+    made = text.encode("utf-8", "surrogateescape")
+    extra = {} if made == recipe.path.read_bytes() else {recipe.name: made}
+    context = Context(build.context, recipe.name, rules_for(build.context, recipe.name), extra)
+    given = {**build.args, **(args or {})}
+    return Source(
+        service, replace(recipe, text=text), context, parsed, wanted, given, cache, plain, directives
+    )

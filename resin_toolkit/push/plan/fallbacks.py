@@ -1,0 +1,65 @@
+"""What a container can do without where the engine cannot give it: only what the OS gives every single app.
+
+A container that was made so says so by a label, and the next one begins with the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from resin_toolkit.engine import Container
+from resin_toolkit.errors import EngineFailed, Notice
+from resin_toolkit.push.plan.container_spec import Planned
+
+LABEL = "io.resin-toolkit.without"
+"""What a container is without, with spaces between: `privileged`, and targets of mounts."""
+_PRIVILEGED = "privileged"
+_NO_PRIVILEGES = re.compile(r"apply caps|operation not permitted|privileged", re.IGNORECASE)
+_OS_MOUNTS = ("/lib/modules", "/lib/firmware", "/host/run/dbus")
+
+
+@dataclass(frozen=True)
+class Concession:
+    """One thing that is left out."""
+
+    what: str
+
+    def notice(self, planned: Planned, host: str) -> Notice:
+        given = "all privileges" if self.what == _PRIVILEGED else self.what
+        return Notice(
+            "without",
+            f"The engine of {host} cannot give {planned.service.name} {given}; it runs without.",
+        )
+
+
+def concession_for(error: EngineFailed, planned: Planned) -> Concession | None:
+    """What would let the container start that the engine has refused; None if nothing would."""
+    host: Mapping[str, Any] = planned.body["HostConfig"]
+    words = str(error.facts.get("words") or error.message)
+    for target in _OS_MOUNTS:
+        source = next((b.split(":")[0] for b in host.get("Binds", ()) if b.split(":")[1] == target), "")
+        if source and source in words:
+            return Concession(target)
+    if host.get("Privileged") and _NO_PRIVILEGES.search(words):
+        return Concession(_PRIVILEGED)
+    return None
+
+
+def conceded_before(container: Container | None) -> list[Concession]:
+    """What the container that is there is without."""
+    return [Concession(word) for word in container.labels.get(LABEL, "").split()] if container else []
+
+
+def without(planned: Planned, concession: Concession) -> Planned:
+    """The same container without it; what it is known by stays."""
+    host = dict(planned.body["HostConfig"])
+    if concession.what == _PRIVILEGED:
+        host.pop("Privileged", None)
+    else:
+        host["Binds"] = [b for b in host.get("Binds", ()) if b.split(":")[1] != concession.what]
+    labels = dict(planned.body["Labels"])
+    labels[LABEL] = " ".join([*labels.get(LABEL, "").split(), concession.what])
+    return replace(planned, body={**planned.body, "Labels": labels, "HostConfig": host})

@@ -1,0 +1,92 @@
+"""An image as archives of `docker save`'s form, in which layers that the engine has already are missing.
+
+An engine of the classic kind looks a layer up by all that lies beneath it before it opens its file. Source:
+the Docker Image Specification v1.2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from resin_toolkit.push.transfer.manifests import Packed
+
+PART_LABEL = "io.resin-toolkit.transfer"
+"""What a part of an image has that is on its way: the chain ID of its highest layer."""
+TIME_LABEL = "io.resin-toolkit.transfer-time"
+"""When it was sent, in seconds since 1970, by the workstation's clock."""
+_BLOCK = 512
+
+
+class Layers(Protocol):
+    """Layers by their digests."""
+
+    def size(self, digest: str, /) -> int:
+        """The bytes that `read` gives."""
+
+    def read(self, digest: str, /) -> Iterator[bytes]:
+        """A layer, as a tar archive that may be compressed with gzip."""
+
+
+def chain(layers: Sequence[str]) -> list[str]:
+    """The chain ID of each layer: what it is together with all beneath it."""
+    found: list[str] = []
+    for layer in layers:
+        words = f"{found[-1]} {layer}" if found else layer
+        found.append(f"sha256:{hashlib.sha256(words.encode()).hexdigest()}" if found else layer)
+    return found
+
+
+def whole(image: Packed, content: Layers, first: int, tags: Sequence[str]) -> Iterator[bytes]:
+    """The image itself, with its layers from number `first` on."""
+    return _archive(image.config, image.layers, tags, content, image.layers[first:])
+
+
+def part(
+    layers: Sequence[str], architecture: str, content: Layers | None = None, first: int | None = None
+) -> Iterator[bytes]:
+    """A nameless image of these layers, of which those from number `first` on are sent; by default none."""
+    now = datetime.now(UTC)
+    labels = {PART_LABEL: chain(layers)[-1], TIME_LABEL: str(int(now.timestamp()))}
+    config = {
+        "architecture": architecture,
+        "os": "linux",
+        "created": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "config": {"Labels": labels},
+        "rootfs": {"type": "layers", "diff_ids": list(layers)},
+    }
+    sent = () if first is None else layers[first:]
+    return _archive(json.dumps(config).encode(), layers, (), content, sent)
+
+
+def _archive(
+    config: bytes, layers: Sequence[str], tags: Sequence[str], content: Layers | None, sent: Sequence[str]
+) -> Iterator[bytes]:
+    name = f"{hashlib.sha256(config).hexdigest()}.json"
+    files = [f"{layer.partition(':')[2]}.tar" for layer in layers]
+    manifest = [{"Config": name, "RepoTags": list(tags) or None, "Layers": files}]
+    yield from _file("manifest.json", json.dumps(manifest).encode())
+    yield from _file(name, config)
+    # The same layer may lie at several places of an image, an empty one above all.
+    for layer in dict.fromkeys(sent if content else ()):
+        assert content is not None
+        size = content.size(layer)
+        yield _header(f"{layer.partition(':')[2]}.tar", size)
+        yield from content.read(layer)
+        yield bytes(-size % _BLOCK)
+    yield bytes(2 * _BLOCK)
+
+
+def _file(name: str, content: bytes) -> Iterator[bytes]:
+    yield _header(name, len(content))
+    yield content + bytes(-len(content) % _BLOCK)
+
+
+def _header(name: str, size: int) -> bytes:
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    return entry.tobuf(tarfile.GNU_FORMAT)

@@ -1,0 +1,78 @@
+"""Putting a device back to its unconfigured image, as its operating system provides it.
+
+A file `remove_me_to_reset` lies on the state partition (called conf on old releases), on later ones on the
+data partition too: the system puts the partition back to its first state where the file is missing at boot.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from resin_toolkit.errors import IoFailed, NotPermitted, NotSupported
+from resin_toolkit.ssh import Shell
+
+_FILE = "remove_me_to_reset"
+_PLACES = {
+    "state": ("/mnt/state /mnt/conf", "resin-state balena-state resin-conf"),
+    "data": ("/mnt/data /resin-data", "resin-data balena-data"),
+}
+"""Where the partitions are mounted, and what their labels are."""
+_UNMOUNTED = "unmounted"
+
+
+@dataclass(frozen=True)
+class Marker:
+    """The file whose absence resets a partition; `role` is state or data."""
+
+    role: str
+    path: str
+
+
+def markers(shell: Shell, roles: Sequence[str]) -> list[Marker]:
+    """The files for `roles`. Nothing is changed. Raises NotSupported if one of them is not there."""
+    found = []
+    for role in roles:
+        path = shell.run(_script(role)).out.decode(errors="replace").strip()
+        if path == _UNMOUNTED:
+            raise NotSupported(
+                f"The {role} partition of {shell.device.host} is not mounted, at none of "
+                f"{_PLACES[role][0].replace(' ', ', ')}; nothing was changed.",
+                hint="A reboot may mount it; if it does not, it is damaged: flash the device again.",
+            )
+        if not path.startswith("/"):
+            raise NotSupported(
+                f"{shell.device.host} has no {_FILE} on its {role} partition; nothing was changed.",
+                hint="Its operating system provides no reset: flash it again.",
+            )
+        found.append(Marker(role, path.splitlines()[0]))
+    return found
+
+
+def _script(role: str) -> str:
+    folders, labels = _PLACES[role]
+    return (
+        f"for place in {folders} $(for label in {labels}; do"
+        " drive=$(readlink -f /dev/disk/by-label/$label) &&"
+        " while read -r source target rest; do"
+        ' [ "$source" = "$drive" ] && echo "$target"; done </proc/mounts; done 2>/dev/null);'
+        f' do if [ -e "$place/{_FILE}" ]; then echo "$place/{_FILE}"; exit; fi;'
+        ' grep -q " $place " /proc/mounts && mounted=yes; done;'
+        f' [ "$mounted" ] || echo {_UNMOUNTED}'
+    )
+
+
+def remove(shell: Shell, files: Sequence[Marker]) -> None:
+    """Remove the files, and see that they are gone. Raises NotPermitted, IoFailed."""
+    for marker in files:
+        path = shlex.quote(marker.path)
+        done = shell.run(f"rm -f -- {path}; sync; [ ! -e {path} ] && echo gone")
+        if done.out.strip() == b"gone":
+            continue
+        reason = done.err.decode(errors="replace").strip()
+        kind = NotPermitted if "ermission" in reason else IoFailed
+        raise kind(
+            f"{marker.path} of {shell.device.host} could not be removed: {reason or 'it is still there'}.",
+            hint="The partition may be read-only or damaged; it was not rebooted.",
+        )

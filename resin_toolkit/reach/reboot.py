@@ -1,0 +1,92 @@
+"""Starting a device anew, and knowing that it did."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from resin_toolkit import engine
+from resin_toolkit.device.record import Device
+from resin_toolkit.engine.transport.ssh_transport import SOCKETS
+from resin_toolkit.errors import NotPermitted, NotSupported, Unreachable
+from resin_toolkit.ssh import Shell, connect
+
+_BOOT = "cat /proc/sys/kernel/random/boot_id; cut -d ' ' -f 22 /proc/1/stat"
+"""What is different after each start: the boot's own number, and when its first process began (proc(5))."""
+_GO = "if command -v systemctl >/dev/null 2>&1 && systemctl reboot; then :; else reboot; fi"
+_DOWN = 60.0
+_BACK = 300.0
+"""Seconds within which a device goes down, and is back."""
+
+
+def restart(shell: Shell) -> str:
+    """Restart the device; returns once it has gone down, with what its boot was called.
+
+    Raises NotPermitted, NotSupported, and Unreachable if it does not go down.
+    """
+    host = shell.device.host
+    boot = shell.run(_BOOT).out.decode(errors="replace").strip()
+    try:
+        done = shell.run(_GO, within=_DOWN)
+    except Unreachable as error:
+        if error.facts.get("cause") == "lost":
+            return boot
+        raise
+    if done.code == 127:
+        raise NotSupported(f"{host} has no program to reboot it.", hint="Switch it off and on.")
+    if done.code not in (0, 255):
+        raise NotPermitted(
+            f"{host} does not reboot: exit code {done.code}.", hint=f"Log in as root; {shell.user} may not."
+        )
+    deadline = time.monotonic() + _DOWN
+    while time.monotonic() < deadline:
+        try:
+            shell.run("true", within=5.0)
+        except Unreachable:
+            return boot
+        time.sleep(0.2)
+    raise Unreachable(
+        f"{host} was told to reboot, and is still up after {_DOWN:g} s.",
+        hint="Something on it holds the shutdown up: `resin ssh` lets you look.",
+        cause="still-up",
+    )
+
+
+def wait_until_back(device: Device, boot: str, ask: Callable[[str], str] | None) -> None:
+    """Return once `device` answers from another boot. Raises Unreachable, HostKeyChanged, LoginRefused."""
+    deadline = time.monotonic() + _BACK
+    while True:
+        try:
+            with connect(device, within=2.0, ask=ask) as shell:
+                if shell.run(_BOOT).out.decode(errors="replace").strip() != boot:
+                    return
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise
+        if time.monotonic() > deadline:
+            raise Unreachable(
+                f"{device.host} answers, but has not started anew.", hint="Try again.", cause="still-up"
+            )
+        time.sleep(0.5)
+
+
+def has_engine(shell: Shell) -> bool:
+    """Whether an engine, or what starts it when it is wanted, listens on the device."""
+    return shell.run(" || ".join(f"test -S {path}" for path in SOCKETS)).code == 0
+
+
+def wait_for_engine(device: Device, ask: Callable[[str], str] | None) -> None:
+    """Return once the engine of `device` answers, which starts some time after the SSH server.
+
+    Raises what `engine.connect` raises, where that goes on for minutes.
+    """
+    deadline = time.monotonic() + _BACK
+    while True:
+        try:
+            engine.connect(device, ask=ask).close()
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return

@@ -1,0 +1,174 @@
+"""The connection to a device's engine that is made again whenever it is lost, until the device is back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event, Lock
+
+from resin_toolkit.device.address import Address
+from resin_toolkit.device.record import Device
+from resin_toolkit.engine import Engine
+from resin_toolkit.errors import (
+    DeviceAmbiguous,
+    DeviceNotFound,
+    EngineFailed,
+    Refused,
+    ResinError,
+    Unreachable,
+)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+"""Seconds between two attempts: twice as many each time."""
+_STEADY = 2.0
+"""Seconds after which a connection is taken for one that holds."""
+NOT_AN_ENGINE = "not-an-engine"
+"""The cause of Unreachable where what was reached does not answer as an engine."""
+
+Connect = Callable[[Device], Engine]
+
+
+class Ended(Exception):
+    """The link was closed while something was waited for."""
+
+
+class Link:
+    """A device's engine, whatever happens to the way there. Every method may be called from any thread.
+
+    `lost` is told why the connection broke, once each time, and `back` after how many seconds it was there.
+    `patience` is for how many seconds a device is waited for; None is for ever.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        connect: Connect,
+        *,
+        lost: Callable[[ResinError], None],
+        back: Callable[[float], None],
+        patience: float | None = None,
+    ) -> None:
+        self._device = device
+        self._connect = connect
+        self._lost = lost
+        self._back = back
+        self._patience = patience
+        self._closed = Event()
+        self._lock = Lock()
+        self._engine = connect(device)
+        self._number = 0
+        self._made = self._failing_since = time.monotonic()
+        self._pause = 0.0
+        self._identity = self._engine.facts.id
+        self.containers: set[str] = set()
+        """The IDs of containers that are known to be on the device: another device has none of them."""
+
+    @property
+    def closed(self) -> bool:
+        return self._closed.is_set()
+
+    def engine(self) -> tuple[Engine, int]:
+        """The engine, and the number of its connection. Raises Ended."""
+        with self._lock:
+            if self.closed:
+                raise Ended
+            return self._engine, self._number
+
+    def again(self, number: int, cause: ResinError) -> None:
+        """Return when there is another connection than the one with this number, which broke by `cause`.
+
+        Raises Ended, Refused where another device has taken its place, what ends the patience, and `cause`
+        itself where it is an answer that no engine gives.
+        """
+        with self._lock:
+            if self.closed:
+                raise Ended
+            if number != self._number:
+                return
+            if cause.facts.get("cause") == NOT_AN_ENGINE:
+                # It was reached: the next connection would be answered in the same way, at once and for ever.
+                raise cause
+            self._lost(cause)
+            started = time.monotonic()
+            self._engine.close()
+            self._hold_back(started, cause)
+            self._engine = self._reached(self._failing_since)
+            self._made = time.monotonic()
+            self._number += 1
+            self._back(self._made - started)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not longer than the link is open."""
+        if self._closed.wait(seconds):
+            raise Ended
+
+    def close(self) -> None:
+        """End the connection, and the waiting for another."""
+        self._closed.set()
+        with self._lock:
+            self._engine.close()
+
+    def _hold_back(self, now: float, cause: ResinError) -> None:
+        """Wait where connections break as soon as they are made; raises `cause` when patience ends."""
+        if now - self._made > _STEADY:
+            self._failing_since, self._pause = now, 0.0
+            return
+        if self._patience is not None and now - self._failing_since > self._patience:
+            raise cause
+        self.pause(self._pause)
+        self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
+
+    def _reached(self, started: float) -> Engine:
+        pause = FIRST_PAUSE
+        while True:
+            if self.closed:
+                raise Ended
+            try:
+                return self._attempt()
+            except (Unreachable, DeviceNotFound, EngineFailed) as error:
+                if self._patience is not None and time.monotonic() - started > self._patience:
+                    raise error
+            self.pause(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _attempt(self) -> Engine:
+        """The engine, where it was, else where its name says it is now."""
+        try:
+            engine = self._connect(self._device)
+        except Unreachable as error:
+            return self._elsewhere(error)
+        if self._is_same(engine):
+            return engine
+        engine.close()
+        return self._elsewhere(self._another())
+
+    def _elsewhere(self, failure: ResinError) -> Engine:
+        from resin_toolkit.reach.resolver import locate
+
+        try:
+            found = locate(Address(self._device.host))
+        except (DeviceAmbiguous, DeviceNotFound):
+            raise failure from None
+        if set(found.addresses) <= set(self._device.addresses):
+            raise failure
+        device = replace(self._device, addresses=found.addresses)
+        engine = self._connect(device)
+        if not self._is_same(engine):
+            engine.close()
+            raise self._another()
+        self._device = device
+        return engine
+
+    def _is_same(self, engine: Engine) -> bool:
+        if engine.facts.id and engine.facts.id == self._identity:
+            return True
+        there = {container.id for container in engine.containers(all=True)}
+        return bool(there & self.containers)
+
+    def _another(self) -> Refused:
+        return Refused(
+            f"Another device answers now as {self._device.host}: its engine is another one, with none of "
+            "the containers that were followed.",
+            hint="Was it flashed again? Start `resin logs` anew to see what this one has to say.",
+        )

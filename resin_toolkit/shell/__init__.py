@@ -1,8 +1,0 @@
-"""The shell of a device, by SSH: the only place that knows paramiko, which is loaded when it connects."""
-
-from resin_toolkit.errors import NotSupported
-from resin_toolkit.shell.host_keys import HostKey
-from resin_toolkit.shell.opening import connect, shown_key
-from resin_toolkit.shell.session import Completed, Shell, Stream
-
-__all__ = ["Completed", "HostKey", "NotSupported", "Shell", "Stream", "connect", "shown_key"]

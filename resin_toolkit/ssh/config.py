@@ -1,0 +1,148 @@
+"""What the user's ~/.ssh/config says of a host (ssh_config(5))."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resin_toolkit.errors import ConfigInvalid
+
+if TYPE_CHECKING:
+    from paramiko.config import SSHConfigDict
+
+_INCLUDES = 16
+"""How deep files include one another at most, as in OpenSSH."""
+_WORD = re.compile(r'"([^"]*)"|(\S+)')
+
+
+@dataclass(frozen=True)
+class HostConfig:
+    """What is configured for one host. What is not is None or empty."""
+
+    alias: str
+    host: str
+    """HostName, else the alias itself."""
+    user: str | None = None
+    port: int | None = None
+    identity_files: tuple[Path, ...] = ()
+    identities_only: bool = False
+    """Whether of the agent's keys only those of the identity files may be shown."""
+    jumps: tuple[str, ...] = ()
+    """ProxyJump: `[USER@]HOST[:PORT]` each, the nearest one first."""
+    rekey_bytes: int | None = None
+    """RekeyLimit: after so many bytes new keys are agreed on."""
+
+
+def folder() -> Path:
+    return Path.home() / ".ssh"
+
+
+def host_of(alias: str) -> HostConfig | None:
+    """What is configured for `alias`; None if no Host line names it, where `*` alone names nobody.
+
+    Raises ConfigInvalid.
+    """
+    text = _read()
+    return _look_up(text, alias) if _is_named(text, alias) else None
+
+
+def settings_of(host: str) -> HostConfig:
+    """What holds for `host`. Of what is said to all hosts, only the keys count: those devices' user is root.
+
+    Raises ConfigInvalid.
+    """
+    text = _read()
+    if not text:
+        return HostConfig(host, host)
+    found = _look_up(text, host)
+    if _is_named(text, host):
+        return found
+    return HostConfig(host, host, identity_files=found.identity_files, identities_only=found.identities_only)
+
+
+def _read() -> str:
+    """The file and what it includes, as one text; empty if there is none."""
+    return "\n".join(_lines(folder() / "config", _INCLUDES))
+
+
+def _lines(path: Path, depth: int) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    lines: list[str] = []
+    for line in text.splitlines():
+        key, words = _taken_apart(line)
+        if key != "include":
+            lines.append(line)
+        elif depth:
+            lines += [inner for word in words for file in _files(word) for inner in _lines(file, depth - 1)]
+    return lines
+
+
+def _files(pattern: str) -> list[Path]:
+    path = Path(os.path.expanduser(pattern))  # noqa: PTH111 - a pattern, not a path
+    base = Path(path.anchor) if path.is_absolute() else folder()
+    relative = str(path.relative_to(path.anchor)) if path.is_absolute() else str(path)
+    return sorted(base.glob(relative))
+
+
+def _taken_apart(line: str) -> tuple[str, list[str]]:
+    """The keyword in lower case, and its words."""
+    match = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.*)", line)
+    if match is None:
+        return "", []
+    return match[1].lower(), [quoted or plain for quoted, plain in _WORD.findall(match[2])]
+
+
+def _is_named(text: str, host: str) -> bool:
+    for line in text.splitlines():
+        key, patterns = _taken_apart(line)
+        if key != "host":
+            continue
+        refused = any(p.startswith("!") and fnmatchcase(host, p[1:]) for p in patterns)
+        if not refused and any(p.strip("*") and fnmatchcase(host, p) for p in patterns):
+            return True
+    return False
+
+
+def _look_up(text: str, alias: str) -> HostConfig:
+    from resin_toolkit.ssh.lazy_paramiko import load_config
+
+    config = load_config(needs_exec=bool(re.search(r"(?im)^\s*match\b.*\bexec\b", text)))
+    try:
+        found = config.SSHConfig.from_file(io.StringIO(text)).lookup(alias)
+        return _as_host(alias, found)
+    except (config.ConfigParseError, config.CouldNotCanonicalize, ValueError, KeyError) as error:
+        raise ConfigInvalid(
+            f"{folder() / 'config'} cannot be understood: {error}.", hint="Mend that line of it."
+        ) from error
+
+
+def _as_host(alias: str, found: SSHConfigDict) -> HostConfig:
+    jumps = found.get("proxyjump") or ""
+    return HostConfig(
+        alias,
+        found["hostname"],
+        user=found.get("user"),
+        port=found.as_int("port") if "port" in found else None,
+        identity_files=tuple(Path(os.path.expanduser(name)) for name in found.get("identityfile", ())),  # noqa: PTH111
+        rekey_bytes=_bytes(found.get("rekeylimit", "")),
+        identities_only=found.get("identitiesonly", "no").lower() == "yes",
+        jumps=()
+        if jumps.lower() == "none"
+        else tuple(word.strip() for word in jumps.split(",") if word.strip()),
+    )
+
+
+def _bytes(limit: str) -> int | None:
+    """`1G`, perhaps with a time behind it; None for `default`."""
+    match = re.match(r"(\d+)([KMG]?)\b", limit, re.IGNORECASE)
+    return (
+        int(match[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[match[2].lower()] if match else None
+    )

@@ -1,0 +1,149 @@
+"""Ports of this machine that lead to places the device can reach (-L of ssh(1))."""
+
+from __future__ import annotations
+
+import errno
+import re
+import selectors
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+from resin_toolkit.errors import BadValue, Refused, ResinError, from_os_error
+from resin_toolkit.ssh.session import Shell, Stream
+
+_FORM = re.compile(
+    r"(?:(?P<bind>\[[^\]]*\]|[^:\[\]]*):)?(?P<port>\d+):(?P<host>\[[^\]]+\]|[^:\[\]]+):(?P<far>\d+)"
+)
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Connections to `port` at `bind` go to `far_port` of `host`, as the device names it."""
+
+    bind: str
+    port: int
+    host: str
+    far_port: int
+
+
+def parse_forward(word: str) -> Forward:
+    """The meaning of `[BIND:]PORT:HOST:HOSTPORT`. Raises BadValue."""
+    match = _FORM.fullmatch(word)
+    if match is None or not 0 < int(match["far"]) < 65536 or int(match["port"]) > 65535:
+        raise BadValue(f"{word!r} is no forward.", hint="It is [BIND:]PORT:HOST:HOSTPORT, as for ssh.")
+    bind = {None: "127.0.0.1", "": "", "*": ""}.get(match["bind"], (match["bind"] or "").strip("[]"))
+    return Forward(bind, int(match["port"]), match["host"].strip("[]"), int(match["far"]))
+
+
+@contextmanager
+def forwarded(
+    shell: Shell, forwards: Sequence[Forward], warn: Callable[[str], object]
+) -> Iterator[list[tuple[str, int]]]:
+    """Listen as long as the block lasts; yields where. `warn` hears of connections that could not be made.
+
+    Raises the error of a port that is not to be had.
+    """
+    with ExitStack() as opened:
+        listeners = [opened.enter_context(_listening(forward)) for forward in forwards]
+        serving = _Serving(shell, warn)
+        opened.callback(serving.close)
+        for listener, forward in zip(listeners, forwards, strict=True):
+            serving.start(listener, forward)
+        yield [listener.getsockname()[:2] for listener in listeners]
+
+
+def _listening(forward: Forward) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in forward.bind else socket.AF_INET
+        return socket.create_server((forward.bind, forward.port), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Refused(
+                f"Another program listens at port {forward.port} of this machine.",
+                hint="Lead another port there: the first number of -L.",
+            ) from None
+        raise from_os_error(error, f"port {forward.port}") from error
+
+
+class _Serving:
+    """The threads of all forwards: one that accepts for each, and two for each connection."""
+
+    def __init__(self, shell: Shell, warn: Callable[[str], object]) -> None:
+        self._shell, self._warn = shell, warn
+        self._ended, self._end = socket.socketpair()
+        self._threads: list[threading.Thread] = []
+        self._open: set[socket.socket | Stream] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def start(self, listener: socket.socket, forward: Forward) -> None:
+        self._thread(self._accept, listener, forward)
+
+    def close(self) -> None:
+        self._end.close()
+        with self._lock:
+            self._closed = True
+            for end in self._open:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+        while True:
+            with self._lock:
+                if not self._threads:
+                    break
+                thread = self._threads.pop()
+            thread.join()
+        self._ended.close()
+
+    def _thread(self, target: Callable[..., object], *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments)
+        with self._lock:
+            self._threads = [other for other in self._threads if other.is_alive()]
+            self._threads.append(thread)
+            thread.start()
+
+    def _accept(self, listener: socket.socket, forward: Forward) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(listener, selectors.EVENT_READ)
+            selector.register(self._ended, selectors.EVENT_READ)
+            while all(key.fileobj is listener for key, _ in selector.select()):
+                with suppress(OSError):
+                    near, _ = listener.accept()
+                    self._thread(self._join, near, forward)
+
+    def _join(self, near: socket.socket, forward: Forward) -> None:
+        try:
+            far = self._shell.open_tcp(forward.host, forward.far_port)
+        except ResinError as error:
+            near.close()
+            self._warn(f"No connection to {forward.host}:{forward.far_port}: {error.message}")
+            return
+        with self._lock:
+            self._open |= {near, far}
+            ends = () if not self._closed else (near, far)
+        for end in ends:  # What was made while all was being closed.
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        back = threading.Thread(target=_pump, args=(far, near))
+        back.start()
+        _pump(near, far)
+        back.join()
+        with self._lock:
+            self._open -= {near, far}
+        near.close()
+        far.close()
+
+
+def _pump(source: socket.socket | Stream, target: socket.socket | Stream) -> None:
+    """Hand on until the source ends; a broken end ends the other one, too."""
+    try:
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+    except OSError:
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

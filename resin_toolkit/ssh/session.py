@@ -1,0 +1,257 @@
+"""An open SSH connection to a device, and what can be had through it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from resin_toolkit.device.record import Device
+from resin_toolkit.errors import NotSupported, Unreachable
+from resin_toolkit.ssh.host_keys import HostKey
+
+if TYPE_CHECKING:
+    from resin_toolkit.ssh.channels import Command
+    from resin_toolkit.ssh.channels import Stream as Channel
+    from resin_toolkit.ssh.transport import Transport
+
+C = TypeVar("C", bound="Channel")
+
+NO_CODE = 255
+"""What OpenSSH ends with where the far command ended by a signal, or its end was not seen."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a command of the device ended, and what it wrote."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+
+class Stream(Protocol):
+    """A two-way stream, with the methods of a socket; all of them raise OSError as a socket's do."""
+
+    def recv(self, nbytes: int, /) -> bytes: ...
+    def recv_into(self, buffer: bytearray | memoryview, nbytes: int = 0, /) -> int: ...
+    def send(self, data: bytes | memoryview, /) -> int: ...
+    def sendall(self, data: bytes | memoryview, /) -> None: ...
+    def settimeout(self, seconds: float | None, /) -> None: ...
+    def shutdown(self, how: int, /) -> None: ...
+    def close(self) -> None: ...
+    def fileno(self) -> int: ...
+
+
+class Shell:
+    """A device that let us in. Every command and stream is a channel of its own, usable from any thread.
+
+    A context manager; `close` ends all channels and the threads beneath.
+    """
+
+    def __init__(self, device: Device, user: str, host_key: HostKey, chain: list[Transport]) -> None:
+        self.device = device
+        self.user = user
+        self.host_key = host_key
+        self._chain = chain
+        """The connections, the one to the device last; the others are to the hosts on the way."""
+
+    def __enter__(self) -> Shell:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for transport in reversed(self._chain):
+            transport.close()
+
+    def wait(self) -> None:
+        """Wait for the connection to be lost, which raises Unreachable."""
+        while self._chain[-1].is_alive():
+            self._chain[-1].join(1.0)
+        raise lost(self.device)
+
+    def run(self, command: str, *, stdin: bytes = b"", within: float | None = 30.0) -> Completed:
+        """Run a shell command to its end. Raises Unreachable, after `within` seconds too; NotSupported."""
+        with self.lost_is_unreachable(), self._command(command) as channel:
+            return _completed(self.device, command, channel, stdin, within)
+
+    def open_command(self, command: str) -> Stream:
+        """The stdin and stdout of a shell command. Raises Unreachable, NotSupported."""
+        from resin_toolkit.ssh.channels import Stream as Channel
+
+        with self.lost_is_unreachable():
+            channel = self._open("session", Channel)
+            channel.request_start(command)
+        return channel
+
+    def open_unix_socket(self, path: str) -> Stream:
+        """A connection to a Unix socket of the device (OpenSSH's PROTOCOL, section 2.4).
+
+        Raises NotSupported where its server knows no such thing or nothing listens there; Unreachable.
+        """
+        from resin_toolkit.ssh.channels import Stream as Channel
+
+        name = path.encode()
+        extra = len(name).to_bytes(4, "big") + name + bytes(8)
+        with self.lost_is_unreachable():
+            return self._open("direct-streamlocal@openssh.com", Channel, extra)
+
+    def open_tcp(self, host: str, port: int) -> Stream:
+        """A connection that the device makes for us (RFC 4254, section 7.2).
+
+        Raises NotSupported, Unreachable.
+        """
+        from resin_toolkit.ssh.channels import Stream as Channel
+
+        name, origin = host.encode(), b"127.0.0.1"
+        extra = len(name).to_bytes(4, "big") + name + port.to_bytes(4, "big")
+        extra += len(origin).to_bytes(4, "big") + origin + bytes(4)
+        with self.lost_is_unreachable():
+            return self._open("direct-tcpip", Channel, extra)
+
+    def start(self, command: str | None, terminal: tuple[str, int, int] | None = None) -> FarCommand:
+        """Start a command, None for a login shell, to be talked to as it runs.
+
+        `terminal` is its kind ($TERM), rows and columns, where the command is to have one.
+        Raises Unreachable, NotSupported.
+        """
+        from resin_toolkit.ssh.channels import Command
+
+        with self.lost_is_unreachable():
+            channel = self._open("session", Command)
+            if terminal is not None:
+                channel.request_terminal(*terminal)
+            channel.request_start(command)
+        return FarCommand(self, channel)
+
+    def _command(self, command: str) -> Command:
+        from resin_toolkit.ssh.channels import Command
+
+        channel = self._open("session", Command)
+        channel.request_start(command)
+        return channel
+
+    def _open(self, kind: str, channel_type: type[C], extra: bytes = b"") -> C:
+        from resin_toolkit.ssh.transport import ChannelRefused
+
+        try:
+            return self._chain[-1].open(kind, channel_type, extra)
+        except ChannelRefused as error:
+            raise NotSupported(
+                f"The SSH server of {self.device.host} {_REFUSALS.get(error.reason, 'refuses it')}.",
+                hint="It is of an old operating system, not allowed there, or nothing listens.",
+                reason=error.reason,
+            ) from error
+
+    @contextmanager
+    def lost_is_unreachable(self) -> Iterator[None]:
+        """What a broken connection raises below, as Unreachable."""
+        from paramiko.ssh_exception import SSHException
+
+        try:
+            yield
+        except (EOFError, OSError, SSHException) as error:
+            raise lost(self.device) from error
+
+
+class FarCommand:
+    """A command of the device that runs. One thread reads; others may send, resize and close."""
+
+    def __init__(self, shell: Shell, channel: Command) -> None:
+        self._shell, self._channel = shell, channel
+
+    def read(self) -> list[tuple[int, bytes | memoryview]]:
+        """What it has put out, 1 for stdout and 2 for stderr, in order; nothing is the end. Waits for it."""
+        return self._channel.take()  # type: ignore[return-value]
+
+    def done(self, size: int) -> None:
+        """So many bytes of what was read are dealt with: as many more may come."""
+        self._channel.taken(size)
+
+    def sendall(self, data: bytes | memoryview) -> None:
+        """Give it input. Raises BrokenPipeError where it takes none any more, Unreachable."""
+        try:
+            self._channel.sendall(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise lost(self._shell.device) from error
+
+    def end_input(self) -> None:
+        self._channel.shutdown_write()
+
+    def resize(self, rows: int, columns: int) -> None:
+        self._channel.request_size(rows, columns)
+
+    def interrupt(self) -> None:
+        """As Ctrl-C does, for a command without a terminal."""
+        self._channel.send_signal("INT")
+
+    def exit_code(self) -> int:
+        """Once its output has ended: its code; 255 if a signal ended it. Raises Unreachable."""
+        if self._channel.exit_status < 0 and self._channel.lost:
+            raise lost(self._shell.device)
+        return self._channel.exit_status if self._channel.exit_status >= 0 else NO_CODE
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+_REFUSALS = {
+    1: "forbids it",
+    2: "could not connect there",
+    3: "knows no such channel",
+    4: "has no room for it",
+}
+"""RFC 4254, section 5.1."""
+
+
+def lost(device: Device) -> Unreachable:
+    return Unreachable(
+        f"The SSH connection to {device.host} was lost.",
+        hint="Is it still on, and on the network? `resin wait` tells when it is back.",
+        cause="lost",
+    )
+
+
+def _completed(
+    device: Device, command: str, channel: Command, stdin: bytes, within: float | None
+) -> Completed:
+    deadline = None if within is None else time.monotonic() + within
+    feeder = threading.Thread(target=_feed, args=(channel, stdin))
+    feeder.start()
+    written: dict[int, list[bytes | memoryview]] = {1: [], 2: []}
+    try:
+        while chunks := channel.take(None if deadline is None else max(0.0, deadline - time.monotonic())):
+            for stream, data in chunks:
+                written[stream].append(data)  # type: ignore[arg-type]
+            channel.taken(sum(len(data) for _, data in chunks))
+    except TimeoutError as error:
+        raise Unreachable(
+            f"A command on {device.host} did not end in time: {command.split()[0]}.",
+            hint="The device may be overloaded: try again.",
+            cause="no-answer",
+        ) from error
+    finally:
+        channel.close()
+        feeder.join()
+    if channel.exit_status < 0 and channel.lost:
+        raise lost(device)
+    code = channel.exit_status if channel.exit_status >= 0 else NO_CODE
+    return Completed(code, b"".join(written[1]), b"".join(written[2]))
+
+
+def _feed(channel: Command, stdin: bytes) -> None:
+    try:
+        channel.sendall(stdin)
+        channel.shutdown_write()
+    except OSError:
+        return  # It takes no more, which is its right; its exit code tells the rest.

@@ -1,0 +1,1 @@
+"""What a user sees and types: reports, progress bars, tables, and an attached remote terminal."""

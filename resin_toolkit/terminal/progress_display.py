@@ -1,0 +1,124 @@
+"""Progress as a bar on a terminal, as a line now and then, or as events."""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from resin_toolkit.progress import Step
+from resin_toolkit.terminal.screen import discard, human_size
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Teller(Protocol):
+    """Who takes lines and events."""
+
+    def say(self, text: str) -> None: ...
+
+    def event(self, name: str, **fields: object) -> None: ...
+
+
+class _ShownStep(ABC):
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(finished=kind is None)
+
+    @abstractmethod
+    def close(self, *, finished: bool) -> None:
+        """The step is over; `finished` unless an error ended it."""
+
+
+class _BarStep(_ShownStep):
+    def __init__(self, name: str, total: int | None) -> None:
+        from tqdm import tqdm
+
+        self._bar: Any = tqdm(
+            total=total,
+            desc=name,
+            unit="B",
+            unit_scale=True,
+            unit_divisor=1024,
+            file=sys.stderr,
+            dynamic_ncols=True,
+            miniters=1,
+        )
+
+    def advance(self, amount: int) -> None:
+        try:
+            self._bar.update(amount)
+        except OSError:
+            discard(sys.stderr)
+
+    def close(self, *, finished: bool) -> None:  # noqa: ARG002
+        try:
+            self._bar.close()
+        except OSError:
+            discard(sys.stderr)
+
+
+def _titled(name: str, subject: str) -> str:
+    return f"{subject}: {name}" if subject else name
+
+
+class BarProgress:
+    def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
+        return _BarStep(_titled(name, subject), total)
+
+
+class _TimedStep(_ShownStep):
+    """Counts, and calls `tell` at most once in `SECONDS_BETWEEN_LINES`."""
+
+    def __init__(self, total: int | None, tell: Callable[[int, float], None]) -> None:
+        self.total = total
+        self._tell = tell
+        self._done = 0
+        self._started = self._told = time.monotonic()
+
+    def advance(self, amount: int) -> None:
+        self._done += amount
+        now = time.monotonic()
+        if now - self._told >= SECONDS_BETWEEN_LINES:
+            self._told = now
+            self._tell(self._done, now - self._started)
+
+    def close(self, *, finished: bool) -> None:
+        if finished:
+            self._tell(self._done, time.monotonic() - self._started)
+
+
+class LineProgress:
+    def __init__(self, report: Teller) -> None:
+        self._report = report
+
+    def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
+        title = _titled(name, subject)
+
+        def tell(done: int, seconds: float) -> None:
+            rate = f", {human_size(int(done / seconds))}/s" if seconds > 0.1 else ""
+            share = f" of {human_size(total)} ({100 * done // total}%)" if total else ""
+            self._report.say(f"{title}: {human_size(done)}{share}{rate}")
+
+        return _TimedStep(total, tell)
+
+
+class EventProgress:
+    def __init__(self, report: Teller) -> None:
+        self._report = report
+
+    def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
+        about = {"target": subject} if subject else {}
+
+        def tell(done: int, seconds: float) -> None:
+            times = {"seconds": round(seconds, 3)}
+            self._report.event("progress", step=name, **about, bytes=done, total=total, **times)
+
+        return _TimedStep(total, tell)

@@ -1,0 +1,53 @@
+"""Tables that fit a terminal: no line of them wraps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from resin_toolkit.terminal.live_text import columns_of, cut
+
+_NARROWEST = 6
+"""Columns of the terminal that a cell is left with."""
+_GAP = "  "
+
+
+def fitted_table(
+    rows: Sequence[Sequence[str]],
+    width: int,
+    *,
+    whole: frozenset[int] = frozenset(),
+    right: frozenset[int] = frozenset(),
+    mark: str = "…",
+) -> str:
+    """Aligned columns in at most `width` columns of a terminal: what is too long ends in `mark`.
+
+    The columns in `whole` are not shortened, those in `right` are aligned to the right.
+    """
+    widths = [max(columns_of(row[column]) for row in rows) for column in range(len(rows[0]))]
+    _narrow(widths, width, whole)
+    return "\n".join(
+        cut(
+            _GAP.join(
+                _cell(cell, widths[column], mark, right=column in right) for column, cell in enumerate(row)
+            ).rstrip(),
+            width,
+        )
+        for row in rows
+    )
+
+
+def _narrow(widths: list[int], width: int, whole: frozenset[int]) -> None:
+    """Take from the widest, until it fits or nothing can be taken."""
+    allowed = [column for column in range(len(widths)) if column not in whole]
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > width:
+        widest = max(allowed, key=lambda column: widths[column], default=None)
+        if widest is None or widths[widest] <= _NARROWEST:
+            return
+        widths[widest] -= 1
+
+
+def _cell(text: str, width: int, mark: str, *, right: bool) -> str:
+    if columns_of(text) > width:
+        text = cut(text, width - columns_of(mark)) + mark
+    space = " " * (width - columns_of(text))
+    return space + text if right else text + space

@@ -1,0 +1,398 @@
+"""Images on a real engine, from one to another, and the engine of this workstation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from device.stand_in import StandIn
+from support.engine_parts import tar_of
+from support.loop_devices import needs_root
+from support.loopback_server import http, routes, serving
+
+from resin_toolkit.device.address import Way
+from resin_toolkit.device.record import Device
+from resin_toolkit.engine import Engine, connect
+from resin_toolkit.engine.build import BuildOptions, build
+from resin_toolkit.engine.containers import Containers
+from resin_toolkit.engine.images import Images
+from resin_toolkit.engine.progress_messages import Kind, Progressed
+from resin_toolkit.engine.workstation_engine import connect_local
+from resin_toolkit.errors import EngineFailed, ImageNotFound, NotSupported, Unreachable
+
+pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(kitchen: StandIn) -> Iterator[None]:
+    yield
+    kitchen.docker("image", "prune", "--all", "--force", "--filter", "label=own")
+
+
+def built(engine: Engine, words: str = "", *tags: str) -> str:
+    archive = tar_of({"Dockerfile": f"FROM stand-in\nLABEL own=1\n{words}\n".encode()})
+    with build(engine, [archive], BuildOptions(tags=tags)) as going:
+        for _ in going:
+            pass
+    found = Images(engine).inspect(going.image)
+    assert found is not None
+    return found.id
+
+
+def test_what_is_there(engine: Engine) -> None:
+    images = Images(engine)
+    plain = images.inspect("stand-in")
+    identity = built(engine, "", "shop/cart:1")
+    [found] = images.list(["own=1"])
+    assert (found.id, found.tags, found.labels) == (identity, ("shop/cart:1",), {"own": "1"})
+    assert plain is not None
+    assert found.parent == plain.id
+    assert found.size > 1_000_000
+    assert found.created > 1_000_000_000
+    assert images.list(["own=2"]) == []
+    assert images.list(["own"], dangling=True) == []
+    assert [image.id for image in images.list(["own"], dangling=False)] == [identity]
+    nameless = built(engine, "LABEL second=1")
+    assert {image.id for image in images.list(["own"])} == {identity, nameless}
+    assert [image.id for image in images.list(["own"], dangling=True)] == [nameless]
+    assert [image.tags for image in images.list(["own"], dangling=True)] == [()]
+
+
+def test_what_builds_made_on_the_way(modern: Engine) -> None:
+    built(modern, "ENV A=b\nENV C=d")
+    assert len(Images(modern).list(["own"])) == 1
+    assert len(Images(modern).list(["own"], all=True)) == 3
+
+
+def test_an_image_alone(engine: Engine, kitchen: StandIn) -> None:
+    words = """ENV A=b
+ENTRYPOINT ["sh", "-c"]
+CMD ["echo hello"]
+WORKDIR /root
+USER root
+STOPSIGNAL SIGINT
+EXPOSE 80 53/udp
+VOLUME /data
+HEALTHCHECK CMD true"""
+    identity = built(engine, words, "cart:1")
+    found = Images(engine).inspect("cart:1")
+    assert found is not None
+    told = json.loads(kitchen.docker("image", "inspect", "cart:1"))[0]
+    assert (found.id, found.tags) == (identity, ("cart:1",))
+    assert (found.architecture, found.os) == (told["Architecture"], "linux")
+    assert list(found.layers) == told["RootFS"]["Layers"]
+    assert found.labels == {"own": "1"}
+    assert found.command == ("echo hello",)
+    assert found.entrypoint == ("sh", "-c")
+    assert "A=b" in found.environment
+    assert (found.working_dir, found.user, found.stop_signal) == ("/root", "root", "SIGINT")
+    assert set(found.exposed_ports) == {"80/tcp", "53/udp"}
+    assert found.volumes == ("/data",)
+    assert found.has_healthcheck
+    assert found.config["WorkingDir"] == "/root"
+    assert found.created == told["Created"]
+    plain = Images(engine).inspect("stand-in")
+    assert plain is not None
+    assert (plain.command, plain.has_healthcheck, plain.volumes) == ((), False, ())
+
+
+def test_no_such_image(engine: Engine) -> None:
+    images = Images(engine)
+    for name in ("absent:1", "../containers/json", "a?b", "a b", ""):
+        assert images.inspect(name) is None
+        images.remove(name)
+        with pytest.raises(ImageNotFound) as caught:
+            images.tag(name, "other", "1")
+        assert "no such image" in caught.value.message.lower()
+    with pytest.raises(ImageNotFound) as refused:
+        images.save(["absent:1"])
+    assert "absent" in refused.value.message
+
+
+def test_names(engine: Engine) -> None:
+    images = Images(engine)
+    identity = built(engine, "", "cart:1")
+    other = built(engine, "LABEL second=1", "cart:2")
+    images.tag("cart:1", "registry.example:5000/shop/cart", "new")
+    images.tag(other, "cart", "1")
+    found = {image.id: set(image.tags) for image in images.list(["own"])}
+    assert found == {identity: {"registry.example:5000/shop/cart:new"}, other: {"cart:1", "cart:2"}}
+    assert images.inspect("registry.example:5000/shop/cart:new") is not None
+
+
+def test_removing(engine: Engine) -> None:
+    images = Images(engine)
+    identity = built(engine, "", "cart:1", "cart:2")
+    images.remove("cart:1")
+    assert images.inspect(identity) is not None
+    images.remove("cart:1")
+    images.remove("cart:2")
+    assert images.inspect(identity) is None
+    identity = built(engine, "", "cart:1", "cart:2")
+    with pytest.raises(EngineFailed) as caught:
+        images.remove(identity)
+    assert caught.value.facts["status"] == 409
+    images.remove(identity, force=True)
+    assert images.inspect(identity) is None
+
+
+def test_an_image_in_use(engine: Engine) -> None:
+    identity = built(engine)
+    Containers(engine).create("box", {"Image": identity, "Cmd": ["true"]})
+    try:
+        with pytest.raises(EngineFailed) as caught:
+            Images(engine).remove(identity)
+        assert caught.value.facts["status"] == 409
+    finally:
+        Containers(engine).remove("box")
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_what_an_image_was_made_from(modern: Engine, prune: bool) -> None:
+    images = Images(modern)
+    identity = built(modern, "ENV A=b")
+    [found] = images.list(["own"])
+    images.remove(identity, prune=prune)
+    assert (images.inspect(found.parent) is None) == prune
+    images.remove(found.parent)
+
+
+def test_out_of_one_engine_into_another(engine: Engine, modern: Engine) -> None:
+    identity = built(modern, "COPY Dockerfile /", "cart:1")
+    with Images(modern).save(["cart:1"]) as stream:
+        archive = list(iter(stream.read, b""))
+    Images(modern).remove("cart:1")
+    said = list(Images(engine).load(archive))
+    found = Images(engine).inspect("cart:1")
+    assert found is not None
+    assert found.id == identity
+    assert Progressed(Kind.IMAGE, id="cart:1") in said
+
+
+def test_what_is_no_image(engine: Engine) -> None:
+    with pytest.raises(EngineFailed) as caught:
+        list(Images(engine).load([b"no archive" * 1000]))
+    assert caught.value.message.isprintable()
+    with pytest.raises(OSError, match="went away"):
+        list(Images(engine).load(failing()))
+
+
+def failing() -> Iterator[bytes]:
+    yield tar_of({"manifest.json": b"[" * 100_000})[:50_000]
+    raise OSError("the file went away")
+
+
+def test_a_registry_that_cannot_be_reached(modern: Engine) -> None:
+    with pytest.raises(EngineFailed) as caught:
+        list(Images(modern).pull("127.0.0.1:1/cart:1"))
+    assert "127.0.0.1:1" in caught.value.message
+
+
+def registry(words: str, reference: str = "shop.example:5000/cart@sha256:ab") -> object:
+    """An engine whose registry says this."""
+
+    def answers(_: str, path: str) -> bytes:
+        if path == "/version":
+            return http(b'{"ApiVersion": "1.41"}')
+        if path.endswith("/info"):
+            return http(b'{"ID": "a"}')
+        asked.append(path)
+        if words.startswith("{"):
+            return http(words.encode())
+        return http(json.dumps({"message": words}).encode(), "404 Not Found")
+
+    asked: list[str] = []
+    with serving(routes(answers)) as place:
+        device = Device("board", (place.address,), engine_ports=(place.port,), way=Way.TCP)
+        with connect(device) as engine:
+            try:
+                return list(Images(engine).pull(reference, "linux/arm/v7")), asked
+            except (ImageNotFound, EngineFailed) as error:
+                return error
+
+
+def test_pulling() -> None:
+    lines = [
+        {"status": "Downloading\x1b[2J", "id": "a1", "progressDetail": {"current": 5, "total": 9}},
+        {"status": "Digest: sha256:ab"},
+    ]
+    said = registry("\r\n".join(map(json.dumps, lines)))
+    assert said == (
+        [
+            Progressed(Kind.STATUS, "Downloading\ufffd[2J", "a1", 5, 9),
+            Progressed(Kind.STATUS, "Digest: sha256:ab"),
+        ],
+        [
+            "/v1.41/images/create?fromImage=shop.example%3A5000%2Fcart&tag=sha256%3Aab"
+            "&platform=linux%2Farm%2Fv7"
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "asked"),
+    [
+        ("cart", "fromImage=cart&tag=latest"),
+        ("cart:1", "fromImage=cart&tag=1"),
+        ("shop.example:5000/cart", "fromImage=shop.example%3A5000%2Fcart&tag=latest"),
+        ("shop.example:5000/cart:1", "fromImage=shop.example%3A5000%2Fcart&tag=1"),
+    ],
+)
+def test_what_is_pulled(reference: str, asked: str) -> None:
+    assert registry("{}", reference) == ([], [f"/v1.41/images/create?{asked}&platform=linux%2Farm%2Fv7"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["pull access denied for cart", '{"error": "manifest for cart:1 not found", "errorDetail": {}}'],
+)
+def test_pulling_what_is_not_there(words: str) -> None:
+    assert isinstance(registry(words), ImageNotFound)
+
+
+def test_pulling_with_an_error_on_the_way() -> None:
+    error = registry('{"status": "x"}{"error": "no space left on device", "errorDetail": {"code": 1}}')
+    assert isinstance(error, EngineFailed)
+    assert "no space left on device" in error.message
+
+
+# the engine of this workstation
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workstation without an engine."""
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    return tmp_path
+
+
+def socket_of(device: StandIn) -> str:
+    return f"/proc/{device.pid}/root/run/docker.sock"
+
+
+def use_context(home: Path, name: str, url: str) -> None:
+    folder = home / ".docker" / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+    folder.mkdir(parents=True)
+    (folder / "meta.json").write_text(json.dumps({"Name": name, "Endpoints": {"docker": {"Host": url}}}))
+    (home / ".docker" / "config.json").write_text(json.dumps({"currentContext": name}))
+
+
+def test_docker_host(kitchen: StandIn, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_context(home, "lab", "unix:///nowhere")
+    for url in (f"unix://{socket_of(kitchen)}", f"tcp://{kitchen.address}:2377"):
+        monkeypatch.setenv("DOCKER_HOST", url)
+        with connect_local() as engine:
+            assert engine.facts.name == "kitchen"
+            assert engine.place == url
+            assert Images(engine).inspect("stand-in") is not None
+
+
+def test_dockers_context(kitchen: StandIn, home: Path) -> None:
+    use_context(home, "lab", f"unix://{socket_of(kitchen)}")
+    with connect_local() as engine:
+        assert engine.facts.name == "kitchen"
+
+
+def found_here() -> str:
+    """The name of the engine that is found, or why there is none, where there is no usual one."""
+    usual = "/var/run/docker.sock /run/podman/podman.sock"
+    hide = f"for s in {usual}; do [ ! -S $s ] || mount --bind /dev/null $s; done"
+    words = ["unshare", "--mount", "sh", "-c", f'{hide}; exec "$@"', "sh", sys.executable, "-c", LOOK]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
+LOOK = """
+from resin_toolkit.engine.transport.transports import UnixLink
+from resin_toolkit.engine.workstation_engine import connect_local
+from resin_toolkit.errors import ResinError
+try:
+    with connect_local() as engine:
+        print(engine.facts.name)
+except ResinError as error:
+    print(error.code, error.facts["cause"], error.message, error.hint)
+"""
+
+
+@pytest.mark.parametrize("place", ["run/docker.sock", ".docker/run/docker.sock", "run/podman/podman.sock"])
+def test_a_usual_socket(kitchen: StandIn, home: Path, place: str) -> None:
+    (home / place).parent.mkdir(parents=True)
+    (home / place).symlink_to(socket_of(kitchen))
+    assert found_here() == "kitchen"
+
+
+def test_a_socket_that_was_left_behind(kitchen: StandIn, home: Path) -> None:
+    (home / "run" / "podman").mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(home / "run" / "docker.sock"))
+    said = found_here()
+    assert said.startswith("unreachable refused")
+    assert str(home / "run" / "docker.sock") in said
+    (home / "run" / "podman" / "podman.sock").symlink_to(socket_of(kitchen))
+    assert found_here() == "kitchen"
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "words"),
+    [
+        ("unix:///no/such.sock", Unreachable, "/no/such.sock"),
+        ("tcp://127.0.0.1:1", Unreachable, "127.0.0.1:1"),
+        ("tcp://[bad", Unreachable, "DOCKER_HOST leads to tcp://[bad"),
+        ("ssh://somebody@somewhere", NotSupported, "DOCKER_HOST leads to ssh://"),
+    ],
+)
+@pytest.mark.usefixtures("home")
+def test_an_engine_that_cannot_be_had(
+    url: str, kind: type[Exception], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", url)
+    with pytest.raises(kind) as caught:
+        connect_local()
+    assert words in caught.value.message  # type: ignore[attr-defined]
+    assert caught.value.hint  # type: ignore[attr-defined]
+
+
+def test_a_workstation_without_an_engine(home: Path) -> None:
+    (home / ".docker").mkdir()
+    (home / ".docker" / "config.json").write_text("[not json")
+    said = found_here()
+    assert said.startswith("unreachable no-way")
+    assert "DOCKER_HOST" in said
+
+
+def test_a_socket_of_others() -> None:
+    """Who may not use it is told of the group that may. A folder of pytest's would hide it from others."""
+    with (
+        tempfile.TemporaryDirectory(prefix="resin-socket-") as folder,
+        socket.socket(socket.AF_UNIX) as theirs,
+    ):
+        path = Path(folder) / "docker.sock"
+        path.parent.chmod(0o755)
+        theirs.bind(str(path))
+        path.chmod(0o600)
+        said = subprocess.run(
+            [sys.executable, "-c", OPEN, str(path)], capture_output=True, text=True, check=True
+        ).stdout
+    assert said.startswith("not-permitted")
+    assert "group" in said
+
+
+OPEN = """
+import os, sys
+from resin_toolkit.engine.transport.transports import UnixLink
+from resin_toolkit.errors import ResinError
+os.setresuid(65534, 65534, 65534)
+try:
+    UnixLink("here", sys.argv[1]).open()
+except ResinError as error:
+    print(error.code, error.message, error.hint)
+"""

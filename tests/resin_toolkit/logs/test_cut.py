@@ -1,0 +1,121 @@
+"""An engine that shuts down in order ends the logs that it sends as if they were complete."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+from support.loopback_server import http, read_request, serving
+
+from resin_toolkit.device.address import Way
+from resin_toolkit.device.record import Device
+from resin_toolkit.engine import Container, connect
+from resin_toolkit.engine.timestamps import stamp_of_nanoseconds
+from resin_toolkit.errors import EngineFailed, ResinError
+from resin_toolkit.logs.container_log import ContainerLog
+from resin_toolkit.logs.follower import Logs
+from resin_toolkit.logs.query import Telling, Wanted
+from resin_toolkit.logs.records import made
+from resin_toolkit.logs.rendering import Labels, View
+from resin_toolkit.logs.writer import Outlet
+from resin_toolkit.reach.reconnecting_engine import Link
+
+LINES = 400
+
+
+def frame(number: int) -> bytes:
+    payload = made(1, stamp_of_nanoseconds(10**18 + number), b"%d\n" % number)[8:]
+    return bytes([1, 0, 0, 0]) + len(payload).to_bytes(4, "big") + payload
+
+
+class ShuttingDown:
+    """An engine with one container, which cuts its log off behind `cut` lines, once, and is then away for
+    a moment: connections that it has are still served, and new ones end at once."""
+
+    def __init__(self, cut: int, *, remark: bytes = b"") -> None:
+        self._cut = cut
+        self._remark = remark
+        self._away = threading.Event()
+
+    def __call__(self, connection: socket.socket, over: threading.Event) -> None:
+        if self._away.is_set():
+            return
+        while not over.is_set():
+            path = read_request(connection).split(b" ")[1:2]
+            if not path:
+                return
+            connection.sendall(self._answer(path[0].decode()))
+            if "/logs" in path[0].decode():
+                return
+
+    def _answer(self, path: str) -> bytes:
+        if "/logs" in path:
+            return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"".join(self._frames(path))
+        if path.endswith("/containers/json?all=1"):
+            return http(json.dumps([{"Id": "a" * 64, "Names": ["/web"], "State": "running"}]).encode())
+        return http(json.dumps({"ApiVersion": "1.41", "Version": "25", "ID": "x"}).encode())
+
+    def _frames(self, path: str) -> Iterator[bytes]:
+        tail = path.partition("tail=")[2].partition("&")[0]
+        numbers = range(LINES) if tail == "all" else range(max(0, LINES - int(tail)), LINES)
+        cut, self._cut = self._cut, LINES
+        yield from map(frame, numbers[:cut])
+        if cut < LINES and self._remark:
+            yield bytes([3, 0, 0, 0]) + len(self._remark).to_bytes(4, "big") + self._remark
+        elif cut < LINES:
+            self._away.set()
+            threading.Timer(0.5, self._away.clear).start()
+
+
+class Told(Telling):
+    """What was told: of nothing but remarks."""
+
+    def __init__(self) -> None:
+        self.remarks: list[str] = []
+
+    def gone(self, log: ContainerLog, before: bytes, first: bytes) -> None:
+        raise AssertionError((log, before, first))
+
+    def remark(self, log: ContainerLog, words: str) -> None:  # noqa: ARG002
+        self.remarks.append(words)
+
+    def unreadable(self, container: Container, error: EngineFailed) -> None:
+        raise AssertionError((container, error))
+
+
+@contextmanager
+def shown(engine: ShuttingDown, out: list[bytes], lost: list[ResinError], told: Told) -> Iterator[None]:
+    with serving(engine) as place:
+        device = Device(place.address, (place.address,), engine_ports=(place.port,), way=Way.TCP)
+        link = Link(device, connect, lost=lost.append, back=lambda _: None, patience=10.0)
+        outlet = Outlet(out.append, None)
+        try:
+            logs = Logs(link, Wanted(frozenset()), View(), Labels(), outlet, told)
+            logs.choose()
+            logs.show()
+            yield
+        finally:
+            outlet.close()
+            with suppress(ResinError):
+                link.close()
+
+
+@pytest.mark.parametrize("cut", [0, 1, 250, 399])
+def test_what_an_engine_that_shuts_down_cuts_off_is_fetched_when_it_is_back(cut: int) -> None:
+    out: list[bytes] = []
+    lost: list[ResinError] = []
+    with shown(ShuttingDown(cut), out, lost, Told()):
+        assert b"".join(out).split() == [b"%d" % number for number in range(LINES)]
+    assert len(lost) == 1
+
+
+def test_a_log_that_the_engine_falters_in_is_gone_on_with() -> None:
+    out: list[bytes] = []
+    told = Told()
+    with shown(ShuttingDown(100, remark=b"Error grabbing logs: EOF"), out, [], told):
+        assert b"".join(out).split() == [b"%d" % number for number in range(LINES)]
+    assert told.remarks == ["Error grabbing logs: EOF"]

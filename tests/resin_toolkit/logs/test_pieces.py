@@ -1,0 +1,193 @@
+"""From the engine's bytes to what is shown: whatever the network cuts them into, and whatever they hold."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resin_toolkit.engine.timestamps import (
+    SECOND,
+    for_engine,
+    moment,
+    nanoseconds,
+    normal_stamp,
+    stamp_of_nanoseconds,
+)
+from resin_toolkit.errors import BadValue, EngineFailed
+from resin_toolkit.logs.lines import Line, LineMaker
+from resin_toolkit.logs.records import PART, FrameReader, Reader, TerminalReader, made, texts_of
+from resin_toolkit.logs.rendering import Labels, Renderer, View
+from resin_toolkit.terminal.ansi import cleaned
+
+STAMP = b"2026-01-02T03:04:05.123456789Z"
+TEXTS = st.binary(max_size=40).map(lambda text: text.replace(b"\n", b"") + b"\n")
+TIMES = st.integers(0, 2**61).map(stamp_of_nanoseconds)
+
+
+def frame(stream: int, payload: bytes) -> bytes:
+    return bytes([stream, 0, 0, 0]) + len(payload).to_bytes(4, "big") + payload
+
+
+def read(reader: Reader, data: bytes, size: int) -> list[bytes]:
+    pieces = [p for start in range(0, len(data), size) for p in reader.feed(data[start : start + size])]
+    return pieces + reader.end()
+
+
+def parts(pieces: list[bytes]) -> list[tuple[int, bytes]]:
+    return [(piece[0], piece[8:]) for piece in pieces]
+
+
+@given(st.lists(st.tuples(st.sampled_from([1, 2]), TIMES, TEXTS)), st.integers(1, 50))
+def test_frames_come_whole_however_they_are_cut(messages: list[tuple[int, bytes, bytes]], size: int) -> None:
+    sent = b"".join(frame(stream, stamp + b" " + text) for stream, stamp, text in messages)
+    pieces = read(FrameReader(), sent, size)
+    assert parts(pieces) == [(stream, stamp + b" " + text) for stream, stamp, text in messages]
+
+
+@given(st.lists(st.tuples(TIMES, TEXTS), min_size=1), st.integers(1, 50), st.binary(max_size=9))
+def test_a_terminal_has_lines_alone(messages: list[tuple[bytes, bytes]], size: int, last: bytes) -> None:
+    sent = [stamp + b" " + text for stamp, text in messages]
+    sent.append(STAMP + b" " + last.replace(b"\n", b""))
+    assert parts(read(TerminalReader(), b"".join(sent), size)) == [(0, message) for message in sent]
+
+
+@pytest.mark.parametrize("size", [1000, 4096, 16384, 65536])
+@pytest.mark.parametrize("tty", [False, True])
+def test_a_long_line_is_one(tty: bool, size: int) -> None:
+    text = bytes(range(32, 127)) * 11_000
+    cut = [text[start : start + PART] for start in range(0, len(text), PART)]
+    cut[-1] += b"\n"
+    messages = [STAMP + b" " + each for each in (b"before\n", *cut, b"after\n")]
+    sent = b"".join(messages) if tty else b"".join(frame(1, each) for each in messages)
+    pieces = read(TerminalReader() if tty else FrameReader(), sent, size)
+    assert b"".join(texts_of(pieces)) == b"before\n" + text + b"\nafter\n"
+    lines = LineMaker().feed(pieces)
+    assert [line.text for line in lines] == [b"before", text, b"after"]
+
+
+def test_times_in_other_forms_become_the_usual_one() -> None:
+    sent = frame(1, b"2026-01-02T03:04:05.12Z a\n") + frame(2, b"2026-01-02T04:04:05.5+01:00 b\n")
+    assert parts(read(FrameReader(), sent, 7)) == [
+        (1, b"2026-01-02T03:04:05.120000000Z a\n"),
+        (2, b"2026-01-02T03:04:05.500000000Z b\n"),
+    ]
+
+
+def test_what_the_engine_says_itself_is_no_line() -> None:
+    reader = FrameReader()
+    assert read(reader, frame(3, b"Error grabbing logs: EOF\n") + frame(1, STAMP + b" x\n"), 9)
+    assert reader.remarks == ["Error grabbing logs: EOF"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"HTTP/1.1 400 Bad", b"\x01\0\0\0\xff\xff\xff\xff", frame(1, b"no time\n"), b"\x09" + bytes(11)],
+    ids=["text", "length", "time", "stream"],
+)
+def test_bytes_that_are_no_log(data: bytes) -> None:
+    with pytest.raises(EngineFailed):
+        FrameReader().feed(data)
+
+
+def test_lines_of_two_streams_do_not_mix() -> None:
+    part = b"a" * PART
+    pieces = [
+        made(1, STAMP, part),
+        made(2, STAMP, b"error\n"),
+        made(1, STAMP, b"b\n"),
+        made(1, STAMP, b"last"),
+    ]
+    assert LineMaker().feed(pieces) == [
+        Line(STAMP, 2, b"error", True),
+        Line(STAMP, 1, part + b"b", True),
+        Line(STAMP, 1, b"last", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[1;31mred\x1b[0m\n", "\x1b[1;31mred\x1b[0m\n"),
+        ("\x1b[2J\x1b[Hhome\n", "home\n"),
+        ("\x1b]0;title\x07x\n", "x\n"),
+        ("\x1b]0;without an end\nnext\n", "\nnext\n"),
+        ("\x9b2Jx\x1b", "x"),
+        ("50%\r100%\r\n", "50% 100%\n"),
+        ("nul\0bell\x07\n", "nul\ufffdbell\ufffd\n"),
+        ("\x1b(Bä\tö\n", "ä\tö\n"),
+    ],
+)
+def test_a_terminal_gets_colours_and_nothing_else(text: str, shown: str) -> None:
+    assert cleaned(text.encode()).decode() == shown
+
+
+@given(st.binary())
+def test_what_is_cleaned_is_text_without_controls(data: bytes) -> None:
+    shown = re.sub("\x1b\\[[0-9;:]*m", "", cleaned(data).decode())
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown)
+
+
+@given(st.lists(st.tuples(st.sampled_from([1, 2]), TEXTS)), st.booleans())
+def test_the_fast_way_shows_what_the_slow_one_does(messages: list[tuple[int, bytes]], raw: bool) -> None:
+    pieces = [made(stream, STAMP, text) for stream, text in messages]
+    fast = Renderer(View(raw=raw), Labels(), "web", "web").pieces(pieces)
+    slow = Renderer(View(raw=raw, since=STAMP), Labels(), "web", "web").pieces(pieces)
+    assert (fast.data, fast.lines) == (slow.data, slow.lines)
+
+
+def test_names_colours_and_times_in_front() -> None:
+    labels = Labels()
+    labels.add("db")
+    renderer = Renderer(View(timestamps=True, colour=True), labels, "we\x1bb", "web")
+    shown = renderer.pieces([made(1, STAMP, b"\x1b[31mred\n"), made(2, STAMP, b"end")])
+    name = re.escape("we\ufffdb | ")
+    assert re.fullmatch(
+        rf"\x1b\[\d\dm{name}\x1b\[0m{STAMP.decode()} \x1b\[31mred\x1b\[0m\n.*{STAMP.decode()} end",
+        shown.data.decode(),
+    )
+    assert not shown.ended
+
+
+def test_grep_looks_through_colours() -> None:
+    view = View(grep=re.compile("^two words$"))
+    pieces = [made(1, STAMP, b"two \x1b[1mwords\x1b[0m\n"), made(1, STAMP, b"others\n")]
+    assert Renderer(view, Labels(), "web", None).pieces(pieces).data == b"two \x1b[1mwords\x1b[0m\n"
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1)), st.integers(0, SECOND - 1))
+def test_a_stamp_and_its_nanoseconds(when: datetime, rest: int) -> None:
+    stamp = f"{when:%Y-%m-%dT%H:%M:%S}.{rest:09}Z".rjust(30, "0")
+    assert stamp_of_nanoseconds(nanoseconds(stamp)).decode() == stamp
+    assert normal_stamp(stamp.encode()) == stamp.encode()
+    assert for_engine(nanoseconds(stamp)).endswith(f".{rest:09}")
+
+
+def test_times_as_people_type_them() -> None:
+    now = nanoseconds("2026-11-24T12:00:00Z")
+    assert moment("10m", now) == now - 600 * SECOND
+    assert moment("1h30m", now) == now - 5400 * SECOND
+    assert moment("1d", now) == now - 86400 * SECOND
+    assert moment("2026-11-24T11:00:00.5+01:00", now) == nanoseconds("2026-11-24T10:00:00.5Z")
+    assert moment("1700000000.25", now) == 1_700_000_000_250_000_000
+    local = datetime.fromtimestamp(now // SECOND).replace(hour=10, minute=0)
+    assert moment("10:00", now) == int(local.timestamp()) * SECOND
+    assert moment(f"{local:%Y-%m-%d} 10:00", now) == int(local.timestamp()) * SECOND
+    assert moment(f"{local:%Y-%m-%d}", now) == int(local.replace(hour=0).timestamp()) * SECOND
+
+
+@pytest.mark.parametrize(
+    "word", ["", "x", "10 minutes", "25:00", "2026-13-01", "2026-01-01T", "-5m", "\u0661m"]
+)
+def test_what_is_no_time(word: str) -> None:
+    with pytest.raises(BadValue):
+        moment(word, 10**18)
+
+
+def test_a_line_without_an_end_is_not_run_together_with_the_next_one() -> None:
+    pieces = [made(1, STAMP, b"no end"), made(1, STAMP, b"next\n")]
+    assert Renderer(View(), Labels(), "web", None).pieces(pieces).data == b"no end\nnext\n"
+    assert Renderer(View(raw=True), Labels(), "web", None).pieces(pieces).data == b"no endnext\n"

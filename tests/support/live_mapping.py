@@ -1,0 +1,66 @@
+"""A Dockerfile and a project, and what is said of a file that was saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from resin_toolkit.live.mapping.actions import Change, Effect, Nothing, Rebuild, Restart, Sync
+from resin_toolkit.live.mapping.file_mapping import FileMapping, Surroundings, plan
+from resin_toolkit.live.mapping.mapping_inputs import Base
+from resin_toolkit.project import dev_directives
+from resin_toolkit.project.application import WatchRule
+from resin_toolkit.project.dockerfile import parse
+from support.live_builds import TreeContext
+
+CHANGED, DELETED = Change.CHANGED, Change.DELETED
+FOLDERS = ("/", "/usr", "/usr/src", "/etc", "/app", "/srv")
+"""In the image that was built."""
+PROJECT = (
+    *("package.json", "package-lock.json", "index.js", "lib/a.js", "lib/deep/b.js", "public/index.html"),
+    *("conf/app.conf", "bundle.tar.gz", "main.go", "src/Main.java", "requirements.txt", "app/main.py"),
+)
+
+
+def base_of(reference: str) -> Base | None:
+    if reference == "mystery":
+        return None
+    if reference.endswith("-onbuild"):
+        return Base({}, "", ("COPY package.json /usr/src/app/", "RUN npm i", "COPY . /usr/src/app/"))
+    return Base({"HOME": "/root", "WHERE": "/from/base"}, "/based", (), ("/var/lib/db",))
+
+
+def planned(
+    text: str,
+    files: Sequence[str] = PROJECT,
+    *,
+    target: str = "",
+    watch: Sequence[WatchRule] = (),
+    mounts: tuple[str, ...] = (),
+    **args: str,
+) -> FileMapping:
+    found = dev_directives.read(text)
+    known = Surroundings(
+        TreeContext(dict.fromkeys(files, "")),
+        base_of,
+        is_folder=FOLDERS.__contains__,
+        mounts=mounts,
+        is_ignored=lambda path: path.startswith("ignored"),
+        root=Path("/home/project"),
+    )
+    return plan(parse(text), known, target=target, build_args=args, directives=found, watch=watch)
+
+
+def short(effect: Effect) -> str:
+    """The places of a sync with a blank between, `-` for nothing, `rebuild`."""
+    if isinstance(effect, Sync):
+        return " ".join(
+            place.path
+            + (f" {place.owner}" if place.owner else "")
+            + (f" {place.mode:o}" if place.mode else "")
+            for place in effect.places
+        )
+    return {Nothing: "-", Rebuild: "rebuild", Restart: "restart"}[type(effect)]
+
+
+WORK = "FROM a\nWORKDIR /app\n"
