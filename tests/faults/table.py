@@ -4,7 +4,7 @@
     def test_…(fault: Fault, …) -> None:
         fault.met(resin("flash", …, "--json"), "mounted")
 
-`python -m faults`, in the folder of the tests, writes the table into the README.
+`tests/regenerate` writes the table into docs/reference/reliability.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import importlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from support.resin_command import Run
@@ -115,7 +114,7 @@ def everything() -> list[Fault]:
 
 
 def markdown() -> str:
-    """The table of the README."""
+    """The table of docs/reference/reliability.md."""
     verbs: dict[tuple[str, str, int], list[str]] = {}
     for each in everything():
         of = verbs.setdefault((each.goes_wrong, each.does, each.exit), [])
@@ -123,7 +122,7 @@ def markdown() -> str:
     rows: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for (goes_wrong, does, code), of in verbs.items():
         rows.setdefault((_listed(of), does), []).append((goes_wrong, code))
-    lines = ["| verb | what goes wrong | what resin does | exit code |", "| --- | --- | --- | --- |"]
+    lines = ["| command | what goes wrong | what resin does | exit code |", "| --- | --- | --- | --- |"]
     for (of_verbs, does), wrong in rows.items():
         codes = sorted({code for _, code in wrong})
         told = "; ".join(_with_code(text, code, codes) for text, code in wrong)
@@ -141,26 +140,7 @@ def _listed(verbs: list[str]) -> str:
 
     names = [entry.name for entry in VERBS]
     if set(verbs) == set(names):
-        return "every verb"
+        return "every command"
     if set(verbs) == set(OF_A_DEVICE.split()):
-        return "every verb that is given a device"
+        return "every command that takes a device"
     return ", ".join(f"`{name}`" for name in sorted(verbs, key=names.index))
-
-
-README = Path(__file__).parent.parent.parent / "README.md"
-START, END = "<!-- faults -->\n", "<!-- end of faults -->"
-
-
-def stated() -> str:
-    """The table as the README has it."""
-    return README.read_text(encoding="utf-8").partition(START)[2].partition(END)[0]
-
-
-def write() -> None:
-    """Put the table into the README, between its two marks."""
-    text = README.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise SystemExit(f"{README} lacks the marks {START.strip()} and {END}.")
-    README.write_text(f"{before}{START}{markdown()}{end}{after}", encoding="utf-8")

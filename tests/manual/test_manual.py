@@ -36,7 +36,7 @@ def section(title: str) -> str:
 
 def test_the_page_is_what_the_verbs_say() -> None:
     kept = PAGE.read_text(encoding="utf-8")
-    assert kept == page(date_of(kept)), "run .venv/bin/python tests/manual/make.py"
+    assert kept == page(date_of(kept)), "run tests/regenerate"
 
 
 def test_it_is_well_formed() -> None:

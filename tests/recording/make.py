@@ -1,15 +1,9 @@
-"""Film tests/recording/resin.svg anew, as root:
-
-sudo .venv/bin/python tests/recording/make.py
-"""
+"""Record tests/recording/resin.svg, as root. `sudo tests/regenerate --recording` calls it."""
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from recording.camera import Camera
 from recording.drawing import drawing
@@ -29,7 +23,3 @@ def main() -> None:
     picture = drawing(camera.scenes, round(camera.now, 2), TITLE)
     PICTURE.write_text(picture, encoding="utf-8")
     print(f"{PICTURE.name}: {camera.now:.1f} s, {len(picture) / 1000:.0f} kB")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""What is generated in the documentation, and the tests that it is current."""
