@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from documentation.blocks import CHECKOUT, COMMAND, GENERATORS, blocks, pages
+from documentation.blocks import CHECKOUT, COMMAND, GENERATORS, blocks, pages, without_timing
 from resin_toolkit.cli.verb_table import VERBS
 
 README = CHECKOUT / "README.md"
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
-TIMING = re.compile(r"in[\d.]+s\([\d.]+[KMG]iB/s\)")
 PAGES = {path.relative_to(CHECKOUT).as_posix(): path for path in pages()}
 GENERATED = [(page, name) for page, path in PAGES.items() for name in blocks(path.read_text("utf-8"))]
 
@@ -67,8 +66,3 @@ def test_every_command_is_described_in_a_guide() -> None:
         path.read_text("utf-8") for page, path in PAGES.items() if page.startswith("docs/how-to/")
     )
     assert [entry.name for entry in VERBS if f"resin {entry.name}" not in guides] == ["demo"]
-
-
-def without_timing(text: str) -> str:
-    """A generated part without line breaks and without how long something took."""
-    return TIMING.sub("", "".join(text.split()))

@@ -1,4 +1,4 @@
-"""The whole page, from the table of verbs and from each verb's own help."""
+"""The manual page, made from the table of commands and the help of each."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from resin_toolkit.cli.verb import HELP_OPTIONS
 from resin_toolkit.cli.verb_table import VERBS, VerbEntry
 
 PAGE = Path(__file__).parent.parent.parent / "completions" / "resin.1"
-"""Where it is kept: beside the other files that a wheel lays into share/."""
+"""The page in the checkout, beside the other files that a wheel installs in share/."""
 _CONFIGURE = next(entry for entry in VERBS if entry.name == "configure")
 _SECTIONS = Path(__file__).with_name("sections.roff")
-_PLACE_OF_VERBS = '.\\" The verbs.\n'
+_PLACE_OF_COMMANDS = '.\\" The commands.\n'
 _PLACE_OF_GROUPS = '.\\" The groups.\n'
 
 
 def page(date: str) -> str:
-    """The page, dated `2026-11-24`."""
+    """The page, with a date such as `2026-11-24`."""
     text = _SECTIONS.read_text(encoding="utf-8")
-    text = text.replace(_PLACE_OF_GROUPS, _lines(_groups())).replace(_PLACE_OF_VERBS, _lines(_verbs()))
+    text = text.replace(_PLACE_OF_GROUPS, _lines(_groups())).replace(_PLACE_OF_COMMANDS, _lines(_verbs()))
     return f'.TH RESIN 1 {date} "resin {__version__}"\n{text}'
 
 
 def date_of(text: str) -> str:
-    """The date that a page bears."""
+    """The date of a page."""
     return text.split(maxsplit=4)[3]
 
 
@@ -51,15 +51,15 @@ def _verbs() -> Iterator[str]:
     root = root_command()
     assert isinstance(root, click.Group)
     context = click.Context(root, help_option_names=HELP_OPTIONS["help_option_names"])
-    shared = _words(root.params) & _words(open_verb(_CONFIGURE).params)
-    own = [each for each in root.params if not _words([each]) & shared]
-    common = [each for each in root.params if _words([each]) & shared]
-    yield from (".SH OPTIONS", "With each verb:")
+    shared = _long_names(root.params) & _long_names(open_verb(_CONFIGURE).params)
+    own = [each for each in root.params if not _long_names([each]) & shared]
+    common = [each for each in root.params if _long_names([each]) & shared]
+    yield from (".SH OPTIONS", "With every command:")
     yield from _parameters(context, [*common, root.get_help_option(context)])
-    yield from (".PP", "Without a verb:")
+    yield from (".PP", "Without a command:")
     yield from _parameters(context, own)
     for group in _group_names():
-        yield f".SH {group.upper()} VERBS"
+        yield f".SH {group.upper()} COMMANDS"
         for entry in VERBS:
             if entry.group == group:
                 yield from _verb(entry, shared)
@@ -67,39 +67,46 @@ def _verbs() -> Iterator[str]:
 
 def _verb(entry: VerbEntry, shared: set[str]) -> Iterator[str]:
     command = open_verb(entry)
-    told = shared
+    documented = shared
     if entry.name == "flash":
-        told = shared | _words(open_verb(_CONFIGURE).params)
-    yield from _command(command, f"resin {entry.name}", told)
+        documented = shared | _long_names(open_verb(_CONFIGURE).params)
+    yield from _command(command, f"resin {entry.name}", documented)
     if isinstance(command, click.Group):
         for name in command.list_commands(click.Context(command)):
             below = command.get_command(click.Context(command), name)
             assert below is not None
             yield from _command(below, f"resin {entry.name} {name}", shared)
-    if told != shared:
-        names = sorted(_words(command.params) & told - shared)
-        yield from (".PP", f"And these of {roff.bold('resin configure')}, which change what is written:")
+    if documented != shared:
+        names = sorted(_long_names(command.params) & documented - shared)
+        yield from (
+            ".PP",
+            f"And the options of {roff.bold('resin configure')}, which configure what is written:",
+        )
         yield ",\n".join(map(roff.bold, names)) + "."
 
 
-def _command(command: click.Command, path: str, told: set[str]) -> Iterator[str]:
-    """One section: how it is called, what it does, its options but those that are `told` elsewhere."""
+def _command(command: click.Command, path: str, documented: set[str]) -> Iterator[str]:
+    """One section: usage, description, and the options that are not `documented` elsewhere."""
     context = click.Context(command, info_name=path)
-    # The help of arguments is there only once help was asked for.
+    # Typer fills in the help of arguments when help is formatted.
     command.get_help(context)
     yield f'.SS "{path}"'
     usage = [roff.italic(piece) for piece in command.collect_usage_pieces(context)]
     yield " ".join([roff.bold(path), *usage])
     for paragraph in (command.help or "").split("\n\n"):
         yield from (".PP", roff.prose(paragraph))
-    own = [each for each in command.params if isinstance(each, click.Argument) or not _words([each]) & told]
+    own = [
+        each
+        for each in command.params
+        if isinstance(each, click.Argument) or not _long_names([each]) & documented
+    ]
     yield from _parameters(context, own)
     if not isinstance(command, click.Group):
         yield from roff.literal(line.strip() for line in (command.epilog or "").splitlines()[2:])
 
 
-def _words(parameters: Iterable[click.Parameter]) -> set[str]:
-    """What is typed for the options among them, in its long form."""
+def _long_names(parameters: Iterable[click.Parameter]) -> set[str]:
+    """The long names of the options among the parameters."""
     options = (each for each in parameters if isinstance(each, click.Option))
     return {max(each.opts, key=len) for each in options}
 
@@ -107,14 +114,14 @@ def _words(parameters: Iterable[click.Parameter]) -> set[str]:
 def _parameters(context: click.Context, parameters: Iterable[click.Parameter | None]) -> Iterator[str]:
     for each in parameters:
         if isinstance(each, click.Option):
-            yield from roff.term(_typed(context, each), f"{each.help or ''}{_default(each)}")
+            yield from roff.term(_option_names(context, each), f"{each.help or ''}{_default(each)}")
         elif isinstance(each, click.Argument):
             yield from roff.term(
                 roff.italic(each.make_metavar(context)), str(getattr(each, "help", "") or "")
             )
 
 
-def _typed(context: click.Context, option: click.Option) -> str:
+def _option_names(context: click.Context, option: click.Option) -> str:
     names = sorted(option.opts, key=len) + option.secondary_opts
     shown = ", ".join(map(roff.bold, names))
     return shown if option.is_flag else f"{shown} {roff.italic(option.make_metavar(context))}"
