@@ -1,1 +1,1 @@
-"""The verbs: one file each; words in, a result out."""
+"""The commands of `resin`: arguments in, a result out."""

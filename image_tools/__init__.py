@@ -1,1 +1,1 @@
-"""The image half: bytes on a disk. Usable as a library, with no device and no screen in sight."""
+"""OS images and drives: partitions, file systems, configuration and flashing. Usable as a library."""

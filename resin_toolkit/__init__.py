@@ -1,3 +1,3 @@
-"""The device half of `resin`, and the ground that both halves stand on."""
+"""Running devices: discovery, SSH, engines, deployments and logs; and what all packages share."""
 
 __version__ = "0.1.0"

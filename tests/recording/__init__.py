@@ -1,1 +1,1 @@
-"""A recording of a terminal: commands that are really run, drawn as an SVG that moves by itself."""
+"""Records a terminal while real commands run, and draws it as an animated SVG."""

@@ -1,4 +1,4 @@
-"""A terminal that is filmed: what a program writes on it, at the pace at which it came, less the waiting."""
+"""Records a terminal: what a program writes and when, with long waits shortened."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Frame:
-    """What was to be seen from `at` seconds on: the rows, and the cursor, None if it is hidden."""
+    """What the screen shows from `at` seconds on: its rows, and the cursor (None if hidden)."""
 
     at: float
     rows: tuple[tuple[Cell, ...], ...]
@@ -40,25 +40,25 @@ class Frame:
 
 @dataclass
 class Scene:
-    """The frames from one clearing of the screen to the next."""
+    """The frames between two clearings of the screen."""
 
     frames: list[Frame] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Cue:
-    """Once the program has shown `after`: wait, then type `keys`, or do something else, or `leave`."""
+    """When the program has shown `after`: wait, then type `keys`, call a function, or `leave`."""
 
     after: str
     keys: str = ""
     do: Callable[[], object] | None = None
     wait: float = 0.6
     leave: bool = False
-    """Film no further; the program is ended as by Ctrl-C."""
+    """Stop recording, and end the program as Ctrl-C does."""
 
 
 class Camera:
-    """Films one terminal; `scenes` is what came of it, `now` the moment in the film, in seconds."""
+    """Records one terminal into `scenes`; `now` is the current time of the recording, in seconds."""
 
     def __init__(self, columns: int = 96, rows: int = 22, seed: int = 2017) -> None:
         self.columns, self.rows = columns, rows
@@ -67,7 +67,7 @@ class Camera:
         self._fingers = random.Random(seed)
 
     def cut(self) -> Self:
-        """Begin a scene, on a screen that is clear."""
+        """Start a scene with a clear screen."""
         self._screen = pyte.Screen(self.columns, self.rows)
         self._stream = pyte.Stream(self._screen)
         self.scenes.append(Scene())
@@ -75,11 +75,11 @@ class Camera:
         return self
 
     def hold(self, seconds: float) -> None:
-        """Leave time to read."""
+        """Pause, so that a viewer can read."""
         self.now += seconds
 
     def type(self, text: str) -> None:
-        """Let a person type it."""
+        """Type a line at human speed."""
         for character in text:
             self.now += self._fingers.uniform(0.045, 0.075) * (1.6 if character in " -/'" else 1)
             self._show(character)
@@ -164,7 +164,7 @@ def _cell(character: pyte.screens.Char) -> Cell:
 
 
 def _read(terminal: int) -> bytes:
-    """What is there to read; nothing once the program has ended."""
+    """Read what is available; empty once the program has ended."""
     # A program that writes a table in pieces is filmed once, when it has paused.
     time.sleep(_SAME_MOMENT / 2)
     try:

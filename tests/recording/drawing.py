@@ -33,7 +33,7 @@ rect,path{{shape-rendering:crispEdges}}
 
 
 def drawing(scenes: Sequence[Scene], length: float, title: str) -> str:
-    """The whole picture; `length` is that of the loop in seconds, `title` is for those who do not see it."""
+    """The SVG; `length` is the length of the loop in seconds, `title` describes it for screen readers."""
     first = scenes[0].frames[0]
     width = len(first.rows[0]) * _WIDTH + 2 * _MARGIN
     height = len(first.rows) * _HEIGHT + _MARGIN + _BAR
@@ -79,7 +79,7 @@ def _scene(number: int, scene: Scene, length: float) -> str:
 
 
 def _changes(before: Frame, now: Frame) -> Iterator[str]:
-    """What has to be painted upon `before`."""
+    """What has to be painted over `before`."""
     for y, (old, new) in enumerate(zip(before.rows, now.rows, strict=True)):
         changed = [x for x in range(len(new)) if old[x] != new[x] or _cursor_moved(before, now, x, y)]
         if changed:
@@ -109,7 +109,7 @@ def _painted(old: Row, new: Row, y: int, start: int, end: int, *, had_cursor: bo
 
 
 def _pieces(text: str, at: int, y: int, colour: str, bold: bool) -> Iterator[str]:
-    """Text without the wide gaps in it: a browser would close them. Each piece is as wide as its cells."""
+    """Split text at wide gaps, which a browser would collapse. Each piece is as wide as its cells."""
     names = [colour] * (colour in _COLOURS) + ["b"] * bold
     look = f' class="{" ".join(names)}"' if names else ""
     begin = 0

@@ -16,7 +16,7 @@ TITLE = (
 
 
 def main() -> None:
-    """Run everything that is shown, and write the picture."""
+    """Run the scenes and write the SVG."""
     camera = Camera()
     with stage() as (table, _), tempfile.TemporaryDirectory() as folder:
         film(camera, table, Path(folder))

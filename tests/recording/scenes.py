@@ -1,4 +1,4 @@
-"""What the recording of the README shows: from a downloaded image to an application that is changed live."""
+"""The scenes of the recording in the README: from a downloaded image to an application in live mode."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ sleep 999 & wait
 
 @contextmanager
 def stage() -> Iterator[tuple[Desk, StandIn]]:
-    """Two devices on a desk, of which one, kitchen, has an image to build upon."""
+    """Two simulated devices; kitchen has a base image to build on."""
     with desk() as table, stand_in(table, "kitchen") as kitchen, stand_in(table, "garage"):
         kitchen.start("first", "true")
         kitchen.docker("rm", "-f", "first")
@@ -42,7 +42,7 @@ def stage() -> Iterator[tuple[Desk, StandIn]]:
 
 
 def film(camera: Camera, table: Desk, folder: Path) -> None:
-    """Film it; `folder` is where the user is, and empty."""
+    """Record the scenes in `folder`, which is empty."""
     sample = files("image_tools").joinpath("data", "sample.img.xz").read_bytes()
     (folder / "resin.img.xz").write_bytes(sample)
     garden = write(folder / "garden", GARDEN)

@@ -1,4 +1,4 @@
-"""The recording: a real run becomes a valid picture of what the terminal showed; the README has one."""
+"""A recording of a real run is a valid SVG of what the terminal showed; the README shows one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ README = Path(__file__).parent.parent.parent / "README.md"
 
 
 def shown_at_the_ends(picture: str) -> list[str]:
-    """What each scene has come to, by painting one moment upon the other as a browser does."""
+    """The last state of each scene, by painting frame over frame as a browser does."""
     root = ElementTree.fromstring(picture)
     return [painted(scene) for scene in root.iter(f"{SVG}g") if (scene.get("class") or "").startswith("s ")]
 
