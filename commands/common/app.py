@@ -98,13 +98,13 @@ def app_of(engine: Engine, name: str | None) -> str:
     Raises ServiceNotFound, and DeviceAmbiguous where several could be meant.
     """
     from resin_toolkit.project.project_state import project_around
-    from resin_toolkit.push.plan.observed_state import apps_of
+    from resin_toolkit.push.plan.observed_state import list_apps
 
     memory = project_around(Path.cwd())
     known = name or (memory.app if memory else "")
     if known:
         return known
-    found = apps_of(engine)
+    found = list_apps(engine)
     if not found:
         raise ServiceNotFound(
             f"{engine.host} has nothing that was pushed to it.", hint="`resin push` brings a project there."

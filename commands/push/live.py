@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from commands.logs.session import Beside, follow_beside
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import Interrupted, Notice, ResinError, Unreachable
-from resin_toolkit.live.session import Before, Live
+from resin_toolkit.live.session import ProjectSnapshot, LiveSession
 from resin_toolkit.logs.writer import Outlet
-from resin_toolkit.push.apply.reconciler import Change
-from resin_toolkit.push.deployment import Pushed
-from resin_toolkit.push.plan.platform import DeviceKind
+from resin_toolkit.push.apply.reconciler import ServiceChange
+from resin_toolkit.push.deployment import Deployment
+from resin_toolkit.push.plan.platform import Platform
 from resin_toolkit.reach.reconnecting_engine import Link
 from resin_toolkit.terminal.report import Report
 
@@ -34,12 +34,12 @@ def follow(
     session: Session,
     device: Device,
     application: Application,
-    kind: DeviceKind,
-    pushed: Pushed,
-    before: Before | None,
+    kind: Platform,
+    pushed: Deployment,
+    before: ProjectSnapshot | None,
 ) -> int | None:
     """Show the logs until Ctrl-C, and keep the containers in step; how many batches that were."""
-    is_new = any(brought.change is not Change.UNCHANGED for brought in pushed.brought)
+    is_new = any(brought.change is not ServiceChange.UNCHANGED for brought in pushed.brought)
     beside = _Keeping(session, device, application, kind, pushed, before) if before else None
     follow_beside(
         session.report,
@@ -60,9 +60,9 @@ class _Keeping(Beside):
         session: Session,
         device: Device,
         application: Application,
-        kind: DeviceKind,
-        pushed: Pushed,
-        before: Before,
+        kind: Platform,
+        pushed: Deployment,
+        before: ProjectSnapshot,
     ) -> None:
         self._session = session
         self._application = application
@@ -70,7 +70,7 @@ class _Keeping(Beside):
         self._pushed = pushed
         self._before = before
         self._pushing = _Again(session, application, kind)
-        self._live: Live | None = None
+        self._live: LiveSession | None = None
         self._link: Link | None = None
         self._thread: threading.Thread | None = None
 
@@ -81,7 +81,7 @@ class _Keeping(Beside):
     def start(self, link: Link, outlet: Outlet) -> None:
         debounce = self._session.project.settings.live.debounce
         self._link = link
-        self._live = Live(
+        self._live = LiveSession(
             link,
             self._application.name,
             self._pushing,
@@ -111,12 +111,12 @@ class _Keeping(Beside):
 class _Again:
     """Pushes the project once more, as its files are now."""
 
-    def __init__(self, session: Session, application: Application, kind: DeviceKind) -> None:
+    def __init__(self, session: Session, application: Application, kind: Platform) -> None:
         self._session = session
         self._application = application
         self._kind = kind
 
-    def again(self, engine: Engine, services: frozenset[str] | None) -> tuple[Pushed, Before]:
+    def again(self, engine: Engine, services: frozenset[str] | None) -> tuple[Deployment, ProjectSnapshot]:
         session = self._session
         if services is None:
             self._application = session.read_again(self._kind)

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resin_toolkit.push.plan.container_spec import planned
+from resin_toolkit.push.plan.container_spec import container_spec
 from resin_toolkit.terminal.screen import Screen, human_size
 
 if TYPE_CHECKING:
     from resin_toolkit.project.application import Application
-    from resin_toolkit.push.plan.build_source import Source
-    from resin_toolkit.push.plan.platform import DeviceKind
+    from resin_toolkit.push.plan.build_source import BuildSource
+    from resin_toolkit.push.plan.platform import Platform
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,16 @@ class PushPlan:
 
 def plan_of(
     host: str,
-    kind: DeviceKind,
+    kind: Platform,
     application: Application,
-    sources: Mapping[str, Source],
+    sources: Mapping[str, BuildSource],
     socket: str = "",
 ) -> PushPlan:
     """What would be done for the services of an application; nothing is sent."""
     services = []
     for service in application.services:
         source = sources.get(service.name)
-        body = planned(application, service, "", engine_socket=socket).body
+        body = container_spec(application, service, "", engine_socket=socket).body
         shown: dict[str, object] = {"service": service.name, "image": service.image, "run": _without(body)}
         if source is not None:
             size = source.context.size()

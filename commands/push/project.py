@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from resin_toolkit.project.application import Application, Service
     from resin_toolkit.project.project_state import Memory
     from resin_toolkit.project.settings import Settings
-    from resin_toolkit.push.plan.platform import DeviceKind
+    from resin_toolkit.push.plan.platform import Platform
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _check_buildable(folder: Path) -> None:
         choose(folder)
 
 
-def application_of(project: Project, typed: Typed, kind: DeviceKind) -> Application:
+def application_of(project: Project, typed: Typed, kind: Platform) -> Application:
     """What is to run on a device of that kind. Raises ComposeInvalid, BadValue, ServiceNotFound."""
     from resin_toolkit.compose.loader import load
     from resin_toolkit.compose.port_conflicts import check_published

@@ -16,10 +16,10 @@ from resin_toolkit.device.record import Device
 from resin_toolkit.device.service_cache import keep_services
 from resin_toolkit.errors import BuildFailed, ImageNotFound, Interrupted, PushFailed, ResinError
 from resin_toolkit.project.single_service import MAIN
-from resin_toolkit.push.deployment import Pushed, PushOptions, push, sources_of
-from resin_toolkit.push.plan.engine_socket import socket_of
-from resin_toolkit.push.plan.platform import DeviceKind, kind_of
-from resin_toolkit.push.plan.start_order import with_needs
+from resin_toolkit.push.deployment import Deployment, PushOptions, deploy, read_build_sources
+from resin_toolkit.push.plan.engine_socket import engine_socket_path
+from resin_toolkit.push.plan.platform import Platform, detect_platform
+from resin_toolkit.push.plan.start_order import with_dependencies
 from resin_toolkit.push.transfer.link_rate import LinkRate
 from resin_toolkit.terminal.report import Report
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from commands.push.plan import PushPlan
     from resin_toolkit.engine import Engine
-    from resin_toolkit.live.session import Before
+    from resin_toolkit.live.session import ProjectSnapshot
     from resin_toolkit.project.application import Application
 
 
@@ -96,15 +96,15 @@ class Session:
         with open_engine(self.report, device) as engine:
             kind = self.kind(engine, device)
             application = self._application(kind)
-            sources = sources_of(application, kind, self.options_now())
-            return plan_of(engine.host, kind, application, sources, socket_of(engine.facts))
+            sources = read_build_sources(application, kind, self.options_now())
+            return plan_of(engine.host, kind, application, sources, engine_socket_path(engine.facts))
 
     # the parts
 
-    def _application(self, kind: DeviceKind) -> Application:
+    def _application(self, kind: Platform) -> Application:
         """The application; with services that are named, what they depend on is brought, too."""
         application = application_of(self.project, self.typed, kind)
-        services = with_needs(application.services, self.typed.services)
+        services = with_dependencies(application.services, self.typed.services)
         self.push_options = replace(self.push_options, services=services)
         return application
 
@@ -121,20 +121,20 @@ class Session:
             return word
 
     def look(
-        self, application: Application, kind: DeviceKind, services: frozenset[str] | None = None
-    ) -> Before:
+        self, application: Application, kind: Platform, services: frozenset[str] | None = None
+    ) -> ProjectSnapshot:
         """The project's folders as they are before it is pushed: what changes meanwhile is not lost.
 
         Of some `services` alone without the files that say what the application is.
         """
-        from resin_toolkit.live.session import Before
+        from resin_toolkit.live.session import ProjectSnapshot
 
         options = self.options_now()
         files = self.project_files(application) if services is None else []
         options = options if services is None else replace(options, services=services)
-        return Before.of(sources_of(application, kind, options), self.project.settings.live.ignore, files)
+        return ProjectSnapshot.of(read_build_sources(application, kind, options), self.project.settings.live.ignore, files)
 
-    def read_again(self, kind: DeviceKind) -> Application:
+    def read_again(self, kind: Platform) -> Application:
         """The application, by the project's files as they are now."""
         # Where it was found: this process may lie in a folder that goes by another name by now.
         self.project = read_project(replace(self.typed, source=self.project.folder))
@@ -163,10 +163,10 @@ class Session:
             return None
         return around.device or None
 
-    def kind(self, engine: Engine, device: Device) -> DeviceKind:
+    def kind(self, engine: Engine, device: Device) -> Platform:
         """What kind of device it is; asked once for each engine, and remembered by the project."""
         named = self.typed.device_type or self.project.settings.device_type
-        return kind_of(engine, named, lambda: self._device_type(engine, device))
+        return detect_platform(engine, named, lambda: self._device_type(engine, device))
 
     def _device_type(self, engine: Engine, device: Device) -> str:
         memory = self.project.memory
@@ -184,14 +184,14 @@ class Session:
         """How it is pushed, with what only a live project has in its Dockerfile."""
         return replace(self.push_options, live=self.live)
 
-    def push(
+    def deploy(
         self,
         engine: Engine,
         application: Application,
-        kind: DeviceKind,
+        kind: Platform,
         *,
         services: frozenset[str] | None = None,
-    ) -> Pushed:
+    ) -> Deployment:
         """Push all that is wanted, or some `services`; what failed is shown with its last lines."""
         options = self.options_now()
         if services is not None:
@@ -202,14 +202,14 @@ class Session:
         self.report.if_interrupted = Interrupted(
             f"Interrupted: of {names} the old container runs on, or the new one does; push again to be sure."
         )
-        sources = sources_of(application, kind, options)
+        sources = read_build_sources(application, kind, options)
         memory = self.project.memory
         ledger = set(memory.built)
         link = LinkRate(memory.rate_to(engine.facts.id))
         options = replace(options, link=link)
         self.report.warn(*memory.remember(device=self._device_word(engine), app=application.name))
         try:
-            return push(engine, application, sources, told, options, ledger)
+            return deploy(engine, application, sources, told, options, ledger)
         except (BuildFailed, PushFailed) as error:
             show_last_lines(error, told)
             raise
@@ -217,7 +217,7 @@ class Session:
             rate = (engine.facts.id, link.known) if link.known and engine.facts.id else None
             self.report.warn(*memory.remember(built=sorted(ledger), rate=rate))
 
-    def result(self, host: str, application: Application, pushed: Pushed) -> PushResult:
+    def result(self, host: str, application: Application, pushed: Deployment) -> PushResult:
         services = tuple(_service_data(brought) for brought in pushed.brought)
         return PushResult(host, application.name, services, pushed.leftovers, pushed.seconds)
 
@@ -234,9 +234,9 @@ def show_last_lines(error: ResinError, told: Told) -> None:
 
 
 def _service_data(brought: object) -> Mapping[str, object]:
-    from resin_toolkit.push.apply.reconciler import Brought
+    from resin_toolkit.push.apply.reconciler import ServiceDeployment
 
-    assert isinstance(brought, Brought)
+    assert isinstance(brought, ServiceDeployment)
     return {
         "service": brought.service,
         "change": brought.change.value,

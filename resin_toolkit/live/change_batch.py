@@ -7,20 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from resin_toolkit.live.container_files import Placing
-from resin_toolkit.live.mapping.actions import Change, Effect, Nothing, Rebuild, Restart, Sync
+from resin_toolkit.live.container_files import FileUpload
+from resin_toolkit.live.mapping.actions import FileChange, FileAction, NoAction, Rebuild, Restart, Sync
 from resin_toolkit.live.snapshot import Difference
 
-EffectsOf = Callable[[list[tuple[str, Change]]], list[Effect]]
+EffectsOf = Callable[[list[tuple[str, FileChange]]], list[FileAction]]
 OwnerOf = Callable[[str], tuple[int, int]]
 
 
 @dataclass
-class Batch:
+class ChangeBatch:
     """Of one service. With a `reason` it is built anew, and the rest does not count."""
 
     reason: str = ""
-    placings: list[Placing] = field(default_factory=list)
+    placings: list[FileUpload] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     restart: bool = False
     files: set[str] = field(default_factory=set)
@@ -30,11 +30,11 @@ class Batch:
         return bool(self.reason or self.placings or self.deleted or self.restart)
 
 
-def batch_of(root: Path, difference: Difference, effects_of: EffectsOf, owner_of: OwnerOf) -> Batch:
+def make_batch(root: Path, difference: Difference, effects_of: EffectsOf, owner_of: OwnerOf) -> ChangeBatch:
     """The batch that a difference makes."""
-    batch = Batch()
-    changes = [(path, Change.DELETED) for path in difference.deleted]
-    changes += [(path, Change.CHANGED) for path in difference.changed]
+    batch = ChangeBatch()
+    changes = [(path, FileChange.DELETED) for path in difference.deleted]
+    changes += [(path, FileChange.CHANGED) for path in difference.changed]
     for (path, change), effect in zip(changes, effects_of(changes), strict=True):
         if isinstance(effect, Rebuild):
             batch.reason = batch.reason or effect.reason
@@ -46,8 +46,8 @@ def batch_of(root: Path, difference: Difference, effects_of: EffectsOf, owner_of
     return batch
 
 
-def _add(batch: Batch, source: Path, path: str, change: Change, effect: Effect, owner_of: OwnerOf) -> None:
-    if isinstance(effect, Nothing):
+def _add(batch: ChangeBatch, source: Path, path: str, change: FileChange, effect: FileAction, owner_of: OwnerOf) -> None:
+    if isinstance(effect, NoAction):
         return
     batch.files.add(path)
     if isinstance(effect, Restart):
@@ -56,10 +56,10 @@ def _add(batch: Batch, source: Path, path: str, change: Change, effect: Effect, 
     assert isinstance(effect, Sync)
     batch.restart = batch.restart or effect.restart
     for place in effect.places:
-        if change is Change.DELETED:
+        if change is FileChange.DELETED:
             batch.deleted.append(place.path)
         else:
-            batch.placings.append(Placing(source, place.path, owner_of(place.owner), place.mode))
+            batch.placings.append(FileUpload(source, place.path, owner_of(place.owner), place.mode))
 
 
 def _topmost(paths: list[str]) -> list[str]:

@@ -32,12 +32,12 @@ class CannotDelete(Exception):
     """The container has no `rm`, or does not run."""
 
 
-class Changed(Exception):
+class ChangedWhileReading(Exception):
     """A file went away, or became something else, while it was read."""
 
 
 @dataclass(frozen=True)
-class Placing:
+class FileUpload:
     """A file, folder or symbolic link of the workstation, and where it lies in the container."""
 
     source: Path
@@ -49,13 +49,13 @@ class Placing:
     """Permissions; None for those of the source."""
 
 
-def send(engine: Engine, container: str, placings: Sequence[Placing]) -> None:
+def send_files(engine: Engine, container: str, placings: Sequence[FileUpload]) -> None:
     """Put files into a container, as one archive. Raises Changed, EngineFailed, Unreachable."""
     if placings:
-        Containers(engine).put_archive(container, "/", archive(placings))
+        Containers(engine).put_archive(container, "/", make_archive(placings))
 
 
-def delete(engine: Engine, container: str, targets: Sequence[str]) -> None:
+def delete_files(engine: Engine, container: str, targets: Sequence[str]) -> None:
     """Delete files and folders of a container that runs. Raises CannotDelete, EngineFailed, Unreachable."""
     for start in range(0, len(targets), _WORDS):
         part = targets[start : start + _WORDS]
@@ -72,7 +72,7 @@ def delete(engine: Engine, container: str, targets: Sequence[str]) -> None:
             raise CannotDelete(f"rm ended with exit code {code}")
 
 
-def archive(placings: Sequence[Placing]) -> Iterator[bytes]:
+def make_archive(placings: Sequence[FileUpload]) -> Iterator[bytes]:
     """The archive, piece by piece; folders that lead to a target are made where they are missing.
 
     Raises Changed, and ResinError for a file that cannot be read.
@@ -82,12 +82,12 @@ def archive(placings: Sequence[Placing]) -> Iterator[bytes]:
             yield from _member(placing)
         except OSError as error:
             if error.errno in _OTHER_NOW:
-                raise Changed(placing.target) from error
+                raise ChangedWhileReading(placing.target) from error
             raise unreadable(error, str(placing.source)) from error
     yield bytes(2 * _BLOCK)
 
 
-def _member(placing: Placing) -> Iterator[bytes]:
+def _member(placing: FileUpload) -> Iterator[bytes]:
     status = placing.source.lstat()
     entry = tarfile.TarInfo(placing.target.lstrip("/"))
     entry.mode = stat.S_IMODE(status.st_mode) if placing.mode is None else placing.mode

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resin_toolkit.live.mapping.mapping_inputs import is_archive
-from resin_toolkit.live.snapshot import Tree
+from resin_toolkit.live.snapshot import Snapshot
 from resin_toolkit.project.context_walk import Kind
 
 
 @dataclass(frozen=True)
-class Moments:
+class ContextDiff:
     """What the container has, and what the folder holds now: `entries` are those of before, `kind` is of now.
 
     Whoever asks begins with the entries, and then asks about what has changed. Nothing else counts: not what
@@ -21,8 +21,8 @@ class Moments:
     """
 
     root: Path
-    held: Tree
-    now: Tree
+    held: Snapshot
+    now: Snapshot
     is_ignored: Callable[[str], bool]
 
     def kind(self, path: str) -> Kind | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator
 
-from resin_toolkit.live.mapping.actions import Change
-from resin_toolkit.live.mapping.mapping_inputs import Context
+from resin_toolkit.live.mapping.actions import FileChange
+from resin_toolkit.live.mapping.mapping_inputs import ContextListing
 from resin_toolkit.project.context_walk import Kind
 from resin_toolkit.project.glob_patterns import is_pattern, matches
 
 
-class Unsure(Exception):
+class NeedsRebuild(Exception):
     """Why only a rebuild is sure to be right."""
 
     @property
@@ -19,23 +19,23 @@ class Unsure(Exception):
         return str(self.args[0])
 
 
-class Files:
+class ContextFiles:
     """What lies in the context, by the changes that were noted."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ContextListing) -> None:
         self._context = context
         self._kinds = dict(context.entries())
         self._before: dict[str, Kind | None] = {}
         self._meant: dict[str, list[str]] = {}
         """What each pattern matches; many changes at once ask for it again and again."""
 
-    def note(self, changes: Iterable[tuple[str, Change]]) -> None:
+    def note(self, changes: Iterable[tuple[str, FileChange]]) -> None:
         """Take in some changes that belong together."""
         self._before = {}
         self._meant.clear()
         for path, change in changes:
             self._before[path] = self._kinds.get(path)
-            kind = self._context.kind(path) if change is Change.CHANGED else None
+            kind = self._context.kind(path) if change is FileChange.CHANGED else None
             if kind is None:
                 self._kinds.pop(path, None)
             else:
@@ -55,7 +55,7 @@ class Files:
     def meant_by(self, source: str) -> list[str]:
         """The paths that a source of COPY means."""
         if not is_pattern(source):
-            return [relative(source)]
+            return [relative_source(source)]
         if source not in self._meant:
             pattern = without_root(source)
             self._meant[source] = [path for path in self._kinds if matches(pattern, path)]
@@ -63,7 +63,7 @@ class Files:
 
     def link_on_the_way(self, path: str) -> str | None:
         """The symbolic link that the path is, or leads through."""
-        return next((above for above in above_and_self(path) if self.kind(above) is Kind.LINK), None)
+        return next((above for above in path_and_parents(path) if self.kind(above) is Kind.LINK), None)
 
 
 def without_root(source: str) -> str:
@@ -71,12 +71,12 @@ def without_root(source: str) -> str:
     return source.removeprefix("/").removeprefix("./")
 
 
-def relative(source: str) -> str:
+def relative_source(source: str) -> str:
     """A source's path in the context; empty for the context itself."""
     return posixpath.normpath(f"/{source.lstrip('/')}").lstrip("/")
 
 
-def above_and_self(path: str) -> Iterator[str]:
+def path_and_parents(path: str) -> Iterator[str]:
     """The folders that lead to a path, the outermost first, and the path itself."""
     for at, char in enumerate(path):
         if char == "/":
@@ -88,6 +88,6 @@ def is_at_or_below(path: str, folder: str) -> bool:
     return folder in ("", "/") or path == folder or path.startswith(f"{folder}/")
 
 
-def below(folder: str, path: str) -> str:
+def path_below(folder: str, path: str) -> str:
     """The path in a folder of the container."""
     return f"{folder.rstrip('/')}/{path}" if path else folder.rstrip("/") or "/"

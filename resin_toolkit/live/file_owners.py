@@ -16,7 +16,7 @@ class UnknownOwner(Exception):
     """The container knows nobody of that name."""
 
 
-class Owners:
+class FileOwners:
     """The users and groups of one container, read at the first question; `known` keeps what was read."""
 
     def __init__(self, engine: Engine, container: str, known: dict[str, dict[str, list[str]]]) -> None:

@@ -10,9 +10,9 @@ from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.images import Images
 from resin_toolkit.errors import EngineFailed
-from resin_toolkit.live.change_batch import Batch
-from resin_toolkit.live.container_files import CannotDelete, delete, send
-from resin_toolkit.live.mapping.mapping_inputs import Base
+from resin_toolkit.live.change_batch import ChangeBatch
+from resin_toolkit.live.container_files import CannotDelete, delete_files, send_files
+from resin_toolkit.live.mapping.mapping_inputs import BaseImage
 from resin_toolkit.project.names import LIVE
 
 _FOLDER = b"5"
@@ -22,28 +22,28 @@ _ATTEMPTS, _PAUSE = 20, 0.1
 
 
 @dataclass(frozen=True)
-class Asked:
+class ContainerFacts:
     """What an engine was asked about a container and the images that it stands on, and what it said."""
 
-    bases: dict[str, Base | None] = field(default_factory=dict)
+    bases: dict[str, BaseImage | None] = field(default_factory=dict)
     folders: dict[str, bool | None] = field(default_factory=dict)
     owners: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
 
-def bases_of(engine: Engine, known: dict[str, Base | None]) -> Callable[[str], Base | None]:
+def base_image_lookup(engine: Engine, known: dict[str, BaseImage | None]) -> Callable[[str], BaseImage | None]:
     """What images do by themselves, as the engine knows them."""
     images = Images(engine)
 
-    def base(reference: str) -> Base | None:
+    def base(reference: str) -> BaseImage | None:
         if reference not in known:
             details = images.inspect(reference)
-            known[reference] = None if details is None else Base.of(details.config)
+            known[reference] = None if details is None else BaseImage.of(details.config)
         return known[reference]
 
     return base
 
 
-def folders_in(engine: Engine, container: str, known: dict[str, bool | None]) -> Callable[[str], bool | None]:
+def folder_lookup(engine: Engine, container: str, known: dict[str, bool | None]) -> Callable[[str], bool | None]:
     """Whether a path of a container is a folder; None where there is nothing."""
 
     def is_folder(path: str) -> bool | None:
@@ -54,7 +54,7 @@ def folders_in(engine: Engine, container: str, known: dict[str, bool | None]) ->
     return is_folder
 
 
-def apply(engine: Engine, container: str, batch: Batch) -> None:
+def apply_batch(engine: Engine, container: str, batch: ChangeBatch) -> None:
     """Delete and send what the batch says, and start the container anew if it has to be.
 
     Raises CannotDelete, `syncing.Changed`, ServiceNotFound, EngineFailed, Unreachable.
@@ -62,7 +62,7 @@ def apply(engine: Engine, container: str, batch: Batch) -> None:
     _mark(engine, container)
     if batch.deleted:
         _delete(engine, container, batch.deleted)
-    send(engine, container, batch.placings)
+    send_files(engine, container, batch.placings)
     if batch.restart or not _runs(engine, container):
         _tried(lambda: Containers(engine).restart(container))
 
@@ -78,7 +78,7 @@ def _mark(engine: Engine, container: str) -> None:
 def _delete(engine: Engine, container: str, targets: list[str]) -> None:
     if not _runs(engine, container):
         Containers(engine).start(container)
-    delete(engine, container, targets)
+    delete_files(engine, container, targets)
 
 
 def _tried(action: Callable[[], object]) -> None:

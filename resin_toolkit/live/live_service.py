@@ -8,18 +8,18 @@ from functools import cache, partial
 from pathlib import Path
 
 from resin_toolkit.engine import Engine
-from resin_toolkit.live.change_batch import Batch, batch_of
-from resin_toolkit.live.context_diff import Moments
-from resin_toolkit.live.file_owners import Owners, UnknownOwner
-from resin_toolkit.live.live_container import Asked, apply, bases_of, folders_in
-from resin_toolkit.live.mapping.file_mapping import FileMapping, Surroundings, plan
+from resin_toolkit.live.change_batch import ChangeBatch, make_batch
+from resin_toolkit.live.context_diff import ContextDiff
+from resin_toolkit.live.file_owners import FileOwners, UnknownOwner
+from resin_toolkit.live.live_container import ContainerFacts, apply_batch, base_image_lookup, folder_lookup
+from resin_toolkit.live.mapping.file_mapping import FileMapping, MappingInputs, make_mapping
 from resin_toolkit.live.mapping.mapping_inputs import FolderContext
-from resin_toolkit.live.snapshot import Tree, scan
-from resin_toolkit.live.stable_scan import settled
-from resin_toolkit.live.synced_state import Held
+from resin_toolkit.live.snapshot import Snapshot, scan
+from resin_toolkit.live.stable_scan import stable_scan
+from resin_toolkit.live.synced_state import SyncedState
 from resin_toolkit.project.context_walk import NEVER_SENT
 from resin_toolkit.project.ignore import IgnoreRules
-from resin_toolkit.push.plan.build_source import Source
+from resin_toolkit.push.plan.build_source import BuildSource
 
 
 class LiveService:
@@ -28,42 +28,42 @@ class LiveService:
     `held` is what the folder was when the container's image was built, or when it was last put in step.
     """
 
-    def __init__(self, source: Source, container: str, held: Tree, ignored: Sequence[str] = ()) -> None:
+    def __init__(self, source: BuildSource, container: str, held: Snapshot, ignored: Sequence[str] = ()) -> None:
         self.source = source
         self.container = container
         self.name = source.service.name
-        self._held = Held(self.root, held, source.cache)
-        self._ignored = ignored_by(ignored)
+        self._held = SyncedState(self.root, held, source.cache)
+        self._ignored = parse_ignored(ignored)
         self._is_ignored: Callable[[str], bool] = cache(
             FolderContext(source.context.root, source.context.rules).is_ignored
         )
-        self._asked = Asked()
-        self._refused: Tree | None = None
+        self._asked = ContainerFacts()
+        self._refused: Snapshot | None = None
 
     @property
     def root(self) -> Path:
         return self.source.context.root
 
-    def look(self, engine: Engine) -> tuple[Batch, Tree]:
+    def look(self, engine: Engine) -> tuple[ChangeBatch, Snapshot]:
         """What has changed since the container was in step, and the folder as it is now."""
-        now = look_at(self.source, self._ignored)
+        now = scan_context(self.source, self._ignored)
         found = self._held.difference(now)
         if not found:
-            return Batch(), now
-        owners = Owners(engine, self.container, self._asked.owners)
+            return ChangeBatch(), now
+        owners = FileOwners(engine, self.container, self._asked.owners)
         try:
-            return batch_of(self.root, found, self._mapping(engine, now).effects, owners.numbers), now
+            return make_batch(self.root, found, self._mapping(engine, now).effects, owners.numbers), now
         except UnknownOwner as error:
-            return Batch(f"the container knows nobody called {error}"), now
+            return ChangeBatch(f"the container knows nobody called {error}"), now
 
-    def bring(self, engine: Engine, batch: Batch, now: Tree) -> None:
+    def bring(self, engine: Engine, batch: ChangeBatch, now: Snapshot) -> None:
         """Put the container in step. Raises what `container.apply` raises; then it is not."""
         if batch:
             self.doubt(now)
-            apply(engine, self.container, batch)
+            apply_batch(engine, self.container, batch)
         self._held.become(now)
 
-    def doubt(self, now: Tree) -> None:
+    def doubt(self, now: Snapshot) -> None:
         """It is about to be brought to `now`: until it is, what has changed counts, even if it is undone."""
         self._held.doubt(now)
 
@@ -71,27 +71,27 @@ class LiveService:
         """Take the hashes of what the container holds, by which a file that is written anew is no change."""
         self._held.learn()
 
-    def was_refused(self, now: Tree) -> bool:
+    def was_refused(self, now: Snapshot) -> bool:
         """Whether a build of just these files has failed already."""
         return self._refused == now
 
-    def refuse(self, now: Tree) -> None:
+    def refuse(self, now: Snapshot) -> None:
         """A build of these files has failed: what the container holds is still the same."""
         self._refused = now
 
-    def _mapping(self, engine: Engine, now: Tree) -> FileMapping:
+    def _mapping(self, engine: Engine, now: Snapshot) -> FileMapping:
         source, service = self.source, self.source.service
-        known = Surroundings(
-            Moments(self.root, self._held.tree, now, self._is_ignored),
-            bases_of(engine, self._asked.bases),
-            folders_in(engine, self.container, self._asked.folders),
+        known = MappingInputs(
+            ContextDiff(self.root, self._held.tree, now, self._is_ignored),
+            base_image_lookup(engine, self._asked.bases),
+            folder_lookup(engine, self.container, self._asked.folders),
             mounts=tuple(mount.target for mount in service.mounts),
             dockerfile=source.recipe.name,
             ignore_file=source.context.rules.name,
             is_ignored=self._is_ignored,
             root=self.root,
         )
-        return plan(
+        return make_mapping(
             source.plain or source.dockerfile,
             known,
             build_args=source.args,
@@ -100,7 +100,7 @@ class LiveService:
         )
 
 
-def look_at(source: Source, ignored: IgnoreRules) -> Tree:
+def scan_context(source: BuildSource, ignored: IgnoreRules) -> Snapshot:
     """The folder of a service as it is now, without what is never sent or watched.
 
     What `develop.watch` names beside the folder is there by its path from it, which begins with `../`.
@@ -118,21 +118,21 @@ def look_at(source: Source, ignored: IgnoreRules) -> Tree:
     def skip_beside(path: str, _: bool) -> bool:
         return path in NEVER_SENT or ignored.is_ignored(path)
 
-    found = settled(lambda: scan(source.context.root, skip))
-    for outside in outside_of(source):
-        beside = settled(partial(scan, outside, skip_beside))
+    found = stable_scan(lambda: scan(source.context.root, skip))
+    for outside in watched_outside(source):
+        beside = stable_scan(partial(scan, outside, skip_beside))
         prefix = os.path.relpath(outside, source.context.root).replace(os.sep, "/")
         found |= {f"{prefix}/{path}": stamp for path, stamp in beside.items()}
     return found
 
 
-def outside_of(source: Source) -> list[Path]:
+def watched_outside(source: BuildSource) -> list[Path]:
     """The folders beside that of a service which its `develop.watch` names."""
     root = Path(os.path.normpath(source.context.root))
     named = [Path(os.path.normpath(rule.path)) for rule in source.service.watch]
     return [path for path in dict.fromkeys(named) if not path.is_relative_to(root) and path.is_dir()]
 
 
-def ignored_by(patterns: Sequence[str]) -> IgnoreRules:
+def parse_ignored(patterns: Sequence[str]) -> IgnoreRules:
     """The rules of `[live] ignore`."""
     return IgnoreRules.parse("\n".join(patterns), "[live] ignore")

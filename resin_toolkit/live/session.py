@@ -17,24 +17,24 @@ from resin_toolkit.errors import (
     ServiceNotFound,
     Unreachable,
 )
-from resin_toolkit.live.change_batch import Batch
+from resin_toolkit.live.change_batch import ChangeBatch
 from resin_toolkit.live.container_files import CannotDelete
-from resin_toolkit.live.container_files import Changed as ChangedMeanwhile
-from resin_toolkit.live.live_service import LiveService, ignored_by, look_at, outside_of
-from resin_toolkit.live.snapshot import Tree, stamps_of
-from resin_toolkit.live.stable_scan import settled
-from resin_toolkit.live.synced_state import Held
-from resin_toolkit.live.watcher import Watch, identities
-from resin_toolkit.push.apply.reconciler import Brought, Change
-from resin_toolkit.push.deployment import Pushed
-from resin_toolkit.push.plan.build_source import Source
-from resin_toolkit.push.plan.observed_state import look
+from resin_toolkit.live.container_files import ChangedWhileReading as ChangedMeanwhile
+from resin_toolkit.live.live_service import LiveService, parse_ignored, scan_context, watched_outside
+from resin_toolkit.live.snapshot import Snapshot, stamps_of
+from resin_toolkit.live.stable_scan import stable_scan
+from resin_toolkit.live.synced_state import SyncedState
+from resin_toolkit.live.watcher import FileWatcher, folder_identities
+from resin_toolkit.push.apply.reconciler import ServiceDeployment, ServiceChange
+from resin_toolkit.push.deployment import Deployment
+from resin_toolkit.push.plan.build_source import BuildSource
+from resin_toolkit.push.plan.observed_state import observe
 from resin_toolkit.reach.reconnecting_engine import Ended, Link
 
 _LOOK_AGAIN = 0.2
 
 
-class Telling(Protocol):
+class LiveListener(Protocol):
     """Hears of each batch; called from the thread that keeps the containers in step."""
 
     def batch(self, what: str, files: Sequence[str], seconds: float) -> None:
@@ -46,10 +46,10 @@ class Telling(Protocol):
     def warn(self, notice: Notice) -> None: ...
 
 
-class Pushing(Protocol):
+class Redeployer(Protocol):
     """How a project is pushed once more."""
 
-    def again(self, engine: Engine, services: frozenset[str] | None) -> tuple[Pushed, Before]:
+    def again(self, engine: Engine, services: frozenset[str] | None) -> tuple[Deployment, ProjectSnapshot]:
         """Push some services, None for all, with the project's files read anew; and how all looked before."""
 
     def files(self) -> Sequence[Path]:
@@ -60,33 +60,33 @@ _ANYWHERE = Path("/")
 
 
 @dataclass(frozen=True)
-class Before:
+class ProjectSnapshot:
     """How all looked before it was pushed: the folders of the services, and the files of the project."""
 
-    trees: Mapping[str, Tree]
+    trees: Mapping[str, Snapshot]
     ignored: Sequence[str] = ()
     """What was not looked at: `[live] ignore`."""
-    files: Tree | None = None
+    files: Snapshot | None = None
     """Those that say what the application is, by their whole path; None where they were not looked at."""
 
     @classmethod
-    def of(cls, sources: Mapping[str, Source], ignored: Sequence[str], files: Iterable[Path] = ()) -> Before:
+    def of(cls, sources: Mapping[str, BuildSource], ignored: Sequence[str], files: Iterable[Path] = ()) -> ProjectSnapshot:
         # In this order: a file of the project may lie in a folder, too, and be saved in between.
         paths = tuple(files)
-        found = settled(lambda: stamps_of(paths)) if paths else None
-        rules = ignored_by(ignored)
-        return cls({name: look_at(source, rules) for name, source in sources.items()}, ignored, found)
+        found = stable_scan(lambda: stamps_of(paths)) if paths else None
+        rules = parse_ignored(ignored)
+        return cls({name: scan_context(source, rules) for name, source in sources.items()}, ignored, found)
 
 
-class Live:
+class LiveSession:
     """Keeps an application in step with its project until it is closed. `app` is its name on the device."""
 
     def __init__(
         self,
         link: Link,
         app: str,
-        pushing: Pushing,
-        telling: Telling,
+        pushing: Redeployer,
+        telling: LiveListener,
         *,
         debounce: float,
     ) -> None:
@@ -98,32 +98,32 @@ class Live:
         self._debounce = debounce
         self._services: dict[str, LiveService] = {}
         self._closed = threading.Event()
-        self._files = Held(_ANYWHERE, {})
-        self._owes: Mapping[str, Tree] | None = None
+        self._files = SyncedState(_ANYWHERE, {})
+        self._owes: Mapping[str, Snapshot] | None = None
         """How the folders looked when a push of all failed: with the next save it is tried again."""
 
-    def begin(self, pushed: Pushed, before: Before) -> None:
+    def begin(self, pushed: Deployment, before: ProjectSnapshot) -> None:
         """What a push has brought is what is kept in step from now on."""
         if before.files is not None:
-            self._files = Held(_ANYWHERE, before.files)
+            self._files = SyncedState(_ANYWHERE, before.files)
         for brought in pushed.brought:
             self._note(brought, pushed.sources.get(brought.service), before)
 
     def run(self) -> None:
         """Send what is saved until `close`. Raises what ends it for good: IoFailed, Refused."""
         while not self._closed.is_set():
-            known = identities(self._folders())
-            with Watch(list(known), debounce=self._debounce) as watch:
+            known = folder_identities(self._folders())
+            with FileWatcher(list(known), debounce=self._debounce) as watch:
                 watch.poke()
                 # A folder that was moved away, or made again, is another one: it is watched anew.
-                while not self._closed.is_set() and known == identities(self._folders()):
+                while not self._closed.is_set() and known == folder_identities(self._folders()):
                     if not self._waited(watch):
                         return
 
     def close(self) -> None:
         self._closed.set()
 
-    def _waited(self, watch: Watch) -> bool:
+    def _waited(self, watch: FileWatcher) -> bool:
         """Wait a moment for changes, and send them; whether it goes on."""
         if not watch.wait(0.5):
             return True
@@ -139,7 +139,7 @@ class Live:
     def _folders(self) -> list[Path]:
         """What is watched."""
         found = {service.root for service in self._services.values()}
-        found |= {path for service in self._services.values() for path in outside_of(service.source)}
+        found |= {path for service in self._services.values() for path in watched_outside(service.source)}
         return sorted(found | {path.parent for path in self._pushing.files()})
 
     # one batch
@@ -177,30 +177,30 @@ class Live:
             else:
                 self._sync(engine, service, batch, now)
 
-    def _project_files(self) -> Tree:
-        return settled(lambda: stamps_of(self._pushing.files()))
+    def _project_files(self) -> Snapshot:
+        return stable_scan(lambda: stamps_of(self._pushing.files()))
 
-    def _trees(self, engine: Engine) -> dict[str, Tree]:
+    def _trees(self, engine: Engine) -> dict[str, Snapshot]:
         return {name: self._looked(engine, service)[1] for name, service in self._services.items()}
 
     @staticmethod
-    def _looked(engine: Engine, service: LiveService) -> tuple[Batch, Tree]:
+    def _looked(engine: Engine, service: LiveService) -> tuple[ChangeBatch, Snapshot]:
         """What has changed. A folder that is gone, as while it is made anew, is looked for again."""
         try:
             return service.look(engine)
         except FileNotFoundError as error:
             raise ChangedMeanwhile(str(service.root)) from error
 
-    def _sync(self, engine: Engine, service: LiveService, batch: Batch, now: Tree) -> None:
+    def _sync(self, engine: Engine, service: LiveService, batch: ChangeBatch, now: Snapshot) -> None:
         started = time.monotonic()
         try:
             service.bring(engine, batch, now)
         except (CannotDelete, ServiceNotFound) as error:
-            self._rebuild(engine, service, Batch(f"{error}", files=batch.files), now)
+            self._rebuild(engine, service, ChangeBatch(f"{error}", files=batch.files), now)
             return
         except EngineFailed as error:
             self._telling.failed(error)
-            self._rebuild(engine, service, Batch("the engine refused the files", files=batch.files), now)
+            self._rebuild(engine, service, ChangeBatch("the engine refused the files", files=batch.files), now)
             return
         except Unreachable:
             raise
@@ -210,7 +210,7 @@ class Live:
             return
         self._told(_said(service.name, batch), batch, started)
 
-    def _rebuild(self, engine: Engine, service: LiveService, batch: Batch, now: Tree) -> None:
+    def _rebuild(self, engine: Engine, service: LiveService, batch: ChangeBatch, now: Snapshot) -> None:
         if service.was_refused(now):
             return
         started = time.monotonic()
@@ -229,7 +229,7 @@ class Live:
         self.begin(pushed, before)
         self._told(f"rebuilt {service.name}", batch, started)
 
-    def _whole_push(self, engine: Engine, files: Tree) -> None:
+    def _whole_push(self, engine: Engine, files: Snapshot) -> None:
         """The files that say what the application is have changed: everything is looked at anew."""
         started = time.monotonic()
         trees = self._trees(engine)
@@ -239,41 +239,41 @@ class Live:
         except Unreachable:
             raise
         except ResinError as error:
-            self._files, self._owes = Held(_ANYWHERE, files), trees
+            self._files, self._owes = SyncedState(_ANYWHERE, files), trees
             self._telling.failed(error)
             return
         self._services, self._owes = {}, None
         self.begin(pushed, before)
         changed = ", ".join(
-            f"{b.change.value} {b.service}" for b in pushed.brought if b.change is not Change.UNCHANGED
+            f"{b.change.value} {b.service}" for b in pushed.brought if b.change is not ServiceChange.UNCHANGED
         )
-        self._told(changed or "nothing to change", Batch(), started)
+        self._told(changed or "nothing to change", ChangeBatch(), started)
 
     def _check_containers(self, engine: Engine) -> None:
         """Somebody else's container in the place of ours, or none: what it holds is not known."""
-        there = look(engine, self._app)
+        there = observe(engine, self._app)
         for name, service in list(self._services.items()):
             current = there[name].current if name in there else None
             if current is None or current.id != service.container:
                 _, now = self._looked(engine, service)
                 what = "is gone" if current is None else "is another one now"
-                self._rebuild(engine, service, Batch(f"its container {what}"), now)
+                self._rebuild(engine, service, ChangeBatch(f"its container {what}"), now)
 
     # what is known
 
-    def _note(self, brought: Brought, source: Source | None, before: Before) -> None:
-        if brought.change is Change.REMOVED:
+    def _note(self, brought: ServiceDeployment, source: BuildSource | None, before: ProjectSnapshot) -> None:
+        if brought.change is ServiceChange.REMOVED:
             self._services.pop(brought.service, None)
         elif source is not None:
             held = before.trees.get(brought.service, {})
             self._services[brought.service] = LiveService(source, brought.container, held, before.ignored)
 
-    def _told(self, what: str, batch: Batch, started: float) -> None:
+    def _told(self, what: str, batch: ChangeBatch, started: float) -> None:
         self.batches += 1
         self._telling.batch(what, sorted(batch.files), time.monotonic() - started)
 
 
-def _said(name: str, batch: Batch) -> str:
+def _said(name: str, batch: ChangeBatch) -> str:
     count = len(batch.files)
     done = []
     if batch.placings or batch.deleted:

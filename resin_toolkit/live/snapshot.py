@@ -18,7 +18,7 @@ Skip = Callable[[str, bool], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class FileStamp:
     """By which a change of a file is noticed; `link` is where a symbolic link leads to."""
 
     mode: int
@@ -46,12 +46,12 @@ class Stamp:
         """As `context_walk.identity`."""
         return self.size, self.modified, self.number, self.changed
 
-    def differs_in_times_alone(self, other: Stamp) -> bool:
+    def differs_in_times_alone(self, other: FileStamp) -> bool:
         """Whether both are of a file, and what tells them apart is when it was written, or its inode."""
         return self.is_file and (self.mode, self.size) == (other.mode, other.size)
 
 
-Tree = Mapping[str, Stamp]
+Snapshot = Mapping[str, FileStamp]
 
 
 @dataclass(frozen=True)
@@ -65,18 +65,18 @@ class Difference:
         return bool(self.changed or self.deleted)
 
 
-def scan(root: str | os.PathLike[str], skip: Skip) -> dict[str, Stamp]:
+def scan(root: str | os.PathLike[str], skip: Skip) -> dict[str, FileStamp]:
     """All files, folders and symbolic links below `root`, by their relative path.
 
     What goes away while it is looked at is as if it had never been there. Raises OSError where the root
     itself cannot be read.
     """
-    found: dict[str, Stamp] = {}
+    found: dict[str, FileStamp] = {}
     _scan(os.fspath(root), "", skip, found, time.time_ns())
     return found
 
 
-def _scan(folder: str, prefix: str, skip: Skip, found: dict[str, Stamp], started: int) -> None:
+def _scan(folder: str, prefix: str, skip: Skip, found: dict[str, FileStamp], started: int) -> None:
     try:
         with os.scandir(folder) as entries:
             listed = sorted(entries, key=lambda entry: entry.name)
@@ -101,7 +101,7 @@ def _scan(folder: str, prefix: str, skip: Skip, found: dict[str, Stamp], started
             _scan(entry.path, f"{path}/", skip, found, started)
 
 
-def stamps_of(files: Iterable[Path]) -> dict[str, Stamp]:
+def stamps_of(files: Iterable[Path]) -> dict[str, FileStamp]:
     """Those of some files, or of what links lead to, by their whole path; none of what is not there."""
     found = {}
     for path in files:
@@ -111,18 +111,18 @@ def stamps_of(files: Iterable[Path]) -> dict[str, Stamp]:
     return found
 
 
-def stamp_of(status: os.stat_result, link: str, started: int) -> Stamp:
+def stamp_of(status: os.stat_result, link: str, started: int) -> FileStamp:
     """By a look that began at this time."""
     if stat.S_ISDIR(status.st_mode):
         # What happens in a folder changes its times and its size; that is told by what lies in it.
-        return Stamp(status.st_mode, 0, 0, 0, 0, "")
+        return FileStamp(status.st_mode, 0, 0, 0, 0, "")
     modified, changed, now = status.st_mtime_ns, status.st_ctime_ns, time.time_ns()
     # What was written to just now could be written again within the same tick, and look as before.
     is_young = started - TICK < modified <= now or started - TICK < changed <= now
-    return Stamp(status.st_mode, status.st_size, modified, changed, status.st_ino, link, not is_young)
+    return FileStamp(status.st_mode, status.st_size, modified, changed, status.st_ino, link, not is_young)
 
 
-def difference(before: Tree, after: Tree) -> Difference:
+def difference(before: Snapshot, after: Snapshot) -> Difference:
     """What has to be done to make `after` out of `before`."""
     changed = [path for path, now in after.items() if before.get(path) != now]
     deleted = [path for path in before if path not in after]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from resin_toolkit.live.snapshot import TICK, Stamp
+from resin_toolkit.live.snapshot import TICK, FileStamp
 
 _LOOKS = 25
 
 
-def settled(look: Callable[[], dict[str, Stamp]]) -> dict[str, Stamp]:
+def stable_scan(look: Callable[[], dict[str, FileStamp]]) -> dict[str, FileStamp]:
     """What a look finds. A file that is written to once more afterwards has another stamp then.
 
     Where one has just been written to it is looked again a moment later; not for ever, where somebody writes

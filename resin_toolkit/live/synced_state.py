@@ -5,29 +5,29 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from resin_toolkit.live.snapshot import Difference, Stamp, Tree, difference
+from resin_toolkit.live.snapshot import Difference, FileStamp, Snapshot, difference
 from resin_toolkit.project.context_digest import Known, hash_of
 from resin_toolkit.project.context_walk import identity
 
 
-class Held:
+class SyncedState:
     """Some files below `root` as they are held elsewhere, and the hashes of those whose content is known.
 
     A hash is known only of a file that still had its stamp after it was brought there: what was brought is
     what it holds. `cache` is where hashes are kept from push to push, see `context_digest.Known`.
     """
 
-    def __init__(self, root: Path, tree: Tree, cache: Path | None = None) -> None:
+    def __init__(self, root: Path, tree: Snapshot, cache: Path | None = None) -> None:
         self._root = root
         self._tree = dict(tree)
         self._cache = cache
         self._hashes: dict[str, str] = {}
 
     @property
-    def tree(self) -> Tree:
+    def tree(self) -> Snapshot:
         return self._tree
 
-    def difference(self, now: Tree) -> Difference:
+    def difference(self, now: Snapshot) -> Difference:
         """What has to be done to make `now` of what is held.
 
         What was written anew with the same content is no difference, and is held as it is now.
@@ -37,12 +37,12 @@ class Held:
         self._tree |= {path: now[path] for path in same}
         return Difference(tuple(path for path in found.changed if path not in same), found.deleted)
 
-    def doubt(self, now: Tree) -> None:
+    def doubt(self, now: Snapshot) -> None:
         """It is about to be made `now`. That may be cut: of what differs it is not known what is held."""
         for path in [path for path in self._hashes if self._tree.get(path) != now.get(path)]:
             del self._hashes[path]
 
-    def become(self, now: Tree) -> None:
+    def become(self, now: Snapshot) -> None:
         """It was made `now`."""
         self.doubt(now)
         self._tree = dict(now)
@@ -59,12 +59,12 @@ class Held:
             if found is not None:
                 self._hashes[path] = found
 
-    def _is_same(self, path: str, now: Stamp) -> bool:
+    def _is_same(self, path: str, now: FileStamp) -> bool:
         if path not in self._hashes or not now.differs_in_times_alone(self._tree[path]):
             return False
         return self._hash(path, now, Known()) == self._hashes[path]
 
-    def _hash(self, path: str, stamp: Stamp, known: Known) -> str | None:
+    def _hash(self, path: str, stamp: FileStamp, known: Known) -> str | None:
         """The hash of a file that has this stamp; None where it has another one by now."""
         # Not through the folder itself, which may be named by a link, where it lies beside it.
         file = os.path.normpath(self._root / path)

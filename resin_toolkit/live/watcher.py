@@ -15,7 +15,7 @@ _FIRST = 300
 """Milliseconds without a change after which it is certain that it watches."""
 
 
-class Watch:
+class FileWatcher:
     """Tells that something has changed, in a thread of its own until it is closed.
 
     `debounce` is for how many seconds at most a burst that does not end is waited out.
@@ -47,7 +47,7 @@ class Watch:
         self._changed.set()
         self._thread.join(timeout=5.0)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> FileWatcher:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,7 +84,7 @@ class Watch:
             self._changed.set()
 
 
-def identities(folders: Iterable[Path]) -> dict[Path, tuple[int, int]]:
+def folder_identities(folders: Iterable[Path]) -> dict[Path, tuple[int, int]]:
     """Those of the folders that are there, and by what each is known from another one at the same path."""
     found = {}
     for folder in folders:

@@ -15,17 +15,17 @@ from resin_toolkit.errors import EngineFailed, Notice, Unreachable
 from resin_toolkit.project.application import Application, Service
 from resin_toolkit.project.names import SOURCE_LABEL
 from resin_toolkit.push.apply.built_images import entries, images_of, stale, used
-from resin_toolkit.push.apply.events import Telling
-from resin_toolkit.push.apply.image_build import Built, build_image
-from resin_toolkit.push.apply.image_cleanup import remove_leftovers
-from resin_toolkit.push.apply.image_fetch import fetched
-from resin_toolkit.push.apply.reconciler import Bringing, Brought
-from resin_toolkit.push.apply.recovery import put_in_order
-from resin_toolkit.push.apply.replacement import Swap
-from resin_toolkit.push.plan.build_source import Source, source_of
-from resin_toolkit.push.plan.observed_state import Existing
-from resin_toolkit.push.plan.platform import DeviceKind
-from resin_toolkit.push.plan.start_order import levels
+from resin_toolkit.push.apply.events import DeploymentListener
+from resin_toolkit.push.apply.image_build import BuildResult, build_image
+from resin_toolkit.push.apply.image_cleanup import remove_unused_images
+from resin_toolkit.push.apply.image_fetch import fetch_image
+from resin_toolkit.push.apply.reconciler import Reconciler, ServiceDeployment
+from resin_toolkit.push.apply.recovery import recover
+from resin_toolkit.push.apply.replacement import ContainerReplacer
+from resin_toolkit.push.plan.build_source import BuildSource, read_build_source
+from resin_toolkit.push.plan.observed_state import ObservedService
+from resin_toolkit.push.plan.platform import Platform
+from resin_toolkit.push.plan.start_order import start_levels
 from resin_toolkit.push.transfer.link_rate import LinkRate
 
 _SIDE_BY_SIDE = 3
@@ -53,11 +53,11 @@ class PushOptions:
 
 
 @dataclass(frozen=True)
-class Pushed:
+class Deployment:
     """What became of it. `sources` are those that were built from, by service."""
 
-    brought: tuple[Brought, ...]
-    sources: Mapping[str, Source]
+    brought: tuple[ServiceDeployment, ...]
+    sources: Mapping[str, BuildSource]
     leftovers: int
     seconds: float
 
@@ -72,10 +72,10 @@ class _Images:
     """Of each service that was built now, the images that its build stands on."""
 
 
-def sources_of(application: Application, kind: DeviceKind, options: PushOptions) -> dict[str, Source]:
-    """What is built, by service. Raises what `source_of` raises, before anything is done."""
+def read_build_sources(application: Application, kind: Platform, options: PushOptions) -> dict[str, BuildSource]:
+    """What is built, by service. Raises what `read_build_source` raises, before anything is done."""
     return {
-        service.name: source_of(
+        service.name: read_build_source(
             application,
             service,
             kind,
@@ -85,24 +85,24 @@ def sources_of(application: Application, kind: DeviceKind, options: PushOptions)
             cache=options.cache / f"{service.name}.hashes" if options.cache else None,
             live=options.live,
         )
-        for service in chosen(application, options)
+        for service in selected_services(application, options)
         if service.build is not None
     }
 
 
-def chosen(application: Application, options: PushOptions) -> list[Service]:
+def selected_services(application: Application, options: PushOptions) -> list[Service]:
     """The services that are brought."""
     return [s for s in application.services if not options.services or s.name in options.services]
 
 
-def push(
+def deploy(
     engine: Engine,
     application: Application,
-    sources: Mapping[str, Source],
-    telling: Telling,
+    sources: Mapping[str, BuildSource],
+    telling: DeploymentListener,
     options: PushOptions,
     ledger: set[str] | None = None,
-) -> Pushed:
+) -> Deployment:
     """Bring an application to a device. What ran before runs on until all images are there.
 
     `ledger` are the images that builds have made on the way, here and before, as entries of `ledger.py`: what
@@ -111,15 +111,15 @@ def push(
     Raises BuildFailed, PushFailed, Refused, EngineFailed, Unreachable.
     """
     started = time.monotonic()
-    levels(application.services)
-    swap = Swap(engine, telling, grace=options.grace, rollback=options.rollback)
-    existing = put_in_order(engine, application.name, swap, telling.step)
+    start_levels(application.services)
+    swap = ContainerReplacer(engine, telling, grace=options.grace, rollback=options.rollback)
+    existing = recover(engine, application.name, swap, telling.step)
     looked = time.monotonic()
     ledger = set() if ledger is None else ledger
     images = _images(engine, application, sources, existing, telling, options, ledger)
     if time.monotonic() - looked > _STALE:
-        existing = put_in_order(engine, application.name, swap, telling.step)
-    bringing = Bringing(
+        existing = recover(engine, application.name, swap, telling.step)
+    bringing = Reconciler(
         engine,
         application,
         images.ids,
@@ -134,13 +134,13 @@ def push(
     removed = _cleaned(engine, application, images_of(gone) - images_of(ledger - gone), telling)
     if removed is not None:
         ledger -= gone
-    return Pushed(tuple(brought), sources, removed or 0, time.monotonic() - started)
+    return Deployment(tuple(brought), sources, removed or 0, time.monotonic() - started)
 
 
-def _cleaned(engine: Engine, application: Application, gone: Iterable[str], telling: Telling) -> int | None:
+def _cleaned(engine: Engine, application: Application, gone: Iterable[str], telling: DeploymentListener) -> int | None:
     """How many images were removed; None where that did not succeed, which undoes nothing of the push."""
     try:
-        return remove_leftovers(engine, application, gone)
+        return remove_unused_images(engine, application, gone)
     except (EngineFailed, Unreachable) as error:
         telling.warn(
             Notice("not-cleaned", f"All runs as it was pushed; old images were not removed: {error.message}")
@@ -151,9 +151,9 @@ def _cleaned(engine: Engine, application: Application, gone: Iterable[str], tell
 def _images(
     engine: Engine,
     application: Application,
-    sources: Mapping[str, Source],
-    existing: Mapping[str, Existing],
-    telling: Telling,
+    sources: Mapping[str, BuildSource],
+    existing: Mapping[str, ObservedService],
+    telling: DeploymentListener,
     options: PushOptions,
     ledger: set[str],
 ) -> _Images:
@@ -164,14 +164,14 @@ def _images(
     def one(service: Service) -> None:
         source = sources.get(service.name)
         if source is None:
-            found.ids[service.name] = fetched(engine, service, telling, pull=options.pull)
+            found.ids[service.name] = fetch_image(engine, service, telling, pull=options.pull)
             return
         image = "" if options.no_cache or options.pull else _kept(engine, source, existing, known)
         if image:
             telling.step(service.name, "nothing to build")
-            built = Built(image)
+            built = BuildResult(image)
         else:
-            built = Built()
+            built = BuildResult()
             source.read_files()
             try:
                 build_image(
@@ -191,7 +191,7 @@ def _images(
         found.ids[service.name] = built.image
         found.hashes[service.name] = source.digest(known)
 
-    wanted = chosen(application, options)
+    wanted = selected_services(application, options)
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         futures = [pool.submit(one, service) for service in wanted]
     for future in futures:
@@ -199,17 +199,17 @@ def _images(
     return found
 
 
-def _source_before(existing: Mapping[str, Existing], service: Service) -> str:
+def _source_before(existing: Mapping[str, ObservedService], service: Service) -> str:
     """What the image of a container came of that is made anew with the same image."""
-    current = existing.get(service.name, Existing("", None, None)).current
+    current = existing.get(service.name, ObservedService("", None, None)).current
     return current.labels.get(SOURCE_LABEL, "") if current else ""
 
 
 def _kept(
-    engine: Engine, source: Source, existing: Mapping[str, Existing], image_of: Callable[[str], str]
+    engine: Engine, source: BuildSource, existing: Mapping[str, ObservedService], image_of: Callable[[str], str]
 ) -> str:
     """The image of the container that is there, if it has come of the same source; else nothing."""
-    current = existing.get(source.service.name, Existing("", None, None)).current
+    current = existing.get(source.service.name, ObservedService("", None, None)).current
     if current is None or not current.labels.get(SOURCE_LABEL):
         return ""
     if current.labels[SOURCE_LABEL] != source.digest(image_of):

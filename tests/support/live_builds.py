@@ -13,8 +13,8 @@ from device.stand_in import StandIn
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.build import BuildOptions, build
-from resin_toolkit.live.mapping.file_mapping import FileMapping, Surroundings, plan
-from resin_toolkit.live.mapping.mapping_inputs import Base
+from resin_toolkit.live.mapping.file_mapping import FileMapping, MappingInputs, make_mapping
+from resin_toolkit.live.mapping.mapping_inputs import BaseImage
 from resin_toolkit.project.context_walk import Kind
 from resin_toolkit.project.dockerfile import parse
 
@@ -100,12 +100,12 @@ class Site:
                 found[f"/{entry.name.strip('/')}"] = (kind, entry.mode & 0o7777, entry.uid, entry.gid, text)
         return found
 
-    def base(self, reference: str) -> Base | None:
+    def base(self, reference: str) -> BaseImage | None:
         try:
             shown = self.device.docker("inspect", "--type", "image", reference)
         except (subprocess.CalledProcessError, AssertionError, RuntimeError):
             return None
-        return Base.of(json.loads(shown)[0]["Config"])
+        return BaseImage.of(json.loads(shown)[0]["Config"])
 
     def planned(
         self,
@@ -115,8 +115,8 @@ class Site:
         target: str = "",
         **args: str,
     ) -> FileMapping:
-        known = Surroundings(context, self.base, is_folder=lambda path: _is_folder(image, path))
-        return plan(parse(dockerfile), known, target=target, build_args=args)
+        known = MappingInputs(context, self.base, is_folder=lambda path: _is_folder(image, path))
+        return make_mapping(parse(dockerfile), known, target=target, build_args=args)
 
 
 def _is_folder(image: Mapping[str, Look], path: str) -> bool:

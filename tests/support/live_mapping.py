@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from resin_toolkit.live.mapping.actions import Change, Effect, Nothing, Rebuild, Restart, Sync
-from resin_toolkit.live.mapping.file_mapping import FileMapping, Surroundings, plan
-from resin_toolkit.live.mapping.mapping_inputs import Base
+from resin_toolkit.live.mapping.actions import FileChange, FileAction, NoAction, Rebuild, Restart, Sync
+from resin_toolkit.live.mapping.file_mapping import FileMapping, MappingInputs, make_mapping
+from resin_toolkit.live.mapping.mapping_inputs import BaseImage
 from resin_toolkit.project import dev_directives
 from resin_toolkit.project.application import WatchRule
 from resin_toolkit.project.dockerfile import parse
 from support.live_builds import TreeContext
 
-CHANGED, DELETED = Change.CHANGED, Change.DELETED
+CHANGED, DELETED = FileChange.CHANGED, FileChange.DELETED
 FOLDERS = ("/", "/usr", "/usr/src", "/etc", "/app", "/srv")
 """In the image that was built."""
 PROJECT = (
@@ -22,12 +22,12 @@ PROJECT = (
 )
 
 
-def base_of(reference: str) -> Base | None:
+def base_of(reference: str) -> BaseImage | None:
     if reference == "mystery":
         return None
     if reference.endswith("-onbuild"):
-        return Base({}, "", ("COPY package.json /usr/src/app/", "RUN npm i", "COPY . /usr/src/app/"))
-    return Base({"HOME": "/root", "WHERE": "/from/base"}, "/based", (), ("/var/lib/db",))
+        return BaseImage({}, "", ("COPY package.json /usr/src/app/", "RUN npm i", "COPY . /usr/src/app/"))
+    return BaseImage({"HOME": "/root", "WHERE": "/from/base"}, "/based", (), ("/var/lib/db",))
 
 
 def planned(
@@ -40,7 +40,7 @@ def planned(
     **args: str,
 ) -> FileMapping:
     found = dev_directives.read(text)
-    known = Surroundings(
+    known = MappingInputs(
         TreeContext(dict.fromkeys(files, "")),
         base_of,
         is_folder=FOLDERS.__contains__,
@@ -48,10 +48,10 @@ def planned(
         is_ignored=lambda path: path.startswith("ignored"),
         root=Path("/home/project"),
     )
-    return plan(parse(text), known, target=target, build_args=args, directives=found, watch=watch)
+    return make_mapping(parse(text), known, target=target, build_args=args, directives=found, watch=watch)
 
 
-def short(effect: Effect) -> str:
+def short(effect: FileAction) -> str:
     """The places of a sync with a blank between, `-` for nothing, `rebuild`."""
     if isinstance(effect, Sync):
         return " ".join(
@@ -60,7 +60,7 @@ def short(effect: Effect) -> str:
             + (f" {place.mode:o}" if place.mode else "")
             for place in effect.places
         )
-    return {Nothing: "-", Rebuild: "rebuild", Restart: "restart"}[type(effect)]
+    return {NoAction: "-", Rebuild: "rebuild", Restart: "restart"}[type(effect)]
 
 
 WORK = "FROM a\nWORKDIR /app\n"

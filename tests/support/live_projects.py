@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from resin_toolkit.live.mapping.actions import Change
+from resin_toolkit.live.mapping.actions import FileChange
 from support.live_builds import Tree
 
 _FILES = ("a", "b", "c.py", "d/a", "d/b", "d/c.py", "d/e/a", "d/e/f/a", "g/a", "g/c.py", "g/e/h", "[z]/a")
@@ -98,17 +98,17 @@ def _instruction(chance: random.Random, number: int, base: str) -> str:
     return f"{keyword} {flags}{' '.join([*sources, destination])}"
 
 
-def random_change(chance: random.Random, tree: Tree) -> tuple[str, Change, Tree]:
+def random_change(chance: random.Random, tree: Tree) -> tuple[str, FileChange, Tree]:
     """A file that is changed, made or deleted, and the files afterwards."""
     kind = chance.random()
     plain = sorted(path for path in tree if not tree[path].startswith("-> "))
     if kind < 0.5:
         path = chance.choice(plain)
-        return path, Change.CHANGED, {**tree, path: "other"}
+        return path, FileChange.CHANGED, {**tree, path: "other"}
     if kind < 0.75:
         path = chance.choice(plain)
-        return path, Change.DELETED, {name: text for name, text in tree.items() if name != path}
+        return path, FileChange.DELETED, {name: text for name, text in tree.items() if name != path}
     folder = chance.choice(("", "d/", "d/e/", "g/", "d/e/f/"))
     path = f"{folder}{chance.choice(('new', 'new.py', 'a', 'b'))}"
     taken = any(name.startswith(f"{path}/") for name in tree)
-    return (path, Change.CHANGED, {**tree, path: "new"}) if not taken else (path, Change.CHANGED, tree)
+    return (path, FileChange.CHANGED, {**tree, path: "new"}) if not taken else (path, FileChange.CHANGED, tree)

@@ -20,10 +20,10 @@ from resin_toolkit.errors import Notice
 from resin_toolkit.progress import Silent
 from resin_toolkit.project.application import Application, Build, Service
 from resin_toolkit.push.apply.events import Silence
-from resin_toolkit.push.apply.image_build import Built, build_image
-from resin_toolkit.push.apply.image_fetch import fetched
-from resin_toolkit.push.plan.build_source import source_of
-from resin_toolkit.push.plan.platform import DeviceKind
+from resin_toolkit.push.apply.image_build import BuildResult, build_image
+from resin_toolkit.push.apply.image_fetch import fetch_image
+from resin_toolkit.push.plan.build_source import read_build_source
+from resin_toolkit.push.plan.platform import Platform
 from resin_toolkit.push.transfer.link_rate import LinkRate
 from support.loopback_server import http, read_request, serving
 
@@ -155,15 +155,15 @@ def helper(home: Path, script: str, monkeypatch: pytest.MonkeyPatch, name: str =
 
 
 def pull(engine: Engine, heard: Heard) -> None:
-    fetched(engine, Service("main", image=f"{SHOP}/cart:1"), heard, pull=True)
+    fetch_image(engine, Service("main", image=f"{SHOP}/cart:1"), heard, pull=True)
 
 
 def build(engine: Engine, heard: Heard, folder: Path, dockerfile: str, *, pull: bool = False) -> None:
     folder.mkdir()
     (folder / "Dockerfile").write_text(dockerfile)
     service = Service("main", build=Build(folder))
-    source = source_of(Application("garden", (service,)), service, DeviceKind((), "amd64"))
-    build_image(engine, "garden", source, heard, Built(), LinkRate(), pull=pull)
+    source = read_build_source(Application("garden", (service,)), service, Platform((), "amd64"))
+    build_image(engine, "garden", source, heard, BuildResult(), LinkRate(), pull=pull)
 
 
 def header_for(engine: Engine, reference: str, heard: Heard) -> object:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Change(StrEnum):
+class FileChange(StrEnum):
     """What happened to a file, folder or link."""
 
     CHANGED = "changed"
@@ -15,7 +15,7 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True)
-class Place:
+class SyncTarget:
     """Where something lies in the container."""
 
     path: str
@@ -30,7 +30,7 @@ class Place:
 class Sync:
     """It is put into the container, or deleted there, at each of the places."""
 
-    places: tuple[Place, ...]
+    places: tuple[SyncTarget, ...]
     restart: bool = True
     """Whether the container is then started anew."""
 
@@ -49,8 +49,8 @@ class Rebuild:
 
 
 @dataclass(frozen=True)
-class Nothing:
+class NoAction:
     """The container has nothing of it."""
 
 
-Effect = Sync | Restart | Rebuild | Nothing
+FileAction = Sync | Restart | Rebuild | NoAction

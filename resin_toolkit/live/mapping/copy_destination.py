@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from resin_toolkit.live.context_files import (
-    Files,
-    Unsure,
-    above_and_self,
-    below,
+    ContextFiles,
+    NeedsRebuild,
+    path_and_parents,
+    path_below,
     is_at_or_below,
-    relative,
+    relative_source,
     without_root,
 )
-from resin_toolkit.live.mapping.actions import Change
+from resin_toolkit.live.mapping.actions import FileChange
 from resin_toolkit.live.mapping.stage_operations import Copy
 from resin_toolkit.project.context_walk import Kind
 from resin_toolkit.project.glob_patterns import is_pattern, matches
@@ -28,24 +28,24 @@ MAYBE = "maybe"
 
 
 @dataclass(frozen=True)
-class Subject:
+class ChangedFile:
     """The file that is asked for: its path, what it is or, if it is deleted, was, and what happened to it."""
 
     path: str
     kind: Kind
-    change: Change
+    change: FileChange
 
 
 @dataclass(frozen=True)
-class Copying:
+class CopyDestination:
     """A COPY or ADD at its place in a stage."""
 
     copy: Copy
-    files: Files
+    files: ContextFiles
     into_folder: bool | None
     """Whether its destination is a folder by then; None where that is not known."""
 
-    def places_of(self, subject: Subject) -> set[str]:
+    def places_of(self, subject: ChangedFile) -> set[str]:
         """Where a file of the context gets to. Raises Unsure."""
         found: set[str] = set()
         for number, source in enumerate(self.copy.sources):
@@ -57,7 +57,7 @@ class Copying:
                 found.add(place)
         return found
 
-    def places_from(self, place: str, subject: Subject) -> set[str]:
+    def places_from(self, place: str, subject: ChangedFile) -> set[str]:
         """Where what lies at `place` in the stage that is copied from gets to. Raises Unsure."""
         found: set[str] = set()
         for source in self.copy.sources:
@@ -66,7 +66,7 @@ class Copying:
                 continue
             if is_pattern(source) or len(self.copy.sources) > 1:
                 # What else is in that stage is not known, and may get to the same place.
-                raise Unsure(f"what {self.copy.instruction} brings beside it is not known")
+                raise NeedsRebuild(f"what {self.copy.instruction} brings beside it is not known")
             copied = self._place(source, root, place.lstrip("/"), subject)
             if copied:
                 found.add(copied)
@@ -78,7 +78,7 @@ class Copying:
             for path in self.files.meant_by(source):
                 link = self.files.link_on_the_way(path)
                 if link is not None:
-                    raise Unsure(f"{self.copy.instruction} goes through the symbolic link {link}")
+                    raise NeedsRebuild(f"{self.copy.instruction} goes through the symbolic link {link}")
 
     def provides(self, place: str) -> Kind | str | None:
         """What it puts at a place of the container, by the files that are there now, or MAYBE."""
@@ -104,32 +104,32 @@ class Copying:
             return None
         if kind is Kind.LINK or (self.copy.unpacks and self.files.is_archive(root)):
             return MAYBE
-        inside = below(target, root.rpartition("/")[2])
+        inside = path_below(target, root.rpartition("/")[2])
         if self.into_folder is None:
             return MAYBE if place in (target, inside) else None
         if self.into_folder and place == target:
             return Kind.FOLDER
         return kind if place == (inside if self.into_folder else target) else None
 
-    def _place(self, source: str, root: str, path: str, subject: Subject) -> str | None:
+    def _place(self, source: str, root: str, path: str, subject: ChangedFile) -> str | None:
         """Where `path` gets to, with the folder, or as the file, `root` that a source means."""
         self._check_count(source, root)
         if root != path:
-            return below(self.copy.destination, path[len(root) :].lstrip("/"))
+            return path_below(self.copy.destination, path[len(root) :].lstrip("/"))
         named = f"{self.copy.instruction} names it"
-        if subject.change is Change.DELETED and (subject.kind is Kind.FOLDER or not self._has_others(source)):
-            raise Unsure(f"{named}, and it is gone")
+        if subject.change is FileChange.DELETED and (subject.kind is Kind.FOLDER or not self._has_others(source)):
+            raise NeedsRebuild(f"{named}, and it is gone")
         if subject.kind is Kind.FOLDER:
             return None
         if subject.kind is Kind.LINK:
-            raise Unsure(f"{named}, and it is a symbolic link")
+            raise NeedsRebuild(f"{named}, and it is a symbolic link")
         if self.copy.unpacks and self.files.is_archive(subject.path):
-            raise Unsure(f"{self.copy.instruction} unpacks it")
+            raise NeedsRebuild(f"{self.copy.instruction} unpacks it")
         if self.into_folder is None:
-            raise Unsure(
+            raise NeedsRebuild(
                 f"whether {self.copy.destination} is a folder at {self.copy.instruction} is not known"
             )
-        return below(self.copy.destination, path.rpartition("/")[2] if self.into_folder else "")
+        return path_below(self.copy.destination, path.rpartition("/")[2] if self.into_folder else "")
 
     def _check_count(self, source: str, root: str) -> None:
         """Raises Unsure where the destination would have to be a folder, and is not written as one."""
@@ -137,28 +137,28 @@ class Copying:
         if copy.destination.endswith("/") or copy.destination == "/" or copy.stage is not None:
             return
         if len(copy.sources) > 1 or {*self.files.meant_by(source), root} != {root}:
-            raise Unsure(f"{copy.instruction} copies several files, and its destination does not end in /")
+            raise NeedsRebuild(f"{copy.instruction} copies several files, and its destination does not end in /")
 
     def _has_others(self, source: str) -> bool:
         """Whether the builder finds something without the file: a pattern may match others."""
         return is_pattern(source) and self.copy.stage is None and bool(self.files.meant_by(source))
 
-    def _is_covered(self, number: int, root: str, place: str, subject: Subject) -> bool:
+    def _is_covered(self, number: int, root: str, place: str, subject: ChangedFile) -> bool:
         """Whether another file of the same COPY gets to the same place later. Raises Unsure."""
         target = self.copy.destination.rstrip("/") or "/"
         if self.copy.has_remote and (place.rpartition("/")[0] or "/") == target:
-            raise Unsure(f"{self.copy.instruction} may bring another file to {place}")
+            raise NeedsRebuild(f"{self.copy.instruction} may bring another file to {place}")
         for other, path in self._roots():
             if path == root:
                 continue
             provided = self._provided(path, place, target)
-            above = [self._provided(path, one, target) for one in above_and_self(place)]
+            above = [self._provided(path, one, target) for one in path_and_parents(place)]
             if any(one not in (None, Kind.FOLDER) for one in above[:-1]):
-                raise Unsure(f"{self.copy.instruction} brings no folder to where {place} lies")
+                raise NeedsRebuild(f"{self.copy.instruction} brings no folder to where {place} lies")
             if provided is None or (provided is Kind.FOLDER and subject.kind is Kind.FOLDER):
                 continue
-            if provided == MAYBE or subject.change is Change.DELETED:
-                raise Unsure(f"{self.copy.instruction} brings another file to {place}")
+            if provided == MAYBE or subject.change is FileChange.DELETED:
+                raise NeedsRebuild(f"{self.copy.instruction} brings another file to {place}")
             if (other, path.split("/")) > (number, root.split("/")):
                 return True
         return False
@@ -173,6 +173,6 @@ def _root(source: str, path: str) -> str | None:
     """The folder above a path, or the path itself, that a source means; None if it means neither."""
     if is_pattern(source):
         pattern = without_root(source)
-        return next((above for above in above_and_self(path) if matches(pattern, above)), None)
-    root = relative(source)
+        return next((above for above in path_and_parents(path) if matches(pattern, above)), None)
+    root = relative_source(source)
     return root if is_at_or_below(path, root) else None

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from resin_toolkit.live.context_files import Files, Unsure, is_at_or_below
-from resin_toolkit.live.mapping.actions import Change, Effect, Nothing, Rebuild, Sync
-from resin_toolkit.live.mapping.copy_destination import Subject
-from resin_toolkit.live.mapping.mapping_inputs import Bases, Context, IsFolder
-from resin_toolkit.live.mapping.path_trace import Tracer
-from resin_toolkit.live.mapping.stage_operations import Copy, Run, Unrolled, Unroller
+from resin_toolkit.live.context_files import ContextFiles, NeedsRebuild, is_at_or_below
+from resin_toolkit.live.mapping.actions import FileChange, FileAction, NoAction, Rebuild, Sync
+from resin_toolkit.live.mapping.copy_destination import ChangedFile
+from resin_toolkit.live.mapping.mapping_inputs import BaseImageLookup, ContextListing, IsFolder
+from resin_toolkit.live.mapping.path_trace import PathTrace
+from resin_toolkit.live.mapping.stage_operations import Copy, Run, StageOperations, StageReader
 from resin_toolkit.live.mapping.watch_rules import WatchRules
 from resin_toolkit.project.application import WatchRule
 from resin_toolkit.project.context_walk import Kind
@@ -27,11 +27,11 @@ from resin_toolkit.project.ignore import IGNORE_FILE
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class MappingInputs:
     """What is known of a service beside its Dockerfile."""
 
-    context: Context
-    bases: Bases
+    context: ContextListing
+    bases: BaseImageLookup
     is_folder: IsFolder = lambda _: None
     """Of the image that was built."""
     mounts: tuple[str, ...] = ()
@@ -47,61 +47,61 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class FileMapping:
-    """Made by `plan`."""
+    """Made by `make_mapping`."""
 
-    known: Surroundings
-    files: Files
-    derived: Tracer
-    dev: Tracer | None
+    known: MappingInputs
+    files: ContextFiles
+    derived: PathTrace
+    dev: PathTrace | None
     watch: WatchRules
 
-    def effect(self, path: str, change: Change) -> Effect:
+    def effect(self, path: str, change: FileChange) -> FileAction:
         """What a change of one file, folder or link means; its path is relative to the context."""
         return self.effects([(path, change)])[0]
 
-    def effects(self, changes: Iterable[tuple[str, Change]]) -> list[Effect]:
+    def effects(self, changes: Iterable[tuple[str, FileChange]]) -> list[FileAction]:
         """What each of several changes means that happened together."""
         noted = list(changes)
         self.files.note(noted)
         return [self._effect(path, change) for path, change in noted]
 
-    def _effect(self, path: str, change: Change) -> Effect:
+    def _effect(self, path: str, change: FileChange) -> FileAction:
         if path in (self.known.dockerfile, self.known.ignore_file):
             return Rebuild(f"{path}: the build itself is another one")
         is_outside = path.startswith("../")
         if not is_outside and self.known.is_ignored(path):
-            return Nothing()
+            return NoAction()
         return (
             (None if is_outside or not self.dev else self._traced(self.dev, path, change))
             or self.watch.effect(path)
             or (None if is_outside else self._traced(self.derived, path, change))
-            or Nothing()
+            or NoAction()
         )
 
-    def _traced(self, tracer: Tracer, path: str, change: Change) -> Effect | None:
+    def _traced(self, tracer: PathTrace, path: str, change: FileChange) -> FileAction | None:
         before, now = self.files.was(path), self.files.kind(path)
         kind = now or before or Kind.FILE
         try:
-            places = tracer.places(Subject(path, kind, change))
+            places = tracer.places(ChangedFile(path, kind, change))
             if not places:
                 return None
             for place in places:
                 self._check_mounts(place.path)
             if before and now and before is not now and Kind.FOLDER in (before, now):
-                raise Unsure(f"it was a {before} and is a {now}")
-        except Unsure as unsure:
+                raise NeedsRebuild(f"it was a {before} and is a {now}")
+        except NeedsRebuild as unsure:
             return Rebuild(f"{path}: {unsure.reason}")
         return Sync(places)
 
     def _check_mounts(self, path: str) -> None:
         for mount in self.known.mounts:
             if is_at_or_below(path, mount):
-                raise Unsure(f"something else is mounted at {mount}")
+                raise NeedsRebuild(f"something else is mounted at {mount}")
 
 
-def plan(
+def make_mapping(
     dockerfile: Dockerfile,
-    known: Surroundings,
+    known: MappingInputs,
     *,
     target: str = "",
     build_args: Mapping[str, str] | None = None,
@@ -119,23 +119,23 @@ def plan(
         if directive.kind is not DirectiveKind.COMMAND
     ]
     args = build_args or {}
-    files = Files(known.context)
-    stages = Unroller(wanted, args, known.bases, dev).stages()
+    files = ContextFiles(known.context)
+    stages = StageReader(wanted, args, known.bases, dev).stages()
     lines = {instruction.line for instruction in dev}
     return FileMapping(
         known,
         files,
-        Tracer(stages, files, known.is_folder),
-        Tracer([*stages[:-1], _dev_alone(stages[-1], lines)], files, known.is_folder) if lines else None,
+        PathTrace(stages, files, known.is_folder),
+        PathTrace([*stages[:-1], _dev_alone(stages[-1], lines)], files, known.is_folder) if lines else None,
         WatchRules(watch, known.root),
     )
 
 
-def _dev_alone(stage: Unrolled, lines: set[int]) -> Unrolled:
+def _dev_alone(stage: StageOperations, lines: set[int]) -> StageOperations:
     """A stage that copies and runs only what stands in these lines; its other folders are there."""
     events = tuple(
         event
         for event in stage.events
         if not isinstance(event, Copy | Run) or event.instruction.line in lines
     )
-    return Unrolled(events, stage.environment, stage.working_dir, (), stage.volumes, False)
+    return StageOperations(events, stage.environment, stage.working_dir, (), stage.volumes, False)

@@ -16,7 +16,7 @@ from resin_toolkit.project.ignore import IgnoreRules
 
 
 @dataclass(frozen=True)
-class Base:
+class BaseImage:
     """What an image that a stage begins with does by itself."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Base:
     volumes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> Base:
+    def of(cls, config: Mapping[str, Any]) -> BaseImage:
         """From an image's configuration, as the engine gives it."""
         pairs = (str(pair).partition("=") for pair in config.get("Env") or ())
         return cls(
@@ -37,13 +37,13 @@ class Base:
         )
 
 
-Bases = Callable[[str], Base | None]
+BaseImageLookup = Callable[[str], BaseImage | None]
 """What an image does by itself, by its reference; None where that is not known."""
 IsFolder = Callable[[str], bool | None]
 """Whether a path of the image that was built is a folder; None where that is not known."""
 
 
-class Context(Protocol):
+class ContextListing(Protocol):
     """The files that are sent for a build, as they are now. Paths are relative, with slashes."""
 
     def kind(self, path: str) -> Kind | None:

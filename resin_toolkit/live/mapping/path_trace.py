@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from resin_toolkit.live.context_files import Files, Unsure, above_and_self, is_at_or_below, relative
-from resin_toolkit.live.mapping.actions import Change, Place
-from resin_toolkit.live.mapping.copy_destination import MAYBE, Copying, Subject
+from resin_toolkit.live.context_files import ContextFiles, NeedsRebuild, path_and_parents, is_at_or_below, relative_source
+from resin_toolkit.live.mapping.actions import FileChange, SyncTarget
+from resin_toolkit.live.mapping.copy_destination import MAYBE, CopyDestination, ChangedFile
 from resin_toolkit.live.mapping.mapping_inputs import IsFolder
-from resin_toolkit.live.mapping.stage_operations import Copy, Folder, Run, Unknown, Unrolled
+from resin_toolkit.live.mapping.stage_operations import Copy, Folder, Run, Unknown, StageOperations
 from resin_toolkit.project.context_walk import Kind
 from resin_toolkit.project.glob_patterns import is_pattern
 
@@ -42,26 +42,26 @@ _SYSTEM = tuple(
 
 
 @dataclass(frozen=True)
-class Tracer:
+class PathTrace:
     """Where files get to in the last of the stages."""
 
-    stages: Sequence[Unrolled]
-    files: Files
+    stages: Sequence[StageOperations]
+    files: ContextFiles
     is_folder: IsFolder
     """Of the image that comes of the last stage."""
     _asked: dict[str, bool | None] = field(default_factory=dict)
 
-    def places(self, subject: Subject) -> tuple[Place, ...]:
+    def places(self, subject: ChangedFile) -> tuple[SyncTarget, ...]:
         """Where a file lies in the container, in the order of its paths. Raises Unsure."""
         last = self.stages[-1]
-        if subject.change is Change.DELETED:
+        if subject.change is FileChange.DELETED:
             self._check_named(subject.path)
-        found = _Trace(self, len(self.stages) - 1, subject).places()
+        found = _StageTrace(self, len(self.stages) - 1, subject).places()
         for path in found:
             for volume in last.volumes:
                 if is_at_or_below(path, volume):
-                    raise Unsure(f"it lies in the volume {volume}, which outlives the image")
-            if subject.change is Change.DELETED:
+                    raise NeedsRebuild(f"it lies in the volume {volume}, which outlives the image")
+            if subject.change is FileChange.DELETED:
                 _check_deleted(path, subject, last)
         return tuple(found[path] for path in sorted(found))
 
@@ -71,8 +71,8 @@ class Tracer:
             for event in stage.events:
                 if not isinstance(event, Copy) or event.stage is not None or event.is_foreign:
                     continue
-                if any(not is_pattern(source) and relative(source) == path for source in event.sources):
-                    raise Unsure(f"{event.instruction} names it, and it is gone")
+                if any(not is_pattern(source) and relative_source(source) == path for source in event.sources):
+                    raise NeedsRebuild(f"{event.instruction} names it, and it is gone")
 
     def asked(self, path: str) -> bool | None:
         """Whether the image that was built has a folder there."""
@@ -81,10 +81,10 @@ class Tracer:
         return self._asked[path]
 
 
-def _check_deleted(path: str, subject: Subject, stage: Unrolled) -> None:
+def _check_deleted(path: str, subject: ChangedFile, stage: StageOperations) -> None:
     """Raises Unsure where something else may lie, or have lain, at the same place."""
     if not stage.from_nothing and (path.count("/") == 1 or any(is_at_or_below(path, one) for one in _SYSTEM)):
-        raise Unsure(f"the image may have had something of its own at {path}")
+        raise NeedsRebuild(f"the image may have had something of its own at {path}")
     if subject.kind is not Kind.FOLDER:
         return
     for event in stage.events:
@@ -92,74 +92,74 @@ def _check_deleted(path: str, subject: Subject, stage: Unrolled) -> None:
         if isinstance(event, Copy):
             inside = event.destination.rstrip("/")
         if inside and is_at_or_below(inside, path):
-            raise Unsure(f"other files lie in {path}")
+            raise NeedsRebuild(f"other files lie in {path}")
 
 
-def _owner(copy: Copy, place: Place) -> str:
+def _owner(copy: Copy, place: SyncTarget) -> str:
     """Who a file belongs to that is copied from a stage: it stays whose it was. Raises Unsure."""
     if not copy.owner and place.owner.strip("0123456789:"):
-        raise Unsure(f"{copy.instruction} keeps its owner {place.owner}, a name of another image")
+        raise NeedsRebuild(f"{copy.instruction} keeps its owner {place.owner}, a name of another image")
     return copy.owner or place.owner
 
 
-class _Trace:
+class _StageTrace:
     """The way of one file through one stage."""
 
-    def __init__(self, tracer: Tracer, position: int, subject: Subject) -> None:
+    def __init__(self, tracer: PathTrace, position: int, subject: ChangedFile) -> None:
         self._tracer = tracer
         self._position = position
         self._stage = tracer.stages[position]
         self._is_last = position == len(tracer.stages) - 1
         self._subject = subject
         self._folders: set[str] = set()
-        self._seen: list[Copying] = []
+        self._seen: list[CopyDestination] = []
         self._has_run = False
 
-    def places(self) -> dict[str, Place]:
-        found: dict[str, Place] = {}
+    def places(self) -> dict[str, SyncTarget]:
+        found: dict[str, SyncTarget] = {}
         for event in self._stage.events:
             if isinstance(event, Unknown):
-                raise Unsure(event.reason)
+                raise NeedsRebuild(event.reason)
             if isinstance(event, Folder):
                 self._folders.add(event.path)
             elif isinstance(event, Run):
                 self._has_run = True
                 if found:
-                    raise Unsure(f"{event.instruction} may depend on it")
+                    raise NeedsRebuild(f"{event.instruction} may depend on it")
             else:
                 found = self._copied(event, found)
         return found
 
-    def _copied(self, copy: Copy, found: dict[str, Place]) -> dict[str, Place]:
-        copying = Copying(copy, self._tracer.files, self._into_folder(copy))
+    def _copied(self, copy: Copy, found: dict[str, SyncTarget]) -> dict[str, SyncTarget]:
+        copying = CopyDestination(copy, self._tracer.files, self._into_folder(copy))
         new = self._new(copying)
         kept = {path: place for path, place in found.items() if path in new or self._stays(path, copying)}
-        if self._subject.change is Change.DELETED:
+        if self._subject.change is FileChange.DELETED:
             for path in new:
                 self._check_uncovered(path)
         self._seen.append(copying)
         return kept | new
 
-    def _new(self, copying: Copying) -> dict[str, Place]:
+    def _new(self, copying: CopyDestination) -> dict[str, SyncTarget]:
         copy = copying.copy
         if copy.is_foreign:
             return {}
         if copy.stage is None:
             copying.check_links()
-            return {path: Place(path, copy.owner, copy.mode) for path in copying.places_of(self._subject)}
-        before = _Trace(self._tracer, copy.stage, self._subject).places()
+            return {path: SyncTarget(path, copy.owner, copy.mode) for path in copying.places_of(self._subject)}
+        before = _StageTrace(self._tracer, copy.stage, self._subject).places()
         return {
-            path: Place(path, _owner(copy, place), place.mode if copy.mode is None else copy.mode)
+            path: SyncTarget(path, _owner(copy, place), place.mode if copy.mode is None else copy.mode)
             for place in before.values()
             for path in copying.places_from(place.path, self._subject)
         }
 
-    def _stays(self, path: str, later: Copying) -> bool:
+    def _stays(self, path: str, later: CopyDestination) -> bool:
         """Whether what lies there is not replaced. Raises Unsure."""
         provided = later.provides(path)
         if provided == MAYBE:
-            raise Unsure(f"{later.copy.instruction} may bring something else to {path}")
-        if any(later.provides(above) in _NO_FOLDER for above in list(above_and_self(path))[1:-1]):
+            raise NeedsRebuild(f"{later.copy.instruction} may bring something else to {path}")
+        if any(later.provides(above) in _NO_FOLDER for above in list(path_and_parents(path))[1:-1]):
             return False
         return provided is None or (provided is Kind.FOLDER and self._subject.kind is Kind.FOLDER)
 
@@ -169,7 +169,7 @@ class _Trace:
             if provided is not None and not (
                 provided is Kind.FOLDER and self._subject.kind is Kind.FOLDER and path in self._folders
             ):
-                raise Unsure(f"what {earlier.copy.instruction} brings to {path} would come to light")
+                raise NeedsRebuild(f"what {earlier.copy.instruction} brings to {path} would come to light")
 
     def _into_folder(self, copy: Copy) -> bool | None:
         """Whether the destination is a folder at this point; None where that is not known."""

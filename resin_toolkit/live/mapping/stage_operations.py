@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from resin_toolkit.errors import BadValue
-from resin_toolkit.live.mapping.mapping_inputs import Base, Bases
+from resin_toolkit.live.mapping.mapping_inputs import BaseImage, BaseImageLookup
 from resin_toolkit.project.dockerfile import Dockerfile, Instruction, instructions_of
 from resin_toolkit.project.substitution import BadWord, expanded
 
@@ -54,14 +54,14 @@ class Unknown:
     reason: str
 
 
-Event = Copy | Run | Folder | Unknown
+Operation = Copy | Run | Folder | Unknown
 
 
 @dataclass(frozen=True)
-class Unrolled:
+class StageOperations:
     """A stage at its end."""
 
-    events: tuple[Event, ...] = ()
+    events: tuple[Operation, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = ""
     triggers: tuple[str, ...] = ()
@@ -71,17 +71,17 @@ class Unrolled:
 
 
 @dataclass(frozen=True)
-class Unroller:
+class StageReader:
     """Unrolls the stages of a Dockerfile; `dev` are instructions that live mode adds to its last stage."""
 
     dockerfile: Dockerfile
     build_args: Mapping[str, str]
-    bases: Bases
+    bases: BaseImageLookup
     dev: Sequence[Instruction] = ()
 
-    def stages(self) -> list[Unrolled]:
+    def stages(self) -> list[StageOperations]:
         """Every stage, in order."""
-        made: list[Unrolled] = []
+        made: list[StageOperations] = []
         last = len(self.dockerfile.stages) - 1
         for position, stage in enumerate(self.dockerfile.stages):
             dev = tuple(one for one in self.dev if one.line > stage.start.line) if position == last else ()
@@ -90,16 +90,16 @@ class Unroller:
         return made
 
     def _stage(
-        self, position: int, base: str, instructions: Sequence[Instruction], made: Sequence[Unrolled]
-    ) -> Unrolled:
+        self, position: int, base: str, instructions: Sequence[Instruction], made: Sequence[StageOperations]
+    ) -> StageOperations:
         start = self.dockerfile.stages[position].start
         try:
             outer = self.dockerfile.outer_values(self.build_args)
             reference = expanded(base, outer, self.dockerfile.directives.escape)
         except BadWord as error:
-            return Unrolled((Unknown(f"{start}: {error}"),))
+            return StageOperations((Unknown(f"{start}: {error}"),))
         begun = self._begun(reference, position, made)
-        walk = _Walk(self, position, begun, outer)
+        walk = _InstructionReader(self, position, begun, outer)
         try:
             triggered = [
                 replace(one, line=start.line, end_line=start.end_line)
@@ -113,23 +113,23 @@ class Unroller:
             walk.take(instruction)
         return walk.ended()
 
-    def _begun(self, reference: str, position: int, made: Sequence[Unrolled]) -> Unrolled:
+    def _begun(self, reference: str, position: int, made: Sequence[StageOperations]) -> StageOperations:
         before = self.dockerfile.stage_named(reference, position)
         if before is not None:
             return made[before]
         if reference == "scratch":
-            return Unrolled(from_nothing=True)
-        base: Base | None = self.bases(reference)
+            return StageOperations(from_nothing=True)
+        base: BaseImage | None = self.bases(reference)
         if base is None:
-            return Unrolled((Unknown(f"what the image {reference} does by itself is not known"),))
+            return StageOperations((Unknown(f"what the image {reference} does by itself is not known"),))
         folders = (Folder(_clean(base.working_dir)),) if base.working_dir else ()
-        return Unrolled(folders, base.environment, base.working_dir, base.triggers, base.volumes)
+        return StageOperations(folders, base.environment, base.working_dir, base.triggers, base.volumes)
 
 
-class _Walk:
+class _InstructionReader:
     """One stage, while its instructions are gone through."""
 
-    def __init__(self, unroller: Unroller, position: int, begun: Unrolled, outer: Mapping[str, str]) -> None:
+    def __init__(self, unroller: StageReader, position: int, begun: StageOperations, outer: Mapping[str, str]) -> None:
         self._dockerfile = unroller.dockerfile
         self._build_args = unroller.build_args
         self._position = position
@@ -142,8 +142,8 @@ class _Walk:
         self._volumes = list(begun.volumes)
         self.events = list(begun.events)
 
-    def ended(self) -> Unrolled:
-        return Unrolled(
+    def ended(self) -> StageOperations:
+        return StageOperations(
             tuple(self.events),
             self._environment,
             self._working_dir,

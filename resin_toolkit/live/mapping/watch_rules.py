@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from resin_toolkit.live.mapping.actions import Effect, Place, Rebuild, Restart, Sync
+from resin_toolkit.live.mapping.actions import FileAction, SyncTarget, Rebuild, Restart, Sync
 from resin_toolkit.project.application import Action, WatchRule
 from resin_toolkit.project.ignore import IgnoreRules
 
@@ -47,7 +47,7 @@ class WatchRules:
     rules: Sequence[WatchRule]
     root: Path
 
-    def effect(self, path: str) -> Effect | None:
+    def effect(self, path: str) -> FileAction | None:
         """What they say together: a rebuild before all else. None where no rule is about the file."""
         whole = os.path.normpath(self.root / path)
         found = [(known.rule, inner) for known in self._known if (inner := known.inner(whole)) is not None]
@@ -58,7 +58,7 @@ class WatchRules:
         restart = any(rule.action in (Action.RESTART, Action.SYNC_RESTART) for rule, _ in found)
         places = tuple(
             dict.fromkeys(
-                Place(posixpath.normpath(posixpath.join("/", rule.target, inner)))
+                SyncTarget(posixpath.normpath(posixpath.join("/", rule.target, inner)))
                 for rule, inner in found
                 if rule.action in (Action.SYNC, Action.SYNC_RESTART)
             )

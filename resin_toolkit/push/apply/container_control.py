@@ -11,19 +11,19 @@ from resin_toolkit.engine.networks import Networks
 from resin_toolkit.errors import EngineFailed, ServiceNotFound
 from resin_toolkit.project.names import APP_LABEL, RESTART_LABEL
 from resin_toolkit.push.apply.built_images import images_of
-from resin_toolkit.push.apply.image_cleanup import remove_unnamed
-from resin_toolkit.push.apply.restart_policies import restart_policy_of, set_policy
-from resin_toolkit.push.plan.observed_state import apps_of, look
+from resin_toolkit.push.apply.image_cleanup import remove_untagged
+from resin_toolkit.push.apply.restart_policies import read_restart_policy, set_restart_policy
+from resin_toolkit.push.plan.observed_state import list_apps, observe
 
 
-def choose(engine: Engine, app: str, names: Sequence[str]) -> list[Container]:
+def select_containers(engine: Engine, app: str, names: Sequence[str]) -> list[Container]:
     """The containers of an application, or of those of its services that are named.
 
     Raises ServiceNotFound where the device has no such application or service.
     """
-    found = [c for each in look(engine, app).values() for c in (each.current, each.next) if c is not None]
+    found = [c for each in observe(engine, app).values() for c in (each.current, each.next) if c is not None]
     if not found:
-        others = ", ".join(apps_of(engine))
+        others = ", ".join(list_apps(engine))
         raise ServiceNotFound(
             f"{engine.host} has nothing of {app}.",
             hint=f"It has: {others}; `--name` says which is meant."
@@ -43,14 +43,14 @@ def choose(engine: Engine, app: str, names: Sequence[str]) -> list[Container]:
 def stop(engine: Engine, container: Container) -> None:
     """Stop a container by its own signal; it stays so, over a reboot too, until it is started again."""
     Containers(engine).stop(container.id)
-    set_policy(engine, container.id, "no")
+    set_restart_policy(engine, container.id, "no")
 
 
 def restart(engine: Engine, container: Container) -> None:
     """Stop a container if it runs, start it, and let it be restarted as it was meant to be."""
     wanted = container.labels.get(RESTART_LABEL, "no")
-    if restart_policy_of(engine, container.id) != wanted:
-        set_policy(engine, container.id, wanted)
+    if read_restart_policy(engine, container.id) != wanted:
+        set_restart_policy(engine, container.id, wanted)
     Containers(engine).restart(container.id)
 
 
@@ -60,7 +60,7 @@ def remove(engine: Engine, container: Container) -> None:
     Containers(engine).remove(container.id)
 
 
-def remove_rest(engine: Engine, app: str, built: Iterable[str] = ()) -> None:
+def remove_networks_and_images(engine: Engine, app: str, built: Iterable[str] = ()) -> None:
     """Remove the networks and the images of an application that has no containers any more.
 
     `built` are the images that its builds have made on the way, as entries of `ledger.py`.
@@ -76,4 +76,4 @@ def remove_rest(engine: Engine, app: str, built: Iterable[str] = ()) -> None:
         except EngineFailed:
             # Somebody else's container stands on it.
             continue
-    remove_unnamed(images, images_of(built))
+    remove_untagged(images, images_of(built))

@@ -8,7 +8,7 @@ from resin_toolkit.errors import Notice
 from resin_toolkit.progress import Progress
 
 
-class Telling(Protocol):
+class DeploymentListener(Protocol):
     """Hears how a push goes on; each is called from any thread."""
 
     progress: Progress

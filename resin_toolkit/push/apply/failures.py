@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from resin_toolkit.errors import PushFailed
-from resin_toolkit.push.apply.readiness import Verdict
+from resin_toolkit.push.apply.readiness import Readiness
 
 _REFUSED = re.compile(r"The engine of \S+ refuses: ")
 _RUNTIME = re.compile(r".*(?:unable to start|starting) container process(?:: | caused:? )")
@@ -14,7 +14,7 @@ _RUNTIME = re.compile(r".*(?:unable to start|starting) container process(?:: | c
 
 
 def failed_to_start(
-    service: str, reason: str, lines: Sequence[str], *, went_back: bool, verdict: Verdict | None
+    service: str, reason: str, lines: Sequence[str], *, went_back: bool, verdict: Readiness | None
 ) -> PushFailed:
     """The new container of `service` did not hold out; the fact `lines` are its last."""
     refused = _REFUSED.match(reason)
@@ -36,7 +36,7 @@ def failed_to_start(
     )
 
 
-def not_there(service: str, joined: str, host: str) -> PushFailed:
+def network_service_missing(service: str, joined: str, host: str) -> PushFailed:
     """`service` cannot be made, for the service whose network it joins has no container."""
     return PushFailed(
         f"{service} joins the network of {joined}, which is not on {host}.",

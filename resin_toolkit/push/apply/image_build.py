@@ -16,10 +16,10 @@ from resin_toolkit.errors import BuildFailed, Notice
 from resin_toolkit.progress import Step
 from resin_toolkit.project.compression import packed
 from resin_toolkit.project.names import APP_LABEL, image_name
-from resin_toolkit.push.apply.events import Telling
-from resin_toolkit.push.apply.image_fetch import Layers
-from resin_toolkit.push.plan.architecture import fits, wrong_bases
-from resin_toolkit.push.plan.build_source import Source
+from resin_toolkit.push.apply.events import DeploymentListener
+from resin_toolkit.push.apply.image_fetch import PullProgress
+from resin_toolkit.push.plan.architecture import can_run, incompatible_bases
+from resin_toolkit.push.plan.build_source import BuildSource
 from resin_toolkit.push.transfer.link_rate import LinkRate
 from resin_toolkit.terminal.ansi import without_colours
 from resin_toolkit.terminal.screen import clean, human_size
@@ -37,7 +37,7 @@ _FOREIGN = re.compile(r"exec format error|exec user process caused", re.IGNORECA
 
 
 @dataclass
-class Built:
+class BuildResult:
     """`image` is its ID; `made` are IDs of those made on the way, `seen` of all that it stands on."""
 
     image: str = ""
@@ -48,9 +48,9 @@ class Built:
 def build_image(
     engine: Engine,
     app: str,
-    source: Source,
-    telling: Telling,
-    built: Built,
+    source: BuildSource,
+    telling: DeploymentListener,
+    built: BuildResult,
     link: LinkRate,
     *,
     no_cache: bool = False,
@@ -84,7 +84,7 @@ def build_image(
         network=service.build.network,
     )
     credentials = Credentials(engine, telling.warn).for_build(_to_be_fetched(engine, source, pull=pull))
-    last, layers = _LastLines(), Layers()
+    last, layers = _LastLines(), PullProgress()
     with (
         telling.progress.step("sending", None, subject=service.name) as step,
         telling.progress.step("pulling", None, subject=service.name) as pulling,
@@ -109,7 +109,7 @@ def build_image(
             f"The engine of {engine.host} has lost the image of {service.name} that it built.",
             hint="Push again.",
         )
-    if not fits(details.architecture, engine.facts.architecture):
+    if not can_run(details.architecture, engine.facts.architecture):
         telling.warn(
             Notice(
                 "other-architecture",
@@ -120,7 +120,7 @@ def build_image(
     built.image = details.id
 
 
-def _to_be_fetched(engine: Engine, source: Source, *, pull: bool) -> Iterator[str]:
+def _to_be_fetched(engine: Engine, source: BuildSource, *, pull: bool) -> Iterator[str]:
     """The base images that the engine asks their registries for."""
     images = Images(engine)
     return (base for base in source.bases() if pull or images.inspect(base) is None)
@@ -155,7 +155,7 @@ class _LastLines:
                 self.lines.append(clean(without_colours(line.rstrip("\r").rpartition("\r")[2])))
 
 
-def _note_images(last: _LastLines, built: Built) -> None:
+def _note_images(last: _LastLines, built: BuildResult) -> None:
     cached = False
     for line in last.images:
         match = _MADE.fullmatch(line)
@@ -173,7 +173,7 @@ def _counted(body: Iterator[bytes], step: Step) -> Iterator[bytes]:
 
 
 def _explained(
-    engine: Engine, source: Source, error: BuildFailed, lines: deque[str], *, runs_on: bool
+    engine: Engine, source: BuildSource, error: BuildFailed, lines: deque[str], *, runs_on: bool
 ) -> BuildFailed:
     """The failure with the Dockerfile's line, the last lines of the step, and what is known of its reason."""
     number = error.facts.get("step")
@@ -183,7 +183,7 @@ def _explained(
     where = f" at {name}, line {instruction.line} ({instruction.text})" if instruction else f", {name}"
     hint = "What ran before runs on." if runs_on else "Nothing of it runs on the device yet."
     if _FOREIGN.search(words) or any(_FOREIGN.search(line) for line in lines):
-        wrong = wrong_bases(engine, source.bases())
+        wrong = incompatible_bases(engine, source.bases())
         named = (
             ", ".join(f"{base} is for {arch}" for base, arch in wrong) or "its base image is for another one"
         )

@@ -12,7 +12,7 @@ from resin_toolkit.project.application import Application
 from resin_toolkit.project.names import APP_LABEL, image_name
 
 
-def remove_leftovers(engine: Engine, application: Application, stages: Iterable[str] = ()) -> int:
+def remove_unused_images(engine: Engine, application: Application, stages: Iterable[str] = ()) -> int:
     """Remove the application's images that no container has, and no service; their number.
 
     `stages` are IDs of images without a name that earlier builds of it have made on the way.
@@ -22,10 +22,10 @@ def remove_leftovers(engine: Engine, application: Application, stages: Iterable[
     labelled = images.list([f"{APP_LABEL}={application.name}"])
     ids = {image.id for image in labelled if _is_left(image, application, wanted)}
     removed = sum(_removed(images, identity) for identity in ids if identity not in used)
-    return removed + remove_unnamed(images, stages)
+    return removed + remove_untagged(images, stages)
 
 
-def remove_unnamed(images: Images, identities: Iterable[str]) -> int:
+def remove_untagged(images: Images, identities: Iterable[str]) -> int:
     """Remove images that builds have made on the way, by their IDs, unless somebody has named one."""
     removed = 0
     for identity in identities:

@@ -9,13 +9,13 @@ from resin_toolkit.engine.progress_messages import Kind, Progressed
 from resin_toolkit.errors import EngineFailed, ImageNotFound
 from resin_toolkit.progress import Step
 from resin_toolkit.project.application import Service
-from resin_toolkit.push.apply.events import Telling
+from resin_toolkit.push.apply.events import DeploymentListener
 
 _COMES = "Downloading"
 """What engines say of a layer on its way from a registry."""
 
 
-class Layers:
+class PullProgress:
     """How much of an image has come, by what an engine says of each of its layers."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Layers:
         return self._had[message.id] - before
 
 
-def fetched(engine: Engine, service: Service, telling: Telling, *, pull: bool = False) -> str:
+def fetch_image(engine: Engine, service: Service, telling: DeploymentListener, *, pull: bool = False) -> str:
     """The ID of a service's image, once the device has it. Raises ImageNotFound, EngineFailed."""
     assert service.image is not None
     images, reference = Images(engine), service.image
@@ -50,7 +50,7 @@ def fetched(engine: Engine, service: Service, telling: Telling, *, pull: bool = 
         if sent is not None:
             return sent.id
     telling.step(service.name, f"pulling {reference}")
-    layers, credentials = Layers(), Credentials(engine, telling.warn).for_pull(reference)
+    layers, credentials = PullProgress(), Credentials(engine, telling.warn).for_pull(reference)
     try:
         with telling.progress.step("pulling", None, subject=service.name) as step:
             for message in images.pull(reference, credentials=credentials):

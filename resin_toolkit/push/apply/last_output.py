@@ -9,7 +9,7 @@ from resin_toolkit.terminal.screen import clean
 _MOST = 256 * 1024
 
 
-def last_lines(engine: Engine, container: str, count: int = 20) -> list[str]:
+def read_last_output(engine: Engine, container: str, count: int = 20) -> list[str]:
     """Up to `count` lines, printable. Raises what the engine's `logs` raises."""
     tty = engine.inspect(container).tty
     frames, text = Frames(), bytearray()

@@ -8,7 +8,7 @@ from resin_toolkit.project.names import APP_LABEL, NEXT, SERVICE_LABEL
 from resin_toolkit.push.plan.observed_state import pusher_of
 
 
-def check_place(engine: Engine, app: str, service: str, name: str, old: Container | None) -> None:
+def check_unchanged(engine: Engine, app: str, service: str, name: str, old: Container | None) -> None:
     """Raises Refused where somebody else's container has `name`, or `old` is no longer the service's.
 
     Asked once the new container is there, whose name keeps all other pushes of the service out.
@@ -22,15 +22,15 @@ def check_place(engine: Engine, app: str, service: str, name: str, old: Containe
         )
     now = own[0] if own else None
     if (now.id if now else "") != (old.id if old else ""):
-        raise overtaken(service, engine.host, now)
+        raise changed_meanwhile(service, engine.host, now)
 
 
-def has_other(engine: Engine, name: str) -> bool:
+def is_name_taken(engine: Engine, name: str) -> bool:
     """Whether a container has that name."""
     return any(container.name == name for container in engine.containers(all=True))
 
 
-def overtaken(service: str, host: str, now: Container | None = None) -> ResinError:
+def changed_meanwhile(service: str, host: str, now: Container | None = None) -> ResinError:
     """Somebody else's container is there now, or none."""
     who = pusher_of(now).rpartition(":")[0] if now else ""
     return Refused(

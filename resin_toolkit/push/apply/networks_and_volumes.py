@@ -10,10 +10,10 @@ from resin_toolkit.engine.volumes import Volumes
 from resin_toolkit.errors import ServiceNotFound
 from resin_toolkit.project.application import Application, Service
 from resin_toolkit.project.names import APP_LABEL
-from resin_toolkit.push.plan.container_spec import named_network, volume_name
+from resin_toolkit.push.plan.container_spec import engine_network_name, engine_volume_name
 
 
-def make_missing(engine: Engine, application: Application, services: Iterable[Service]) -> None:
+def create_missing(engine: Engine, application: Application, services: Iterable[Service]) -> None:
     """Make the networks and volumes that `services` use and that are not there.
 
     Raises ServiceNotFound where one is missing that is not the application's to make, EngineFailed,
@@ -30,7 +30,7 @@ def make_missing(engine: Engine, application: Application, services: Iterable[Se
 
 def remove_unused_networks(engine: Engine, application: Application) -> None:
     """Remove the networks of the application that its files no longer name."""
-    named = {named_network(application, key) for service in application.services for key in service.networks}
+    named = {engine_network_name(application, key) for service in application.services for key in service.networks}
     networks = Networks(engine)
     for network in networks.list([f"{APP_LABEL}={application.name}"]):
         if network.name not in named:
@@ -38,7 +38,7 @@ def remove_unused_networks(engine: Engine, application: Application) -> None:
 
 
 def _make_networks(engine: Engine, application: Application, keys: Iterable[str]) -> None:
-    wanted = {named_network(application, key): key for key in keys}
+    wanted = {engine_network_name(application, key): key for key in keys}
     if not wanted:
         return
     networks = Networks(engine)
@@ -66,7 +66,7 @@ def _make_volumes(engine: Engine, application: Application, keys: Iterable[str])
         if volume is None:
             # One that the engine makes by itself, as for `docker run --volume NAME:/path`.
             continue
-        name = volume_name(application, key)
+        name = engine_volume_name(application, key)
         if volumes.inspect(name) is not None:
             continue
         if volume.external:

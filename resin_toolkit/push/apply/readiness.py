@@ -9,7 +9,7 @@ from typing import Any
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
-from resin_toolkit.push.plan.container_spec import Planned
+from resin_toolkit.push.plan.container_spec import ContainerSpec
 
 _PAUSE = 0.1
 _HEALTH = 600.0
@@ -17,7 +17,7 @@ _HEALTH = 600.0
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Readiness:
     """`failure` says why it did not hold out; empty if it did."""
 
     failure: str = ""
@@ -25,7 +25,7 @@ class Verdict:
     """Whether it has ended, with exit code 0, as it may."""
 
 
-def wait_out(engine: Engine, container: str, planned: Planned, seconds: float) -> Verdict:
+def wait_until_ready(engine: Engine, container: str, planned: ContainerSpec, seconds: float) -> Readiness:
     """Watch a container for its grace period: until it is healthy where it has a health check, else for
     `seconds`. A service that need not be restarted may end, with exit code 0.
     """
@@ -36,9 +36,9 @@ def wait_out(engine: Engine, container: str, planned: Planned, seconds: float) -
         state = said.get("State")
         known: Mapping[str, Any] = state if isinstance(state, Mapping) else {}
         passed = time.monotonic() - started
-        if said.get("RestartCount") and not allows_end(planned):
+        if said.get("RestartCount") and not may_exit(planned):
             # Where the engine cannot change a restart policy (API 1.22), it has it from the start.
-            verdict: Verdict | None = _ended({**known, "Running": False}, planned)
+            verdict: Readiness | None = _ended({**known, "Running": False}, planned)
         else:
             verdict = _judged(known, planned, passed, seconds)
         if verdict is not None:
@@ -46,12 +46,12 @@ def wait_out(engine: Engine, container: str, planned: Planned, seconds: float) -
         time.sleep(min(_PAUSE, max(0.01, seconds - passed)))
 
 
-def allows_end(planned: Planned) -> bool:
+def may_exit(planned: ContainerSpec) -> bool:
     """Whether the service may end by itself, with exit code 0."""
     return planned.service.restart.startswith(("no", "on-failure"))
 
 
-def _judged(state: Mapping[str, Any], planned: Planned, passed: float, seconds: float) -> Verdict | None:
+def _judged(state: Mapping[str, Any], planned: ContainerSpec, passed: float, seconds: float) -> Readiness | None:
     """None where it has to be watched further."""
     if not state.get("Running"):
         return _ended(state, planned)
@@ -59,21 +59,21 @@ def _judged(state: Mapping[str, Any], planned: Planned, passed: float, seconds: 
     checks: Mapping[str, Any] = health if isinstance(health, Mapping) else {}
     status = checks.get("Status")
     if status == "unhealthy":
-        return Verdict(f"its health check fails{_last_check(checks)}")
+        return Readiness(f"its health check fails{_last_check(checks)}")
     if status == "starting":
-        return Verdict("its health check did not succeed in time") if passed > _HEALTH else None
-    return Verdict() if status == "healthy" or passed >= seconds else None
+        return Readiness("its health check did not succeed in time") if passed > _HEALTH else None
+    return Readiness() if status == "healthy" or passed >= seconds else None
 
 
-def _ended(state: Mapping[str, Any], planned: Planned) -> Verdict:
+def _ended(state: Mapping[str, Any], planned: ContainerSpec) -> Readiness:
     code = state.get("ExitCode")
-    if code == 0 and allows_end(planned):
-        return Verdict(ended=True)
+    if code == 0 and may_exit(planned):
+        return Readiness(ended=True)
     memory = ", for want of memory" if state.get("OOMKilled") else ""
     error = state.get("Error")
     if isinstance(error, str) and error:
-        return Verdict(f"it does not start: {error}")
-    return Verdict(f"it ended at once, with exit code {code}{memory}")
+        return Readiness(f"it does not start: {error}")
+    return Readiness(f"it ended at once, with exit code {code}{memory}")
 
 
 def _last_check(health: Mapping[str, Any]) -> str:

@@ -12,22 +12,22 @@ from resin_toolkit.engine.containers import Containers
 from resin_toolkit.errors import EngineFailed, PushFailed
 from resin_toolkit.project.application import Application, Condition, Service
 from resin_toolkit.push.apply.container_control import remove
-from resin_toolkit.push.apply.failures import dependency_failed, no_command, not_there
-from resin_toolkit.push.apply.networks_and_volumes import make_missing, remove_unused_networks
-from resin_toolkit.push.apply.readiness import wait_out
-from resin_toolkit.push.apply.replacement import FIRST_GRACE, Swap
-from resin_toolkit.push.plan.container_spec import Planned, planned
-from resin_toolkit.push.plan.engine_socket import socket_of
-from resin_toolkit.push.plan.fallbacks import conceded_before, without
-from resin_toolkit.push.plan.observed_state import Existing
-from resin_toolkit.push.plan.start_order import levels, network_service
+from resin_toolkit.push.apply.failures import dependency_failed, no_command, network_service_missing
+from resin_toolkit.push.apply.networks_and_volumes import create_missing, remove_unused_networks
+from resin_toolkit.push.apply.readiness import wait_until_ready
+from resin_toolkit.push.apply.replacement import FIRST_GRACE, ContainerReplacer
+from resin_toolkit.push.plan.container_spec import ContainerSpec, container_spec
+from resin_toolkit.push.plan.engine_socket import engine_socket_path
+from resin_toolkit.push.plan.fallbacks import fallbacks_in_use, apply_fallback
+from resin_toolkit.push.plan.observed_state import ObservedService
+from resin_toolkit.push.plan.start_order import start_levels, network_service
 
 _SIDE_BY_SIDE = 4
 _COMPLETES = 3600.0
 _NO_COMMAND = "o command specified"
 
 
-class Change(Enum):
+class ServiceChange(Enum):
     """What became of a service."""
 
     UNCHANGED = "unchanged"
@@ -38,26 +38,26 @@ class Change(Enum):
 
 
 @dataclass(frozen=True)
-class Brought:
+class ServiceDeployment:
     """A service as it is now."""
 
     service: str
-    change: Change
+    change: ServiceChange
     container: str
     """The ID of its container; empty where it was removed."""
     image: str = ""
 
 
 @dataclass
-class Bringing:
+class Reconciler:
     """One application on its way to a device. `swap_for` gives the swap of a service."""
 
     engine: Engine
     application: Application
     images: Mapping[str, str]
     """The ID of the image of each service that is to be brought."""
-    existing: Mapping[str, Existing]
-    swap_for: Callable[[Service], Swap]
+    existing: Mapping[str, ObservedService]
+    swap_for: Callable[[Service], ContainerReplacer]
     tell: Callable[[str, str], object]
     grace: float | None
 
@@ -66,24 +66,24 @@ class Bringing:
             name: each.current.id for name, each in self.existing.items() if each.current
         }
 
-    def go(self, *, only: frozenset[str] = frozenset()) -> list[Brought]:
+    def go(self, *, only: frozenset[str] = frozenset()) -> list[ServiceDeployment]:
         """Bring all services, or `only` some; those that the application no longer has are removed.
 
         Raises the first failure once what goes on beside it has ended; what was brought stays.
         """
         self.images = {**self.images, **self._of_followers()}
         chosen = [service for service in self.application.services if service.name in self.images]
-        make_missing(self.engine, self.application, chosen)
-        brought: list[Brought] = []
+        create_missing(self.engine, self.application, chosen)
+        brought: list[ServiceDeployment] = []
         if not only:
             brought += self._remove_gone()
-        for level in levels(chosen):
+        for level in start_levels(chosen):
             brought += self._level(level)
         if not only:
             remove_unused_networks(self.engine, self.application)
         return brought
 
-    def _level(self, services: list[Service]) -> list[Brought]:
+    def _level(self, services: list[Service]) -> list[ServiceDeployment]:
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
             futures = [pool.submit(self._bring, service) for service in services]
         errors = [error for future in futures if (error := future.exception()) is not None]
@@ -91,22 +91,22 @@ class Bringing:
             raise errors[0]
         return [future.result() for future in futures]
 
-    def _bring(self, service: Service) -> Brought:
+    def _bring(self, service: Service) -> ServiceDeployment:
         self._wait_for(service)
         joined = network_service(service)
-        plan = planned(
+        plan = container_spec(
             self.application,
             service,
             self.images[service.name],
             network_container=self._joined(service, joined) if joined else "",
-            engine_socket=socket_of(self.engine.facts),
+            engine_socket=engine_socket_path(self.engine.facts),
         )
-        existing = self.existing.get(service.name, Existing(service.name, None, None))
+        existing = self.existing.get(service.name, ObservedService(service.name, None, None))
         current = existing.current
         if current is not None and existing.definition == plan.definition:
-            return Brought(service.name, self._kept(service, current, plan), current.id, plan.image)
-        for concession in conceded_before(current):
-            plan = without(plan, concession)
+            return ServiceDeployment(service.name, self._kept(service, current, plan), current.id, plan.image)
+        for concession in fallbacks_in_use(current):
+            plan = apply_fallback(plan, concession)
         try:
             outcome = self.swap_for(service).bring(plan, existing)
         except EngineFailed as error:
@@ -114,17 +114,17 @@ class Bringing:
                 raise no_command(service.name) from error
             raise
         self._now[service.name] = outcome.container
-        change = Change.REPLACED if current is not None else Change.CREATED
-        return Brought(service.name, change, outcome.container, plan.image)
+        change = ServiceChange.REPLACED if current is not None else ServiceChange.CREATED
+        return ServiceDeployment(service.name, change, outcome.container, plan.image)
 
     def _of_followers(self) -> dict[str, str]:
         """The images of services that are not to be brought, and must be made anew with the same image: they
         have joined the network of one that is, which goes with its container."""
         found: dict[str, str] = {}
-        for level in levels(self.application.services):
+        for level in start_levels(self.application.services):
             for service in level:
                 joined = network_service(service)
-                current = self.existing.get(service.name, Existing(service.name, None, None)).current
+                current = self.existing.get(service.name, ObservedService(service.name, None, None)).current
                 is_brought = joined in self.images or joined in found
                 if current is not None and service.name not in self.images and is_brought:
                     found[service.name] = str(Containers(self.engine).raw(current.id)["Image"])
@@ -134,22 +134,22 @@ class Bringing:
         """The container whose network a service joins."""
         container = self._now.get(other, "")
         if not container:
-            raise not_there(service.name, other, self.engine.host)
+            raise network_service_missing(service.name, other, self.engine.host)
         return container
 
-    def _kept(self, service: Service, current: Container, plan: Planned) -> Change:
+    def _kept(self, service: Service, current: Container, plan: ContainerSpec) -> ServiceChange:
         """What is there is what is wanted; it may only have to be started."""
         if current.state in ("running", "restarting") or _may_have_ended(service, current):
-            return Change.UNCHANGED
+            return ServiceChange.UNCHANGED
         self.tell(service.name, "starting it")
         Containers(self.engine).start(current.id)
-        verdict = wait_out(self.engine, current.id, plan, FIRST_GRACE if self.grace is None else self.grace)
+        verdict = wait_until_ready(self.engine, current.id, plan, FIRST_GRACE if self.grace is None else self.grace)
         if verdict.failure:
             raise PushFailed(
                 f"{service.name} did not hold out: {verdict.failure}.",
                 hint=f"`resin logs --service {service.name}` shows what it writes.",
             )
-        return Change.STARTED
+        return ServiceChange.STARTED
 
     def _wait_for(self, service: Service) -> None:
         """Until those that it depends on are as it wants them."""
@@ -164,12 +164,12 @@ class Bringing:
                     raise dependency_failed(service.name, name, f"ended with exit code {code}")
                 continue
             known = next(s for s in self.application.services if s.name == name)
-            health = replace(planned(self.application, known, ""), service=known)
-            verdict = wait_out(self.engine, container, health, 0.0)
+            health = replace(container_spec(self.application, known, ""), service=known)
+            verdict = wait_until_ready(self.engine, container, health, 0.0)
             if verdict.failure or verdict.ended:
                 raise dependency_failed(service.name, name, verdict.failure or "has ended")
 
-    def _remove_gone(self) -> list[Brought]:
+    def _remove_gone(self) -> list[ServiceDeployment]:
         wanted = {service.name for service in self.application.services}
         gone = [existing for name, existing in self.existing.items() if name not in wanted]
         removed = []
@@ -178,7 +178,7 @@ class Bringing:
                 continue
             self.tell(existing.service, "removing it: the project has it no more")
             remove(self.engine, existing.current)
-            removed.append(Brought(existing.service, Change.REMOVED, ""))
+            removed.append(ServiceDeployment(existing.service, ServiceChange.REMOVED, ""))
         return removed
 
 

@@ -11,10 +11,10 @@ from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.errors import EngineFailed, ServiceNotFound
 from resin_toolkit.project.names import RESTART_LABEL, container_name
-from resin_toolkit.push.apply.name_conflicts import has_other
-from resin_toolkit.push.apply.replacement import Swap, pusher, somebody_else
-from resin_toolkit.push.apply.restart_policies import set_policy
-from resin_toolkit.push.plan.observed_state import Existing, look, pusher_of
+from resin_toolkit.push.apply.name_conflicts import is_name_taken
+from resin_toolkit.push.apply.replacement import ContainerReplacer, pusher, concurrent_push
+from resin_toolkit.push.apply.restart_policies import set_restart_policy
+from resin_toolkit.push.plan.observed_state import ObservedService, observe, pusher_of
 
 _PATIENCE = 60.0
 """Seconds for which somebody else's push is waited for."""
@@ -26,9 +26,9 @@ _PAUSE = 0.5
 _IS_GOING = "marked for removal"
 
 
-def put_in_order(
-    engine: Engine, app: str, swap: Swap, tell: Callable[[str, str], object]
-) -> dict[str, Existing]:
+def recover(
+    engine: Engine, app: str, swap: ContainerReplacer, tell: Callable[[str, str], object]
+) -> dict[str, ObservedService]:
     """The containers of an application, each service with none or one, after what was begun was ended.
 
     A push of somebody else that is under way is waited for. Raises Refused where that takes too long.
@@ -46,10 +46,10 @@ def put_in_order(
 
 
 def _looked_after(
-    engine: Engine, app: str, swap: Swap, tell: Callable[[str, str], object], deadline: float
-) -> dict[str, Existing]:
+    engine: Engine, app: str, swap: ContainerReplacer, tell: Callable[[str, str], object], deadline: float
+) -> dict[str, ObservedService]:
     while True:
-        found = look(engine, app)
+        found = observe(engine, app)
         pending = [existing for existing in found.values() if existing.next is not None]
         if not pending:
             _right_policies(engine, found)
@@ -62,7 +62,7 @@ def _looked_after(
         if others and time.monotonic() > deadline:
             first = others[0]
             assert first.next is not None
-            raise somebody_else(first.service, engine.host, pusher_of(first.next))
+            raise concurrent_push(first.service, engine.host, pusher_of(first.next))
         if others:
             tell(others[0].service, "waiting for somebody else's push")
             time.sleep(_PAUSE)
@@ -78,12 +78,12 @@ def is_under_way(engine: Engine, container: Container) -> bool:
     return now is None or -_CLOCKS < now - container.created < _FORGOTTEN
 
 
-def _end(engine: Engine, app: str, existing: Existing, swap: Swap) -> None:
+def _end(engine: Engine, app: str, existing: ObservedService, swap: ContainerReplacer) -> None:
     """The new container stays if it runs and the old one does not, else the old one does."""
     old, new = existing.current, existing.next
     assert new is not None
     name = container_name(app, existing.service)
-    if old is None and has_other(engine, name):
+    if old is None and is_name_taken(engine, name):
         Containers(engine).remove(new.id, force=True, volumes=True)
     elif old is None or (_runs(new) and not _was_begun_anew(engine, old, new)):
         swap.take_over(new.labels.get(RESTART_LABEL, "no"), name, old.id if old else "", new.id)
@@ -101,7 +101,7 @@ def _was_begun_anew(engine: Engine, old: Container, new: Container) -> bool:
     return name in (None, "", "no")
 
 
-def _right_policies(engine: Engine, found: dict[str, Existing]) -> None:
+def _right_policies(engine: Engine, found: dict[str, ObservedService]) -> None:
     """A container that a cut left with the policy of a change gets its own back."""
     containers = Containers(engine)
     for existing in found.values():
@@ -113,7 +113,7 @@ def _right_policies(engine: Engine, found: dict[str, Existing]) -> None:
         policy = host.get("RestartPolicy") if isinstance(host, dict) else None
         now = policy.get("Name") if isinstance(policy, dict) else None
         if (now or "no") != wanted.partition(":")[0]:
-            set_policy(engine, current.id, wanted)
+            set_restart_policy(engine, current.id, wanted)
 
 
 def _runs(container: Container) -> bool:

@@ -38,18 +38,18 @@ from resin_toolkit.project.names import (
     SOURCE_LABEL,
     container_name,
 )
-from resin_toolkit.push.apply.events import Telling
+from resin_toolkit.push.apply.events import DeploymentListener
 from resin_toolkit.push.apply.failures import failed_to_start
-from resin_toolkit.push.apply.last_output import last_lines
-from resin_toolkit.push.apply.name_conflicts import check_place, overtaken
-from resin_toolkit.push.apply.readiness import Verdict, wait_out
-from resin_toolkit.push.apply.restart_policies import can_update, restart_policy, set_policy
-from resin_toolkit.push.apply.retries import PATIENCE, outlast
-from resin_toolkit.push.plan.container_spec import Planned
-from resin_toolkit.push.plan.fallbacks import concession_for, without
-from resin_toolkit.push.plan.observed_state import Existing
+from resin_toolkit.push.apply.last_output import read_last_output
+from resin_toolkit.push.apply.name_conflicts import check_unchanged, changed_meanwhile
+from resin_toolkit.push.apply.readiness import Readiness, wait_until_ready
+from resin_toolkit.push.apply.restart_policies import can_update_policy, parse_restart_policy, set_restart_policy
+from resin_toolkit.push.apply.retries import PATIENCE, retry_after_disconnect
+from resin_toolkit.push.plan.container_spec import ContainerSpec
+from resin_toolkit.push.plan.fallbacks import find_fallback, apply_fallback
+from resin_toolkit.push.plan.observed_state import ObservedService
 
-GRACE, FIRST_GRACE = 1.0, 0.1
+DEFAULT_GRACE, FIRST_GRACE = 1.0, 0.1
 """Seconds for which a new container is watched where nothing else is said."""
 _STOP = 10.0
 """Seconds that a container has for its end where it does not say otherwise, as the engine counts."""
@@ -64,10 +64,10 @@ class Outcome:
     """The container that runs now."""
 
     container: str
-    verdict: Verdict
+    verdict: Readiness
 
 
-class Swap:
+class ContainerReplacer:
     """Changes one service of an application from one container to the next.
 
     `grace` is in seconds; None is GRACE, and FIRST_GRACE where there is no old one to go back to. With
@@ -77,7 +77,7 @@ class Swap:
     def __init__(
         self,
         engine: Engine,
-        telling: Telling,
+        telling: DeploymentListener,
         *,
         grace: float | None,
         rollback: bool = True,
@@ -85,7 +85,7 @@ class Swap:
         patience: float = PATIENCE,
     ) -> None:
         self._engine = engine
-        self._can_update = can_update(engine)
+        self._can_update = can_update_policy(engine)
         self._containers = Containers(engine)
         self._telling = telling
         self._grace = grace
@@ -93,9 +93,9 @@ class Swap:
         self._source = source
         self._patience = patience
 
-    def of_source(self, source: str) -> Swap:
+    def of_source(self, source: str) -> ContainerReplacer:
         """The same for a container whose image has come of `source`, a hash."""
-        return Swap(
+        return ContainerReplacer(
             self._engine,
             self._telling,
             grace=self._grace,
@@ -104,7 +104,7 @@ class Swap:
             patience=self._patience,
         )
 
-    def bring(self, planned: Planned, existing: Existing) -> Outcome:
+    def bring(self, planned: ContainerSpec, existing: ObservedService) -> Outcome:
         """Make the container, start it, and let it take over. `existing` has no `next`.
 
         Raises PushFailed where it does not hold out, Refused where somebody else is at it, EngineFailed,
@@ -117,10 +117,10 @@ class Swap:
         try:
             carried = self._carried(old, planned)
         except ServiceNotFound as error:
-            raise overtaken(service.name, self._engine.host) from error
+            raise changed_meanwhile(service.name, self._engine.host) from error
         new = self._created(name + NEXT, planned, carried)
         try:
-            check_place(self._engine, app, service.name, name, old)
+            check_unchanged(self._engine, app, service.name, name, old)
         except Refused:
             self._containers.remove(new, force=True, volumes=True)
             raise
@@ -130,18 +130,18 @@ class Swap:
             self._telling.step(
                 service.name, "stopping the old container, starting the new one" if old else "starting it"
             )
-            outlast(self._engine, self._patience, lambda: self._change(old, new))
+            retry_after_disconnect(self._engine, self._patience, lambda: self._change(old, new))
         except EngineFailed as error:
-            concession = concession_for(error, planned)
+            concession = find_fallback(error, planned)
             if concession is not None:
                 self._undo(old, new)
                 self._telling.warn(concession.notice(planned, self._engine.host))
-                return self.bring(without(planned, concession), existing)
+                return self.bring(apply_fallback(planned, concession), existing)
             return self._failed(planned, old, new, error.message.rstrip("."))
-        verdict = outlast(
+        verdict = retry_after_disconnect(
             self._engine,
             self._patience,
-            lambda: wait_out(self._engine, new, planned, self._seconds(old)),
+            lambda: wait_until_ready(self._engine, new, planned, self._seconds(old)),
             lambda: self._one_alone(old, new),
         )
         if verdict.failure:
@@ -152,15 +152,15 @@ class Swap:
     def _seconds(self, old: Container | None) -> float:
         if self._grace is not None:
             return self._grace
-        return FIRST_GRACE if old is None else GRACE
+        return FIRST_GRACE if old is None else DEFAULT_GRACE
 
     def take_over(self, restart: str, name: str, old: str, new: str) -> None:
         """The new container has held out: it gets its restart policy and its name, and the old one goes."""
-        outlast(self._engine, self._patience, lambda: self._take_over(restart, name, old, new))
+        retry_after_disconnect(self._engine, self._patience, lambda: self._take_over(restart, name, old, new))
 
     def give_back(self, old: Container, new: str) -> None:
         """The new container goes, and the old one runs again under its own policy."""
-        outlast(self._engine, self._patience, lambda: self._give_back(old, new))
+        retry_after_disconnect(self._engine, self._patience, lambda: self._give_back(old, new))
 
     # the steps
 
@@ -174,7 +174,7 @@ class Swap:
         return isinstance(state, Mapping) and state.get("Running") is True
 
     def _take_over(self, restart: str, name: str, old: str, new: str) -> None:
-        policy, maximum = restart_policy(restart)
+        policy, maximum = parse_restart_policy(restart)
         changes = self._can_update and policy != "no"
         requests = [_policy_request(new, policy, maximum)] if changes else []
         if old:
@@ -189,7 +189,7 @@ class Swap:
                 Request("POST", f"/containers/{old.id}/start"),
             ]
         )
-        set_policy(self._engine, old.id, old.labels.get(RESTART_LABEL, "no"))
+        set_restart_policy(self._engine, old.id, old.labels.get(RESTART_LABEL, "no"))
 
     def _undo(self, old: Container | None, new: str) -> None:
         if old is None:
@@ -211,7 +211,7 @@ class Swap:
             else:
                 return
 
-    def _created(self, name: str, planned: Planned, carried: list[str]) -> str:
+    def _created(self, name: str, planned: ContainerSpec, carried: list[str]) -> str:
         labels = {**planned.body["Labels"], PUSHER_LABEL: pusher()}
         if self._source:
             labels[SOURCE_LABEL] = self._source
@@ -224,23 +224,23 @@ class Swap:
             new = self._containers.create(name, body, warn=self._telling.warn)
         except ImageNotFound as error:
             # A push of somebody else has taken it for left over.
-            raise overtaken(planned.service.name, self._engine.host) from error
+            raise changed_meanwhile(planned.service.name, self._engine.host) from error
         except EngineFailed as error:
             if error.facts.get("status") == 409:
-                raise somebody_else(planned.service.name, self._engine.host) from error
+                raise concurrent_push(planned.service.name, self._engine.host) from error
             raise
         for network, endpoint in planned.further_networks.items():
             Networks(self._engine).connect(network, new, endpoint)
         return new
 
-    def _first_policy(self, planned: Planned) -> Mapping[str, object]:
+    def _first_policy(self, planned: ContainerSpec) -> Mapping[str, object]:
         """None, where the engine lets it be changed (API 1.23)."""
-        name, maximum = restart_policy("no" if self._can_update else planned.service.restart)
+        name, maximum = parse_restart_policy("no" if self._can_update else planned.service.restart)
         return {"Name": name, "MaximumRetryCount": maximum}
 
     def _keep_through_boots(self, old: Container) -> None:
         if old.labels.get(RESTART_LABEL, "no") != "no":
-            set_policy(self._engine, old.id, "always")
+            set_restart_policy(self._engine, old.id, "always")
 
     def _change(self, old: Container | None, new: str) -> None:
         start = Request("POST", f"/containers/{new}/start")
@@ -259,7 +259,7 @@ class Swap:
         return float(timeout) if isinstance(timeout, int) else None
 
     def _failed(
-        self, planned: Planned, old: Container | None, new: str, reason: str, verdict: Verdict | None = None
+        self, planned: ContainerSpec, old: Container | None, new: str, reason: str, verdict: Readiness | None = None
     ) -> Outcome:
         service = planned.service
         lines = self._last_lines(new)
@@ -274,12 +274,12 @@ class Swap:
 
     def _last_lines(self, container: str) -> list[str]:
         try:
-            return last_lines(self._engine, container)
+            return read_last_output(self._engine, container)
         except (EngineFailed, ServiceNotFound):
             # A log driver that cannot be read: the reason itself is told all the same.
             return []
 
-    def _carried(self, old: Container | None, planned: Planned) -> list[str]:
+    def _carried(self, old: Container | None, planned: ContainerSpec) -> list[str]:
         """The anonymous volumes of the old container, for the new one: what is in them is not lost."""
         if old is None:
             return []
@@ -308,7 +308,7 @@ def pusher() -> str:
     return f"{user}@{socket.gethostname()}:{os.getpid()}"
 
 
-def somebody_else(service: str, host: str, who: str = "") -> ResinError:
+def concurrent_push(service: str, host: str, who: str = "") -> ResinError:
     by = f" ({who.rpartition(':')[0]})" if who else ""
     return Refused(
         f"Somebody else{by} is pushing {service} to {host} just now.",

@@ -14,27 +14,27 @@ _ENDS = ("cannot update a deleted process", "cannot update a stopped container")
 """What engines say there, those of Docker 20 and 26."""
 
 
-def restart_policy(word: str) -> tuple[str, int]:
+def parse_restart_policy(word: str) -> tuple[str, int]:
     """The name of a restart policy and how often it tries: of `on-failure:3`."""
     name, _, count = word.partition(":")
     return name, int(count or 0)
 
 
-def can_update(engine: Engine) -> bool:
+def can_update_policy(engine: Engine) -> bool:
     """Whether the policy of a container can be changed once it is made."""
     return version_of(engine.api_version) >= (1, 23)
 
 
-def set_policy(engine: Engine, container: str, word: str) -> None:
+def set_restart_policy(engine: Engine, container: str, word: str) -> None:
     """Let a container be restarted in that way from now on, where the engine can change it.
 
     An engine trips over a container that ends at that moment: then it is tried again.
     """
-    if not can_update(engine):
+    if not can_update_policy(engine):
         return
     for attempt in range(_ATTEMPTS):
         try:
-            Containers(engine).set_restart_policy(container, *restart_policy(word))
+            Containers(engine).set_restart_policy(container, *parse_restart_policy(word))
         except EngineFailed as error:
             ends = any(words in error.message for words in _ENDS)
             if not ends or attempt == _ATTEMPTS - 1:
@@ -44,8 +44,8 @@ def set_policy(engine: Engine, container: str, word: str) -> None:
             return
 
 
-def restart_policy_of(engine: Engine, container: str) -> str:
-    """How a container is restarted now, as `restart_policy` takes it. Raises ServiceNotFound."""
+def read_restart_policy(engine: Engine, container: str) -> str:
+    """How a container is restarted now, as `parse_restart_policy` takes it. Raises ServiceNotFound."""
     host = Containers(engine).raw(container).get("HostConfig")
     policy = host.get("RestartPolicy") if isinstance(host, dict) else None
     known = policy if isinstance(policy, dict) else {}

@@ -16,7 +16,7 @@ _TIMES = 3
 _PAUSE = 0.3
 
 
-def outlast(engine: Engine, patience: float, work: Callable[[], T], again: Callable[[], object] = bool) -> T:
+def retry_after_disconnect(engine: Engine, patience: float, work: Callable[[], T], again: Callable[[], object] = bool) -> T:
     """What `work` returns, which can be done more than once; after a cut first `again`, then all of it anew.
 
     Raises Unreachable where the engine is not back within `patience` seconds, and what `work` raises.

@@ -26,23 +26,23 @@ _ALSO = {"amd64": {"386"}, "arm64": {"arm"}}
 """What a processor runs besides its own, as far as its kernel lets it."""
 
 
-def fits(image: str, engine: str) -> bool:
+def can_run(image: str, engine: str) -> bool:
     """Whether an image for the architecture `image` runs where it is called `engine`; if in doubt, yes."""
     wanted, there = _SAME.get(image.lower()), _SAME.get(engine.lower())
     return wanted is None or there is None or wanted == there or wanted in _ALSO.get(there, set())
 
 
-def is_the_same(image: str, engine: str) -> bool:
+def is_same_architecture(image: str, engine: str) -> bool:
     """Whether both are known to be names of the same processor."""
     wanted = _SAME.get(image.lower())
     return wanted is not None and wanted == _SAME.get(engine.lower())
 
 
-def wrong_bases(engine: Engine, bases: Iterable[str]) -> list[tuple[str, str]]:
+def incompatible_bases(engine: Engine, bases: Iterable[str]) -> list[tuple[str, str]]:
     """Those of the images that are on the device and for another architecture, each with that."""
     images, found = Images(engine), []
     for base in bases:
         details = images.inspect(base)
-        if details is not None and not fits(details.architecture, engine.facts.architecture):
+        if details is not None and not can_run(details.architecture, engine.facts.architecture):
             found.append((base, details.architecture))
     return found

@@ -15,11 +15,11 @@ from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse
 from resin_toolkit.project.dockerfile_choice import Recipe, choose
 from resin_toolkit.project.ignore import rules_for
 from resin_toolkit.project.substitution import BadWord, expanded
-from resin_toolkit.push.plan.platform import DeviceKind
+from resin_toolkit.push.plan.platform import Platform
 
 
 @dataclass(frozen=True)
-class Source:
+class BuildSource:
     """One service's build. `dockerfile` goes up to the wanted stage."""
 
     service: Service
@@ -74,17 +74,17 @@ class Source:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def source_of(
+def read_build_source(
     application: Application,
     service: Service,
-    kind: DeviceKind,
+    kind: Platform,
     *,
     dockerfile: str | None = None,
     target: str = "",
     args: Mapping[str, str] | None = None,
     cache: Path | None = None,
     live: bool = False,
-) -> Source:
+) -> BuildSource:
     """The source of a service that is built. What is given counts more than what the project says.
 
     With `live` what its `#dev-` lines say is built, too. Raises PathNotFound, BadValue and
@@ -110,6 +110,6 @@ def source_of(
     extra = {} if made == recipe.path.read_bytes() else {recipe.name: made}
     context = Context(build.context, recipe.name, rules_for(build.context, recipe.name), extra)
     given = {**build.args, **(args or {})}
-    return Source(
+    return BuildSource(
         service, replace(recipe, text=text), context, parsed, wanted, given, cache, plain, directives
     )

@@ -24,7 +24,7 @@ _NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Planned:
+class ContainerSpec:
     """A container that is to be there."""
 
     service: Service
@@ -42,14 +42,14 @@ class Planned:
         return labels[HASH_LABEL]
 
 
-def planned(
+def container_spec(
     application: Application,
     service: Service,
     image: str,
     *,
     network_container: str = "",
     engine_socket: str = "",
-) -> Planned:
+) -> ContainerSpec:
     """The container of a service. `network_container` is the ID of the one whose network it joins.
 
     `engine_socket` is where the engine's socket lies on the device, for a service that asks for it.
@@ -73,7 +73,7 @@ def planned(
     }
     digest = hashlib.sha256(json.dumps([body, further], sort_keys=True).encode()).hexdigest()
     body["Labels"] = {**body["Labels"], HASH_LABEL: digest}
-    return Planned(service, image, body, further)
+    return ContainerSpec(service, image, body, further)
 
 
 def _container(service: Service) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def _mounted(application: Application, mounts: list[Mount]) -> dict[str, Any]:
         if mount.kind == "tmpfs":
             tmpfs[mount.target] = ",".join(f"{name}={value}" for name, value in mount.options.items())
         elif mount.source:
-            source = mount.source if mount.kind == "bind" else volume_name(application, mount.source)
+            source = mount.source if mount.kind == "bind" else engine_volume_name(application, mount.source)
             binds.append(":".join([source, mount.target, *_bind_options(mount)]))
     said: dict[str, Any] = {"Binds": binds, "Tmpfs": tmpfs}
     return {key: value for key, value in said.items() if value}
@@ -179,7 +179,7 @@ def _bind_options(mount: Mount) -> list[str]:
     return [",".join(options)] if options else []
 
 
-def volume_name(application: Application, key: str) -> str:
+def engine_volume_name(application: Application, key: str) -> str:
     """What a volume of the application is called on the engine."""
     volume = application.volumes.get(key)
     if volume is None:
@@ -187,7 +187,7 @@ def volume_name(application: Application, key: str) -> str:
     return volume.name or network_name(application.name, key)
 
 
-def named_network(application: Application, key: str) -> str:
+def engine_network_name(application: Application, key: str) -> str:
     """What a network of the application is called on the engine."""
     network = application.networks.get(key, Network(""))
     return network.name or network_name(application.name, key)
@@ -207,7 +207,7 @@ def _networks(
         addresses = {"IPv4Address": use.ipv4, "IPv6Address": use.ipv6}
         given = {name: value for name, value in addresses.items() if value}
         aliases = list(dict.fromkeys([service.name, *use.aliases]))
-        endpoints[named_network(application, key)] = {
+        endpoints[engine_network_name(application, key)] = {
             "Aliases": aliases,
             **({"IPAMConfig": given} if given else {}),
         }

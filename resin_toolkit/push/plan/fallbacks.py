@@ -12,7 +12,7 @@ from typing import Any
 
 from resin_toolkit.engine import Container
 from resin_toolkit.errors import EngineFailed, Notice
-from resin_toolkit.push.plan.container_spec import Planned
+from resin_toolkit.push.plan.container_spec import ContainerSpec
 
 LABEL = "io.resin-toolkit.without"
 """What a container is without, with spaces between: `privileged`, and targets of mounts."""
@@ -22,12 +22,12 @@ _OS_MOUNTS = ("/lib/modules", "/lib/firmware", "/host/run/dbus")
 
 
 @dataclass(frozen=True)
-class Concession:
+class Fallback:
     """One thing that is left out."""
 
     what: str
 
-    def notice(self, planned: Planned, host: str) -> Notice:
+    def notice(self, planned: ContainerSpec, host: str) -> Notice:
         given = "all privileges" if self.what == _PRIVILEGED else self.what
         return Notice(
             "without",
@@ -35,25 +35,25 @@ class Concession:
         )
 
 
-def concession_for(error: EngineFailed, planned: Planned) -> Concession | None:
+def find_fallback(error: EngineFailed, planned: ContainerSpec) -> Fallback | None:
     """What would let the container start that the engine has refused; None if nothing would."""
     host: Mapping[str, Any] = planned.body["HostConfig"]
     words = str(error.facts.get("words") or error.message)
     for target in _OS_MOUNTS:
         source = next((b.split(":")[0] for b in host.get("Binds", ()) if b.split(":")[1] == target), "")
         if source and source in words:
-            return Concession(target)
+            return Fallback(target)
     if host.get("Privileged") and _NO_PRIVILEGES.search(words):
-        return Concession(_PRIVILEGED)
+        return Fallback(_PRIVILEGED)
     return None
 
 
-def conceded_before(container: Container | None) -> list[Concession]:
+def fallbacks_in_use(container: Container | None) -> list[Fallback]:
     """What the container that is there is without."""
-    return [Concession(word) for word in container.labels.get(LABEL, "").split()] if container else []
+    return [Fallback(word) for word in container.labels.get(LABEL, "").split()] if container else []
 
 
-def without(planned: Planned, concession: Concession) -> Planned:
+def apply_fallback(planned: ContainerSpec, concession: Fallback) -> ContainerSpec:
     """The same container without it; what it is known by stays."""
     host = dict(planned.body["HostConfig"])
     if concession.what == _PRIVILEGED:

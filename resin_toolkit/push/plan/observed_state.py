@@ -9,7 +9,7 @@ from resin_toolkit.project.names import APP_LABEL, HASH_LABEL, LIVE, NEXT, PUSHE
 
 
 @dataclass(frozen=True)
-class Existing:
+class ObservedService:
     """The containers of one service. Both are there only while one takes the place of the other."""
 
     service: str
@@ -24,21 +24,21 @@ class Existing:
         return self.current.labels.get(HASH_LABEL, "")
 
 
-def look(engine: Engine, app: str) -> dict[str, Existing]:
+def observe(engine: Engine, app: str) -> dict[str, ObservedService]:
     """The containers of an application, by service, in the order of their names."""
-    found: dict[str, Existing] = {}
+    found: dict[str, ObservedService] = {}
     containers = [c for c in _pushed(engine) if c.labels[APP_LABEL] == app]
     for container in sorted(containers, key=lambda c: c.name):
         service = container.labels.get(SERVICE_LABEL, "")
-        known = found.get(service, Existing(service, None, None))
+        known = found.get(service, ObservedService(service, None, None))
         if container.name.endswith(NEXT):
-            found[service] = Existing(service, known.current, container)
+            found[service] = ObservedService(service, known.current, container)
         else:
-            found[service] = Existing(service, container, known.next)
+            found[service] = ObservedService(service, container, known.next)
     return found
 
 
-def apps_of(engine: Engine) -> list[str]:
+def list_apps(engine: Engine) -> list[str]:
     """The applications that push has brought to a device."""
     return sorted({container.labels[APP_LABEL] for container in _pushed(engine)})
 

@@ -11,7 +11,7 @@ from resin_toolkit.errors import BadValue
 
 
 @dataclass(frozen=True)
-class DeviceKind:
+class Platform:
     """`machines` are the names that its board goes by, its own first; none where only the engine is known."""
 
     machines: tuple[str, ...]
@@ -23,7 +23,7 @@ class DeviceKind:
         return self.machines[0] if self.machines else ""
 
 
-def kind_of(engine: Engine, named: str, ask: Callable[[], str]) -> DeviceKind:
+def detect_platform(engine: Engine, named: str, ask: Callable[[], str]) -> Platform:
     """The kind that is `named`, else what `ask` finds the board to be, else by the engine's architecture.
 
     Raises BadValue for a name that no board has.
@@ -31,13 +31,13 @@ def kind_of(engine: Engine, named: str, ask: Callable[[], str]) -> DeviceKind:
     arch = os_architecture(engine.facts.architecture)
     if named:
         known = device_type(named)
-        return DeviceKind((known.slug, *known.aliases), known.arch)
+        return Platform((known.slug, *known.aliases), known.arch)
     slug = ask()
     if not slug:
-        return DeviceKind((), arch)
+        return Platform((), arch)
     try:
         known = device_type(slug)
     except BadValue:
         # A board that is newer than the table, or somebody's own.
-        return DeviceKind((slug,), arch)
-    return DeviceKind(tuple(dict.fromkeys((slug, known.slug, *known.aliases))), known.arch)
+        return Platform((slug,), arch)
+    return Platform(tuple(dict.fromkeys((slug, known.slug, *known.aliases))), known.arch)

@@ -15,13 +15,13 @@ def network_service(service: Service) -> str:
     return mode.removeprefix(_SERVICE) if mode.startswith(_SERVICE) else ""
 
 
-def needs(service: Service) -> set[str]:
+def dependencies(service: Service) -> set[str]:
     """The services that must be there before this one."""
     joined = network_service(service)
     return {*service.depends_on, *([joined] if joined else [])}
 
 
-def with_needs(services: Iterable[Service], names: Iterable[str]) -> frozenset[str]:
+def with_dependencies(services: Iterable[Service], names: Iterable[str]) -> frozenset[str]:
     """Those of the services that are named, and all that have to be there before them."""
     known = {service.name: service for service in services}
     found: set[str] = set()
@@ -30,11 +30,11 @@ def with_needs(services: Iterable[Service], names: Iterable[str]) -> frozenset[s
         name = left.pop()
         if name not in found:
             found.add(name)
-            left += [other for other in needs(known[name]) if other in known]
+            left += [other for other in dependencies(known[name]) if other in known]
     return frozenset(found)
 
 
-def levels(services: Iterable[Service]) -> list[list[Service]]:
+def start_levels(services: Iterable[Service]) -> list[list[Service]]:
     """The services in groups: each needs only services of groups before it, or none of these at all.
 
     Raises ValueError, with the names, where services need each other in a circle.
@@ -42,7 +42,7 @@ def levels(services: Iterable[Service]) -> list[list[Service]]:
     left: Mapping[str, Service] = {service.name: service for service in services}
     found = []
     while left:
-        free = [service for service in left.values() if not needs(service) & left.keys()]
+        free = [service for service in left.values() if not dependencies(service) & left.keys()]
         if not free:
             raise ValueError(", ".join(sorted(left)))
         found.append(free)

@@ -9,25 +9,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resin_toolkit.errors import ImageDamaged
-from resin_toolkit.push.transfer.decompression import Begun, Readable
+from resin_toolkit.push.transfer.decompression import PeekableStream, Readable
 
 _TEXT_LIMIT = 4 * 1024 * 1024
 """Bytes that a manifest or a configuration may have."""
 _HOPS = 16
 
 
-def damaged(name: str, what: str) -> ImageDamaged:
+def damaged_archive(name: str, what: str) -> ImageDamaged:
     """An archive that contradicts itself."""
     return ImageDamaged(f"{name} is no whole archive of an image: {what}.", hint="Save it anew.")
 
 
-def name_of(member: tarfile.TarInfo) -> str:
+def member_name(member: tarfile.TarInfo) -> str:
     """A member's name as others refer to it."""
     return posixpath.normpath(member.name).lstrip("/")
 
 
 @dataclass
-class Index:
+class ArchiveIndex:
     """Files by their names: where each lies and of what size; names that stand for others; texts."""
 
     name: str
@@ -38,7 +38,7 @@ class Index:
 
     def note(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Readable | None:
         """Remember a file, text or link; what can be read of a file that is no text."""
-        name = name_of(member)
+        name = member_name(member)
         if member.issym():
             self.links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
         elif member.islnk():
@@ -50,7 +50,7 @@ class Index:
         beginning = file.read(1)
         # A layer is a tar archive, which begins with the name of a file, or is compressed.
         if beginning not in (b"{", b"[") or member.size > _TEXT_LIMIT or name.endswith(".tar"):
-            return Begun(beginning, file)
+            return PeekableStream(beginning, file)
         self.texts[name] = beginning + file.read()
         return None
 
@@ -67,7 +67,7 @@ class Index:
         """A manifest or configuration. Raises ImageDamaged where there is none."""
         found = self.texts.get(self.target(name))
         if found is None:
-            raise damaged(self.name, f"it lacks {name}")
+            raise damaged_archive(self.name, f"it lacks {name}")
         return found
 
     def json(self, name: str) -> Any:
@@ -75,4 +75,4 @@ class Index:
         try:
             return json.loads(self.text(name))
         except (ValueError, RecursionError) as error:
-            raise damaged(self.name, f"{name} is no JSON") from error
+            raise damaged_archive(self.name, f"{name} is no JSON") from error

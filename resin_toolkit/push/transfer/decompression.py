@@ -8,17 +8,17 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
-PIECE = 256 * 1024
+CHUNK_SIZE = 256 * 1024
 _MAGIC = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
-LONGEST = max(map(len, _MAGIC))
+MAGIC_SIZE = max(map(len, _MAGIC))
 """Bytes of a beginning that tell all kinds apart."""
 
 
-class Broken(Exception):
+class ZstandardDamaged(Exception):
     """Zstandard that cannot be unpacked."""
 
 
-UNPACK_ERRORS = (EOFError, zlib.error, lzma.LZMAError, Broken)
+DECOMPRESSION_ERRORS = (EOFError, zlib.error, lzma.LZMAError, ZstandardDamaged)
 """What is raised for a compressed stream that is damaged or ends early; bzip2 also raises OSError."""
 
 
@@ -28,17 +28,17 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def kind_of(beginning: bytes) -> str:
+def compression_format(beginning: bytes) -> str:
     """gzip, xz, zstd or bzip2; empty for what is not compressed."""
     return next((kind for magic, kind in _MAGIC.items() if beginning.startswith(magic)), "")
 
 
-def unpacked(source: Readable) -> Readable:
+def decompressed(source: Readable) -> Readable:
     """What is in `source`, which may be compressed."""
-    begun = Begun(b"", source)
-    kind = kind_of(begun.peek(LONGEST))
+    begun = PeekableStream(b"", source)
+    kind = compression_format(begun.peek(MAGIC_SIZE))
     if kind == "gzip":
-        return Unzipped(begun)
+        return GzipStream(begun)
     if kind == "xz":
         return lzma.open(begun)  # type: ignore[call-overload,no-any-return]
     if kind == "zstd":
@@ -49,7 +49,7 @@ def unpacked(source: Readable) -> Readable:
 class _Zstandard:
     """What is in Zstandard, which may have several frames."""
 
-    def __init__(self, source: Begun) -> None:
+    def __init__(self, source: PeekableStream) -> None:
         import zstandard
 
         decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
@@ -60,17 +60,17 @@ class _Zstandard:
         try:
             return self._reader.read(size)
         except self._error as error:
-            raise Broken(str(error)) from error
+            raise ZstandardDamaged(str(error)) from error
 
 
-class Begun:
+class PeekableStream:
     """A stream of which the beginning was read already. It gives what it is asked for, up to its end."""
 
     def __init__(self, beginning: bytes, source: Readable) -> None:
         self._pending = beginning
         self._source = source
 
-    def read(self, size: int = PIECE, /) -> bytes:
+    def read(self, size: int = CHUNK_SIZE, /) -> bytes:
         """So many bytes, fewer at the end alone."""
         taken = self.peek(size)
         self._pending = self._pending[size:]
@@ -78,12 +78,12 @@ class Begun:
 
     def peek(self, size: int) -> bytes:
         """The same, which `read` gives again."""
-        while len(self._pending) < size and (data := self._source.read(PIECE)):
+        while len(self._pending) < size and (data := self._source.read(CHUNK_SIZE)):
             self._pending += data
         return self._pending[:size]
 
 
-class Unzipped:
+class GzipStream:
     """What is in gzip, which may have several members. A stream that ends early raises EOFError."""
 
     def __init__(self, source: Readable) -> None:
@@ -94,13 +94,13 @@ class Unzipped:
         return next(self._pieces, b"")
 
     def _all(self) -> Iterator[bytes]:
-        unzip = Unzip()
-        while data := self._source.read(PIECE):
+        unzip = GzipDecompressor()
+        while data := self._source.read(CHUNK_SIZE):
             yield from unzip.feed(data)
         unzip.end()
 
 
-class Unzip:
+class GzipDecompressor:
     """Takes gzip piece by piece."""
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class Unzip:
         """What is in the next piece, in pieces of bounded size. Raises zlib.error."""
         while data:
             self._is_open = True
-            if made := self._member.decompress(data, PIECE):
+            if made := self._member.decompress(data, CHUNK_SIZE):
                 yield made
             data = self._member.unconsumed_tail
             if self._member.eof:

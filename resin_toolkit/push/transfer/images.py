@@ -21,19 +21,19 @@ from resin_toolkit.errors import (
     from_os_error,
 )
 from resin_toolkit.progress import Step
-from resin_toolkit.push.apply.events import Telling
-from resin_toolkit.push.plan.architecture import fits, is_the_same
-from resin_toolkit.push.transfer.archive import Archive, saved
+from resin_toolkit.push.apply.events import DeploymentListener
+from resin_toolkit.push.plan.architecture import can_run, is_same_architecture
+from resin_toolkit.push.transfer.archive import Archive, read_saved_image
 from resin_toolkit.push.transfer.decompression import Readable
-from resin_toolkit.push.transfer.layer_content import Content, spooling
-from resin_toolkit.push.transfer.manifests import Packed, named
-from resin_toolkit.push.transfer.upload import Wanted, bring
+from resin_toolkit.push.transfer.layer_content import ImageLayers, open_spool
+from resin_toolkit.push.transfer.manifests import ArchivedImage, with_tag
+from resin_toolkit.push.transfer.upload import ImageToSend, upload_image
 
 _NO_ENGINE = (Unreachable, NotPermitted, NotSupported)
 _SHOWN = 10
 
 
-def send_if_here(engine: Engine, reference: str, telling: Telling, subject: str) -> bool:
+def send_if_here(engine: Engine, reference: str, telling: DeploymentListener, subject: str) -> bool:
     """Send an image by its name, if the workstation's engine has it; whether it has been sent.
 
     False also where it is for another processor than the device's, of which `telling` is warned, and where
@@ -53,15 +53,15 @@ def send_if_here(engine: Engine, reference: str, telling: Telling, subject: str)
             return False
         if found is None:
             return False
-        if not fits(found.architecture, engine.facts.architecture):
+        if not can_run(found.architecture, engine.facts.architecture):
             words = f"{reference} on this workstation is for {found.architecture}, and {engine.host} is "
             telling.warn(Notice("other-architecture", f"{words}{engine.facts.architecture}."))
             return False
-        bring(engine, _of_engine(local, found, reference, telling, subject), telling, subject)
+        upload_image(engine, _of_engine(local, found, reference, telling, subject), telling, subject)
         return True
 
 
-def send_image(engine: Engine, word: str, telling: Telling, subject: str) -> str:
+def send_image(engine: Engine, word: str, telling: DeploymentListener, subject: str) -> str:
     """Send an image: of the archive `word` if that is a file, else what the workstation's engine calls so.
 
     The name that it has on the device, or its ID where it has none. Raises ImageNotFound where there is
@@ -85,10 +85,10 @@ def send_image(engine: Engine, word: str, telling: Telling, subject: str) -> str
                 hint="`docker image ls` shows the images.",
             )
         _check(engine, word, found.architecture)
-        return bring(engine, _of_engine(local, found, word, telling, subject), telling, subject)
+        return upload_image(engine, _of_engine(local, found, word, telling, subject), telling, subject)
 
 
-def _send_archive(engine: Engine, path: Path, telling: Telling, subject: str) -> str:
+def _send_archive(engine: Engine, path: Path, telling: DeploymentListener, subject: str) -> str:
     try:
         file = path.open("rb")
     except OSError as error:
@@ -97,7 +97,7 @@ def _send_archive(engine: Engine, path: Path, telling: Telling, subject: str) ->
         archive = Archive(file, str(path))
         image = _chosen(archive.images, path, engine)
         _check(engine, image.name, image.architecture)
-        wanted = Wanted(
+        wanted = ImageToSend(
             name=image.tags[0] if image.tags else path.name,
             id=image.id,
             layers=image.layers,
@@ -105,16 +105,16 @@ def _send_archive(engine: Engine, path: Path, telling: Telling, subject: str) ->
             architecture=image.architecture,
             opened=lambda there: archive.opened(image, there),
         )
-        return bring(engine, wanted, telling, subject)
+        return upload_image(engine, wanted, telling, subject)
 
 
-def _chosen(images: list[Packed], path: Path, engine: Engine) -> Packed:
+def _chosen(images: list[ArchivedImage], path: Path, engine: Engine) -> ArchivedImage:
     """The one image; of one that is there for several processors, that of the device."""
     if len(images) > 1 and len({image.tags for image in images}) == 1:
         own = engine.facts.architecture
         images = (
-            [image for image in images if is_the_same(image.architecture, own)]
-            or [image for image in images if fits(image.architecture, own)]
+            [image for image in images if is_same_architecture(image.architecture, own)]
+            or [image for image in images if can_run(image.architecture, own)]
             or images
         )
     if len(images) == 1:
@@ -133,27 +133,27 @@ def _chosen(images: list[Packed], path: Path, engine: Engine) -> Packed:
 
 
 def _check(engine: Engine, name: str, architecture: str) -> None:
-    if not fits(architecture, engine.facts.architecture):
+    if not can_run(architecture, engine.facts.architecture):
         raise BadValue(
             f"{one_line(name)} is for {architecture}, and {engine.host} is {engine.facts.architecture}.",
             hint="Build it for the device: `docker build --platform` says for which.",
         )
 
 
-def _of_engine(local: Engine, found: ImageDetails, reference: str, telling: Telling, subject: str) -> Wanted:
+def _of_engine(local: Engine, found: ImageDetails, reference: str, telling: DeploymentListener, subject: str) -> ImageToSend:
     @contextmanager
-    def opened(there: frozenset[str]) -> Iterator[tuple[Packed, Content]]:
+    def opened(there: frozenset[str]) -> Iterator[tuple[ArchivedImage, ImageLayers]]:
         telling.step(subject, f"reading {reference} from the engine of this workstation")
-        with spooling() as spool:
+        with open_spool() as spool:
             # By its ID it is saved alone: a name without a tag stands for all of its tags.
             with (
                 Images(local).save([found.id]) as stream,
                 telling.progress.step("reading", None, subject=subject) as step,
             ):
-                taken = saved(_Heard(stream, step), spool, reference, found.layers, there)
+                taken = read_saved_image(_Heard(stream, step), spool, reference, found.layers, there)
             yield taken
 
-    return Wanted(
+    return ImageToSend(
         name=reference,
         id=found.id,
         layers=found.layers,
@@ -165,7 +165,7 @@ def _of_engine(local: Engine, found: ImageDetails, reference: str, telling: Tell
 
 def _tags(reference: str, found: ImageDetails) -> tuple[str, ...]:
     """What the image shall be called on the device: nothing if it was asked for by its ID or digest."""
-    name = named(reference)
+    name = with_tag(reference)
     digits = found.id.rpartition(":")[2]
     is_id = digits.startswith(reference.removeprefix("sha256:")) and name not in found.tags
     return () if is_id or "@" in reference else (name,)

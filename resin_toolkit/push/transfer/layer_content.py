@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import IO
 
 from resin_toolkit.errors import ImageDamaged, from_os_error
-from resin_toolkit.push.transfer.decompression import PIECE, UNPACK_ERRORS, Readable, Unzip, kind_of
+from resin_toolkit.push.transfer.decompression import CHUNK_SIZE, DECOMPRESSION_ERRORS, Readable, GzipDecompressor, compression_format
 
 _IN_MEMORY = 16 * 1024 * 1024
 """Bytes up to which nothing is written to a disk."""
 
 
 @dataclass(frozen=True)
-class Place:
+class LayerLocation:
     """Where one layer lies."""
 
     file: IO[bytes]
@@ -27,10 +27,10 @@ class Place:
     size: int
 
 
-class Content:
+class ImageLayers:
     """The layers of one image, each by its digest when unpacked; `name` says whose they are."""
 
-    def __init__(self, name: str, places: Mapping[str, Place]) -> None:
+    def __init__(self, name: str, places: Mapping[str, LayerLocation]) -> None:
         self._name = name
         self._places = places
 
@@ -43,8 +43,8 @@ class Content:
 
         Raises ImageDamaged, at its end, where it is not what its digest says.
         """
-        found = Digest()
-        for data in pieces(self._place(digest)):
+        found = LayerDigest()
+        for data in read_chunks(self._place(digest)):
             found.take(data)
             yield data
         if str(found) != digest:
@@ -53,7 +53,7 @@ class Content:
                 hint="It is damaged: save or fetch it anew. What the device has of it already is whole.",
             )
 
-    def _place(self, digest: str) -> Place:
+    def _place(self, digest: str) -> LayerLocation:
         try:
             return self._places[digest]
         except KeyError:
@@ -62,23 +62,23 @@ class Content:
             ) from None
 
 
-class Laid:
+class LayerReader:
     """Reads what lies in a place."""
 
-    def __init__(self, place: Place) -> None:
-        self._pieces = pieces(place)
+    def __init__(self, place: LayerLocation) -> None:
+        self._pieces = read_chunks(place)
 
     def read(self, size: int, /) -> bytes:  # noqa: ARG002 - gives what there is
         return next(self._pieces, b"")
 
 
-def pieces(place: Place) -> Iterator[bytes]:
+def read_chunks(place: LayerLocation) -> Iterator[bytes]:
     """What lies there."""
     position, end = place.offset, place.offset + place.size
     while position < end:
         try:
             place.file.seek(position)
-            data = place.file.read(min(PIECE, end - position))
+            data = place.file.read(min(CHUNK_SIZE, end - position))
         except OSError as error:
             raise from_os_error(error, "the image") from error
         if not data:
@@ -87,26 +87,26 @@ def pieces(place: Place) -> Iterator[bytes]:
         yield data
 
 
-class Digest:
+class LayerDigest:
     """The digest of a layer that passes piece by piece, of what it is when unpacked."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
-        self._unzip: Unzip | None = None
+        self._unzip: GzipDecompressor | None = None
         self._has_begun = self._is_damaged = False
 
     def take(self, data: bytes) -> None:
         """The next piece."""
         if not self._has_begun:
             self._has_begun = True
-            self._unzip = Unzip() if kind_of(data) == "gzip" else None
+            self._unzip = GzipDecompressor() if compression_format(data) == "gzip" else None
         if self._unzip is None:
             self._hash.update(data)
             return
         try:
             for made in self._unzip.feed(data):
                 self._hash.update(made)
-        except UNPACK_ERRORS:
+        except DECOMPRESSION_ERRORS:
             self._is_damaged = True
 
     def __str__(self) -> str:
@@ -114,7 +114,7 @@ class Digest:
         return "damaged" if self._is_damaged else f"sha256:{self._hash.hexdigest()}"
 
 
-class Spool:
+class LayerSpool:
     """Layers that cannot be read where they are when their turn comes; small ones stay in memory.
 
     The file has no name: nothing of it is left, however the process ends.
@@ -124,10 +124,10 @@ class Spool:
         self._file = file
         self._end = 0
 
-    def keep(self, source: Readable) -> tuple[str, Place]:
+    def keep(self, source: Readable) -> tuple[str, LayerLocation]:
         """Keep all that `source` has; its digest when unpacked, and where it lies."""
-        digest, start = Digest(), self._end
-        while data := source.read(PIECE):
+        digest, start = LayerDigest(), self._end
+        while data := source.read(CHUNK_SIZE):
             digest.take(data)
             try:
                 # What is read may be a layer of this very file that is unpacked.
@@ -136,18 +136,18 @@ class Spool:
             except OSError as error:
                 raise from_os_error(error, _folder()) from error
             self._end += len(data)
-        return str(digest), Place(self._file, start, self._end - start)
+        return str(digest), LayerLocation(self._file, start, self._end - start)
 
-    def drop(self, place: Place) -> None:
+    def drop(self, place: LayerLocation) -> None:
         """Use the room of what was kept last again."""
         self._end = place.offset
 
 
 @contextmanager
-def spooling() -> Iterator[Spool]:
+def open_spool() -> Iterator[LayerSpool]:
     """A spool that lives as long as the block."""
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=_folder(), prefix="resin-image-") as file:
-        yield Spool(file)
+        yield LayerSpool(file)
 
 
 def _folder() -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from resin_toolkit.engine.api_client import object_of, texts_of
 from resin_toolkit.engine.models import one_line, text
-from resin_toolkit.push.transfer.archive_index import Index, damaged
+from resin_toolkit.push.transfer.archive_index import ArchiveIndex, damaged_archive
 
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 """Annotations with the name of an image; the second has often only the tag."""
@@ -21,7 +21,7 @@ _DEPTH = 4
 
 
 @dataclass(frozen=True)
-class Packed:
+class ArchivedImage:
     """An image in an archive."""
 
     name: str
@@ -40,23 +40,23 @@ class Packed:
         return f"sha256:{hashlib.sha256(self.config).hexdigest()}"
 
 
-def named(reference: str) -> str:
+def with_tag(reference: str) -> str:
     """A name with its tag; engines take none for `latest`. A colon before a slash is that of a port."""
     return reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
 
 
-def images_in(index: Index) -> list[Packed]:
+def read_images(index: ArchiveIndex) -> list[ArchivedImage]:
     """Those that are in the archive, each once. Raises ImageDamaged."""
     if index.target("manifest.json") in index.texts:
         found = list(_saved(index))
     elif index.target("index.json") in index.texts:
         found = list(_laid_out(index, object_of({"": index.json("index.json")}, ""), (), _DEPTH))
     else:
-        raise damaged(index.name, "it has neither manifest.json nor index.json")
+        raise damaged_archive(index.name, "it has neither manifest.json nor index.json")
     return list({(image.id, image.tags): image for image in found}.values())
 
 
-def _saved(index: Index) -> Iterator[Packed]:
+def _saved(index: ArchiveIndex) -> Iterator[ArchivedImage]:
     said = index.json("manifest.json")
     for entry in said if isinstance(said, list) else ():
         if isinstance(entry, dict):
@@ -65,7 +65,7 @@ def _saved(index: Index) -> Iterator[Packed]:
             )
 
 
-def _laid_out(index: Index, said: Mapping[str, Any], tags: tuple[str, ...], depth: int) -> Iterator[Packed]:
+def _laid_out(index: ArchiveIndex, said: Mapping[str, Any], tags: tuple[str, ...], depth: int) -> Iterator[ArchivedImage]:
     """The images of an OCI index, and of those that it leads to; what attests to an image is none."""
     listed = said.get("manifests")
     for entry in listed if isinstance(listed, list) else ():
@@ -85,18 +85,18 @@ def _laid_out(index: Index, said: Mapping[str, Any], tags: tuple[str, ...], dept
         yield _packed(index, _blob(object_of(manifest, "config")), tuple(files), own)
 
 
-def _packed(index: Index, config: str, files: tuple[str, ...], tags: tuple[str, ...]) -> Packed:
+def _packed(index: ArchiveIndex, config: str, files: tuple[str, ...], tags: tuple[str, ...]) -> ArchivedImage:
     content = index.text(config)
     known = object_of({"": index.json(config)}, "")
     layers = texts_of(object_of(known, "rootfs"), "diff_ids")
     if len(layers) != len(files):
-        raise damaged(index.name, f"it has {len(files)} files for the {len(layers)} layers of an image")
-    return Packed(
+        raise damaged_archive(index.name, f"it has {len(files)} files for the {len(layers)} layers of an image")
+    return ArchivedImage(
         name=f"{index.name} ({tags[0]})" if tags and tags[0] not in index.name else index.name,
         config=content,
         layers=layers,
         files=files,
-        tags=tuple(named(one_line(tag)) for tag in tags if "@" not in tag),
+        tags=tuple(with_tag(one_line(tag)) for tag in tags if "@" not in tag),
         architecture=text(known, "architecture"),
     )
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from resin_toolkit.push.transfer.manifests import Packed
+from resin_toolkit.push.transfer.manifests import ArchivedImage
 
 PART_LABEL = "io.resin-toolkit.transfer"
 """What a part of an image has that is on its way: the chain ID of its highest layer."""
@@ -22,7 +22,7 @@ TIME_LABEL = "io.resin-toolkit.transfer-time"
 _BLOCK = 512
 
 
-class Layers(Protocol):
+class LayerSource(Protocol):
     """Layers by their digests."""
 
     def size(self, digest: str, /) -> int:
@@ -32,7 +32,7 @@ class Layers(Protocol):
         """A layer, as a tar archive that may be compressed with gzip."""
 
 
-def chain(layers: Sequence[str]) -> list[str]:
+def chain_ids(layers: Sequence[str]) -> list[str]:
     """The chain ID of each layer: what it is together with all beneath it."""
     found: list[str] = []
     for layer in layers:
@@ -41,17 +41,17 @@ def chain(layers: Sequence[str]) -> list[str]:
     return found
 
 
-def whole(image: Packed, content: Layers, first: int, tags: Sequence[str]) -> Iterator[bytes]:
+def full_archive(image: ArchivedImage, content: LayerSource, first: int, tags: Sequence[str]) -> Iterator[bytes]:
     """The image itself, with its layers from number `first` on."""
     return _archive(image.config, image.layers, tags, content, image.layers[first:])
 
 
-def part(
-    layers: Sequence[str], architecture: str, content: Layers | None = None, first: int | None = None
+def partial_archive(
+    layers: Sequence[str], architecture: str, content: LayerSource | None = None, first: int | None = None
 ) -> Iterator[bytes]:
     """A nameless image of these layers, of which those from number `first` on are sent; by default none."""
     now = datetime.now(UTC)
-    labels = {PART_LABEL: chain(layers)[-1], TIME_LABEL: str(int(now.timestamp()))}
+    labels = {PART_LABEL: chain_ids(layers)[-1], TIME_LABEL: str(int(now.timestamp()))}
     config = {
         "architecture": architecture,
         "os": "linux",
@@ -64,7 +64,7 @@ def part(
 
 
 def _archive(
-    config: bytes, layers: Sequence[str], tags: Sequence[str], content: Layers | None, sent: Sequence[str]
+    config: bytes, layers: Sequence[str], tags: Sequence[str], content: LayerSource | None, sent: Sequence[str]
 ) -> Iterator[bytes]:
     name = f"{hashlib.sha256(config).hexdigest()}.json"
     files = [f"{layer.partition(':')[2]}.tar" for layer in layers]

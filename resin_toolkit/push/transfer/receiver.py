@@ -11,14 +11,14 @@ from resin_toolkit.engine.images import Image, Images, Kind
 from resin_toolkit.engine.models import as_object
 from resin_toolkit.errors import EngineFailed
 from resin_toolkit.project.compression import packed
-from resin_toolkit.push.transfer.partial_archive import PART_LABEL, TIME_LABEL, chain, part
+from resin_toolkit.push.transfer.partial_archive import PART_LABEL, TIME_LABEL, chain_ids, partial_archive
 
 _CONTAINERD = "io.containerd.snapshotter.v1"
 _KEPT = 7 * 24 * 3600.0
 """Seconds for which parts of an image are kept that nobody has gone on to send."""
 
 
-class Receiver:
+class ImageReceiver:
     """The engine of a device, as it takes images."""
 
     def __init__(self, engine: Engine) -> None:
@@ -41,7 +41,7 @@ class Receiver:
     def holds(self, layers: Sequence[str], architecture: str) -> bool:
         """Whether it takes these layers as there, asked by an image without any file; if so, they stay."""
         try:
-            self.load(part(layers, architecture))
+            self.load(partial_archive(layers, architecture))
         except EngineFailed:
             # It wants the file of a layer that it lacks.
             return False
@@ -54,7 +54,7 @@ class Receiver:
 
     def tidy(self, layers: Sequence[str]) -> None:
         """Remove the parts of an image with these layers, and old ones that nobody went on with."""
-        own = set(chain(layers))
+        own = set(chain_ids(layers))
         for image in self._images.list([PART_LABEL]):
             if image.labels[PART_LABEL] in own or _is_old(image):
                 self._remove(image.id)

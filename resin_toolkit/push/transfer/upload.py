@@ -10,22 +10,22 @@ from resin_toolkit.engine import Engine
 from resin_toolkit.engine.images import Images
 from resin_toolkit.errors import EngineFailed
 from resin_toolkit.progress import Step
-from resin_toolkit.push.apply.events import Telling
-from resin_toolkit.push.transfer.layer_content import Content
-from resin_toolkit.push.transfer.manifests import Packed
-from resin_toolkit.push.transfer.partial_archive import part, whole
-from resin_toolkit.push.transfer.receiver import Receiver
+from resin_toolkit.push.apply.events import DeploymentListener
+from resin_toolkit.push.transfer.layer_content import ImageLayers
+from resin_toolkit.push.transfer.manifests import ArchivedImage
+from resin_toolkit.push.transfer.partial_archive import partial_archive, full_archive
+from resin_toolkit.push.transfer.receiver import ImageReceiver
 from resin_toolkit.terminal.screen import human_size
 
 BATCH = 16 * 1024 * 1024
 """Bytes that are at least sent at a time, but for the last ones: each load costs an engine some work."""
 
-Opened = Callable[[frozenset[str]], AbstractContextManager[tuple[Packed, Content]]]
+OpenImage = Callable[[frozenset[str]], AbstractContextManager[tuple[ArchivedImage, ImageLayers]]]
 """Gives an image, and those of its layers whose digests are not among these."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImageToSend:
     """An image that is to be on a device."""
 
     name: str
@@ -35,16 +35,16 @@ class Wanted:
     tags: tuple[str, ...]
     """What it shall be called there; may be empty."""
     architecture: str
-    opened: Opened
+    opened: OpenImage
 
 
-def bring(engine: Engine, wanted: Wanted, telling: Telling, subject: str) -> str:
+def upload_image(engine: Engine, wanted: ImageToSend, telling: DeploymentListener, subject: str) -> str:
     """Send what the device lacks of an image; its name there, or its ID where it shall have none.
 
     It is sent in parts, each an image of the layers up to there, that stay on the device when the rest is cut
     off, for the next time. They are removed once all of it is there.
     """
-    images, receiver = Images(engine), Receiver(engine)
+    images, receiver = Images(engine), ImageReceiver(engine)
     layers = wanted.layers
     if images.inspect(wanted.id) is not None:
         telling.step(subject, f"{engine.host} has {wanted.name} already")
@@ -61,13 +61,13 @@ def bring(engine: Engine, wanted: Wanted, telling: Telling, subject: str) -> str
     return _arrived(images, wanted, said)
 
 
-def _name(images: Images, wanted: Wanted) -> None:
+def _name(images: Images, wanted: ImageToSend) -> None:
     for tag in wanted.tags:
         repository, _, version = tag.rpartition(":")
         images.tag(wanted.id, repository, version)
 
 
-def _arrived(images: Images, wanted: Wanted, said: str) -> str:
+def _arrived(images: Images, wanted: ImageToSend, said: str) -> str:
     """What the image is called on the device; engines of another kind than the sender give it another ID."""
     for name in (*wanted.tags, wanted.id, said):
         if name and images.inspect(name) is not None:
@@ -81,11 +81,11 @@ def _arrived(images: Images, wanted: Wanted, said: str) -> str:
 class _Going:
     """One image on its way."""
 
-    receiver: Receiver
-    image: Packed
-    content: Content
-    wanted: Wanted
-    telling: Telling
+    receiver: ImageReceiver
+    image: ArchivedImage
+    content: ImageLayers
+    wanted: ImageToSend
+    telling: DeploymentListener
     subject: str
 
     def in_parts(self, held: int) -> str:
@@ -115,8 +115,8 @@ class _Going:
     def _load(self, first: int, end: int, step: Step) -> str:
         layers, watched = self.image.layers, _Watched(self.content, step)
         if end == len(layers):
-            return self.receiver.load(whole(self.image, watched, first, self.wanted.tags))
-        return self.receiver.load(part(layers[:end], self.image.architecture, watched, first))
+            return self.receiver.load(full_archive(self.image, watched, first, self.wanted.tags))
+        return self.receiver.load(partial_archive(layers[:end], self.image.architecture, watched, first))
 
     def _step(self, batches: Sequence[tuple[int, int]]) -> Step:
         layers = self.image.layers
@@ -132,7 +132,7 @@ class _Going:
 class _Watched:
     """Layers whose bytes are counted as they go."""
 
-    content: Content
+    content: ImageLayers
     step: Step
 
     def size(self, digest: str, /) -> int:

@@ -39,7 +39,7 @@ from resin_toolkit.device.address import Way
 from resin_toolkit.engine import Engine, connect
 from resin_toolkit.errors import BuildFailed, ResinError
 from resin_toolkit.project.application import Service
-from resin_toolkit.push.apply.image_fetch import fetched
+from resin_toolkit.push.apply.image_fetch import fetch_image
 
 
 def test_a_pull_has_the_login_of_its_registry(
@@ -170,7 +170,7 @@ def test_a_real_engine_logs_in(
             name = str(stack.enter_context(serving(registry.serve)))
         (tmp_path / "config.json").write_text(json.dumps({"auths": {name: entry("ann")}}))
         with pytest.raises(ResinError, match="manifest"):
-            fetched(engine, Service("main", image=f"{name}/cart:1"), heard, pull=True)
+            fetch_image(engine, Service("main", image=f"{name}/cart:1"), heard, pull=True)
         by_pull = len(registry.logins)
         with pytest.raises(BuildFailed, match="manifest"):
             build(engine, heard, tmp_path / "project", f"FROM {name}/base:1\n")

@@ -10,24 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.live.snapshot import Stamp, scan, stamps_of
-from resin_toolkit.live.stable_scan import settled
-from resin_toolkit.live.synced_state import Held
+from resin_toolkit.live.snapshot import FileStamp, scan, stamps_of
+from resin_toolkit.live.stable_scan import stable_scan
+from resin_toolkit.live.synced_state import SyncedState
 
 
-def look(root: Path) -> dict[str, Stamp]:
-    return settled(lambda: scan(root, lambda path, _: path == ".resin"))
+def look(root: Path) -> dict[str, FileStamp]:
+    return stable_scan(lambda: scan(root, lambda path, _: path == ".resin"))
 
 
-def held(root: Path, text: str = "one") -> Held:
+def held(root: Path, text: str = "one") -> SyncedState:
     """A folder with one file, whose content is known."""
     (root / "file").write_text(text)
-    found = Held(root, look(root))
+    found = SyncedState(root, look(root))
     found.learn()
     return found
 
 
-def changed(known: Held, root: Path) -> tuple[str, ...]:
+def changed(known: SyncedState, root: Path) -> tuple[str, ...]:
     return known.difference(look(root)).changed
 
 
@@ -58,7 +58,7 @@ def test_a_time_that_was_set_back_hides_nothing(tmp_path: Path) -> None:
     file.write_text("one")
     for seconds in (1_000_000_000, 4_000_000_000):
         os.utime(file, (seconds, seconds))
-        known = Held(tmp_path, look(tmp_path))
+        known = SyncedState(tmp_path, look(tmp_path))
         known.learn()
         file.write_text("two" if file.read_text() == "one" else "one")
         os.utime(file, (seconds, seconds))
@@ -67,7 +67,7 @@ def test_a_time_that_was_set_back_hides_nothing(tmp_path: Path) -> None:
 
 def test_what_is_not_known_is_a_change(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("one")
-    known = Held(tmp_path, look(tmp_path))
+    known = SyncedState(tmp_path, look(tmp_path))
     (tmp_path / "file").touch()
     assert changed(known, tmp_path) == ("file",)
 
@@ -82,7 +82,7 @@ def test_there_and_back_before_it_was_learnt_is_a_change(tmp_path: Path) -> None
     kept(cache, status, Path.read_text(file))
     file.write_text("two")
     file.write_text("one")
-    known = Held(tmp_path, before, cache)
+    known = SyncedState(tmp_path, before, cache)
     known.learn()
     assert changed(known, tmp_path) == ("file",)
 
@@ -91,7 +91,7 @@ def test_hashes_of_a_push_are_not_read_again(tmp_path: Path) -> None:
     file, cache = tmp_path / "file", tmp_path / ".resin" / "main.hashes"
     file.write_text("one")
     kept(cache, file.stat(), "two")
-    known = Held(tmp_path, look(tmp_path), cache)
+    known = SyncedState(tmp_path, look(tmp_path), cache)
     known.learn()
     file.write_text("two")
     assert not changed(known, tmp_path)
@@ -117,7 +117,7 @@ def test_what_was_written_just_now_is_not_known(tmp_path: Path, young: str) -> N
     """It could be written once more, and have the same stamp."""
     known, file = held(tmp_path), tmp_path / "file"
 
-    def just_now() -> dict[str, Stamp]:
+    def just_now() -> dict[str, FileStamp]:
         for _ in range(1000):
             file.write_text("one")
             found = scan(tmp_path, lambda *_: False)
@@ -138,7 +138,7 @@ def test_files_by_their_whole_path(tmp_path: Path) -> None:
     file, link = tmp_path / "file", tmp_path / "link"
     file.write_text("one")
     link.symlink_to("file")
-    known = Held(Path("/"), stamps_of([file, link, tmp_path / "none"]))
+    known = SyncedState(Path("/"), stamps_of([file, link, tmp_path / "none"]))
     assert list(known.tree) == [str(file), str(link)]
     time.sleep(0.05)
     known.become(stamps_of([file, link]))

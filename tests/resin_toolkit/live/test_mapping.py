@@ -8,7 +8,7 @@ from support.live_mapping import CHANGED, DELETED, PROJECT, WORK, base_of, plann
 
 from resin_toolkit.errors import BadValue
 from resin_toolkit.live.mapping.actions import Rebuild
-from resin_toolkit.live.mapping.file_mapping import Surroundings, plan
+from resin_toolkit.live.mapping.file_mapping import MappingInputs, make_mapping
 from resin_toolkit.project.dockerfile import parse
 
 
@@ -213,8 +213,8 @@ def test_symbolic_links_are_copied_in_a_folder_and_unsure_as_sources() -> None:
     tree = {"lib/a": "", "lib/link": "-> a", "way": "-> lib"}
 
     def effect(text: str, path: str) -> str:
-        known = Surroundings(TreeContext(tree), base_of)
-        return short(plan(parse(text), known).effect(path, CHANGED))
+        known = MappingInputs(TreeContext(tree), base_of)
+        return short(make_mapping(parse(text), known).effect(path, CHANGED))
 
     assert effect("FROM a\nCOPY . /x/", "lib/link") == "/x/lib/link"
     assert effect("FROM a\nCOPY lib/link /x/", "lib/link") == "rebuild"

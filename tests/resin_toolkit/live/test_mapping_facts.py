@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.live.mapping.mapping_inputs import Base, FolderContext
+from resin_toolkit.live.mapping.mapping_inputs import BaseImage, FolderContext
 from resin_toolkit.project.glob_patterns import is_pattern, matches
 from resin_toolkit.project.ignore import IgnoreRules
 
@@ -59,5 +59,5 @@ def test_the_context_of_a_folder(tmp_path: Path) -> None:
 
 def test_a_base_is_read_from_what_the_engine_says() -> None:
     config = {"Env": ["A=b=c"], "WorkingDir": "/w", "OnBuild": ["RUN x"], "Volumes": {"/v": {}}}
-    assert Base.of(config) == Base({"A": "b=c"}, "/w", ("RUN x",), ("/v",))
-    assert Base.of({"Env": None, "OnBuild": None, "Volumes": None}) == Base()
+    assert BaseImage.of(config) == BaseImage({"A": "b=c"}, "/w", ("RUN x",), ("/v",))
+    assert BaseImage.of({"Env": None, "OnBuild": None, "Volumes": None}) == BaseImage()

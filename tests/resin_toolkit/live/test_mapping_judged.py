@@ -14,7 +14,7 @@ from support.live_projects import random_change, random_project
 from support.loop_devices import needs_root
 
 from resin_toolkit.errors import BuildFailed
-from resin_toolkit.live.mapping.actions import Change, Effect, Nothing, Rebuild, Sync
+from resin_toolkit.live.mapping.actions import FileChange, FileAction, NoAction, Rebuild, Sync
 
 real = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 
@@ -40,7 +40,7 @@ def site(kitchen: StandIn) -> Iterator[Site]:
         yield Site(kitchen, engine)
 
 
-def claimed(effect: Effect, after: Tree, path: str) -> dict[str, Look | None]:
+def claimed(effect: FileAction, after: Tree, path: str) -> dict[str, Look | None]:
     """What is other in the container after the effect."""
     if not isinstance(effect, Sync):
         return {}
@@ -56,7 +56,7 @@ def owner(text: str) -> tuple[int, int]:
 
 
 def judged(
-    site: Site, dockerfile: str, first: dict[str, Look], before: Tree, change: tuple[str, Change, Tree]
+    site: Site, dockerfile: str, first: dict[str, Look], before: Tree, change: tuple[str, FileChange, Tree]
 ) -> tuple[str, bool]:
     """What is said of a change, and whether an image built anew has that and nothing else."""
     path, what, after = change
@@ -70,7 +70,7 @@ def judged(
         real_change = difference(first, site.built(dockerfile, after))
     except BuildFailed:
         # A stage that nothing is taken from may name what was deleted.
-        return short(effect), effect == Nothing()
+        return short(effect), effect == NoAction()
     # A folder that comes and goes with its files is not told of.
     matters = {
         place: look

@@ -8,7 +8,7 @@ import pytest
 from support.live_mapping import CHANGED, PROJECT, WORK, planned, short
 
 from resin_toolkit.errors import BadValue
-from resin_toolkit.live.mapping.actions import Effect, Nothing, Place, Rebuild, Restart, Sync
+from resin_toolkit.live.mapping.actions import FileAction, NoAction, SyncTarget, Rebuild, Restart, Sync
 from resin_toolkit.project import dev_directives
 from resin_toolkit.project.application import Action, WatchRule
 
@@ -71,8 +71,8 @@ def test_dev_copy_wins_over_watch_and_watch_over_the_dockerfile() -> None:
     assert short(mapping.effect("package.json", CHANGED)) == "/app/live/package.json"
     assert short(mapping.effect("lib/deep/b.js", CHANGED)) == "/app/live/deep/b.js"
     assert short(mapping.effect("public/index.html", CHANGED)) == "/srv/www/index.html node"
-    assert mapping.effect("conf/app.conf", CHANGED) == Sync((Place("/watched/app.conf"),), restart=False)
-    assert mapping.effect("index.js", CHANGED) == Sync((Place("/app/index.js"),))
+    assert mapping.effect("conf/app.conf", CHANGED) == Sync((SyncTarget("/watched/app.conf"),), restart=False)
+    assert mapping.effect("index.js", CHANGED) == Sync((SyncTarget("/app/index.js"),))
 
 
 def test_a_dev_run_after_a_dev_copy_may_depend_on_it() -> None:
@@ -93,9 +93,9 @@ def test_what_a_dev_copy_covers_is_not_brought_by_the_dockerfile() -> None:
 @pytest.mark.parametrize(
     ("rules", "path", "expected"),
     [
-        ([rule(Action.SYNC, "lib", "/w")], "lib/deep/b.js", Sync((Place("/w/deep/b.js"),), False)),
-        ([rule(Action.SYNC_RESTART, "lib", "/w/")], "lib/a.js", Sync((Place("/w/a.js"),), True)),
-        ([rule(Action.SYNC, "main.go", "/w/x.go")], "main.go", Sync((Place("/w/x.go"),), False)),
+        ([rule(Action.SYNC, "lib", "/w")], "lib/deep/b.js", Sync((SyncTarget("/w/deep/b.js"),), False)),
+        ([rule(Action.SYNC_RESTART, "lib", "/w/")], "lib/a.js", Sync((SyncTarget("/w/a.js"),), True)),
+        ([rule(Action.SYNC, "main.go", "/w/x.go")], "main.go", Sync((SyncTarget("/w/x.go"),), False)),
         ([rule(Action.RESTART, "conf")], "conf/app.conf", Restart()),
         ([rule(Action.REBUILD, "lib")], "lib/a.js", Rebuild("lib/a.js: develop.watch says rebuild")),
         (
@@ -106,16 +106,16 @@ def test_what_a_dev_copy_covers_is_not_brought_by_the_dockerfile() -> None:
         (
             [rule(Action.SYNC, ".", "/w"), rule(Action.RESTART, "lib")],
             "lib/a.js",
-            Sync((Place("/w/lib/a.js"),), True),
+            Sync((SyncTarget("/w/lib/a.js"),), True),
         ),
-        ([rule(Action.SYNC, ".", "/w", ignore=("lib/",))], "lib/a.js", Sync((Place("/app/lib/a.js"),))),
-        ([rule(Action.SYNC, ".", "/w", include=("*.go",))], "main.go", Sync((Place("/w/main.go"),), False)),
-        ([rule(Action.SYNC, ".", "/w", include=("*.go",))], "index.js", Sync((Place("/app/index.js"),))),
-        ([rule(Action.SYNC, "../shared", "/w")], "../shared/x", Sync((Place("/w/x"),), False)),
-        ([rule(Action.SYNC, "../shared", "/w")], "../other/x", Nothing()),
-        ([rule(Action.SYNC, "lib", "/w")], "library.js", Sync((Place("/app/library.js"),))),
-        ([rule(Action.SYNC, ".", "/w")], "ignored/x", Nothing()),
+        ([rule(Action.SYNC, ".", "/w", ignore=("lib/",))], "lib/a.js", Sync((SyncTarget("/app/lib/a.js"),))),
+        ([rule(Action.SYNC, ".", "/w", include=("*.go",))], "main.go", Sync((SyncTarget("/w/main.go"),), False)),
+        ([rule(Action.SYNC, ".", "/w", include=("*.go",))], "index.js", Sync((SyncTarget("/app/index.js"),))),
+        ([rule(Action.SYNC, "../shared", "/w")], "../shared/x", Sync((SyncTarget("/w/x"),), False)),
+        ([rule(Action.SYNC, "../shared", "/w")], "../other/x", NoAction()),
+        ([rule(Action.SYNC, "lib", "/w")], "library.js", Sync((SyncTarget("/app/library.js"),))),
+        ([rule(Action.SYNC, ".", "/w")], "ignored/x", NoAction()),
     ],
 )
-def test_the_rules_of_compose(rules: list[WatchRule], path: str, expected: Effect) -> None:
+def test_the_rules_of_compose(rules: list[WatchRule], path: str, expected: FileAction) -> None:
     assert planned(f"{WORK}COPY . .", (*PROJECT, "library.js"), watch=rules).effect(path, CHANGED) == expected

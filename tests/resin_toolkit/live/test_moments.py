@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from resin_toolkit.live.context_diff import Moments
-from resin_toolkit.live.mapping.actions import Change, Rebuild
-from resin_toolkit.live.mapping.file_mapping import Surroundings, plan
-from resin_toolkit.live.mapping.mapping_inputs import Base
+from resin_toolkit.live.context_diff import ContextDiff
+from resin_toolkit.live.mapping.actions import FileChange, Rebuild
+from resin_toolkit.live.mapping.file_mapping import MappingInputs, make_mapping
+from resin_toolkit.live.mapping.mapping_inputs import BaseImage
 from resin_toolkit.live.snapshot import difference, scan
 from resin_toolkit.project.context_walk import Kind
 from resin_toolkit.project.dockerfile import parse
@@ -56,11 +56,11 @@ def test_the_mapping_hears_the_same_as_often_as_it_is_asked(tmp_path: Path) -> N
     (tmp_path / "thing").write_text("file")
     now = scan(tmp_path, everything)
     for _ in range(2):
-        moments = Moments(tmp_path, held, now, lambda _: False)
-        mapping = plan(
-            parse("FROM a\nCOPY . /app/\n"), Surroundings(moments, lambda _: Base(), root=tmp_path)
+        moments = ContextDiff(tmp_path, held, now, lambda _: False)
+        mapping = make_mapping(
+            parse("FROM a\nCOPY . /app/\n"), MappingInputs(moments, lambda _: BaseImage(), root=tmp_path)
         )
-        (effect,) = mapping.effects([("thing", Change.CHANGED)])
+        (effect,) = mapping.effects([("thing", FileChange.CHANGED)])
         assert isinstance(effect, Rebuild)
         assert "was a folder and is a file" in effect.reason
 
@@ -72,7 +72,7 @@ def test_what_is_left_out_or_lies_beside_is_no_part_of_the_context(tmp_path: Pat
         (root / name).write_text("1")
     held = scan(root, everything)
     both = {**held, "../beside": held["kept"]}
-    moments = Moments(root, both, both, lambda path: path == "left")
+    moments = ContextDiff(root, both, both, lambda path: path == "left")
     assert list(moments.entries()) == [("kept", Kind.FILE)]
     assert [moments.kind(path) for path in ("kept", "left", "../beside", "none")] == [
         Kind.FILE,

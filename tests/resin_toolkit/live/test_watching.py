@@ -7,12 +7,12 @@ import threading
 import time
 from pathlib import Path
 
-from resin_toolkit.live.watcher import Watch, identities
+from resin_toolkit.live.watcher import FileWatcher, folder_identities
 
 PATIENCE = 30.0
 
 
-def told(watch: Watch) -> bool:
+def told(watch: FileWatcher) -> bool:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if watch.wait(0.2):
@@ -23,7 +23,7 @@ def told(watch: Watch) -> bool:
 def test_what_is_saved_before_it_watches_is_not_lost(tmp_path: Path) -> None:
     """Whoever has looked at once when it began has to look again once it watches."""
     sys.modules.pop("watchfiles", None)
-    with Watch([tmp_path], debounce=0.1) as watch:
+    with FileWatcher([tmp_path], debounce=0.1) as watch:
         watch.poke()
         assert watch.wait(0)
         assert told(watch)
@@ -35,7 +35,7 @@ def test_what_is_saved_before_it_watches_is_not_lost(tmp_path: Path) -> None:
 
 
 def test_a_burst_is_told_once(tmp_path: Path) -> None:
-    with Watch([tmp_path], debounce=5.0) as watch:
+    with FileWatcher([tmp_path], debounce=5.0) as watch:
         assert told(watch)
         for number in range(200):
             (tmp_path / f"{number}").write_text("1")
@@ -45,16 +45,16 @@ def test_a_burst_is_told_once(tmp_path: Path) -> None:
 
 def test_it_ends_when_it_is_closed(tmp_path: Path) -> None:
     before = threading.active_count()
-    with Watch([tmp_path], debounce=0.1) as watch:
+    with FileWatcher([tmp_path], debounce=0.1) as watch:
         assert told(watch)
     assert threading.active_count() == before
 
 
 def test_a_folder_made_anew_is_another_one(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
-    assert identities([folder]) == {}
+    assert folder_identities([folder]) == {}
     folder.mkdir()
-    first = identities([folder])
+    first = folder_identities([folder])
     folder.rename(tmp_path / "aside")
     folder.mkdir()
-    assert identities([folder]) != first
+    assert folder_identities([folder]) != first

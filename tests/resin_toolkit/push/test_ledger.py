@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resin_toolkit.engine.progress_messages import Kind, Progressed
 from resin_toolkit.push.apply.built_images import entries, images_of, stale, used
-from resin_toolkit.push.apply.image_fetch import Layers
+from resin_toolkit.push.apply.image_fetch import PullProgress
 
 
 def test_what_a_service_stands_on_that_was_not_built_stays() -> None:
@@ -29,7 +29,7 @@ def test_images_of_services_that_are_no_more_go() -> None:
 
 
 def test_bytes_of_layers_are_counted_once() -> None:
-    layers, done = Layers(), 0
+    layers, done = PullProgress(), 0
     for text, identity, current in (
         ("Pulling fs layer", "x", 0),
         ("Downloading", "x", 10),

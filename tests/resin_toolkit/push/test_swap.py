@@ -21,10 +21,10 @@ from resin_toolkit.progress import Silent
 from resin_toolkit.project.application import Application, HealthCheck, Mount, Service
 from resin_toolkit.project.names import PUSHER_LABEL
 from resin_toolkit.push.apply.events import Silence
-from resin_toolkit.push.apply.recovery import put_in_order
-from resin_toolkit.push.apply.replacement import Swap
-from resin_toolkit.push.plan.container_spec import Planned, planned
-from resin_toolkit.push.plan.observed_state import Existing, look
+from resin_toolkit.push.apply.recovery import recover
+from resin_toolkit.push.apply.replacement import ContainerReplacer
+from resin_toolkit.push.plan.container_spec import ContainerSpec, container_spec
+from resin_toolkit.push.plan.observed_state import ObservedService, observe
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 
@@ -56,21 +56,21 @@ def service(
     )
 
 
-def plan(engine: Engine, wanted: Service) -> Planned:
+def plan(engine: Engine, wanted: Service) -> ContainerSpec:
     image = Images(engine).inspect("stand-in")
     assert image is not None
-    return planned(Application(APP, (wanted,)), wanted, image.id)
+    return container_spec(Application(APP, (wanted,)), wanted, image.id)
 
 
-def swap(engine: Engine, *, rollback: bool = True, grace: float = GRACE, patience: float = 0.0) -> Swap:
-    return Swap(engine, Silence(Silent()), grace=grace, rollback=rollback, patience=patience)
+def swap(engine: Engine, *, rollback: bool = True, grace: float = GRACE, patience: float = 0.0) -> ContainerReplacer:
+    return ContainerReplacer(engine, Silence(Silent()), grace=grace, rollback=rollback, patience=patience)
 
 
 def push(engine: Engine, wanted: Service, **settings: object) -> str:
     """As a push does it: put in order what was left, then bring the service; the ID of its container."""
     changing = swap(engine, **settings)  # type: ignore[arg-type]
-    found = put_in_order(engine, APP, changing, lambda *_: None)
-    return changing.bring(plan(engine, wanted), found.get("main", Existing("main", None, None))).container
+    found = recover(engine, APP, changing, lambda *_: None)
+    return changing.bring(plan(engine, wanted), found.get("main", ObservedService("main", None, None))).container
 
 
 def running(device: StandIn) -> list[str]:
@@ -153,7 +153,7 @@ def test_somebody_who_is_at_it_already_is_not_disturbed(kitchen: StandIn) -> Non
         words = ("--label", label, "--name", f"{APP}_main.next", "stand-in", "true")
         kitchen.docker("create", *words)
         with pytest.raises(Refused, match="Somebody else"):
-            swap(engine).bring(plan(engine, service(WORKS.format("two"))), look(engine, APP)["main"])
+            swap(engine).bring(plan(engine, service(WORKS.format("two"))), observe(engine, APP)["main"])
         assert running(kitchen) == [f"{APP}_main"]
         kitchen.docker("rm", "--force", f"{APP}_main.next", f"{APP}_main")
 
