@@ -33,7 +33,7 @@ def rm(
         for container in these.each("removing"):
             container_control.remove(these.engine, container)
         if not names:
-            container_control.remove_rest(these.engine, these.app, built_here(these.app))
+            container_control.remove_networks_and_images(these.engine, these.app, built_here(these.app))
         return these.acted("removed", "Volumes, and what lies in /data, stay.")
 
 

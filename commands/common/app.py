@@ -89,7 +89,9 @@ def chosen(
     report = report_of(context)
     with open_engine(report, find_device(report, device, options)) as engine:
         app = app_of(engine, name)
-        yield Chosen(report, engine, app, tuple(container_control.choose(engine, app, names or ())))
+        yield Chosen(
+            report, engine, app, tuple(container_control.select_containers(engine, app, names or ()))
+        )
 
 
 def app_of(engine: Engine, name: str | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from commands.logs.session import Beside, follow_beside
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import Interrupted, Notice, ResinError, Unreachable
-from resin_toolkit.live.session import ProjectSnapshot, LiveSession
+from resin_toolkit.live.session import LiveSession, ProjectSnapshot
 from resin_toolkit.logs.writer import Outlet
 from resin_toolkit.push.apply.reconciler import ServiceChange
 from resin_toolkit.push.deployment import Deployment
@@ -34,13 +34,13 @@ def follow(
     session: Session,
     device: Device,
     application: Application,
-    kind: Platform,
+    platform: Platform,
     pushed: Deployment,
     before: ProjectSnapshot | None,
 ) -> int | None:
     """Show the logs until Ctrl-C, and keep the containers in step; how many batches that were."""
-    is_new = any(brought.change is not ServiceChange.UNCHANGED for brought in pushed.brought)
-    beside = _Keeping(session, device, application, kind, pushed, before) if before else None
+    is_new = any(brought.change is not ServiceChange.UNCHANGED for brought in pushed.services)
+    beside = _Keeping(session, device, application, platform, pushed, before) if before else None
     follow_beside(
         session.report,
         device,
@@ -60,7 +60,7 @@ class _Keeping(Beside):
         session: Session,
         device: Device,
         application: Application,
-        kind: Platform,
+        platform: Platform,
         pushed: Deployment,
         before: ProjectSnapshot,
     ) -> None:
@@ -69,7 +69,7 @@ class _Keeping(Beside):
         self._device = device
         self._pushed = pushed
         self._before = before
-        self._pushing = _Again(session, application, kind)
+        self._pushing = _Again(session, application, platform)
         self._live: LiveSession | None = None
         self._link: Link | None = None
         self._thread: threading.Thread | None = None
@@ -88,7 +88,7 @@ class _Keeping(Beside):
             _Told(self._session.report),
             debounce=DEBOUNCE if debounce is None else debounce,
         )
-        self._live.begin(self._pushed, self._before)
+        self._live.track(self._pushed, self._before)
         self._thread = threading.Thread(target=self._run, args=(outlet,), name="live", daemon=True)
         self._thread.start()
         self._session.report.if_interrupted = STOPPED
@@ -111,21 +111,21 @@ class _Keeping(Beside):
 class _Again:
     """Pushes the project once more, as its files are now."""
 
-    def __init__(self, session: Session, application: Application, kind: Platform) -> None:
+    def __init__(self, session: Session, application: Application, platform: Platform) -> None:
         self._session = session
         self._application = application
-        self._kind = kind
+        self._platform = platform
 
-    def again(self, engine: Engine, services: frozenset[str] | None) -> tuple[Deployment, ProjectSnapshot]:
+    def redeploy(self, engine: Engine, services: frozenset[str] | None) -> tuple[Deployment, ProjectSnapshot]:
         session = self._session
         if services is None:
-            self._application = session.read_again(self._kind)
-        before = session.look(self._application, self._kind, services)
+            self._application = session.read_again(self._platform)
+        before = session.look(self._application, self._platform, services)
         if services is None:
             # What is pushed is never older than what it looked like.
-            self._application = session.read_again(self._kind)
+            self._application = session.read_again(self._platform)
         try:
-            pushed = session.push(engine, self._application, self._kind, services=services)
+            pushed = session.deploy(engine, self._application, self._platform, services=services)
         except Unreachable:
             # The device may be amid the change: it stays told so until it is known.
             raise

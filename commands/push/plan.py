@@ -44,7 +44,7 @@ class PushPlan:
 
 def plan_of(
     host: str,
-    kind: Platform,
+    platform: Platform,
     application: Application,
     sources: Mapping[str, BuildSource],
     socket: str = "",
@@ -67,7 +67,7 @@ def plan_of(
                 "advice": size.advice() or None,
             }
         services.append(shown)
-    return PushPlan(host, application.name, kind.machine, kind.arch, tuple(services))
+    return PushPlan(host, application.name, platform.machine, platform.arch, tuple(services))
 
 
 def _without(body: Mapping[str, object]) -> Mapping[str, object]:

@@ -79,8 +79,8 @@ def _check_buildable(folder: Path) -> None:
         choose(folder)
 
 
-def application_of(project: Project, typed: Typed, kind: Platform) -> Application:
-    """What is to run on a device of that kind. Raises ComposeInvalid, BadValue, ServiceNotFound."""
+def application_of(project: Project, typed: Typed, platform: Platform) -> Application:
+    """What is to run on a device of that platform. Raises ComposeInvalid, BadValue, ServiceNotFound."""
     from resin_toolkit.compose.loader import load
     from resin_toolkit.compose.port_conflicts import check_published
     from resin_toolkit.project.single_service import single_application, single_service
@@ -94,7 +94,7 @@ def application_of(project: Project, typed: Typed, kind: Platform) -> Applicatio
         check_published(application)
     else:
         service = single_service(
-            project.settings, name, device_type=kind.machine, arch=kind.arch, image=typed.image
+            project.settings, name, device_type=platform.machine, arch=platform.arch, image=typed.image
         )
         application = single_application(project.settings, service, name)
     _check_names(application, typed.services)

@@ -72,12 +72,12 @@ class Session:
         """Push, and go on as it is wanted."""
         device = self.find()
         with open_engine(self.report, device) as engine:
-            kind = self.kind(engine, device)
+            platform = self.platform(engine, device)
             if self.typed.image:
                 self.typed = replace(self.typed, image=self._sent(engine, self.typed.image))
-            application = self._application(kind)
-            before = self.look(application, kind) if self.live else None
-            pushed = self.push(engine, application, kind)
+            application = self._application(platform)
+            before = self.look(application, platform) if self.live else None
+            pushed = self.deploy(engine, application, platform)
             result = self.result(engine.host, application, pushed)
             keep_services(engine.host, (service.name for service in application.services))
         if self.detach:
@@ -85,7 +85,7 @@ class Session:
         self.report.say(summary(result.app, result.host, result.services, result.seconds))
         from commands.push.live import follow
 
-        batches = follow(self, device, application, kind, pushed, before)
+        batches = follow(self, device, application, platform, pushed, before)
         return replace(result, batches=batches)
 
     def dry_run(self) -> PushPlan:
@@ -94,16 +94,16 @@ class Session:
 
         device = self.find()
         with open_engine(self.report, device) as engine:
-            kind = self.kind(engine, device)
-            application = self._application(kind)
-            sources = read_build_sources(application, kind, self.options_now())
-            return plan_of(engine.host, kind, application, sources, engine_socket_path(engine.facts))
+            platform = self.platform(engine, device)
+            application = self._application(platform)
+            sources = read_build_sources(application, platform, self.options_now())
+            return plan_of(engine.host, platform, application, sources, engine_socket_path(engine.facts))
 
     # the parts
 
-    def _application(self, kind: Platform) -> Application:
+    def _application(self, platform: Platform) -> Application:
         """The application; with services that are named, what they depend on is brought, too."""
-        application = application_of(self.project, self.typed, kind)
+        application = application_of(self.project, self.typed, platform)
         services = with_dependencies(application.services, self.typed.services)
         self.push_options = replace(self.push_options, services=services)
         return application
@@ -121,7 +121,7 @@ class Session:
             return word
 
     def look(
-        self, application: Application, kind: Platform, services: frozenset[str] | None = None
+        self, application: Application, platform: Platform, services: frozenset[str] | None = None
     ) -> ProjectSnapshot:
         """The project's folders as they are before it is pushed: what changes meanwhile is not lost.
 
@@ -132,13 +132,15 @@ class Session:
         options = self.options_now()
         files = self.project_files(application) if services is None else []
         options = options if services is None else replace(options, services=services)
-        return ProjectSnapshot.of(read_build_sources(application, kind, options), self.project.settings.live.ignore, files)
+        return ProjectSnapshot.of(
+            read_build_sources(application, platform, options), self.project.settings.live.ignore, files
+        )
 
-    def read_again(self, kind: Platform) -> Application:
+    def read_again(self, platform: Platform) -> Application:
         """The application, by the project's files as they are now."""
         # Where it was found: this process may lie in a folder that goes by another name by now.
         self.project = read_project(replace(self.typed, source=self.project.folder))
-        return self._application(kind)
+        return self._application(platform)
 
     def project_files(self, application: Application) -> list[Path]:
         """The files that say what the application is."""
@@ -163,8 +165,8 @@ class Session:
             return None
         return around.device or None
 
-    def kind(self, engine: Engine, device: Device) -> Platform:
-        """What kind of device it is; asked once for each engine, and remembered by the project."""
+    def platform(self, engine: Engine, device: Device) -> Platform:
+        """The platform of the device; detected once for each engine, and remembered by the project."""
         named = self.typed.device_type or self.project.settings.device_type
         return detect_platform(engine, named, lambda: self._device_type(engine, device))
 
@@ -188,7 +190,7 @@ class Session:
         self,
         engine: Engine,
         application: Application,
-        kind: Platform,
+        platform: Platform,
         *,
         services: frozenset[str] | None = None,
     ) -> Deployment:
@@ -202,7 +204,7 @@ class Session:
         self.report.if_interrupted = Interrupted(
             f"Interrupted: of {names} the old container runs on, or the new one does; push again to be sure."
         )
-        sources = read_build_sources(application, kind, options)
+        sources = read_build_sources(application, platform, options)
         memory = self.project.memory
         ledger = set(memory.built)
         link = LinkRate(memory.rate_to(engine.facts.id))
@@ -218,7 +220,7 @@ class Session:
             self.report.warn(*memory.remember(built=sorted(ledger), rate=rate))
 
     def result(self, host: str, application: Application, pushed: Deployment) -> PushResult:
-        services = tuple(_service_data(brought) for brought in pushed.brought)
+        services = tuple(_service_data(brought) for brought in pushed.services)
         return PushResult(host, application.name, services, pushed.leftovers, pushed.seconds)
 
     def _device_word(self, engine: Engine) -> str:

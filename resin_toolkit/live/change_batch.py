@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from resin_toolkit.live.container_files import FileUpload
-from resin_toolkit.live.mapping.actions import FileChange, FileAction, NoAction, Rebuild, Restart, Sync
+from resin_toolkit.live.mapping.actions import FileAction, FileChange, NoAction, Rebuild, Restart, Sync
 from resin_toolkit.live.snapshot import Difference
 
-EffectsOf = Callable[[list[tuple[str, FileChange]]], list[FileAction]]
-OwnerOf = Callable[[str], tuple[int, int]]
+ActionLookup = Callable[[list[tuple[str, FileChange]]], list[FileAction]]
+OwnerLookup = Callable[[str], tuple[int, int]]
 
 
 @dataclass
@@ -20,46 +20,55 @@ class ChangeBatch:
     """Of one service. With a `reason` it is built anew, and the rest does not count."""
 
     reason: str = ""
-    placings: list[FileUpload] = field(default_factory=list)
+    uploads: list[FileUpload] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     restart: bool = False
     files: set[str] = field(default_factory=set)
     """The paths in the project that it is about."""
 
     def __bool__(self) -> bool:
-        return bool(self.reason or self.placings or self.deleted or self.restart)
+        return bool(self.reason or self.uploads or self.deleted or self.restart)
 
 
-def make_batch(root: Path, difference: Difference, effects_of: EffectsOf, owner_of: OwnerOf) -> ChangeBatch:
+def make_batch(
+    root: Path, difference: Difference, actions_for: ActionLookup, owner_lookup: OwnerLookup
+) -> ChangeBatch:
     """The batch that a difference makes."""
     batch = ChangeBatch()
     changes = [(path, FileChange.DELETED) for path in difference.deleted]
     changes += [(path, FileChange.CHANGED) for path in difference.changed]
-    for (path, change), effect in zip(changes, effects_of(changes), strict=True):
-        if isinstance(effect, Rebuild):
-            batch.reason = batch.reason or effect.reason
+    for (path, change), action in zip(changes, actions_for(changes), strict=True):
+        if isinstance(action, Rebuild):
+            batch.reason = batch.reason or action.reason
             batch.files.add(path)
         else:
             # Not through the folder itself, which may be named by a link, where it lies beside it.
-            _add(batch, Path(os.path.normpath(root / path)), path, change, effect, owner_of)
+            _add(batch, Path(os.path.normpath(root / path)), path, change, action, owner_lookup)
     batch.deleted = _topmost(batch.deleted)
     return batch
 
 
-def _add(batch: ChangeBatch, source: Path, path: str, change: FileChange, effect: FileAction, owner_of: OwnerOf) -> None:
-    if isinstance(effect, NoAction):
+def _add(
+    batch: ChangeBatch,
+    source: Path,
+    path: str,
+    change: FileChange,
+    action: FileAction,
+    owner_lookup: OwnerLookup,
+) -> None:
+    if isinstance(action, NoAction):
         return
     batch.files.add(path)
-    if isinstance(effect, Restart):
+    if isinstance(action, Restart):
         batch.restart = True
         return
-    assert isinstance(effect, Sync)
-    batch.restart = batch.restart or effect.restart
-    for place in effect.places:
+    assert isinstance(action, Sync)
+    batch.restart = batch.restart or action.restart
+    for target in action.targets:
         if change is FileChange.DELETED:
-            batch.deleted.append(place.path)
+            batch.deleted.append(target.path)
         else:
-            batch.placings.append(FileUpload(source, place.path, owner_of(place.owner), place.mode))
+            batch.uploads.append(FileUpload(source, target.path, owner_lookup(target.owner), target.mode))
 
 
 def _topmost(paths: list[str]) -> list[str]:

@@ -49,10 +49,10 @@ class FileUpload:
     """Permissions; None for those of the source."""
 
 
-def send_files(engine: Engine, container: str, placings: Sequence[FileUpload]) -> None:
+def send_files(engine: Engine, container: str, uploads: Sequence[FileUpload]) -> None:
     """Put files into a container, as one archive. Raises Changed, EngineFailed, Unreachable."""
-    if placings:
-        Containers(engine).put_archive(container, "/", make_archive(placings))
+    if uploads:
+        Containers(engine).put_archive(container, "/", make_archive(uploads))
 
 
 def delete_files(engine: Engine, container: str, targets: Sequence[str]) -> None:
@@ -72,34 +72,34 @@ def delete_files(engine: Engine, container: str, targets: Sequence[str]) -> None
             raise CannotDelete(f"rm ended with exit code {code}")
 
 
-def make_archive(placings: Sequence[FileUpload]) -> Iterator[bytes]:
+def make_archive(uploads: Sequence[FileUpload]) -> Iterator[bytes]:
     """The archive, piece by piece; folders that lead to a target are made where they are missing.
 
     Raises Changed, and ResinError for a file that cannot be read.
     """
-    for placing in placings:
+    for upload in uploads:
         try:
-            yield from _member(placing)
+            yield from _member(upload)
         except OSError as error:
             if error.errno in _OTHER_NOW:
-                raise ChangedWhileReading(placing.target) from error
-            raise unreadable(error, str(placing.source)) from error
+                raise ChangedWhileReading(upload.target) from error
+            raise unreadable(error, str(upload.source)) from error
     yield bytes(2 * _BLOCK)
 
 
-def _member(placing: FileUpload) -> Iterator[bytes]:
-    status = placing.source.lstat()
-    entry = tarfile.TarInfo(placing.target.lstrip("/"))
-    entry.mode = stat.S_IMODE(status.st_mode) if placing.mode is None else placing.mode
+def _member(upload: FileUpload) -> Iterator[bytes]:
+    status = upload.source.lstat()
+    entry = tarfile.TarInfo(upload.target.lstrip("/"))
+    entry.mode = stat.S_IMODE(status.st_mode) if upload.mode is None else upload.mode
     entry.mtime = int(status.st_mtime)
-    entry.uid, entry.gid = placing.owner
+    entry.uid, entry.gid = upload.owner
     if stat.S_ISDIR(status.st_mode):
         entry.type = tarfile.DIRTYPE
         entry.name += "/"
     elif stat.S_ISLNK(status.st_mode):
-        entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink(placing.source)  # noqa: PTH115 - as text
+        entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink(upload.source)  # noqa: PTH115 - as text
     else:
-        yield from _file(placing.source, entry)
+        yield from _file(upload.source, entry)
         return
     yield _head(entry)
 

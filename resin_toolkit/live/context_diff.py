@@ -21,7 +21,7 @@ class ContextDiff:
     """
 
     root: Path
-    held: Snapshot
+    synced: Snapshot
     now: Snapshot
     is_ignored: Callable[[str], bool]
 
@@ -30,7 +30,7 @@ class ContextDiff:
         return None if stamp is None or not self._is_sent(path) else _kind(stamp.mode)
 
     def entries(self) -> Iterator[tuple[str, Kind]]:
-        for path, stamp in self.held.items():
+        for path, stamp in self.synced.items():
             if self._is_sent(path):
                 yield path, _kind(stamp.mode)
 

@@ -26,13 +26,13 @@ class ContextFiles:
         self._context = context
         self._kinds = dict(context.entries())
         self._before: dict[str, Kind | None] = {}
-        self._meant: dict[str, list[str]] = {}
+        self._matches: dict[str, list[str]] = {}
         """What each pattern matches; many changes at once ask for it again and again."""
 
     def note(self, changes: Iterable[tuple[str, FileChange]]) -> None:
         """Take in some changes that belong together."""
         self._before = {}
-        self._meant.clear()
+        self._matches.clear()
         for path, change in changes:
             self._before[path] = self._kinds.get(path)
             kind = self._context.kind(path) if change is FileChange.CHANGED else None
@@ -52,16 +52,16 @@ class ContextFiles:
     def is_archive(self, path: str) -> bool:
         return self._context.is_archive(path)
 
-    def meant_by(self, source: str) -> list[str]:
+    def matching(self, source: str) -> list[str]:
         """The paths that a source of COPY means."""
         if not is_pattern(source):
             return [relative_source(source)]
-        if source not in self._meant:
+        if source not in self._matches:
             pattern = without_root(source)
-            self._meant[source] = [path for path in self._kinds if matches(pattern, path)]
-        return self._meant[source]
+            self._matches[source] = [path for path in self._kinds if matches(pattern, path)]
+        return self._matches[source]
 
-    def link_on_the_way(self, path: str) -> str | None:
+    def symlink_in(self, path: str) -> str | None:
         """The symbolic link that the path is, or leads through."""
         return next((above for above in path_and_parents(path) if self.kind(above) is Kind.LINK), None)
 

@@ -30,7 +30,9 @@ class ContainerFacts:
     owners: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
 
-def base_image_lookup(engine: Engine, known: dict[str, BaseImage | None]) -> Callable[[str], BaseImage | None]:
+def base_image_lookup(
+    engine: Engine, known: dict[str, BaseImage | None]
+) -> Callable[[str], BaseImage | None]:
     """What images do by themselves, as the engine knows them."""
     images = Images(engine)
 
@@ -43,7 +45,9 @@ def base_image_lookup(engine: Engine, known: dict[str, BaseImage | None]) -> Cal
     return base
 
 
-def folder_lookup(engine: Engine, container: str, known: dict[str, bool | None]) -> Callable[[str], bool | None]:
+def folder_lookup(
+    engine: Engine, container: str, known: dict[str, bool | None]
+) -> Callable[[str], bool | None]:
     """Whether a path of a container is a folder; None where there is nothing."""
 
     def is_folder(path: str) -> bool | None:
@@ -62,7 +66,7 @@ def apply_batch(engine: Engine, container: str, batch: ChangeBatch) -> None:
     _mark(engine, container)
     if batch.deleted:
         _delete(engine, container, batch.deleted)
-    send_files(engine, container, batch.placings)
+    send_files(engine, container, batch.uploads)
     if batch.restart or not _runs(engine, container):
         _tried(lambda: Containers(engine).restart(container))
 
@@ -108,6 +112,3 @@ def _is_folder(engine: Engine, container: str, path: str) -> bool | None:
         while len(head) <= _TYPE and (piece := stream.read()):
             head += piece
     return head[_TYPE : _TYPE + 1] == _FOLDER if len(head) > _TYPE else None
-
-
-__all__ = ["Asked", "CannotDelete", "apply", "bases_of", "folders_in"]

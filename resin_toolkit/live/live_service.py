@@ -25,14 +25,16 @@ from resin_toolkit.push.plan.build_source import BuildSource
 class LiveService:
     """Keeps the container of one service in step with its folder.
 
-    `held` is what the folder was when the container's image was built, or when it was last put in step.
+    `synced` is what the folder was when the container's image was built, or when it was last put in step.
     """
 
-    def __init__(self, source: BuildSource, container: str, held: Snapshot, ignored: Sequence[str] = ()) -> None:
+    def __init__(
+        self, source: BuildSource, container: str, synced: Snapshot, ignored: Sequence[str] = ()
+    ) -> None:
         self.source = source
         self.container = container
         self.name = source.service.name
-        self._held = SyncedState(self.root, held, source.cache)
+        self._synced = SyncedState(self.root, synced, source.cache)
         self._ignored = parse_ignored(ignored)
         self._is_ignored: Callable[[str], bool] = cache(
             FolderContext(source.context.root, source.context.rules).is_ignored
@@ -47,29 +49,29 @@ class LiveService:
     def look(self, engine: Engine) -> tuple[ChangeBatch, Snapshot]:
         """What has changed since the container was in step, and the folder as it is now."""
         now = scan_context(self.source, self._ignored)
-        found = self._held.difference(now)
+        found = self._synced.difference(now)
         if not found:
             return ChangeBatch(), now
         owners = FileOwners(engine, self.container, self._asked.owners)
         try:
-            return make_batch(self.root, found, self._mapping(engine, now).effects, owners.numbers), now
+            return make_batch(self.root, found, self._mapping(engine, now).actions_for, owners.numbers), now
         except UnknownOwner as error:
             return ChangeBatch(f"the container knows nobody called {error}"), now
 
-    def bring(self, engine: Engine, batch: ChangeBatch, now: Snapshot) -> None:
+    def sync(self, engine: Engine, batch: ChangeBatch, now: Snapshot) -> None:
         """Put the container in step. Raises what `container.apply` raises; then it is not."""
         if batch:
-            self.doubt(now)
+            self.invalidate(now)
             apply_batch(engine, self.container, batch)
-        self._held.become(now)
+        self._synced.mark_synced(now)
 
-    def doubt(self, now: Snapshot) -> None:
+    def invalidate(self, now: Snapshot) -> None:
         """It is about to be brought to `now`: until it is, what has changed counts, even if it is undone."""
-        self._held.doubt(now)
+        self._synced.invalidate(now)
 
-    def learn(self) -> None:
+    def learn_hashes(self) -> None:
         """Take the hashes of what the container holds, by which a file that is written anew is no change."""
-        self._held.learn()
+        self._synced.learn_hashes()
 
     def was_refused(self, now: Snapshot) -> bool:
         """Whether a build of just these files has failed already."""
@@ -82,7 +84,7 @@ class LiveService:
     def _mapping(self, engine: Engine, now: Snapshot) -> FileMapping:
         source, service = self.source, self.source.service
         known = MappingInputs(
-            ContextDiff(self.root, self._held.tree, now, self._is_ignored),
+            ContextDiff(self.root, self._synced.tree, now, self._is_ignored),
             base_image_lookup(engine, self._asked.bases),
             folder_lookup(engine, self.container, self._asked.folders),
             mounts=tuple(mount.target for mount in service.mounts),

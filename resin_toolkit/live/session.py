@@ -25,7 +25,7 @@ from resin_toolkit.live.snapshot import Snapshot, stamps_of
 from resin_toolkit.live.stable_scan import stable_scan
 from resin_toolkit.live.synced_state import SyncedState
 from resin_toolkit.live.watcher import FileWatcher, folder_identities
-from resin_toolkit.push.apply.reconciler import ServiceDeployment, ServiceChange
+from resin_toolkit.push.apply.reconciler import ServiceChange, ServiceDeployment
 from resin_toolkit.push.deployment import Deployment
 from resin_toolkit.push.plan.build_source import BuildSource
 from resin_toolkit.push.plan.observed_state import observe
@@ -49,7 +49,7 @@ class LiveListener(Protocol):
 class Redeployer(Protocol):
     """How a project is pushed once more."""
 
-    def again(self, engine: Engine, services: frozenset[str] | None) -> tuple[Deployment, ProjectSnapshot]:
+    def redeploy(self, engine: Engine, services: frozenset[str] | None) -> tuple[Deployment, ProjectSnapshot]:
         """Push some services, None for all, with the project's files read anew; and how all looked before."""
 
     def files(self) -> Sequence[Path]:
@@ -70,7 +70,9 @@ class ProjectSnapshot:
     """Those that say what the application is, by their whole path; None where they were not looked at."""
 
     @classmethod
-    def of(cls, sources: Mapping[str, BuildSource], ignored: Sequence[str], files: Iterable[Path] = ()) -> ProjectSnapshot:
+    def of(
+        cls, sources: Mapping[str, BuildSource], ignored: Sequence[str], files: Iterable[Path] = ()
+    ) -> ProjectSnapshot:
         # In this order: a file of the project may lie in a folder, too, and be saved in between.
         paths = tuple(files)
         found = stable_scan(lambda: stamps_of(paths)) if paths else None
@@ -86,7 +88,7 @@ class LiveSession:
         link: Link,
         app: str,
         pushing: Redeployer,
-        telling: LiveListener,
+        listener: LiveListener,
         *,
         debounce: float,
     ) -> None:
@@ -94,7 +96,7 @@ class LiveSession:
         self._link = link
         self._app = app
         self._pushing = pushing
-        self._telling = telling
+        self._listener = listener
         self._debounce = debounce
         self._services: dict[str, LiveService] = {}
         self._closed = threading.Event()
@@ -102,20 +104,20 @@ class LiveSession:
         self._owes: Mapping[str, Snapshot] | None = None
         """How the folders looked when a push of all failed: with the next save it is tried again."""
 
-    def begin(self, pushed: Deployment, before: ProjectSnapshot) -> None:
-        """What a push has brought is what is kept in step from now on."""
+    def track(self, pushed: Deployment, before: ProjectSnapshot) -> None:
+        """Keep what a push has deployed in sync from now on."""
         if before.files is not None:
             self._files = SyncedState(_ANYWHERE, before.files)
-        for brought in pushed.brought:
-            self._note(brought, pushed.sources.get(brought.service), before)
+        for service in pushed.services:
+            self._note(service, pushed.sources.get(service.service), before)
 
     def run(self) -> None:
         """Send what is saved until `close`. Raises what ends it for good: IoFailed, Refused."""
         while not self._closed.is_set():
             known = folder_identities(self._folders())
             with FileWatcher(list(known), debounce=self._debounce) as watch:
-                watch.poke()
-                # A folder that was moved away, or made again, is another one: it is watched anew.
+                watch.trigger()
+                # A folder that was moved away, or replaced, is another one: watch the new one.
                 while not self._closed.is_set() and known == folder_identities(self._folders()):
                     if not self._waited(watch):
                         return
@@ -128,12 +130,12 @@ class LiveSession:
         if not watch.wait(0.5):
             return True
         try:
-            self._in_step()
+            self._sync_all()
         except Ended:
             return False
         except ChangedMeanwhile:
             time.sleep(_LOOK_AGAIN)
-            watch.poke()
+            watch.trigger()
         return True
 
     def _folders(self) -> list[Path]:
@@ -144,7 +146,7 @@ class LiveSession:
 
     # one batch
 
-    def _in_step(self) -> None:
+    def _sync_all(self) -> None:
         """Bring everything in step, however often the device goes away meanwhile."""
         while not self._closed.is_set():
             engine, number = self._link.engine()
@@ -153,9 +155,9 @@ class LiveSession:
             except Unreachable as error:
                 self._link.again(number, error)
                 continue
-            self._files.learn()
+            self._files.learn_hashes()
             for service in self._services.values():
-                service.learn()
+                service.learn_hashes()
             return
 
     def _batch(self, engine: Engine) -> None:
@@ -171,7 +173,7 @@ class LiveSession:
         for service in list(self._services.values()):
             batch, now = self._looked(engine, service)
             if not batch:
-                service.bring(engine, batch, now)
+                service.sync(engine, batch, now)
             elif batch.reason:
                 self._rebuild(engine, service, batch, now)
             else:
@@ -185,7 +187,7 @@ class LiveSession:
 
     @staticmethod
     def _looked(engine: Engine, service: LiveService) -> tuple[ChangeBatch, Snapshot]:
-        """What has changed. A folder that is gone, as while it is made anew, is looked for again."""
+        """Compare; a folder that is missing, as while it is being replaced, is looked for again."""
         try:
             return service.look(engine)
         except FileNotFoundError as error:
@@ -194,19 +196,21 @@ class LiveSession:
     def _sync(self, engine: Engine, service: LiveService, batch: ChangeBatch, now: Snapshot) -> None:
         started = time.monotonic()
         try:
-            service.bring(engine, batch, now)
+            service.sync(engine, batch, now)
         except (CannotDelete, ServiceNotFound) as error:
             self._rebuild(engine, service, ChangeBatch(f"{error}", files=batch.files), now)
             return
         except EngineFailed as error:
-            self._telling.failed(error)
-            self._rebuild(engine, service, ChangeBatch("the engine refused the files", files=batch.files), now)
+            self._listener.failed(error)
+            self._rebuild(
+                engine, service, ChangeBatch("the engine refused the files", files=batch.files), now
+            )
             return
         except Unreachable:
             raise
         except ResinError as error:
             # A file that cannot be read: the next save may mend it.
-            self._telling.failed(error)
+            self._listener.failed(error)
             return
         self._told(_said(service.name, batch), batch, started)
 
@@ -214,38 +218,40 @@ class LiveSession:
         if service.was_refused(now):
             return
         started = time.monotonic()
-        self._telling.warn(Notice("rebuild", f"{service.name} is built anew: {batch.reason}."))
-        service.doubt(now)
+        self._listener.warn(Notice("rebuild", f"{service.name} is built anew: {batch.reason}."))
+        service.invalidate(now)
         try:
-            pushed, before = self._pushing.again(engine, frozenset({service.name}))
+            pushed, before = self._pushing.redeploy(engine, frozenset({service.name}))
         except Unreachable:
             raise
         except ResinError as error:
             # A build that failed, a Dockerfile that cannot be read, a base image that is not there: the next
             # save may mend it.
             service.refuse(now)
-            self._telling.failed(error)
+            self._listener.failed(error)
             return
-        self.begin(pushed, before)
+        self.track(pushed, before)
         self._told(f"rebuilt {service.name}", batch, started)
 
     def _whole_push(self, engine: Engine, files: Snapshot) -> None:
         """The files that say what the application is have changed: everything is looked at anew."""
         started = time.monotonic()
         trees = self._trees(engine)
-        self._files.doubt(files)
+        self._files.invalidate(files)
         try:
-            pushed, before = self._pushing.again(engine, None)
+            pushed, before = self._pushing.redeploy(engine, None)
         except Unreachable:
             raise
         except ResinError as error:
             self._files, self._owes = SyncedState(_ANYWHERE, files), trees
-            self._telling.failed(error)
+            self._listener.failed(error)
             return
         self._services, self._owes = {}, None
-        self.begin(pushed, before)
+        self.track(pushed, before)
         changed = ", ".join(
-            f"{b.change.value} {b.service}" for b in pushed.brought if b.change is not ServiceChange.UNCHANGED
+            f"{b.change.value} {b.service}"
+            for b in pushed.services
+            if b.change is not ServiceChange.UNCHANGED
         )
         self._told(changed or "nothing to change", ChangeBatch(), started)
 
@@ -261,22 +267,22 @@ class LiveSession:
 
     # what is known
 
-    def _note(self, brought: ServiceDeployment, source: BuildSource | None, before: ProjectSnapshot) -> None:
-        if brought.change is ServiceChange.REMOVED:
-            self._services.pop(brought.service, None)
+    def _note(self, service: ServiceDeployment, source: BuildSource | None, before: ProjectSnapshot) -> None:
+        if service.change is ServiceChange.REMOVED:
+            self._services.pop(service.service, None)
         elif source is not None:
-            held = before.trees.get(brought.service, {})
-            self._services[brought.service] = LiveService(source, brought.container, held, before.ignored)
+            synced = before.trees.get(service.service, {})
+            self._services[service.service] = LiveService(source, service.container, synced, before.ignored)
 
     def _told(self, what: str, batch: ChangeBatch, started: float) -> None:
         self.batches += 1
-        self._telling.batch(what, sorted(batch.files), time.monotonic() - started)
+        self._listener.batch(what, sorted(batch.files), time.monotonic() - started)
 
 
 def _said(name: str, batch: ChangeBatch) -> str:
     count = len(batch.files)
     done = []
-    if batch.placings or batch.deleted:
+    if batch.uploads or batch.deleted:
         done.append(f"synced {count} file{'' if count == 1 else 's'}")
     if batch.restart:
         done.append(f"restarted {name}")

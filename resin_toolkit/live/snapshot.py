@@ -30,7 +30,7 @@ class FileStamp:
     """Nanoseconds, as st_ctime_ns: nobody can set it."""
     number: int
     link: str
-    is_settled: bool = field(default=True, compare=False)
+    is_stable: bool = field(default=True, compare=False)
     """Whether a file that is written to once more after this look has another stamp then."""
 
     @property

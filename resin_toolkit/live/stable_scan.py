@@ -18,7 +18,7 @@ def stable_scan(look: Callable[[], dict[str, FileStamp]]) -> dict[str, FileStamp
     """
     for _ in range(_LOOKS):
         found = look()
-        if all(stamp.is_settled for stamp in found.values()):
+        if all(stamp.is_stable for stamp in found.values()):
             break
         time.sleep(TICK / 1e9)
     return found

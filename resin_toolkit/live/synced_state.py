@@ -11,7 +11,7 @@ from resin_toolkit.project.context_walk import identity
 
 
 class SyncedState:
-    """Some files below `root` as they are held elsewhere, and the hashes of those whose content is known.
+    """Some files below `root` as they are synced elsewhere, and the hashes of those whose content is known.
 
     A hash is known only of a file that still had its stamp after it was brought there: what was brought is
     what it holds. `cache` is where hashes are kept from push to push, see `context_digest.Known`.
@@ -28,26 +28,26 @@ class SyncedState:
         return self._tree
 
     def difference(self, now: Snapshot) -> Difference:
-        """What has to be done to make `now` of what is held.
+        """What has to be done to make `now` of what is synced.
 
-        What was written anew with the same content is no difference, and is held as it is now.
+        What was written anew with the same content is no difference, and is synced as it is now.
         """
         found = difference(self._tree, now)
         same = {path for path in found.changed if self._is_same(path, now[path])}
         self._tree |= {path: now[path] for path in same}
         return Difference(tuple(path for path in found.changed if path not in same), found.deleted)
 
-    def doubt(self, now: Snapshot) -> None:
-        """It is about to be made `now`. That may be cut: of what differs it is not known what is held."""
+    def invalidate(self, now: Snapshot) -> None:
+        """It is about to be made `now`. That may be cut: of what differs it is not known what is synced."""
         for path in [path for path in self._hashes if self._tree.get(path) != now.get(path)]:
             del self._hashes[path]
 
-    def become(self, now: Snapshot) -> None:
+    def mark_synced(self, now: Snapshot) -> None:
         """It was made `now`."""
-        self.doubt(now)
+        self.invalidate(now)
         self._tree = dict(now)
 
-    def learn(self) -> None:
+    def learn_hashes(self) -> None:
         """Take the hashes that are not known yet, of the files that are still as they were brought."""
         wanted = [path for path, stamp in self._tree.items() if path not in self._hashes and stamp.is_file]
         if not wanted:
@@ -68,7 +68,7 @@ class SyncedState:
         """The hash of a file that has this stamp; None where it has another one by now."""
         # Not through the folder itself, which may be named by a link, where it lies beside it.
         file = os.path.normpath(self._root / path)
-        if not stamp.is_settled:
+        if not stamp.is_stable:
             return None
         try:
             if identity(os.lstat(file)) != stamp.identity:

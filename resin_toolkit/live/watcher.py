@@ -38,7 +38,7 @@ class FileWatcher:
             raise self._failure
         return happened
 
-    def poke(self) -> None:
+    def trigger(self) -> None:
         """Let who waits look, as if something had changed."""
         self._changed.set()
 

@@ -56,7 +56,7 @@ class PushOptions:
 class Deployment:
     """What became of it. `sources` are those that were built from, by service."""
 
-    brought: tuple[ServiceDeployment, ...]
+    services: tuple[ServiceDeployment, ...]
     sources: Mapping[str, BuildSource]
     leftovers: int
     seconds: float
@@ -72,13 +72,15 @@ class _Images:
     """Of each service that was built now, the images that its build stands on."""
 
 
-def read_build_sources(application: Application, kind: Platform, options: PushOptions) -> dict[str, BuildSource]:
+def read_build_sources(
+    application: Application, platform: Platform, options: PushOptions
+) -> dict[str, BuildSource]:
     """What is built, by service. Raises what `read_build_source` raises, before anything is done."""
     return {
         service.name: read_build_source(
             application,
             service,
-            kind,
+            platform,
             dockerfile=options.dockerfile,
             target=options.target,
             args=options.build_args,
@@ -99,50 +101,54 @@ def deploy(
     engine: Engine,
     application: Application,
     sources: Mapping[str, BuildSource],
-    telling: DeploymentListener,
+    listener: DeploymentListener,
     options: PushOptions,
-    ledger: set[str] | None = None,
+    built: set[str] | None = None,
 ) -> Deployment:
     """Bring an application to a device. What ran before runs on until all images are there.
 
-    `ledger` are the images that builds have made on the way, here and before, as entries of `ledger.py`: what
+    `built` are the images that builds have made on the way, here and before, as entries of `built.py`: what
     is made is added, and what nothing stands on any more is removed from the device and from it.
 
     Raises BuildFailed, PushFailed, Refused, EngineFailed, Unreachable.
     """
     started = time.monotonic()
     start_levels(application.services)
-    swap = ContainerReplacer(engine, telling, grace=options.grace, rollback=options.rollback)
-    existing = recover(engine, application.name, swap, telling.step)
+    replacer = ContainerReplacer(engine, listener, grace=options.grace, rollback=options.rollback)
+    observed = recover(engine, application.name, replacer, listener.step)
     looked = time.monotonic()
-    ledger = set() if ledger is None else ledger
-    images = _images(engine, application, sources, existing, telling, options, ledger)
+    built = set() if built is None else built
+    images = _images(engine, application, sources, observed, listener, options, built)
     if time.monotonic() - looked > _STALE:
-        existing = recover(engine, application.name, swap, telling.step)
-    bringing = Reconciler(
+        observed = recover(engine, application.name, replacer, listener.step)
+    reconciler = Reconciler(
         engine,
         application,
         images.ids,
-        existing,
-        lambda service: swap.of_source(images.hashes.get(service.name) or _source_before(existing, service)),
-        telling.step,
+        observed,
+        lambda service: replacer.with_source_hash(
+            images.hashes.get(service.name) or _source_before(observed, service)
+        ),
+        listener.step,
         options.grace,
     )
-    brought = bringing.go(only=options.services)
-    used(ledger, images.seen)
-    gone = stale(ledger, images.seen, [service.name for service in application.services])
-    removed = _cleaned(engine, application, images_of(gone) - images_of(ledger - gone), telling)
+    services = reconciler.run(only=options.services)
+    used(built, images.seen)
+    gone = stale(built, images.seen, [service.name for service in application.services])
+    removed = _cleaned(engine, application, images_of(gone) - images_of(built - gone), listener)
     if removed is not None:
-        ledger -= gone
-    return Deployment(tuple(brought), sources, removed or 0, time.monotonic() - started)
+        built -= gone
+    return Deployment(tuple(services), sources, removed or 0, time.monotonic() - started)
 
 
-def _cleaned(engine: Engine, application: Application, gone: Iterable[str], telling: DeploymentListener) -> int | None:
+def _cleaned(
+    engine: Engine, application: Application, gone: Iterable[str], listener: DeploymentListener
+) -> int | None:
     """How many images were removed; None where that did not succeed, which undoes nothing of the push."""
     try:
         return remove_unused_images(engine, application, gone)
     except (EngineFailed, Unreachable) as error:
-        telling.warn(
+        listener.warn(
             Notice("not-cleaned", f"All runs as it was pushed; old images were not removed: {error.message}")
         )
         return None
@@ -152,10 +158,10 @@ def _images(
     engine: Engine,
     application: Application,
     sources: Mapping[str, BuildSource],
-    existing: Mapping[str, ObservedService],
-    telling: DeploymentListener,
+    observed: Mapping[str, ObservedService],
+    listener: DeploymentListener,
     options: PushOptions,
-    ledger: set[str],
+    built: set[str],
 ) -> _Images:
     """All images, built side by side. The first failure is raised once all have ended."""
     found = _Images()
@@ -164,31 +170,31 @@ def _images(
     def one(service: Service) -> None:
         source = sources.get(service.name)
         if source is None:
-            found.ids[service.name] = fetch_image(engine, service, telling, pull=options.pull)
+            found.ids[service.name] = fetch_image(engine, service, listener, pull=options.pull)
             return
-        image = "" if options.no_cache or options.pull else _kept(engine, source, existing, known)
+        image = "" if options.no_cache or options.pull else _kept(engine, source, observed, known)
         if image:
-            telling.step(service.name, "nothing to build")
-            built = BuildResult(image)
+            listener.step(service.name, "nothing to build")
+            result = BuildResult(image)
         else:
-            built = BuildResult()
+            result = BuildResult()
             source.read_files()
             try:
                 build_image(
                     engine,
                     application.name,
                     source,
-                    telling,
-                    built,
+                    listener,
+                    result,
                     options.link,
                     no_cache=options.no_cache,
                     pull=options.pull,
-                    runs_on=service.name in existing,
+                    runs_on=service.name in observed,
                 )
             finally:
-                ledger.update(entries(service.name, built.made))
-            found.seen[service.name] = built.seen
-        found.ids[service.name] = built.image
+                built.update(entries(service.name, result.made))
+            found.seen[service.name] = result.seen
+        found.ids[service.name] = result.image
         found.hashes[service.name] = source.digest(known)
 
     wanted = selected_services(application, options)
@@ -199,17 +205,20 @@ def _images(
     return found
 
 
-def _source_before(existing: Mapping[str, ObservedService], service: Service) -> str:
+def _source_before(observed: Mapping[str, ObservedService], service: Service) -> str:
     """What the image of a container came of that is made anew with the same image."""
-    current = existing.get(service.name, ObservedService("", None, None)).current
+    current = observed.get(service.name, ObservedService("", None, None)).current
     return current.labels.get(SOURCE_LABEL, "") if current else ""
 
 
 def _kept(
-    engine: Engine, source: BuildSource, existing: Mapping[str, ObservedService], image_of: Callable[[str], str]
+    engine: Engine,
+    source: BuildSource,
+    observed: Mapping[str, ObservedService],
+    image_of: Callable[[str], str],
 ) -> str:
     """The image of the container that is there, if it has come of the same source; else nothing."""
-    current = existing.get(source.service.name, ObservedService("", None, None)).current
+    current = observed.get(source.service.name, ObservedService("", None, None)).current
     if current is None or not current.labels.get(SOURCE_LABEL):
         return ""
     if current.labels[SOURCE_LABEL] != source.digest(image_of):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from resin_toolkit.live.mapping.actions import FileChange, FileAction, NoAction, Rebuild, Restart, Sync
+from resin_toolkit.live.mapping.actions import FileAction, FileChange, NoAction, Rebuild, Restart, Sync
 from resin_toolkit.live.mapping.file_mapping import FileMapping, MappingInputs, make_mapping
 from resin_toolkit.live.mapping.mapping_inputs import BaseImage
 from resin_toolkit.project import dev_directives
@@ -52,13 +52,13 @@ def planned(
 
 
 def short(effect: FileAction) -> str:
-    """The places of a sync with a blank between, `-` for nothing, `rebuild`."""
+    """The targets of a sync with a blank between, `-` for nothing, `rebuild`."""
     if isinstance(effect, Sync):
         return " ".join(
             place.path
             + (f" {place.owner}" if place.owner else "")
             + (f" {place.mode:o}" if place.mode else "")
-            for place in effect.places
+            for place in effect.targets
         )
     return {NoAction: "-", Rebuild: "rebuild", Restart: "restart"}[type(effect)]
 

@@ -111,4 +111,6 @@ def random_change(chance: random.Random, tree: Tree) -> tuple[str, FileChange, T
     folder = chance.choice(("", "d/", "d/e/", "g/", "d/e/f/"))
     path = f"{folder}{chance.choice(('new', 'new.py', 'a', 'b'))}"
     taken = any(name.startswith(f"{path}/") for name in tree)
-    return (path, FileChange.CHANGED, {**tree, path: "new"}) if not taken else (path, FileChange.CHANGED, tree)
+    return (
+        (path, FileChange.CHANGED, {**tree, path: "new"}) if not taken else (path, FileChange.CHANGED, tree)
+    )

@@ -28,9 +28,9 @@ class SyncTarget:
 
 @dataclass(frozen=True)
 class Sync:
-    """It is put into the container, or deleted there, at each of the places."""
+    """It is put into the container, or deleted there, at each of the targets."""
 
-    places: tuple[SyncTarget, ...]
+    targets: tuple[SyncTarget, ...]
     restart: bool = True
     """Whether the container is then started anew."""
 

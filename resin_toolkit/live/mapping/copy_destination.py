@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from resin_toolkit.live.context_files import (
     ContextFiles,
     NeedsRebuild,
+    is_at_or_below,
     path_and_parents,
     path_below,
-    is_at_or_below,
     relative_source,
     without_root,
 )
@@ -45,20 +45,20 @@ class CopyDestination:
     into_folder: bool | None
     """Whether its destination is a folder by then; None where that is not known."""
 
-    def places_of(self, subject: ChangedFile) -> set[str]:
-        """Where a file of the context gets to. Raises Unsure."""
+    def targets_of(self, file: ChangedFile) -> set[str]:
+        """Where a file of the context gets to. Raises NeedsRebuild."""
         found: set[str] = set()
         for number, source in enumerate(self.copy.sources):
-            root = _root(source, subject.path)
+            root = _root(source, file.path)
             if root is None:
                 continue
-            place = self._place(source, root, subject.path, subject)
-            if place and not self._is_covered(number, root, place, subject):
+            place = self._place(source, root, file.path, file)
+            if place and not self._is_covered(number, root, place, file):
                 found.add(place)
         return found
 
-    def places_from(self, place: str, subject: ChangedFile) -> set[str]:
-        """Where what lies at `place` in the stage that is copied from gets to. Raises Unsure."""
+    def targets_from(self, place: str, file: ChangedFile) -> set[str]:
+        """Where what lies at `place` in the stage that is copied from gets to. Raises NeedsRebuild."""
         found: set[str] = set()
         for source in self.copy.sources:
             root = _root(source, place.lstrip("/"))
@@ -67,16 +67,16 @@ class CopyDestination:
             if is_pattern(source) or len(self.copy.sources) > 1:
                 # What else is in that stage is not known, and may get to the same place.
                 raise NeedsRebuild(f"what {self.copy.instruction} brings beside it is not known")
-            copied = self._place(source, root, place.lstrip("/"), subject)
+            copied = self._place(source, root, place.lstrip("/"), file)
             if copied:
                 found.add(copied)
         return found
 
     def check_links(self) -> None:
-        """Raises Unsure if a source is a symbolic link: what is copied lies elsewhere."""
+        """Raises NeedsRebuild if a source is a symbolic link: what is copied lies elsewhere."""
         for source in self.copy.sources:
-            for path in self.files.meant_by(source):
-                link = self.files.link_on_the_way(path)
+            for path in self.files.matching(source):
+                link = self.files.symlink_in(path)
                 if link is not None:
                     raise NeedsRebuild(f"{self.copy.instruction} goes through the symbolic link {link}")
 
@@ -89,7 +89,7 @@ class CopyDestination:
             return None
         if self.copy.stage is not None or self.copy.is_foreign or self.copy.has_remote:
             return Kind.FOLDER if place == target and self.into_folder else MAYBE
-        roots = [root for source in self.copy.sources for root in self.files.meant_by(source)]
+        roots = [root for source in self.copy.sources for root in self.files.matching(source)]
         found = [self._provided(root, place, target) for root in roots]
         return next((one for one in reversed(found) if one), None)
 
@@ -111,19 +111,19 @@ class CopyDestination:
             return Kind.FOLDER
         return kind if place == (inside if self.into_folder else target) else None
 
-    def _place(self, source: str, root: str, path: str, subject: ChangedFile) -> str | None:
+    def _place(self, source: str, root: str, path: str, file: ChangedFile) -> str | None:
         """Where `path` gets to, with the folder, or as the file, `root` that a source means."""
         self._check_count(source, root)
         if root != path:
             return path_below(self.copy.destination, path[len(root) :].lstrip("/"))
         named = f"{self.copy.instruction} names it"
-        if subject.change is FileChange.DELETED and (subject.kind is Kind.FOLDER or not self._has_others(source)):
+        if file.change is FileChange.DELETED and (file.kind is Kind.FOLDER or not self._has_others(source)):
             raise NeedsRebuild(f"{named}, and it is gone")
-        if subject.kind is Kind.FOLDER:
+        if file.kind is Kind.FOLDER:
             return None
-        if subject.kind is Kind.LINK:
+        if file.kind is Kind.LINK:
             raise NeedsRebuild(f"{named}, and it is a symbolic link")
-        if self.copy.unpacks and self.files.is_archive(subject.path):
+        if self.copy.unpacks and self.files.is_archive(file.path):
             raise NeedsRebuild(f"{self.copy.instruction} unpacks it")
         if self.into_folder is None:
             raise NeedsRebuild(
@@ -132,19 +132,21 @@ class CopyDestination:
         return path_below(self.copy.destination, path.rpartition("/")[2] if self.into_folder else "")
 
     def _check_count(self, source: str, root: str) -> None:
-        """Raises Unsure where the destination would have to be a folder, and is not written as one."""
+        """Raises NeedsRebuild where the destination would have to be a folder, and is not written as one."""
         copy = self.copy
         if copy.destination.endswith("/") or copy.destination == "/" or copy.stage is not None:
             return
-        if len(copy.sources) > 1 or {*self.files.meant_by(source), root} != {root}:
-            raise NeedsRebuild(f"{copy.instruction} copies several files, and its destination does not end in /")
+        if len(copy.sources) > 1 or {*self.files.matching(source), root} != {root}:
+            raise NeedsRebuild(
+                f"{copy.instruction} copies several files, and its destination does not end in /"
+            )
 
     def _has_others(self, source: str) -> bool:
         """Whether the builder finds something without the file: a pattern may match others."""
-        return is_pattern(source) and self.copy.stage is None and bool(self.files.meant_by(source))
+        return is_pattern(source) and self.copy.stage is None and bool(self.files.matching(source))
 
-    def _is_covered(self, number: int, root: str, place: str, subject: ChangedFile) -> bool:
-        """Whether another file of the same COPY gets to the same place later. Raises Unsure."""
+    def _is_covered(self, number: int, root: str, place: str, file: ChangedFile) -> bool:
+        """Whether another file of the same COPY gets to the same place later. Raises NeedsRebuild."""
         target = self.copy.destination.rstrip("/") or "/"
         if self.copy.has_remote and (place.rpartition("/")[0] or "/") == target:
             raise NeedsRebuild(f"{self.copy.instruction} may bring another file to {place}")
@@ -155,9 +157,9 @@ class CopyDestination:
             above = [self._provided(path, one, target) for one in path_and_parents(place)]
             if any(one not in (None, Kind.FOLDER) for one in above[:-1]):
                 raise NeedsRebuild(f"{self.copy.instruction} brings no folder to where {place} lies")
-            if provided is None or (provided is Kind.FOLDER and subject.kind is Kind.FOLDER):
+            if provided is None or (provided is Kind.FOLDER and file.kind is Kind.FOLDER):
                 continue
-            if provided == MAYBE or subject.change is FileChange.DELETED:
+            if provided == MAYBE or file.change is FileChange.DELETED:
                 raise NeedsRebuild(f"{self.copy.instruction} brings another file to {place}")
             if (other, path.split("/")) > (number, root.split("/")):
                 return True
@@ -165,7 +167,7 @@ class CopyDestination:
 
     def _roots(self) -> Iterator[tuple[int, str]]:
         for number, source in enumerate(self.copy.sources):
-            for path in self.files.meant_by(source):
+            for path in self.files.matching(source):
                 yield number, path
 
 

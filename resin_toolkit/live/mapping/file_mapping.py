@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resin_toolkit.live.context_files import ContextFiles, NeedsRebuild, is_at_or_below
-from resin_toolkit.live.mapping.actions import FileChange, FileAction, NoAction, Rebuild, Sync
+from resin_toolkit.live.mapping.actions import FileAction, FileChange, NoAction, Rebuild, Sync
 from resin_toolkit.live.mapping.copy_destination import ChangedFile
 from resin_toolkit.live.mapping.mapping_inputs import BaseImageLookup, ContextListing, IsFolder
 from resin_toolkit.live.mapping.path_trace import PathTrace
@@ -55,17 +55,17 @@ class FileMapping:
     dev: PathTrace | None
     watch: WatchRules
 
-    def effect(self, path: str, change: FileChange) -> FileAction:
+    def action_for(self, path: str, change: FileChange) -> FileAction:
         """What a change of one file, folder or link means; its path is relative to the context."""
-        return self.effects([(path, change)])[0]
+        return self.actions_for([(path, change)])[0]
 
-    def effects(self, changes: Iterable[tuple[str, FileChange]]) -> list[FileAction]:
+    def actions_for(self, changes: Iterable[tuple[str, FileChange]]) -> list[FileAction]:
         """What each of several changes means that happened together."""
         noted = list(changes)
         self.files.note(noted)
-        return [self._effect(path, change) for path, change in noted]
+        return [self._action(path, change) for path, change in noted]
 
-    def _effect(self, path: str, change: FileChange) -> FileAction:
+    def _action(self, path: str, change: FileChange) -> FileAction:
         if path in (self.known.dockerfile, self.known.ignore_file):
             return Rebuild(f"{path}: the build itself is another one")
         is_outside = path.startswith("../")
@@ -73,25 +73,25 @@ class FileMapping:
             return NoAction()
         return (
             (None if is_outside or not self.dev else self._traced(self.dev, path, change))
-            or self.watch.effect(path)
+            or self.watch.action_for(path)
             or (None if is_outside else self._traced(self.derived, path, change))
             or NoAction()
         )
 
-    def _traced(self, tracer: PathTrace, path: str, change: FileChange) -> FileAction | None:
+    def _traced(self, trace: PathTrace, path: str, change: FileChange) -> FileAction | None:
         before, now = self.files.was(path), self.files.kind(path)
         kind = now or before or Kind.FILE
         try:
-            places = tracer.places(ChangedFile(path, kind, change))
-            if not places:
+            targets = trace.targets(ChangedFile(path, kind, change))
+            if not targets:
                 return None
-            for place in places:
-                self._check_mounts(place.path)
+            for target in targets:
+                self._check_mounts(target.path)
             if before and now and before is not now and Kind.FOLDER in (before, now):
                 raise NeedsRebuild(f"it was a {before} and is a {now}")
         except NeedsRebuild as unsure:
             return Rebuild(f"{path}: {unsure.reason}")
-        return Sync(places)
+        return Sync(targets)
 
     def _check_mounts(self, path: str) -> None:
         for mount in self.known.mounts:
@@ -133,9 +133,9 @@ def make_mapping(
 
 def _dev_alone(stage: StageOperations, lines: set[int]) -> StageOperations:
     """A stage that copies and runs only what stands in these lines; its other folders are there."""
-    events = tuple(
-        event
-        for event in stage.events
-        if not isinstance(event, Copy | Run) or event.instruction.line in lines
+    operations = tuple(
+        operation
+        for operation in stage.operations
+        if not isinstance(operation, Copy | Run) or operation.instruction.line in lines
     )
-    return StageOperations(events, stage.environment, stage.working_dir, (), stage.volumes, False)
+    return StageOperations(operations, stage.environment, stage.working_dir, (), stage.volumes, False)

@@ -61,12 +61,12 @@ Operation = Copy | Run | Folder | Unknown
 class StageOperations:
     """A stage at its end."""
 
-    events: tuple[Operation, ...] = ()
+    operations: tuple[Operation, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = ""
     triggers: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
-    from_nothing: bool = False
+    from_scratch: bool = False
     """Whether it has no files but its own."""
 
 
@@ -98,27 +98,27 @@ class StageReader:
             reference = expanded(base, outer, self.dockerfile.directives.escape)
         except BadWord as error:
             return StageOperations((Unknown(f"{start}: {error}"),))
-        begun = self._begun(reference, position, made)
-        walk = _InstructionReader(self, position, begun, outer)
+        start_operations = self._base(reference, position, made)
+        reader = _InstructionReader(self, position, start_operations, outer)
         try:
             triggered = [
                 replace(one, line=start.line, end_line=start.end_line)
-                for text in begun.triggers
+                for text in start_operations.triggers
                 for one in instructions_of(text, reference)
             ]
         except BadValue as error:
-            walk.events.append(Unknown(f"{reference} has an ONBUILD that is none: {error.message}"))
+            reader.operations.append(Unknown(f"{reference} has an ONBUILD that is none: {error.message}"))
             triggered = []
         for instruction in (*triggered, *instructions):
-            walk.take(instruction)
-        return walk.ended()
+            reader.take(instruction)
+        return reader.ended()
 
-    def _begun(self, reference: str, position: int, made: Sequence[StageOperations]) -> StageOperations:
+    def _base(self, reference: str, position: int, made: Sequence[StageOperations]) -> StageOperations:
         before = self.dockerfile.stage_named(reference, position)
         if before is not None:
             return made[before]
         if reference == "scratch":
-            return StageOperations(from_nothing=True)
+            return StageOperations(from_scratch=True)
         base: BaseImage | None = self.bases(reference)
         if base is None:
             return StageOperations((Unknown(f"what the image {reference} does by itself is not known"),))
@@ -129,36 +129,38 @@ class StageReader:
 class _InstructionReader:
     """One stage, while its instructions are gone through."""
 
-    def __init__(self, unroller: StageReader, position: int, begun: StageOperations, outer: Mapping[str, str]) -> None:
-        self._dockerfile = unroller.dockerfile
-        self._build_args = unroller.build_args
+    def __init__(
+        self, stages: StageReader, position: int, base: StageOperations, outer: Mapping[str, str]
+    ) -> None:
+        self._dockerfile = stages.dockerfile
+        self._build_args = stages.build_args
         self._position = position
         self._outer = outer
-        self._begun = begun
+        self._base = base
         self._arguments: dict[str, str] = {}
-        self._environment = dict(begun.environment)
-        self._working_dir = begun.working_dir
+        self._environment = dict(base.environment)
+        self._working_dir = base.working_dir
         self._triggers: list[str] = []
-        self._volumes = list(begun.volumes)
-        self.events = list(begun.events)
+        self._volumes = list(base.volumes)
+        self.operations = list(base.operations)
 
     def ended(self) -> StageOperations:
         return StageOperations(
-            tuple(self.events),
+            tuple(self.operations),
             self._environment,
             self._working_dir,
             tuple(self._triggers),
             tuple(self._volumes),
-            self._begun.from_nothing,
+            self._base.from_scratch,
         )
 
     def take(self, instruction: Instruction) -> None:
         keyword = instruction.keyword
         try:
             if keyword in ("COPY", "ADD"):
-                self.events.append(self._copy(instruction))
+                self.operations.append(self._copy(instruction))
             elif keyword == "RUN":
-                self.events.append(Run(instruction))
+                self.operations.append(Run(instruction))
             elif keyword == "WORKDIR":
                 self._work_in(self._value(instruction.arguments[0]))
             elif keyword == "ENV":
@@ -171,7 +173,7 @@ class _InstructionReader:
             elif keyword == "ONBUILD":
                 self._triggers += instruction.arguments
         except BadWord as error:
-            self.events.append(Unknown(f"{instruction}: {error}"))
+            self.operations.append(Unknown(f"{instruction}: {error}"))
 
     def _value(self, word: str) -> str:
         values = {**self._arguments, **self._environment}
@@ -189,7 +191,7 @@ class _InstructionReader:
 
     def _work_in(self, path: str) -> None:
         self._working_dir = _clean(posixpath.join("/", self._working_dir, path))
-        self.events.append(Folder(self._working_dir))
+        self.operations.append(Folder(self._working_dir))
 
     def _copy(self, instruction: Instruction) -> Copy | Unknown:
         *sources, destination = (self._value(word) for word in instruction.arguments)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from resin_toolkit.live.mapping.actions import FileAction, SyncTarget, Rebuild, Restart, Sync
+from resin_toolkit.live.mapping.actions import FileAction, Rebuild, Restart, Sync, SyncTarget
 from resin_toolkit.project.application import Action, WatchRule
 from resin_toolkit.project.ignore import IgnoreRules
 
@@ -47,7 +47,7 @@ class WatchRules:
     rules: Sequence[WatchRule]
     root: Path
 
-    def effect(self, path: str) -> FileAction | None:
+    def action_for(self, path: str) -> FileAction | None:
         """What they say together: a rebuild before all else. None where no rule is about the file."""
         whole = os.path.normpath(self.root / path)
         found = [(known.rule, inner) for known in self._known if (inner := known.inner(whole)) is not None]
@@ -56,14 +56,14 @@ class WatchRules:
         if any(rule.action is Action.REBUILD for rule, _ in found):
             return Rebuild(f"{path}: develop.watch says rebuild")
         restart = any(rule.action in (Action.RESTART, Action.SYNC_RESTART) for rule, _ in found)
-        places = tuple(
+        targets = tuple(
             dict.fromkeys(
                 SyncTarget(posixpath.normpath(posixpath.join("/", rule.target, inner)))
                 for rule, inner in found
                 if rule.action in (Action.SYNC, Action.SYNC_RESTART)
             )
         )
-        return Sync(places, restart) if places else Restart()
+        return Sync(targets, restart) if targets else Restart()
 
     @cached_property
     def _known(self) -> tuple[_Rule, ...]:

@@ -14,7 +14,7 @@ _RUNTIME = re.compile(r".*(?:unable to start|starting) container process(?:: | c
 
 
 def failed_to_start(
-    service: str, reason: str, lines: Sequence[str], *, went_back: bool, verdict: Readiness | None
+    service: str, reason: str, lines: Sequence[str], *, went_back: bool, readiness: Readiness | None
 ) -> PushFailed:
     """The new container of `service` did not hold out; the fact `lines` are its last."""
     refused = _REFUSED.match(reason)
@@ -32,7 +32,7 @@ def failed_to_start(
         service=service,
         lines=list(lines),
         went_back=went_back,
-        exited=verdict is not None,
+        exited=readiness is not None,
     )
 
 

@@ -49,7 +49,7 @@ def build_image(
     engine: Engine,
     app: str,
     source: BuildSource,
-    telling: DeploymentListener,
+    listener: DeploymentListener,
     built: BuildResult,
     link: LinkRate,
     *,
@@ -66,10 +66,12 @@ def build_image(
     assert service.build is not None
     size = source.context.size()
     for notice in source.context.notices:
-        telling.warn(notice)
-    telling.step(service.name, f"building {source.recipe.name}: {human_size(size.bytes)}, {size.files} files")
+        listener.warn(notice)
+    listener.step(
+        service.name, f"building {source.recipe.name}: {human_size(size.bytes)}, {size.files} files"
+    )
     if size.bytes >= _LARGE and size.advice():
-        telling.warn(Notice("large-context", f"{service.name} sends {size.advice()}."))
+        listener.warn(Notice("large-context", f"{service.name} sends {size.advice()}."))
     name = f"{image_name(app, service.name)}:latest"
     options = BuildOptions(
         dockerfile=source.recipe.name,
@@ -83,11 +85,11 @@ def build_image(
         labels={**service.build.labels, APP_LABEL: app},
         network=service.build.network,
     )
-    credentials = Credentials(engine, telling.warn).for_build(_to_be_fetched(engine, source, pull=pull))
+    credentials = Credentials(engine, listener.warn).for_build(_to_be_fetched(engine, source, pull=pull))
     last, layers = _LastLines(), PullProgress()
     with (
-        telling.progress.step("sending", None, subject=service.name) as step,
-        telling.progress.step("pulling", None, subject=service.name) as pulling,
+        listener.progress.step("sending", None, subject=service.name) as step,
+        listener.progress.step("pulling", None, subject=service.name) as pulling,
     ):
         body = _counted(link.timed(packed(source.context.stream(), link.known)), step)
         with build(engine, body, options, credentials=credentials) as building:
@@ -97,7 +99,7 @@ def build_image(
                     if message.kind is Kind.TEXT:
                         text = last.on_its_own_line(message.text)
                         last.take(text)
-                        telling.output(service.name, text)
+                        listener.output(service.name, text)
             except BuildFailed as error:
                 last.take("\n")
                 raise _explained(engine, source, error, last.lines, runs_on=runs_on) from error
@@ -110,7 +112,7 @@ def build_image(
             hint="Push again.",
         )
     if not can_run(details.architecture, engine.facts.architecture):
-        telling.warn(
+        listener.warn(
             Notice(
                 "other-architecture",
                 f"The image of {service.name} is for {details.architecture}, and {engine.host} is "

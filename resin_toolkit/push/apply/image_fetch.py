@@ -36,7 +36,7 @@ class PullProgress:
         return self._had[message.id] - before
 
 
-def fetch_image(engine: Engine, service: Service, telling: DeploymentListener, *, pull: bool = False) -> str:
+def fetch_image(engine: Engine, service: Service, listener: DeploymentListener, *, pull: bool = False) -> str:
     """The ID of a service's image, once the device has it. Raises ImageNotFound, EngineFailed."""
     assert service.image is not None
     images, reference = Images(engine), service.image
@@ -45,14 +45,14 @@ def fetch_image(engine: Engine, service: Service, telling: DeploymentListener, *
         return there.id
     from resin_toolkit.push.transfer.images import send_if_here
 
-    if not pull and send_if_here(engine, reference, telling, service.name):
+    if not pull and send_if_here(engine, reference, listener, service.name):
         sent = images.inspect(reference)
         if sent is not None:
             return sent.id
-    telling.step(service.name, f"pulling {reference}")
-    layers, credentials = PullProgress(), Credentials(engine, telling.warn).for_pull(reference)
+    listener.step(service.name, f"pulling {reference}")
+    layers, credentials = PullProgress(), Credentials(engine, listener.warn).for_pull(reference)
     try:
-        with telling.progress.step("pulling", None, subject=service.name) as step:
+        with listener.progress.step("pulling", None, subject=service.name) as step:
             for message in images.pull(reference, credentials=credentials):
                 layers.tell(message, step)
     except EngineFailed as error:

@@ -30,7 +30,9 @@ def create_missing(engine: Engine, application: Application, services: Iterable[
 
 def remove_unused_networks(engine: Engine, application: Application) -> None:
     """Remove the networks of the application that its files no longer name."""
-    named = {engine_network_name(application, key) for service in application.services for key in service.networks}
+    named = {
+        engine_network_name(application, key) for service in application.services for key in service.networks
+    }
     networks = Networks(engine)
     for network in networks.list([f"{APP_LABEL}={application.name}"]):
         if network.name not in named:

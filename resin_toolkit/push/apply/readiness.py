@@ -25,7 +25,7 @@ class Readiness:
     """Whether it has ended, with exit code 0, as it may."""
 
 
-def wait_until_ready(engine: Engine, container: str, planned: ContainerSpec, seconds: float) -> Readiness:
+def wait_until_ready(engine: Engine, container: str, spec: ContainerSpec, seconds: float) -> Readiness:
     """Watch a container for its grace period: until it is healthy where it has a health check, else for
     `seconds`. A service that need not be restarted may end, with exit code 0.
     """
@@ -36,25 +36,25 @@ def wait_until_ready(engine: Engine, container: str, planned: ContainerSpec, sec
         state = said.get("State")
         known: Mapping[str, Any] = state if isinstance(state, Mapping) else {}
         passed = time.monotonic() - started
-        if said.get("RestartCount") and not may_exit(planned):
+        if said.get("RestartCount") and not may_exit(spec):
             # Where the engine cannot change a restart policy (API 1.22), it has it from the start.
-            verdict: Readiness | None = _ended({**known, "Running": False}, planned)
+            readiness: Readiness | None = _ended({**known, "Running": False}, spec)
         else:
-            verdict = _judged(known, planned, passed, seconds)
-        if verdict is not None:
-            return verdict
+            readiness = _judged(known, spec, passed, seconds)
+        if readiness is not None:
+            return readiness
         time.sleep(min(_PAUSE, max(0.01, seconds - passed)))
 
 
-def may_exit(planned: ContainerSpec) -> bool:
+def may_exit(spec: ContainerSpec) -> bool:
     """Whether the service may end by itself, with exit code 0."""
-    return planned.service.restart.startswith(("no", "on-failure"))
+    return spec.service.restart.startswith(("no", "on-failure"))
 
 
-def _judged(state: Mapping[str, Any], planned: ContainerSpec, passed: float, seconds: float) -> Readiness | None:
+def _judged(state: Mapping[str, Any], spec: ContainerSpec, passed: float, seconds: float) -> Readiness | None:
     """None where it has to be watched further."""
     if not state.get("Running"):
-        return _ended(state, planned)
+        return _ended(state, spec)
     health = state.get("Health")
     checks: Mapping[str, Any] = health if isinstance(health, Mapping) else {}
     status = checks.get("Status")
@@ -65,9 +65,9 @@ def _judged(state: Mapping[str, Any], planned: ContainerSpec, passed: float, sec
     return Readiness() if status == "healthy" or passed >= seconds else None
 
 
-def _ended(state: Mapping[str, Any], planned: ContainerSpec) -> Readiness:
+def _ended(state: Mapping[str, Any], spec: ContainerSpec) -> Readiness:
     code = state.get("ExitCode")
-    if code == 0 and may_exit(planned):
+    if code == 0 and may_exit(spec):
         return Readiness(ended=True)
     memory = ", for want of memory" if state.get("OOMKilled") else ""
     error = state.get("Error")

@@ -12,15 +12,15 @@ from resin_toolkit.engine.containers import Containers
 from resin_toolkit.errors import EngineFailed, PushFailed
 from resin_toolkit.project.application import Application, Condition, Service
 from resin_toolkit.push.apply.container_control import remove
-from resin_toolkit.push.apply.failures import dependency_failed, no_command, network_service_missing
+from resin_toolkit.push.apply.failures import dependency_failed, network_service_missing, no_command
 from resin_toolkit.push.apply.networks_and_volumes import create_missing, remove_unused_networks
 from resin_toolkit.push.apply.readiness import wait_until_ready
 from resin_toolkit.push.apply.replacement import FIRST_GRACE, ContainerReplacer
 from resin_toolkit.push.plan.container_spec import ContainerSpec, container_spec
 from resin_toolkit.push.plan.engine_socket import engine_socket_path
-from resin_toolkit.push.plan.fallbacks import fallbacks_in_use, apply_fallback
+from resin_toolkit.push.plan.fallbacks import apply_fallback, fallbacks_in_use
 from resin_toolkit.push.plan.observed_state import ObservedService
-from resin_toolkit.push.plan.start_order import start_levels, network_service
+from resin_toolkit.push.plan.start_order import network_service, start_levels
 
 _SIDE_BY_SIDE = 4
 _COMPLETES = 3600.0
@@ -50,23 +50,23 @@ class ServiceDeployment:
 
 @dataclass
 class Reconciler:
-    """One application on its way to a device. `swap_for` gives the swap of a service."""
+    """One application on its way to a device. `replacer_for` gives the replacer of a service."""
 
     engine: Engine
     application: Application
     images: Mapping[str, str]
     """The ID of the image of each service that is to be brought."""
-    existing: Mapping[str, ObservedService]
-    swap_for: Callable[[Service], ContainerReplacer]
+    observed: Mapping[str, ObservedService]
+    replacer_for: Callable[[Service], ContainerReplacer]
     tell: Callable[[str, str], object]
     grace: float | None
 
     def __post_init__(self) -> None:
         self._now: dict[str, str] = {
-            name: each.current.id for name, each in self.existing.items() if each.current
+            name: each.current.id for name, each in self.observed.items() if each.current
         }
 
-    def go(self, *, only: frozenset[str] = frozenset()) -> list[ServiceDeployment]:
+    def run(self, *, only: frozenset[str] = frozenset()) -> list[ServiceDeployment]:
         """Bring all services, or `only` some; those that the application no longer has are removed.
 
         Raises the first failure once what goes on beside it has ended; what was brought stays.
@@ -85,13 +85,13 @@ class Reconciler:
 
     def _level(self, services: list[Service]) -> list[ServiceDeployment]:
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            futures = [pool.submit(self._bring, service) for service in services]
+            futures = [pool.submit(self._deploy, service) for service in services]
         errors = [error for future in futures if (error := future.exception()) is not None]
         if errors:
             raise errors[0]
         return [future.result() for future in futures]
 
-    def _bring(self, service: Service) -> ServiceDeployment:
+    def _deploy(self, service: Service) -> ServiceDeployment:
         self._wait_for(service)
         joined = network_service(service)
         plan = container_spec(
@@ -101,14 +101,14 @@ class Reconciler:
             network_container=self._joined(service, joined) if joined else "",
             engine_socket=engine_socket_path(self.engine.facts),
         )
-        existing = self.existing.get(service.name, ObservedService(service.name, None, None))
-        current = existing.current
-        if current is not None and existing.definition == plan.definition:
+        observed = self.observed.get(service.name, ObservedService(service.name, None, None))
+        current = observed.current
+        if current is not None and observed.definition == plan.definition:
             return ServiceDeployment(service.name, self._kept(service, current, plan), current.id, plan.image)
-        for concession in fallbacks_in_use(current):
-            plan = apply_fallback(plan, concession)
+        for fallback in fallbacks_in_use(current):
+            plan = apply_fallback(plan, fallback)
         try:
-            outcome = self.swap_for(service).bring(plan, existing)
+            outcome = self.replacer_for(service).replace(plan, observed)
         except EngineFailed as error:
             if _NO_COMMAND in error.message:
                 raise no_command(service.name) from error
@@ -124,7 +124,7 @@ class Reconciler:
         for level in start_levels(self.application.services):
             for service in level:
                 joined = network_service(service)
-                current = self.existing.get(service.name, ObservedService(service.name, None, None)).current
+                current = self.observed.get(service.name, ObservedService(service.name, None, None)).current
                 is_brought = joined in self.images or joined in found
                 if current is not None and service.name not in self.images and is_brought:
                     found[service.name] = str(Containers(self.engine).raw(current.id)["Image"])
@@ -143,10 +143,12 @@ class Reconciler:
             return ServiceChange.UNCHANGED
         self.tell(service.name, "starting it")
         Containers(self.engine).start(current.id)
-        verdict = wait_until_ready(self.engine, current.id, plan, FIRST_GRACE if self.grace is None else self.grace)
-        if verdict.failure:
+        readiness = wait_until_ready(
+            self.engine, current.id, plan, FIRST_GRACE if self.grace is None else self.grace
+        )
+        if readiness.failure:
             raise PushFailed(
-                f"{service.name} did not hold out: {verdict.failure}.",
+                f"{service.name} did not hold out: {readiness.failure}.",
                 hint=f"`resin logs --service {service.name}` shows what it writes.",
             )
         return ServiceChange.STARTED
@@ -165,20 +167,20 @@ class Reconciler:
                 continue
             known = next(s for s in self.application.services if s.name == name)
             health = replace(container_spec(self.application, known, ""), service=known)
-            verdict = wait_until_ready(self.engine, container, health, 0.0)
-            if verdict.failure or verdict.ended:
-                raise dependency_failed(service.name, name, verdict.failure or "has ended")
+            readiness = wait_until_ready(self.engine, container, health, 0.0)
+            if readiness.failure or readiness.ended:
+                raise dependency_failed(service.name, name, readiness.failure or "has ended")
 
     def _remove_gone(self) -> list[ServiceDeployment]:
         wanted = {service.name for service in self.application.services}
-        gone = [existing for name, existing in self.existing.items() if name not in wanted]
+        gone = [observed for name, observed in self.observed.items() if name not in wanted]
         removed = []
-        for existing in gone:
-            if existing.current is None:
+        for observed in gone:
+            if observed.current is None:
                 continue
-            self.tell(existing.service, "removing it: the project has it no more")
-            remove(self.engine, existing.current)
-            removed.append(ServiceDeployment(existing.service, ServiceChange.REMOVED, ""))
+            self.tell(observed.service, "removing it: the project has it no more")
+            remove(self.engine, observed.current)
+            removed.append(ServiceDeployment(observed.service, ServiceChange.REMOVED, ""))
         return removed
 
 

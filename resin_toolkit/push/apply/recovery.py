@@ -12,7 +12,7 @@ from resin_toolkit.engine.containers import Containers
 from resin_toolkit.errors import EngineFailed, ServiceNotFound
 from resin_toolkit.project.names import RESTART_LABEL, container_name
 from resin_toolkit.push.apply.name_conflicts import is_name_taken
-from resin_toolkit.push.apply.replacement import ContainerReplacer, pusher, concurrent_push
+from resin_toolkit.push.apply.replacement import ContainerReplacer, concurrent_push, pusher
 from resin_toolkit.push.apply.restart_policies import set_restart_policy
 from resin_toolkit.push.plan.observed_state import ObservedService, observe, pusher_of
 
@@ -27,7 +27,7 @@ _IS_GOING = "marked for removal"
 
 
 def recover(
-    engine: Engine, app: str, swap: ContainerReplacer, tell: Callable[[str, str], object]
+    engine: Engine, app: str, replacer: ContainerReplacer, tell: Callable[[str, str], object]
 ) -> dict[str, ObservedService]:
     """The containers of an application, each service with none or one, after what was begun was ended.
 
@@ -36,7 +36,7 @@ def recover(
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return _looked_after(engine, app, swap, tell, deadline)
+            return _looked_after(engine, app, replacer, tell, deadline)
         except (ServiceNotFound, EngineFailed) as error:
             # Somebody else has removed, renamed or begun to remove what was there a moment ago.
             is_gone = isinstance(error, ServiceNotFound) or _IS_GOING in error.message
@@ -46,19 +46,19 @@ def recover(
 
 
 def _looked_after(
-    engine: Engine, app: str, swap: ContainerReplacer, tell: Callable[[str, str], object], deadline: float
+    engine: Engine, app: str, replacer: ContainerReplacer, tell: Callable[[str, str], object], deadline: float
 ) -> dict[str, ObservedService]:
     while True:
         found = observe(engine, app)
-        pending = [existing for existing in found.values() if existing.next is not None]
+        pending = [observed for observed in found.values() if observed.next is not None]
         if not pending:
             _right_policies(engine, found)
             return found
         others = [e for e in pending if e.next is not None and is_under_way(engine, e.next)]
-        for existing in pending:
-            if existing not in others:
-                tell(existing.service, "ending a push that was cut")
-                _end(engine, app, existing, swap)
+        for observed in pending:
+            if observed not in others:
+                tell(observed.service, "ending a push that was cut")
+                _end(engine, app, observed, replacer)
         if others and time.monotonic() > deadline:
             first = others[0]
             assert first.next is not None
@@ -78,17 +78,17 @@ def is_under_way(engine: Engine, container: Container) -> bool:
     return now is None or -_CLOCKS < now - container.created < _FORGOTTEN
 
 
-def _end(engine: Engine, app: str, existing: ObservedService, swap: ContainerReplacer) -> None:
+def _end(engine: Engine, app: str, observed: ObservedService, replacer: ContainerReplacer) -> None:
     """The new container stays if it runs and the old one does not, else the old one does."""
-    old, new = existing.current, existing.next
+    old, new = observed.current, observed.next
     assert new is not None
-    name = container_name(app, existing.service)
+    name = container_name(app, observed.service)
     if old is None and is_name_taken(engine, name):
         Containers(engine).remove(new.id, force=True, volumes=True)
     elif old is None or (_runs(new) and not _was_begun_anew(engine, old, new)):
-        swap.take_over(new.labels.get(RESTART_LABEL, "no"), name, old.id if old else "", new.id)
+        replacer.promote(new.labels.get(RESTART_LABEL, "no"), name, old.id if old else "", new.id)
     else:
-        swap.give_back(old, new.id)
+        replacer.roll_back(old, new.id)
 
 
 def _was_begun_anew(engine: Engine, old: Container, new: Container) -> bool:
@@ -104,8 +104,8 @@ def _was_begun_anew(engine: Engine, old: Container, new: Container) -> bool:
 def _right_policies(engine: Engine, found: dict[str, ObservedService]) -> None:
     """A container that a cut left with the policy of a change gets its own back."""
     containers = Containers(engine)
-    for existing in found.values():
-        current = existing.current
+    for observed in found.values():
+        current = observed.current
         if current is None or RESTART_LABEL not in current.labels:
             continue
         wanted = current.labels[RESTART_LABEL]

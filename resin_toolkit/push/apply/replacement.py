@@ -41,12 +41,16 @@ from resin_toolkit.project.names import (
 from resin_toolkit.push.apply.events import DeploymentListener
 from resin_toolkit.push.apply.failures import failed_to_start
 from resin_toolkit.push.apply.last_output import read_last_output
-from resin_toolkit.push.apply.name_conflicts import check_unchanged, changed_meanwhile
+from resin_toolkit.push.apply.name_conflicts import changed_meanwhile, check_unchanged
 from resin_toolkit.push.apply.readiness import Readiness, wait_until_ready
-from resin_toolkit.push.apply.restart_policies import can_update_policy, parse_restart_policy, set_restart_policy
-from resin_toolkit.push.apply.retries import PATIENCE, retry_after_disconnect
+from resin_toolkit.push.apply.restart_policies import (
+    can_update_policy,
+    parse_restart_policy,
+    set_restart_policy,
+)
+from resin_toolkit.push.apply.retries import RECONNECT_TIMEOUT, retry_after_disconnect
 from resin_toolkit.push.plan.container_spec import ContainerSpec
-from resin_toolkit.push.plan.fallbacks import find_fallback, apply_fallback
+from resin_toolkit.push.plan.fallbacks import apply_fallback, find_fallback
 from resin_toolkit.push.plan.observed_state import ObservedService
 
 DEFAULT_GRACE, FIRST_GRACE = 1.0, 0.1
@@ -64,7 +68,7 @@ class Outcome:
     """The container that runs now."""
 
     container: str
-    verdict: Readiness
+    readiness: Readiness
 
 
 class ContainerReplacer:
@@ -77,48 +81,48 @@ class ContainerReplacer:
     def __init__(
         self,
         engine: Engine,
-        telling: DeploymentListener,
+        listener: DeploymentListener,
         *,
         grace: float | None,
         rollback: bool = True,
         source: str = "",
-        patience: float = PATIENCE,
+        reconnect_timeout: float = RECONNECT_TIMEOUT,
     ) -> None:
         self._engine = engine
         self._can_update = can_update_policy(engine)
         self._containers = Containers(engine)
-        self._telling = telling
+        self._listener = listener
         self._grace = grace
         self._rollback = rollback
         self._source = source
-        self._patience = patience
+        self._reconnect_timeout = reconnect_timeout
 
-    def of_source(self, source: str) -> ContainerReplacer:
+    def with_source_hash(self, source: str) -> ContainerReplacer:
         """The same for a container whose image has come of `source`, a hash."""
         return ContainerReplacer(
             self._engine,
-            self._telling,
+            self._listener,
             grace=self._grace,
             rollback=self._rollback,
             source=source,
-            patience=self._patience,
+            reconnect_timeout=self._reconnect_timeout,
         )
 
-    def bring(self, planned: ContainerSpec, existing: ObservedService) -> Outcome:
-        """Make the container, start it, and let it take over. `existing` has no `next`.
+    def replace(self, spec: ContainerSpec, observed: ObservedService) -> Outcome:
+        """Make the container, start it, and let it take over. `observed` has no `next`.
 
         Raises PushFailed where it does not hold out, Refused where somebody else is at it, EngineFailed,
         Unreachable.
         """
-        service, app = planned.service, str(planned.body["Labels"][APP_LABEL])
+        service, app = spec.service, str(spec.body["Labels"][APP_LABEL])
         name = container_name(app, service.name)
-        old = existing.current
-        self._telling.step(service.name, "making the new container")
+        old = observed.current
+        self._listener.step(service.name, "making the new container")
         try:
-            carried = self._carried(old, planned)
+            carried = self._carried(old, spec)
         except ServiceNotFound as error:
             raise changed_meanwhile(service.name, self._engine.host) from error
-        new = self._created(name + NEXT, planned, carried)
+        new = self._created(name + NEXT, spec, carried)
         try:
             check_unchanged(self._engine, app, service.name, name, old)
         except Refused:
@@ -127,40 +131,42 @@ class ContainerReplacer:
         try:
             if old is not None:
                 self._keep_through_boots(old)
-            self._telling.step(
+            self._listener.step(
                 service.name, "stopping the old container, starting the new one" if old else "starting it"
             )
-            retry_after_disconnect(self._engine, self._patience, lambda: self._change(old, new))
+            retry_after_disconnect(self._engine, self._reconnect_timeout, lambda: self._change(old, new))
         except EngineFailed as error:
-            concession = find_fallback(error, planned)
-            if concession is not None:
+            fallback = find_fallback(error, spec)
+            if fallback is not None:
                 self._undo(old, new)
-                self._telling.warn(concession.notice(planned, self._engine.host))
-                return self.bring(apply_fallback(planned, concession), existing)
-            return self._failed(planned, old, new, error.message.rstrip("."))
-        verdict = retry_after_disconnect(
+                self._listener.warn(fallback.notice(spec, self._engine.host))
+                return self.replace(apply_fallback(spec, fallback), observed)
+            return self._failed(spec, old, new, error.message.rstrip("."))
+        readiness = retry_after_disconnect(
             self._engine,
-            self._patience,
-            lambda: wait_until_ready(self._engine, new, planned, self._seconds(old)),
+            self._reconnect_timeout,
+            lambda: wait_until_ready(self._engine, new, spec, self._seconds(old)),
             lambda: self._one_alone(old, new),
         )
-        if verdict.failure:
-            return self._failed(planned, old, new, verdict.failure, verdict)
-        self.take_over(planned.service.restart, name, old.id if old else "", new)
-        return Outcome(new, verdict)
+        if readiness.failure:
+            return self._failed(spec, old, new, readiness.failure, readiness)
+        self.promote(spec.service.restart, name, old.id if old else "", new)
+        return Outcome(new, readiness)
 
     def _seconds(self, old: Container | None) -> float:
         if self._grace is not None:
             return self._grace
         return FIRST_GRACE if old is None else DEFAULT_GRACE
 
-    def take_over(self, restart: str, name: str, old: str, new: str) -> None:
+    def promote(self, restart: str, name: str, old: str, new: str) -> None:
         """The new container has held out: it gets its restart policy and its name, and the old one goes."""
-        retry_after_disconnect(self._engine, self._patience, lambda: self._take_over(restart, name, old, new))
+        retry_after_disconnect(
+            self._engine, self._reconnect_timeout, lambda: self._promote(restart, name, old, new)
+        )
 
-    def give_back(self, old: Container, new: str) -> None:
+    def roll_back(self, old: Container, new: str) -> None:
         """The new container goes, and the old one runs again under its own policy."""
-        retry_after_disconnect(self._engine, self._patience, lambda: self._give_back(old, new))
+        retry_after_disconnect(self._engine, self._reconnect_timeout, lambda: self._roll_back(old, new))
 
     # the steps
 
@@ -173,7 +179,7 @@ class ContainerReplacer:
         state = self._containers.raw(container).get("State")
         return isinstance(state, Mapping) and state.get("Running") is True
 
-    def _take_over(self, restart: str, name: str, old: str, new: str) -> None:
+    def _promote(self, restart: str, name: str, old: str, new: str) -> None:
         policy, maximum = parse_restart_policy(restart)
         changes = self._can_update and policy != "no"
         requests = [_policy_request(new, policy, maximum)] if changes else []
@@ -182,7 +188,7 @@ class ContainerReplacer:
         self._in_sequence(requests)
         self._rename(new, name)
 
-    def _give_back(self, old: Container, new: str) -> None:
+    def _roll_back(self, old: Container, new: str) -> None:
         self._in_sequence(
             [
                 Request("DELETE", f"/containers/{new}?force=1&v=1"),
@@ -195,7 +201,7 @@ class ContainerReplacer:
         if old is None:
             self._containers.remove(new, force=True, volumes=True)
         else:
-            self.give_back(old, new)
+            self.roll_back(old, new)
 
     def _rename(self, container: str, name: str) -> None:
         """An engine trips over a container that ends at that moment."""
@@ -211,31 +217,31 @@ class ContainerReplacer:
             else:
                 return
 
-    def _created(self, name: str, planned: ContainerSpec, carried: list[str]) -> str:
-        labels = {**planned.body["Labels"], PUSHER_LABEL: pusher()}
+    def _created(self, name: str, spec: ContainerSpec, carried: list[str]) -> str:
+        labels = {**spec.body["Labels"], PUSHER_LABEL: pusher()}
         if self._source:
             labels[SOURCE_LABEL] = self._source
-        host = dict(planned.body["HostConfig"])
-        host["RestartPolicy"] = self._first_policy(planned)
+        host = dict(spec.body["HostConfig"])
+        host["RestartPolicy"] = self._first_policy(spec)
         if carried:
             host["Binds"] = [*host.get("Binds", []), *carried]
-        body = {**planned.body, "Labels": labels, "HostConfig": host}
+        body = {**spec.body, "Labels": labels, "HostConfig": host}
         try:
-            new = self._containers.create(name, body, warn=self._telling.warn)
+            new = self._containers.create(name, body, warn=self._listener.warn)
         except ImageNotFound as error:
             # A push of somebody else has taken it for left over.
-            raise changed_meanwhile(planned.service.name, self._engine.host) from error
+            raise changed_meanwhile(spec.service.name, self._engine.host) from error
         except EngineFailed as error:
             if error.facts.get("status") == 409:
-                raise concurrent_push(planned.service.name, self._engine.host) from error
+                raise concurrent_push(spec.service.name, self._engine.host) from error
             raise
-        for network, endpoint in planned.further_networks.items():
+        for network, endpoint in spec.further_networks.items():
             Networks(self._engine).connect(network, new, endpoint)
         return new
 
-    def _first_policy(self, planned: ContainerSpec) -> Mapping[str, object]:
+    def _first_policy(self, spec: ContainerSpec) -> Mapping[str, object]:
         """None, where the engine lets it be changed (API 1.23)."""
-        name, maximum = parse_restart_policy("no" if self._can_update else planned.service.restart)
+        name, maximum = parse_restart_policy("no" if self._can_update else spec.service.restart)
         return {"Name": name, "MaximumRetryCount": maximum}
 
     def _keep_through_boots(self, old: Container) -> None:
@@ -259,18 +265,23 @@ class ContainerReplacer:
         return float(timeout) if isinstance(timeout, int) else None
 
     def _failed(
-        self, planned: ContainerSpec, old: Container | None, new: str, reason: str, verdict: Readiness | None = None
+        self,
+        spec: ContainerSpec,
+        old: Container | None,
+        new: str,
+        reason: str,
+        readiness: Readiness | None = None,
     ) -> Outcome:
-        service = planned.service
+        service = spec.service
         lines = self._last_lines(new)
-        name = container_name(str(planned.body["Labels"][APP_LABEL]), service.name)
+        name = container_name(str(spec.body["Labels"][APP_LABEL]), service.name)
         went_back = old is not None and self._rollback
         if old is not None and self._rollback:
-            self._telling.step(service.name, "going back to the old container")
-            self.give_back(old, new)
+            self._listener.step(service.name, "going back to the old container")
+            self.roll_back(old, new)
         else:
-            self.take_over(service.restart, name, old.id if old else "", new)
-        raise failed_to_start(service.name, reason, lines, went_back=went_back, verdict=verdict)
+            self.promote(service.restart, name, old.id if old else "", new)
+        raise failed_to_start(service.name, reason, lines, went_back=went_back, readiness=readiness)
 
     def _last_lines(self, container: str) -> list[str]:
         try:
@@ -279,12 +290,12 @@ class ContainerReplacer:
             # A log driver that cannot be read: the reason itself is told all the same.
             return []
 
-    def _carried(self, old: Container | None, planned: ContainerSpec) -> list[str]:
+    def _carried(self, old: Container | None, spec: ContainerSpec) -> list[str]:
         """The anonymous volumes of the old container, for the new one: what is in them is not lost."""
         if old is None:
             return []
         mounts = self._containers.raw(old.id).get("Mounts")
-        taken = {mount.target for mount in planned.service.mounts if mount.source or mount.kind == "tmpfs"}
+        taken = {mount.target for mount in spec.service.mounts if mount.source or mount.kind == "tmpfs"}
         return [
             f"{mount['Name']}:{mount['Destination']}"
             for mount in (mounts if isinstance(mounts, list) else [])

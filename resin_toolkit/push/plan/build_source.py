@@ -77,7 +77,7 @@ class BuildSource:
 def read_build_source(
     application: Application,
     service: Service,
-    kind: Platform,
+    platform: Platform,
     *,
     dockerfile: str | None = None,
     target: str = "",
@@ -95,8 +95,8 @@ def read_build_source(
     recipe = choose(
         build.context,
         dockerfile or build.dockerfile,
-        kind.machines,
-        kind.arch,
+        platform.machines,
+        platform.arch,
         service=service.name,
         application=application.name,
     )

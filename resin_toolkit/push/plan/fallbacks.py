@@ -27,17 +27,17 @@ class Fallback:
 
     what: str
 
-    def notice(self, planned: ContainerSpec, host: str) -> Notice:
+    def notice(self, spec: ContainerSpec, host: str) -> Notice:
         given = "all privileges" if self.what == _PRIVILEGED else self.what
         return Notice(
             "without",
-            f"The engine of {host} cannot give {planned.service.name} {given}; it runs without.",
+            f"The engine of {host} cannot give {spec.service.name} {given}; it runs without.",
         )
 
 
-def find_fallback(error: EngineFailed, planned: ContainerSpec) -> Fallback | None:
+def find_fallback(error: EngineFailed, spec: ContainerSpec) -> Fallback | None:
     """What would let the container start that the engine has refused; None if nothing would."""
-    host: Mapping[str, Any] = planned.body["HostConfig"]
+    host: Mapping[str, Any] = spec.body["HostConfig"]
     words = str(error.facts.get("words") or error.message)
     for target in _OS_MOUNTS:
         source = next((b.split(":")[0] for b in host.get("Binds", ()) if b.split(":")[1] == target), "")
@@ -53,13 +53,13 @@ def fallbacks_in_use(container: Container | None) -> list[Fallback]:
     return [Fallback(word) for word in container.labels.get(LABEL, "").split()] if container else []
 
 
-def apply_fallback(planned: ContainerSpec, concession: Fallback) -> ContainerSpec:
+def apply_fallback(spec: ContainerSpec, fallback: Fallback) -> ContainerSpec:
     """The same container without it; what it is known by stays."""
-    host = dict(planned.body["HostConfig"])
-    if concession.what == _PRIVILEGED:
+    host = dict(spec.body["HostConfig"])
+    if fallback.what == _PRIVILEGED:
         host.pop("Privileged", None)
     else:
-        host["Binds"] = [b for b in host.get("Binds", ()) if b.split(":")[1] != concession.what]
-    labels = dict(planned.body["Labels"])
-    labels[LABEL] = " ".join([*labels.get(LABEL, "").split(), concession.what])
-    return replace(planned, body={**planned.body, "Labels": labels, "HostConfig": host})
+        host["Binds"] = [b for b in host.get("Binds", ()) if b.split(":")[1] != fallback.what]
+    labels = dict(spec.body["Labels"])
+    labels[LABEL] = " ".join([*labels.get(LABEL, "").split(), fallback.what])
+    return replace(spec, body={**spec.body, "Labels": labels, "HostConfig": host})

@@ -10,14 +10,21 @@ from typing import BinaryIO
 from resin_toolkit.errors import BadValue, from_os_error
 from resin_toolkit.push.transfer.archive_index import ArchiveIndex, damaged_archive, member_name
 from resin_toolkit.push.transfer.decompression import (
-    MAGIC_SIZE,
     DECOMPRESSION_ERRORS,
+    MAGIC_SIZE,
     PeekableStream,
     Readable,
     compression_format,
     decompressed,
 )
-from resin_toolkit.push.transfer.layer_content import ImageLayers, LayerReader, LayerLocation, LayerSpool, read_chunks, open_spool
+from resin_toolkit.push.transfer.layer_content import (
+    ImageLayers,
+    LayerLocation,
+    LayerReader,
+    LayerSpool,
+    open_spool,
+    read_chunks,
+)
 from resin_toolkit.push.transfer.manifests import ArchivedImage, read_images
 
 _TAKEN = ("", "gzip")
@@ -38,7 +45,9 @@ class Archive:
         self.images = read_images(self._index)
 
     @contextmanager
-    def opened(self, image: ArchivedImage, there: frozenset[str]) -> Iterator[tuple[ArchivedImage, ImageLayers]]:
+    def opened(
+        self, image: ArchivedImage, there: frozenset[str]
+    ) -> Iterator[tuple[ArchivedImage, ImageLayers]]:
         """One of its images, and its layers but for those that are `there` already.
 
         They are read where they lie. In a compressed archive nothing can be sought, and layers come in any

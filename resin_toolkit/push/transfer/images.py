@@ -33,10 +33,10 @@ _NO_ENGINE = (Unreachable, NotPermitted, NotSupported)
 _SHOWN = 10
 
 
-def send_if_here(engine: Engine, reference: str, telling: DeploymentListener, subject: str) -> bool:
+def send_if_here(engine: Engine, reference: str, listener: DeploymentListener, subject: str) -> bool:
     """Send an image by its name, if the workstation's engine has it; whether it has been sent.
 
-    False also where it is for another processor than the device's, of which `telling` is warned, and where
+    False also where it is for another processor than the device's, of which `listener` is warned, and where
     `reference` names what no engine can be told that it has: what a registry calls by a digest.
     Raises Unreachable and EngineFailed where the device does not take it.
     """
@@ -55,13 +55,13 @@ def send_if_here(engine: Engine, reference: str, telling: DeploymentListener, su
             return False
         if not can_run(found.architecture, engine.facts.architecture):
             words = f"{reference} on this workstation is for {found.architecture}, and {engine.host} is "
-            telling.warn(Notice("other-architecture", f"{words}{engine.facts.architecture}."))
+            listener.warn(Notice("other-architecture", f"{words}{engine.facts.architecture}."))
             return False
-        upload_image(engine, _of_engine(local, found, reference, telling, subject), telling, subject)
+        upload_image(engine, _of_engine(local, found, reference, listener, subject), listener, subject)
         return True
 
 
-def send_image(engine: Engine, word: str, telling: DeploymentListener, subject: str) -> str:
+def send_image(engine: Engine, word: str, listener: DeploymentListener, subject: str) -> str:
     """Send an image: of the archive `word` if that is a file, else what the workstation's engine calls so.
 
     The name that it has on the device, or its ID where it has none. Raises ImageNotFound where there is
@@ -69,7 +69,7 @@ def send_image(engine: Engine, word: str, telling: DeploymentListener, subject: 
     """
     path = Path(word)
     if path.is_file():
-        return _send_archive(engine, path, telling, subject)
+        return _send_archive(engine, path, listener, subject)
     try:
         local = connect_local()
     except _NO_ENGINE as error:
@@ -85,10 +85,10 @@ def send_image(engine: Engine, word: str, telling: DeploymentListener, subject: 
                 hint="`docker image ls` shows the images.",
             )
         _check(engine, word, found.architecture)
-        return upload_image(engine, _of_engine(local, found, word, telling, subject), telling, subject)
+        return upload_image(engine, _of_engine(local, found, word, listener, subject), listener, subject)
 
 
-def _send_archive(engine: Engine, path: Path, telling: DeploymentListener, subject: str) -> str:
+def _send_archive(engine: Engine, path: Path, listener: DeploymentListener, subject: str) -> str:
     try:
         file = path.open("rb")
     except OSError as error:
@@ -105,7 +105,7 @@ def _send_archive(engine: Engine, path: Path, telling: DeploymentListener, subje
             architecture=image.architecture,
             opened=lambda there: archive.opened(image, there),
         )
-        return upload_image(engine, wanted, telling, subject)
+        return upload_image(engine, wanted, listener, subject)
 
 
 def _chosen(images: list[ArchivedImage], path: Path, engine: Engine) -> ArchivedImage:
@@ -140,15 +140,17 @@ def _check(engine: Engine, name: str, architecture: str) -> None:
         )
 
 
-def _of_engine(local: Engine, found: ImageDetails, reference: str, telling: DeploymentListener, subject: str) -> ImageToSend:
+def _of_engine(
+    local: Engine, found: ImageDetails, reference: str, listener: DeploymentListener, subject: str
+) -> ImageToSend:
     @contextmanager
     def opened(there: frozenset[str]) -> Iterator[tuple[ArchivedImage, ImageLayers]]:
-        telling.step(subject, f"reading {reference} from the engine of this workstation")
+        listener.step(subject, f"reading {reference} from the engine of this workstation")
         with open_spool() as spool:
             # By its ID it is saved alone: a name without a tag stands for all of its tags.
             with (
                 Images(local).save([found.id]) as stream,
-                telling.progress.step("reading", None, subject=subject) as step,
+                listener.progress.step("reading", None, subject=subject) as step,
             ):
                 taken = read_saved_image(_Heard(stream, step), spool, reference, found.layers, there)
             yield taken

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import IO
 
 from resin_toolkit.errors import ImageDamaged, from_os_error
-from resin_toolkit.push.transfer.decompression import CHUNK_SIZE, DECOMPRESSION_ERRORS, Readable, GzipDecompressor, compression_format
+from resin_toolkit.push.transfer.decompression import (
+    CHUNK_SIZE,
+    DECOMPRESSION_ERRORS,
+    GzipDecompressor,
+    Readable,
+    compression_format,
+)
 
 _IN_MEMORY = 16 * 1024 * 1024
 """Bytes up to which nothing is written to a disk."""

@@ -65,7 +65,9 @@ def _saved(index: ArchiveIndex) -> Iterator[ArchivedImage]:
             )
 
 
-def _laid_out(index: ArchiveIndex, said: Mapping[str, Any], tags: tuple[str, ...], depth: int) -> Iterator[ArchivedImage]:
+def _laid_out(
+    index: ArchiveIndex, said: Mapping[str, Any], tags: tuple[str, ...], depth: int
+) -> Iterator[ArchivedImage]:
     """The images of an OCI index, and of those that it leads to; what attests to an image is none."""
     listed = said.get("manifests")
     for entry in listed if isinstance(listed, list) else ():
@@ -90,7 +92,9 @@ def _packed(index: ArchiveIndex, config: str, files: tuple[str, ...], tags: tupl
     known = object_of({"": index.json(config)}, "")
     layers = texts_of(object_of(known, "rootfs"), "diff_ids")
     if len(layers) != len(files):
-        raise damaged_archive(index.name, f"it has {len(files)} files for the {len(layers)} layers of an image")
+        raise damaged_archive(
+            index.name, f"it has {len(files)} files for the {len(layers)} layers of an image"
+        )
     return ArchivedImage(
         name=f"{index.name} ({tags[0]})" if tags and tags[0] not in index.name else index.name,
         config=content,

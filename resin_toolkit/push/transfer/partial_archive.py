@@ -41,7 +41,9 @@ def chain_ids(layers: Sequence[str]) -> list[str]:
     return found
 
 
-def full_archive(image: ArchivedImage, content: LayerSource, first: int, tags: Sequence[str]) -> Iterator[bytes]:
+def full_archive(
+    image: ArchivedImage, content: LayerSource, first: int, tags: Sequence[str]
+) -> Iterator[bytes]:
     """The image itself, with its layers from number `first` on."""
     return _archive(image.config, image.layers, tags, content, image.layers[first:])
 
@@ -64,7 +66,11 @@ def partial_archive(
 
 
 def _archive(
-    config: bytes, layers: Sequence[str], tags: Sequence[str], content: LayerSource | None, sent: Sequence[str]
+    config: bytes,
+    layers: Sequence[str],
+    tags: Sequence[str],
+    content: LayerSource | None,
+    sent: Sequence[str],
 ) -> Iterator[bytes]:
     name = f"{hashlib.sha256(config).hexdigest()}.json"
     files = [f"{layer.partition(':')[2]}.tar" for layer in layers]

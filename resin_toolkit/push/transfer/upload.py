@@ -13,7 +13,7 @@ from resin_toolkit.progress import Step
 from resin_toolkit.push.apply.events import DeploymentListener
 from resin_toolkit.push.transfer.layer_content import ImageLayers
 from resin_toolkit.push.transfer.manifests import ArchivedImage
-from resin_toolkit.push.transfer.partial_archive import partial_archive, full_archive
+from resin_toolkit.push.transfer.partial_archive import full_archive, partial_archive
 from resin_toolkit.push.transfer.receiver import ImageReceiver
 from resin_toolkit.terminal.screen import human_size
 
@@ -38,7 +38,7 @@ class ImageToSend:
     opened: OpenImage
 
 
-def upload_image(engine: Engine, wanted: ImageToSend, telling: DeploymentListener, subject: str) -> str:
+def upload_image(engine: Engine, wanted: ImageToSend, listener: DeploymentListener, subject: str) -> str:
     """Send what the device lacks of an image; its name there, or its ID where it shall have none.
 
     It is sent in parts, each an image of the layers up to there, that stay on the device when the rest is cut
@@ -47,14 +47,14 @@ def upload_image(engine: Engine, wanted: ImageToSend, telling: DeploymentListene
     images, receiver = Images(engine), ImageReceiver(engine)
     layers = wanted.layers
     if images.inspect(wanted.id) is not None:
-        telling.step(subject, f"{engine.host} has {wanted.name} already")
+        listener.step(subject, f"{engine.host} has {wanted.name} already")
         _name(images, wanted)
         said = wanted.id
     else:
         held = receiver.held(layers, wanted.architecture)
         first = held or 0
         with wanted.opened(frozenset(layers[:first]) - frozenset(layers[first:])) as (image, content):
-            going = _Going(receiver, image, content, wanted, telling, subject)
+            going = _Going(receiver, image, content, wanted, listener, subject)
             said = going.at_once() if held is None else going.in_parts(held)
             layers = image.layers
     receiver.tidy(layers)
@@ -85,7 +85,7 @@ class _Going:
     image: ArchivedImage
     content: ImageLayers
     wanted: ImageToSend
-    telling: DeploymentListener
+    listener: DeploymentListener
     subject: str
 
     def in_parts(self, held: int) -> str:
@@ -124,8 +124,8 @@ class _Going:
         total = sum(map(self.content.size, sent))
         count = f"{len(layers) - batches[0][0]} of {len(layers)} layers"
         what = f"{human_size(total)}, {count}" if sent else "all of its layers are there"
-        self.telling.step(self.subject, f"sending {self.wanted.name}: {what}")
-        return self.telling.progress.step("sending", total, subject=self.subject)
+        self.listener.step(self.subject, f"sending {self.wanted.name}: {what}")
+        return self.listener.progress.step("sending", total, subject=self.subject)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def held(root: Path, text: str = "one") -> SyncedState:
     """A folder with one file, whose content is known."""
     (root / "file").write_text(text)
     found = SyncedState(root, look(root))
-    found.learn()
+    found.learn_hashes()
     return found
 
 
@@ -59,7 +59,7 @@ def test_a_time_that_was_set_back_hides_nothing(tmp_path: Path) -> None:
     for seconds in (1_000_000_000, 4_000_000_000):
         os.utime(file, (seconds, seconds))
         known = SyncedState(tmp_path, look(tmp_path))
-        known.learn()
+        known.learn_hashes()
         file.write_text("two" if file.read_text() == "one" else "one")
         os.utime(file, (seconds, seconds))
         assert changed(known, tmp_path) == ("file",)
@@ -83,7 +83,7 @@ def test_there_and_back_before_it_was_learnt_is_a_change(tmp_path: Path) -> None
     file.write_text("two")
     file.write_text("one")
     known = SyncedState(tmp_path, before, cache)
-    known.learn()
+    known.learn_hashes()
     assert changed(known, tmp_path) == ("file",)
 
 
@@ -92,7 +92,7 @@ def test_hashes_of_a_push_are_not_read_again(tmp_path: Path) -> None:
     file.write_text("one")
     kept(cache, file.stat(), "two")
     known = SyncedState(tmp_path, look(tmp_path), cache)
-    known.learn()
+    known.learn_hashes()
     file.write_text("two")
     assert not changed(known, tmp_path)
 
@@ -101,13 +101,13 @@ def test_what_is_being_changed_is_not_known_until_it_is(tmp_path: Path) -> None:
     known, file = held(tmp_path), tmp_path / "file"
     (tmp_path / "other").write_text("other")
     file.write_text("two")
-    known.doubt(look(tmp_path))
+    known.invalidate(look(tmp_path))
     file.write_text("one")
     assert changed(known, tmp_path) == ("file", "other")
-    known.learn()
+    known.learn_hashes()
     assert changed(known, tmp_path) == ("file", "other")
-    known.become(look(tmp_path))
-    known.learn()
+    known.mark_synced(look(tmp_path))
+    known.learn_hashes()
     file.touch()
     assert not changed(known, tmp_path)
 
@@ -121,13 +121,13 @@ def test_what_was_written_just_now_is_not_known(tmp_path: Path, young: str) -> N
         for _ in range(1000):
             file.write_text("one")
             found = scan(tmp_path, lambda *_: False)
-            if not found["file"].is_settled:
+            if not found["file"].is_stable:
                 return found
         raise AssertionError("this machine is too slow for it")
 
     if young == "held":
-        known.become(just_now())
-        known.learn()
+        known.mark_synced(just_now())
+        known.learn_hashes()
         file.touch()
         assert changed(known, tmp_path) == ("file",)
     else:
@@ -141,8 +141,8 @@ def test_files_by_their_whole_path(tmp_path: Path) -> None:
     known = SyncedState(Path("/"), stamps_of([file, link, tmp_path / "none"]))
     assert list(known.tree) == [str(file), str(link)]
     time.sleep(0.05)
-    known.become(stamps_of([file, link]))
-    known.learn()
+    known.mark_synced(stamps_of([file, link]))
+    known.learn_hashes()
     file.touch()
     time.sleep(0.05)
     # What lies behind a link is not read: it is as if it were not known.

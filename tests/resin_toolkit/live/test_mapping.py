@@ -141,7 +141,7 @@ def test_a_change_of_a_file(text: str, path: str, expected: str) -> None:
         (*PROJECT, *more, "lib/new.js", "package-new.json", "library.js", "ignored/x", "Dockerfile"),
         GIVEN="given",
     )
-    assert short(mapping.effect(path, CHANGED)) == expected
+    assert short(mapping.action_for(path, CHANGED)) == expected
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_file_or_folder_that_is_deleted(text: str, path: str, expected: str) -
     gone = [name for name in context.tree if name == path or name.startswith(f"{path}/")]
     context.tree = {name: "" for name in context.tree if name not in gone}
     changes = [(path, DELETED), *((name, DELETED) for name in gone if name != path)]
-    assert short(mapping.effects(changes)[0]) == expected
+    assert short(mapping.actions_for(changes)[0]) == expected
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_file_or_folder_that_is_deleted(text: str, path: str, expected: str) -
     ],
 )
 def test_a_rebuild_says_why(text: str, path: str, reason: str) -> None:
-    effect = planned(text, mounts=("/m",)).effect(path, CHANGED)
+    effect = planned(text, mounts=("/m",)).action_for(path, CHANGED)
     assert isinstance(effect, Rebuild)
     assert effect.reason.startswith(f"{path}: {reason}")
 
@@ -214,7 +214,7 @@ def test_symbolic_links_are_copied_in_a_folder_and_unsure_as_sources() -> None:
 
     def effect(text: str, path: str) -> str:
         known = MappingInputs(TreeContext(tree), base_of)
-        return short(make_mapping(parse(text), known).effect(path, CHANGED))
+        return short(make_mapping(parse(text), known).action_for(path, CHANGED))
 
     assert effect("FROM a\nCOPY . /x/", "lib/link") == "/x/lib/link"
     assert effect("FROM a\nCOPY lib/link /x/", "lib/link") == "rebuild"
@@ -231,13 +231,13 @@ def test_a_file_that_has_become_a_folder_is_a_rebuild() -> None:
     context = mapping.known.context
     assert isinstance(context, TreeContext)
     context.tree = {**{name: "" for name in PROJECT if name != "main.go"}, "main.go/x": ""}
-    found = mapping.effects([("main.go", CHANGED), ("main.go/x", CHANGED)])
+    found = mapping.actions_for([("main.go", CHANGED), ("main.go/x", CHANGED)])
     assert [short(effect) for effect in found] == ["rebuild", "/app/main.go/x"]
 
 
 def test_a_target_and_build_args_count() -> None:
     text = "ARG D=/one\nFROM a AS one\nARG D\nCOPY lib $D/\nFROM a AS two\nCOPY lib /two/\n"
-    assert short(planned(text, target="one", D="/given").effect("lib/a.js", CHANGED)) == "/given/a.js"
-    assert short(planned(text).effect("lib/a.js", CHANGED)) == "/two/a.js"
+    assert short(planned(text, target="one", D="/given").action_for("lib/a.js", CHANGED)) == "/given/a.js"
+    assert short(planned(text).action_for("lib/a.js", CHANGED)) == "/two/a.js"
     with pytest.raises(BadValue):
         planned(text, target="three")

@@ -14,7 +14,7 @@ from support.live_projects import random_change, random_project
 from support.loop_devices import needs_root
 
 from resin_toolkit.errors import BuildFailed
-from resin_toolkit.live.mapping.actions import FileChange, FileAction, NoAction, Rebuild, Sync
+from resin_toolkit.live.mapping.actions import FileAction, FileChange, NoAction, Rebuild, Sync
 
 real = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 
@@ -46,7 +46,7 @@ def claimed(effect: FileAction, after: Tree, path: str) -> dict[str, Look | None
         return {}
     return {
         place.path: ("0", 0o640, *owner(place.owner), after[path]) if path in after else None
-        for place in effect.places
+        for place in effect.targets
     }
 
 
@@ -63,7 +63,7 @@ def judged(
     context = TreeContext(before)
     mapping = site.planned(dockerfile, context, first)
     context.tree = after
-    effect = mapping.effect(path, what)
+    effect = mapping.action_for(path, what)
     if isinstance(effect, Rebuild):
         return "rebuild", True
     try:

@@ -8,7 +8,7 @@ import pytest
 from support.live_mapping import CHANGED, PROJECT, WORK, planned, short
 
 from resin_toolkit.errors import BadValue
-from resin_toolkit.live.mapping.actions import FileAction, NoAction, SyncTarget, Rebuild, Restart, Sync
+from resin_toolkit.live.mapping.actions import FileAction, NoAction, Rebuild, Restart, Sync, SyncTarget
 from resin_toolkit.project import dev_directives
 from resin_toolkit.project.application import Action, WatchRule
 
@@ -68,26 +68,28 @@ def test_dev_copy_wins_over_watch_and_watch_over_the_dockerfile() -> None:
     mapping = planned(
         LIVE, watch=[rule(Action.SYNC, "lib", "/watched"), rule(Action.SYNC, "conf", "/watched")]
     )
-    assert short(mapping.effect("package.json", CHANGED)) == "/app/live/package.json"
-    assert short(mapping.effect("lib/deep/b.js", CHANGED)) == "/app/live/deep/b.js"
-    assert short(mapping.effect("public/index.html", CHANGED)) == "/srv/www/index.html node"
-    assert mapping.effect("conf/app.conf", CHANGED) == Sync((SyncTarget("/watched/app.conf"),), restart=False)
-    assert mapping.effect("index.js", CHANGED) == Sync((SyncTarget("/app/index.js"),))
+    assert short(mapping.action_for("package.json", CHANGED)) == "/app/live/package.json"
+    assert short(mapping.action_for("lib/deep/b.js", CHANGED)) == "/app/live/deep/b.js"
+    assert short(mapping.action_for("public/index.html", CHANGED)) == "/srv/www/index.html node"
+    assert mapping.action_for("conf/app.conf", CHANGED) == Sync(
+        (SyncTarget("/watched/app.conf"),), restart=False
+    )
+    assert mapping.action_for("index.js", CHANGED) == Sync((SyncTarget("/app/index.js"),))
 
 
 def test_a_dev_run_after_a_dev_copy_may_depend_on_it() -> None:
     text = f"{WORK}#dev-copy=lib /live/\n#dev-run=npm i\nCOPY . ."
-    effect = planned(text).effect("lib/a.js", CHANGED)
+    effect = planned(text).action_for("lib/a.js", CHANGED)
     assert effect == Rebuild("lib/a.js: line 4 RUN npm i may depend on it")
-    assert short(planned(text).effect("index.js", CHANGED)) == "/app/index.js"
+    assert short(planned(text).action_for("index.js", CHANGED)) == "/app/index.js"
     later = planned(f"{WORK}COPY . .\n#dev-run=make")
-    assert later.effect("index.js", CHANGED) == Rebuild("index.js: line 4 RUN make may depend on it")
+    assert later.action_for("index.js", CHANGED) == Rebuild("index.js: line 4 RUN make may depend on it")
 
 
 def test_what_a_dev_copy_covers_is_not_brought_by_the_dockerfile() -> None:
     mapping = planned(f"{WORK}COPY . .\n#dev-copy=lib/a.js index.js")
-    assert short(mapping.effect("index.js", CHANGED)) == "-"
-    assert short(mapping.effect("lib/a.js", CHANGED)) == "/app/index.js"
+    assert short(mapping.action_for("index.js", CHANGED)) == "-"
+    assert short(mapping.action_for("lib/a.js", CHANGED)) == "/app/index.js"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,11 @@ def test_what_a_dev_copy_covers_is_not_brought_by_the_dockerfile() -> None:
             Sync((SyncTarget("/w/lib/a.js"),), True),
         ),
         ([rule(Action.SYNC, ".", "/w", ignore=("lib/",))], "lib/a.js", Sync((SyncTarget("/app/lib/a.js"),))),
-        ([rule(Action.SYNC, ".", "/w", include=("*.go",))], "main.go", Sync((SyncTarget("/w/main.go"),), False)),
+        (
+            [rule(Action.SYNC, ".", "/w", include=("*.go",))],
+            "main.go",
+            Sync((SyncTarget("/w/main.go"),), False),
+        ),
         ([rule(Action.SYNC, ".", "/w", include=("*.go",))], "index.js", Sync((SyncTarget("/app/index.js"),))),
         ([rule(Action.SYNC, "../shared", "/w")], "../shared/x", Sync((SyncTarget("/w/x"),), False)),
         ([rule(Action.SYNC, "../shared", "/w")], "../other/x", NoAction()),
@@ -118,4 +124,7 @@ def test_what_a_dev_copy_covers_is_not_brought_by_the_dockerfile() -> None:
     ],
 )
 def test_the_rules_of_compose(rules: list[WatchRule], path: str, expected: FileAction) -> None:
-    assert planned(f"{WORK}COPY . .", (*PROJECT, "library.js"), watch=rules).effect(path, CHANGED) == expected
+    assert (
+        planned(f"{WORK}COPY . .", (*PROJECT, "library.js"), watch=rules).action_for(path, CHANGED)
+        == expected
+    )

@@ -60,7 +60,7 @@ def test_the_mapping_hears_the_same_as_often_as_it_is_asked(tmp_path: Path) -> N
         mapping = make_mapping(
             parse("FROM a\nCOPY . /app/\n"), MappingInputs(moments, lambda _: BaseImage(), root=tmp_path)
         )
-        (effect,) = mapping.effects([("thing", FileChange.CHANGED)])
+        (effect,) = mapping.actions_for([("thing", FileChange.CHANGED)])
         assert isinstance(effect, Rebuild)
         assert "was a folder and is a file" in effect.reason
 

@@ -24,7 +24,7 @@ def test_what_is_saved_before_it_watches_is_not_lost(tmp_path: Path) -> None:
     """Whoever has looked at once when it began has to look again once it watches."""
     sys.modules.pop("watchfiles", None)
     with FileWatcher([tmp_path], debounce=0.1) as watch:
-        watch.poke()
+        watch.trigger()
         assert watch.wait(0)
         assert told(watch)
         assert not watch.wait(1.0)

@@ -62,7 +62,9 @@ def plan(engine: Engine, wanted: Service) -> ContainerSpec:
     return container_spec(Application(APP, (wanted,)), wanted, image.id)
 
 
-def swap(engine: Engine, *, rollback: bool = True, grace: float = GRACE, patience: float = 0.0) -> ContainerReplacer:
+def swap(
+    engine: Engine, *, rollback: bool = True, grace: float = GRACE, patience: float = 0.0
+) -> ContainerReplacer:
     return ContainerReplacer(engine, Silence(Silent()), grace=grace, rollback=rollback, patience=patience)
 
 
@@ -70,7 +72,9 @@ def push(engine: Engine, wanted: Service, **settings: object) -> str:
     """As a push does it: put in order what was left, then bring the service; the ID of its container."""
     changing = swap(engine, **settings)  # type: ignore[arg-type]
     found = recover(engine, APP, changing, lambda *_: None)
-    return changing.bring(plan(engine, wanted), found.get("main", ObservedService("main", None, None))).container
+    return changing.replace(
+        plan(engine, wanted), found.get("main", ObservedService("main", None, None))
+    ).container
 
 
 def running(device: StandIn) -> list[str]:
@@ -153,7 +157,7 @@ def test_somebody_who_is_at_it_already_is_not_disturbed(kitchen: StandIn) -> Non
         words = ("--label", label, "--name", f"{APP}_main.next", "stand-in", "true")
         kitchen.docker("create", *words)
         with pytest.raises(Refused, match="Somebody else"):
-            swap(engine).bring(plan(engine, service(WORKS.format("two"))), observe(engine, APP)["main"])
+            swap(engine).replace(plan(engine, service(WORKS.format("two"))), observe(engine, APP)["main"])
         assert running(kitchen) == [f"{APP}_main"]
         kitchen.docker("rm", "--force", f"{APP}_main.next", f"{APP}_main")
 

@@ -102,9 +102,9 @@ def test_what_has_arrived_before_a_cut_is_not_sent_again(
 def test_an_image_whose_layers_are_all_there(modern: Engine, kitchen: StandIn, bench: StandIn) -> None:
     made("cart:3", "cart:1", [], more="ENV C=d")
     send_image(modern, "cart:1", Hearing(), "main")
-    telling = Hearing()
-    assert send_image(modern, "cart:3", telling, "main") == "cart:3"
-    assert (telling.sent, telling.totals) == (0, [0])
+    listener = Hearing()
+    assert send_image(modern, "cart:3", listener, "main") == "cart:3"
+    assert (listener.sent, listener.totals) == (0, [0])
     assert shown(kitchen, "cart:3") == shown(bench, "cart:3")
 
 
@@ -143,9 +143,9 @@ def test_an_image_for_another_processor(modern: Engine, kitchen: StandIn, bench:
         files["manifest.json"] = files["manifest.json"].replace(b"stand-in:latest", b"other:1")
         list(Images(local).load([tar_of(files)]))
     assert bench.docker("image", "inspect", "--format", "{{.Architecture}}", "other:1").strip() == "arm"
-    telling = Hearing()
-    assert not send_if_here(modern, "other:1", telling, "main")
-    [notice] = telling.notices
+    listener = Hearing()
+    assert not send_if_here(modern, "other:1", listener, "main")
+    [notice] = listener.notices
     assert notice.code == "other-architecture"
     assert "other:1 on this workstation is for arm, and kitchen" in notice.message
     with pytest.raises(BadValue, match="is for arm, and kitchen"):
@@ -169,13 +169,13 @@ def test_parts_that_nobody_went_on_with(modern: Engine, kitchen: StandIn) -> Non
 @pytest.mark.parametrize("tells", [True, False])
 def test_an_engine_that_takes_only_whole_images(kitchen: StandIn, bench: StandIn, tells: bool) -> None:
     choosy = Choosy((kitchen.address, 2377), tells=tells)
-    telling = Hearing()
+    listener = Hearing()
     with (
         serving(choosy.serve) as place,
         connect(Device("new.local", (place.address,), engine_ports=(place.port,), way=Way.TCP)) as engine,
     ):
-        assert send_image(engine, "cart:1", telling, "main") == "cart:1"
-        assert send_image(engine, "cart:2", telling, "main") == "cart:2"
+        assert send_image(engine, "cart:1", listener, "main") == "cart:1"
+        assert send_image(engine, "cart:2", listener, "main") == "cart:2"
     assert choosy.loads[-1]
     assert choosy.loads.count(True) == (2 if tells else 3)
     assert shown(kitchen, "cart:2") == shown(bench, "cart:2")
@@ -193,8 +193,8 @@ def test_a_layer_that_is_gone_meanwhile(modern: Engine, kitchen: StandIn) -> Non
             kitchen.docker("image", "prune", "--all", "--force")
 
     send_image(modern, "stand-in", Hearing(), "main")
-    telling = Hearing(lose)
+    listener = Hearing(lose)
     with pytest.raises(EngineFailed):
-        send_image(modern, "cart:1", telling, "main")
-    assert len(telling.totals) == 1
+        send_image(modern, "cart:1", listener, "main")
+    assert len(listener.totals) == 1
     assert send_image(modern, "cart:1", Hearing(), "main") == "cart:1"

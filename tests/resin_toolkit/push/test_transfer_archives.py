@@ -214,11 +214,11 @@ def test_every_kind_of_archive(
 ) -> None:
     path = tmp_path / "cup.archive"
     path.write_bytes(KINDS[kind](archive))
-    telling = Hearing()
-    name = send_image(engine, str(path), telling, "main")
+    listener = Hearing()
+    name = send_image(engine, str(path), listener, "main")
     assert name.removeprefix("docker.io/library/") == "cup:1"
     assert shown(kitchen, "cup:1") == shown(bench, "cup:1")
-    assert telling.totals == [telling.sent]
+    assert listener.totals == [listener.sent]
     assert parts(kitchen) == []
     again = Hearing()
     assert send_image(engine, str(path), again, "main") == name
@@ -235,9 +235,9 @@ def test_only_what_is_missing(engine: Engine, archive: bytes, tmp_path: Path) ->
     for kind in ("plain", "gzip"):
         path = tmp_path / kind
         path.write_bytes(KINDS[kind](archive))
-        telling = Hearing()
-        send_image(engine, str(path), telling, "main")
-        assert sum(SIZES) < telling.sent < sum(SIZES) + 350_000
+        listener = Hearing()
+        send_image(engine, str(path), listener, "main")
+        assert sum(SIZES) < listener.sent < sum(SIZES) + 350_000
         Images(engine).remove("cup:1")
 
 
