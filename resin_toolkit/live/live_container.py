@@ -11,7 +11,7 @@ from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.images import Images
 from resin_toolkit.errors import EngineFailed
 from resin_toolkit.live.change_batch import ChangeBatch
-from resin_toolkit.live.container_files import CannotDelete, delete_files, send_files
+from resin_toolkit.live.container_files import delete_files, send_files
 from resin_toolkit.live.mapping.mapping_inputs import BaseImage
 from resin_toolkit.project.names import LIVE
 
