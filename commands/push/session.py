@@ -16,11 +16,11 @@ from resin_toolkit.device.record import Device
 from resin_toolkit.device.service_cache import keep_services
 from resin_toolkit.errors import BuildFailed, ImageNotFound, Interrupted, PushFailed, ResinError
 from resin_toolkit.project.single_service import MAIN
+from resin_toolkit.push.apply.image_build import LinkRate
+from resin_toolkit.push.apply.image_cleanup import BuiltImages
 from resin_toolkit.push.deployment import Deployment, PushOptions, deploy, read_build_sources
-from resin_toolkit.push.plan.engine_socket import engine_socket_path
-from resin_toolkit.push.plan.platform import Platform, detect_platform
+from resin_toolkit.push.plan.platform import Platform, detect_platform, engine_socket_path
 from resin_toolkit.push.plan.start_order import with_dependencies
-from resin_toolkit.push.transfer.link_rate import LinkRate
 from resin_toolkit.terminal.report import Report
 
 if TYPE_CHECKING:
@@ -206,22 +206,22 @@ class Session:
         )
         sources = read_build_sources(application, platform, options)
         memory = self.project.memory
-        ledger = set(memory.built)
+        built = BuiltImages(memory.built)
         link = LinkRate(memory.rate_to(engine.facts.id))
         options = replace(options, link=link)
         self.report.warn(*memory.remember(device=self._device_word(engine), app=application.name))
         try:
-            return deploy(engine, application, sources, told, options, ledger)
+            return deploy(engine, application, sources, told, options, built)
         except (BuildFailed, PushFailed) as error:
             show_last_lines(error, told)
             raise
         finally:
             rate = (engine.facts.id, link.known) if link.known and engine.facts.id else None
-            self.report.warn(*memory.remember(built=sorted(ledger), rate=rate))
+            self.report.warn(*memory.remember(built=sorted(built.entries), rate=rate))
 
     def result(self, host: str, application: Application, pushed: Deployment) -> PushResult:
         services = tuple(_service_data(brought) for brought in pushed.services)
-        return PushResult(host, application.name, services, pushed.leftovers, pushed.seconds)
+        return PushResult(host, application.name, services, pushed.removed_images, pushed.seconds)
 
     def _device_word(self, engine: Engine) -> str:
         return self._word or os.environ.get(VARIABLE) or engine.host

@@ -1,9 +1,9 @@
-"""A whole push: what was left is put in order, images are made, containers are changed, leftovers go."""
+"""A whole deployment: recover from an interrupted one, build the images, replace the containers, clean up."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +14,10 @@ from resin_toolkit.engine.images import Images
 from resin_toolkit.errors import EngineFailed, Notice, Unreachable
 from resin_toolkit.project.application import Application, Service
 from resin_toolkit.project.names import SOURCE_LABEL
-from resin_toolkit.push.apply.built_images import entries, images_of, stale, used
-from resin_toolkit.push.apply.events import DeploymentListener
-from resin_toolkit.push.apply.image_build import BuildResult, build_image
-from resin_toolkit.push.apply.image_cleanup import remove_unused_images
+from resin_toolkit.push.apply.image_build import BuildResult, LinkRate, build_image
+from resin_toolkit.push.apply.image_cleanup import BuiltImages, remove_unused_images
 from resin_toolkit.push.apply.image_fetch import fetch_image
+from resin_toolkit.push.apply.listener import DeploymentListener
 from resin_toolkit.push.apply.reconciler import Reconciler, ServiceDeployment
 from resin_toolkit.push.apply.recovery import recover
 from resin_toolkit.push.apply.replacement import ContainerReplacer
@@ -26,16 +25,15 @@ from resin_toolkit.push.plan.build_source import BuildSource, read_build_source
 from resin_toolkit.push.plan.observed_state import ObservedService
 from resin_toolkit.push.plan.platform import Platform
 from resin_toolkit.push.plan.start_order import start_levels
-from resin_toolkit.push.transfer.link_rate import LinkRate
 
-_SIDE_BY_SIDE = 3
-_STALE = 1.0
-"""Seconds after which it is looked again what is there: somebody else may have pushed during a build."""
+_PARALLEL_BUILDS = 3
+_OBSERVATION_LIFETIME = 1.0
+"""Seconds after which the device is observed again: somebody else may have pushed during a build."""
 
 
 @dataclass(frozen=True)
 class PushOptions:
-    """How it is pushed. `services` are those that are brought, all if empty; `grace` is in seconds."""
+    """How an application is deployed. `services` are those to deploy, all if empty; `grace` is in seconds."""
 
     services: frozenset[str] = frozenset()
     dockerfile: str | None = None
@@ -46,36 +44,38 @@ class PushOptions:
     rollback: bool = True
     grace: float | None = None
     cache: Path | None = None
-    """A folder for what is remembered of files, so that they need not be read again."""
+    """A folder for the hashes of files, so that unchanged files are not read again."""
     link: LinkRate = field(default_factory=LinkRate)
     live: bool = False
-    """Whether what the `#dev-` lines of a Dockerfile say is built, too."""
+    """Whether the `#dev-` lines of a Dockerfile take part in the build."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What became of it. `sources` are those that were built from, by service."""
+    """The result of a deployment."""
 
     services: tuple[ServiceDeployment, ...]
     sources: Mapping[str, BuildSource]
-    leftovers: int
+    """What was built, by service."""
+    removed_images: int
     seconds: float
 
 
 @dataclass
-class _Images:
-    """The images of an application's services, and the hash of what each was built from."""
+class _ImageSet:
+    """The images of an application's services, by service."""
 
     ids: dict[str, str] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
-    seen: dict[str, set[str]] = field(default_factory=dict)
-    """Of each service that was built now, the images that its build stands on."""
+    """The hashes of what they were built from."""
+    used: dict[str, set[str]] = field(default_factory=dict)
+    """Of services that were built just now, the intermediate images they consist of."""
 
 
 def read_build_sources(
     application: Application, platform: Platform, options: PushOptions
 ) -> dict[str, BuildSource]:
-    """What is built, by service. Raises what `read_build_source` raises, before anything is done."""
+    """What has to be built, by service; nothing is sent. Raises what `read_build_source` raises."""
     return {
         service.name: read_build_source(
             application,
@@ -93,7 +93,7 @@ def read_build_sources(
 
 
 def selected_services(application: Application, options: PushOptions) -> list[Service]:
-    """The services that are brought."""
+    """The services to deploy."""
     return [s for s in application.services if not options.services or s.name in options.services]
 
 
@@ -103,12 +103,12 @@ def deploy(
     sources: Mapping[str, BuildSource],
     listener: DeploymentListener,
     options: PushOptions,
-    built: set[str] | None = None,
+    built: BuiltImages | None = None,
 ) -> Deployment:
-    """Bring an application to a device. What ran before runs on until all images are there.
+    """Deploy an application to a device. Its old containers keep running until all images are ready.
 
-    `built` are the images that builds have made on the way, here and before, as entries of `built.py`: what
-    is made is added, and what nothing stands on any more is removed from the device and from it.
+    `built` are the intermediate images of this and earlier builds: new ones are added, and those that are no
+    longer used are removed from the device and from `built`.
 
     Raises BuildFailed, PushFailed, Refused, EngineFailed, Unreachable.
     """
@@ -116,10 +116,10 @@ def deploy(
     start_levels(application.services)
     replacer = ContainerReplacer(engine, listener, grace=options.grace, rollback=options.rollback)
     observed = recover(engine, application.name, replacer, listener.step)
-    looked = time.monotonic()
-    built = set() if built is None else built
-    images = _images(engine, application, sources, observed, listener, options, built)
-    if time.monotonic() - looked > _STALE:
+    observed_at = time.monotonic()
+    built = BuiltImages() if built is None else built
+    images = _prepare_images(engine, application, sources, observed, listener, options, built)
+    if time.monotonic() - observed_at > _OBSERVATION_LIFETIME:
         observed = recover(engine, application.name, replacer, listener.step)
     reconciler = Reconciler(
         engine,
@@ -127,52 +127,55 @@ def deploy(
         images.ids,
         observed,
         lambda service: replacer.with_source_hash(
-            images.hashes.get(service.name) or _source_before(observed, service)
+            images.hashes.get(service.name) or _current_source_hash(observed, service)
         ),
         listener.step,
         options.grace,
     )
     services = reconciler.run(only=options.services)
-    used(built, images.seen)
-    gone = stale(built, images.seen, [service.name for service in application.services])
-    removed = _cleaned(engine, application, images_of(gone) - images_of(built - gone), listener)
-    if removed is not None:
-        built -= gone
-    return Deployment(tuple(services), sources, removed or 0, time.monotonic() - started)
+    removed = _clean_up(engine, application, images, listener, built)
+    return Deployment(tuple(services), sources, removed, time.monotonic() - started)
 
 
-def _cleaned(
-    engine: Engine, application: Application, gone: Iterable[str], listener: DeploymentListener
-) -> int | None:
-    """How many images were removed; None where that did not succeed, which undoes nothing of the push."""
+def _clean_up(
+    engine: Engine,
+    application: Application,
+    images: _ImageSet,
+    listener: DeploymentListener,
+    built: BuiltImages,
+) -> int:
+    """Remove images that are no longer used; return their number. A failure does not undo the deployment."""
+    built.add_reused(images.used)
+    stale = built.stale(images.used, [service.name for service in application.services])
     try:
-        return remove_unused_images(engine, application, gone)
+        removed = remove_unused_images(engine, application, stale.images - built.without(stale).images)
     except (EngineFailed, Unreachable) as error:
-        listener.warn(
-            Notice("not-cleaned", f"All runs as it was pushed; old images were not removed: {error.message}")
-        )
-        return None
+        text = f"The deployment succeeded, but old images were not removed: {error.message}"
+        listener.warn(Notice("not-cleaned", text))
+        return 0
+    built.entries -= stale.entries
+    return removed
 
 
-def _images(
+def _prepare_images(
     engine: Engine,
     application: Application,
     sources: Mapping[str, BuildSource],
     observed: Mapping[str, ObservedService],
     listener: DeploymentListener,
     options: PushOptions,
-    built: set[str],
-) -> _Images:
-    """All images, built side by side. The first failure is raised once all have ended."""
-    found = _Images()
-    known = _known_images(engine)
+    built: BuiltImages,
+) -> _ImageSet:
+    """Build or fetch all images in parallel. The first failure is raised once all have ended."""
+    found = _ImageSet()
+    known = _image_ids(engine)
 
-    def one(service: Service) -> None:
+    def prepare(service: Service) -> None:
         source = sources.get(service.name)
         if source is None:
             found.ids[service.name] = fetch_image(engine, service, listener, pull=options.pull)
             return
-        image = "" if options.no_cache or options.pull else _kept(engine, source, observed, known)
+        image = "" if options.no_cache or options.pull else _reusable_image(engine, source, observed, known)
         if image:
             listener.step(service.name, "nothing to build")
             result = BuildResult(image)
@@ -189,48 +192,48 @@ def _images(
                     options.link,
                     no_cache=options.no_cache,
                     pull=options.pull,
-                    runs_on=service.name in observed,
+                    is_running=service.name in observed,
                 )
             finally:
-                built.update(entries(service.name, result.made))
-            found.seen[service.name] = result.seen
+                built.add(service.name, result.made)
+            found.used[service.name] = result.used
         found.ids[service.name] = result.image
         found.hashes[service.name] = source.digest(known)
 
-    wanted = selected_services(application, options)
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        futures = [pool.submit(one, service) for service in wanted]
+    with ThreadPoolExecutor(_PARALLEL_BUILDS) as pool:
+        futures = [pool.submit(prepare, service) for service in selected_services(application, options)]
     for future in futures:
         future.result()
     return found
 
 
-def _source_before(observed: Mapping[str, ObservedService], service: Service) -> str:
-    """What the image of a container came of that is made anew with the same image."""
+def _current_source_hash(observed: Mapping[str, ObservedService], service: Service) -> str:
+    """The source hash of the current container, for one that is recreated from the same image."""
     current = observed.get(service.name, ObservedService("", None, None)).current
     return current.labels.get(SOURCE_LABEL, "") if current else ""
 
 
-def _kept(
+def _reusable_image(
     engine: Engine,
     source: BuildSource,
     observed: Mapping[str, ObservedService],
-    image_of: Callable[[str], str],
+    image_id: Callable[[str], str],
 ) -> str:
-    """The image of the container that is there, if it has come of the same source; else nothing."""
+    """The image of the current container if it was built from the same source, else an empty string."""
     current = observed.get(source.service.name, ObservedService("", None, None)).current
     if current is None or not current.labels.get(SOURCE_LABEL):
         return ""
-    if current.labels[SOURCE_LABEL] != source.digest(image_of):
+    if current.labels[SOURCE_LABEL] != source.digest(image_id):
         return ""
     return str(Containers(engine).raw(current.id).get("Image", ""))
 
 
-def _known_images(engine: Engine) -> Callable[[str], str]:
+def _image_ids(engine: Engine) -> Callable[[str], str]:
+    """A function from the reference of an image to its ID on the device, empty if it is not there."""
     images = Images(engine)
 
-    def image_of(reference: str) -> str:
+    def image_id(reference: str) -> str:
         details = images.inspect(reference)
         return details.id if details else ""
 
-    return image_of
+    return image_id

@@ -159,8 +159,8 @@ def test_one_that_crashes_is_taken_back(bench: Bench, garden: Path) -> None:
     write(garden, {"Dockerfile": CRASHES})
     run = bench.push(garden)
     assert run.code == 1
-    assert "  no water\nerror: The new container of main did not hold out: it ended at once" in run.err
-    assert "hint: The container that ran before runs again." in run.err
+    assert "  no water\nerror: The new container of main failed: it exited with code 3" in run.err
+    assert "hint: The old container was restored and is running." in run.err
     assert (identity(bench), bench.container("garden_main")["State"]["Running"]) == (before, True)
     assert bench.container("garden_main")["HostConfig"]["RestartPolicy"]["Name"] == "always"
     lines, last = events(bench.push(garden, "--json"))
@@ -185,19 +185,19 @@ def test_a_first_push_that_fails_says_of_nothing_that_it_runs_on(bench: Bench, g
     write(garden, {"Dockerfile": BREAKS})
     run = bench.push(garden)
     assert run.code == 1
-    assert "Nothing of it runs on the device yet." in run.err
+    assert "No container of it is running yet." in run.err
 
 
 def test_one_that_cannot_start_says_why(bench: Bench, garden: Path) -> None:
     write(garden, {"Dockerfile": 'FROM stand-in\nCMD ["nosuch"]\n'})
     run = bench.push(garden)
     assert run.code == 1
-    assert 'did not hold out: it does not start: exec: "nosuch": executable file not found' in run.err
+    assert 'failed: it cannot start: exec: "nosuch": executable file not found' in run.err
     write(garden, {"Dockerfile": "FROM stand-in\n"})
     run = bench.push(garden, "--json")
     error = events(run)[1]["error"]
     assert (run.code, error["code"]) == (1, "push-failed")
-    assert error["message"] == "The image of main does not say what it runs."
+    assert error["message"] == "The image of main has no command to run."
     assert "CMD" in error["hint"]
 
 

@@ -125,7 +125,9 @@ def test_what_does_not_become_as_it_must_holds_up_only_who_needs_it(bench: Bench
     assert run.code == 1
     error = events(run)[1]["error"]
     assert error["code"] == "push-failed"
-    assert error["message"] == ("web was not started: once, which it depends on, ended with exit code 4.")
+    assert error["message"] == (
+        "web was not started, because its dependency once failed: it exited with code 4."
+    )
     assert bench.containers() == ["garden_once", "garden_other"]
 
 
@@ -135,7 +137,7 @@ def test_a_service_that_fails_lets_the_others_be(bench: Bench, tmp_path: Path) -
     write(project, {"compose.yaml": services(web=f"command: {FAILS}", db="environment: {A: 1}", third="")})
     run = bench.push(project)
     assert run.code == 1
-    assert "error: The new container of web did not hold out" in run.err
+    assert "error: The new container of web failed" in run.err
     assert "  no water\n" in run.err
     assert bench.containers("--filter", "status=running") == ["garden_db", "garden_third", "garden_web"]
     assert bench.environment("garden_db")["A"] == "1"

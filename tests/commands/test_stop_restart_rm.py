@@ -87,7 +87,7 @@ def test_what_is_not_there(bench: Bench, garden: Path, verb: str) -> None:
     address = bench.device.address
     for words, told in (
         (["wbe"], "garden on {} has no service wbe."),
-        (["--name", "yard"], "{} has nothing of yard."),
+        (["--name", "yard"], "yard is not deployed on {}."),
     ):
         run = bench.resin(verb, address, *words, "--yes", "--json", cwd=garden)
         assert (run.code, run.error["code"]) == (3, "service-not-found")

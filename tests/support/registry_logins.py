@@ -19,12 +19,11 @@ from resin_toolkit.engine.credentials import Credentials
 from resin_toolkit.errors import Notice
 from resin_toolkit.progress import Silent
 from resin_toolkit.project.application import Application, Build, Service
-from resin_toolkit.push.apply.events import Silence
-from resin_toolkit.push.apply.image_build import BuildResult, build_image
+from resin_toolkit.push.apply.image_build import BuildResult, LinkRate, build_image
 from resin_toolkit.push.apply.image_fetch import fetch_image
 from resin_toolkit.push.plan.build_source import read_build_source
 from resin_toolkit.push.plan.platform import Platform
-from resin_toolkit.push.transfer.link_rate import LinkRate
+from support.deployment_listeners import SilentListener
 from support.loopback_server import http, read_request, serving
 
 SHOP = "shop.example:5000"
@@ -80,7 +79,7 @@ def decoded(value: str) -> object:
     return json.loads(base64.urlsafe_b64decode(value))
 
 
-class Heard(Silence):
+class Heard(SilentListener):
     def __init__(self) -> None:
         super().__init__(Silent())
         self.notices: list[Notice] = []

@@ -17,8 +17,8 @@ from resin_toolkit.engine.build import BuildOptions, build
 from resin_toolkit.engine.workstation_engine import connect_local
 from resin_toolkit.errors import Notice
 from resin_toolkit.progress import SilentStep
-from resin_toolkit.push.apply.events import Silence
 from resin_toolkit.push.transfer.partial_archive import PART_LABEL
+from support.deployment_listeners import SilentListener
 from support.engine_parts import tar_of
 
 MIB = 1024 * 1024
@@ -45,7 +45,7 @@ class Counting(SilentStep):
         self._at(self.sent)
 
 
-class Hearing(Silence):
+class Hearing(SilentListener):
     """Keeps what is told."""
 
     def __init__(self, at: Callable[[int], None] = lambda _: None) -> None:

@@ -1,4 +1,4 @@
-"""Stopping, starting and removing what push has brought to a device, and nothing else."""
+"""Stopping, starting and removing the containers of an application on a device."""
 
 from __future__ import annotations
 
@@ -10,44 +10,43 @@ from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.networks import Networks
 from resin_toolkit.errors import EngineFailed, ServiceNotFound
 from resin_toolkit.project.names import APP_LABEL, RESTART_LABEL
-from resin_toolkit.push.apply.built_images import images_of
-from resin_toolkit.push.apply.image_cleanup import remove_untagged
+from resin_toolkit.push.apply.image_cleanup import BuiltImages, remove_untagged
 from resin_toolkit.push.apply.restart_policies import read_restart_policy, set_restart_policy
 from resin_toolkit.push.plan.observed_state import list_apps, observe
 
 
 def select_containers(engine: Engine, app: str, names: Sequence[str]) -> list[Container]:
-    """The containers of an application, or of those of its services that are named.
+    """The containers of an application, or only those of the services in `names`.
 
-    Raises ServiceNotFound where the device has no such application or service.
+    Raises ServiceNotFound if the device has no such application or service.
     """
     found = [c for each in observe(engine, app).values() for c in (each.current, each.next) if c is not None]
     if not found:
         others = ", ".join(list_apps(engine))
         raise ServiceNotFound(
-            f"{engine.host} has nothing of {app}.",
-            hint=f"It has: {others}; `--name` says which is meant."
+            f"{app} is not deployed on {engine.host}.",
+            hint=f"The device runs: {others}. Choose one with `--name`."
             if others
-            else "`resin push` brings it there.",
+            else "Deploy it with `resin push`.",
         )
     services = {container.service for container in found}
     missing = [name for name in names if name not in services]
     if missing:
         raise ServiceNotFound(
             f"{app} on {engine.host} has no service {', '.join(missing)}.",
-            hint=f"It has: {', '.join(sorted(services))}.",
+            hint=f"Its services are: {', '.join(sorted(services))}.",
         )
     return [container for container in found if not names or container.service in names]
 
 
 def stop(engine: Engine, container: Container) -> None:
-    """Stop a container by its own signal; it stays so, over a reboot too, until it is started again."""
+    """Stop a container with its own signal; it stays stopped, across reboots, until it is started again."""
     Containers(engine).stop(container.id)
     set_restart_policy(engine, container.id, "no")
 
 
 def restart(engine: Engine, container: Container) -> None:
-    """Stop a container if it runs, start it, and let it be restarted as it was meant to be."""
+    """Restart or start a container, and give it the restart policy of its service again."""
     wanted = container.labels.get(RESTART_LABEL, "no")
     if read_restart_policy(engine, container.id) != wanted:
         set_restart_policy(engine, container.id, wanted)
@@ -55,15 +54,15 @@ def restart(engine: Engine, container: Container) -> None:
 
 
 def remove(engine: Engine, container: Container) -> None:
-    """Stop a container and remove it; its named volumes stay."""
+    """Stop and remove a container; named volumes are kept."""
     stop(engine, container)
     Containers(engine).remove(container.id)
 
 
 def remove_networks_and_images(engine: Engine, app: str, built: Iterable[str] = ()) -> None:
-    """Remove the networks and the images of an application that has no containers any more.
+    """Remove the networks and images of an application that has no containers any more.
 
-    `built` are the images that its builds have made on the way, as entries of `ledger.py`.
+    `built` are the intermediate images of its builds, as entries of `BuiltImages`.
     """
     label = f"{APP_LABEL}={app}"
     networks = Networks(engine)
@@ -74,6 +73,6 @@ def remove_networks_and_images(engine: Engine, app: str, built: Iterable[str] = 
         try:
             images.remove(image.id, force=len(image.tags) > 1)
         except EngineFailed:
-            # Somebody else's container stands on it.
+            # A foreign container uses it.
             continue
-    remove_untagged(images, images_of(built))
+    remove_untagged(images, BuiltImages(built).images)

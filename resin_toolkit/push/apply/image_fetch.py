@@ -1,4 +1,4 @@
-"""Images that are not built: pulled by the device, or sent from the workstation's own engine."""
+"""Images that are not built: pulled by the device, or sent from the workstation's engine."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from resin_toolkit.engine.progress_messages import Kind, Progressed
 from resin_toolkit.errors import EngineFailed, ImageNotFound
 from resin_toolkit.progress import Step
 from resin_toolkit.project.application import Service
-from resin_toolkit.push.apply.events import DeploymentListener
+from resin_toolkit.push.apply.listener import DeploymentListener
 
-_COMES = "Downloading"
-"""What engines say of a layer on its way from a registry."""
+_DOWNLOADING = "Downloading"
+"""The status of a layer that is downloaded from a registry."""
 
 
 class PullProgress:
-    """How much of an image has come, by what an engine says of each of its layers."""
+    """The progress of a pull, from the engine's messages about each layer."""
 
     def __init__(self) -> None:
-        self._had: dict[str, int] = {}
+        self._received: dict[str, int] = {}
 
-    def tell(self, message: Progressed, step: Step) -> None:
-        """Let `step` know of what has come since the last message."""
-        more = self.more(message)
-        if more:
-            step.advance(more)
+    def advance(self, message: Progressed, step: Step) -> None:
+        """Advance `step` by the bytes received since the last message."""
+        received = self.received_since(message)
+        if received:
+            step.advance(received)
 
-    def more(self, message: Progressed) -> int:
-        """The bytes that have come since the last message of that layer."""
-        if message.kind is not Kind.STATUS or not message.text.startswith(_COMES):
+    def received_since(self, message: Progressed) -> int:
+        """The bytes received since the last message about the same layer."""
+        if message.kind is not Kind.STATUS or not message.text.startswith(_DOWNLOADING):
             return 0
-        before = self._had.get(message.id, 0)
-        self._had[message.id] = max(before, message.current)
-        return self._had[message.id] - before
+        before = self._received.get(message.id, 0)
+        self._received[message.id] = max(before, message.current)
+        return self._received[message.id] - before
 
 
 def fetch_image(engine: Engine, service: Service, listener: DeploymentListener, *, pull: bool = False) -> str:
-    """The ID of a service's image, once the device has it. Raises ImageNotFound, EngineFailed."""
+    """Get the image of a service onto the device; return its ID. Raises ImageNotFound, EngineFailed."""
     assert service.image is not None
     images, reference = Images(engine), service.image
-    there = images.inspect(reference)
-    if there is not None and not pull:
-        return there.id
+    present = images.inspect(reference)
+    if present is not None and not pull:
+        return present.id
     from resin_toolkit.push.transfer.images import send_if_here
 
     if not pull and send_if_here(engine, reference, listener, service.name):
@@ -50,20 +50,21 @@ def fetch_image(engine: Engine, service: Service, listener: DeploymentListener, 
         if sent is not None:
             return sent.id
     listener.step(service.name, f"pulling {reference}")
-    layers, credentials = PullProgress(), Credentials(engine, listener.warn).for_pull(reference)
+    pull_progress, credentials = PullProgress(), Credentials(engine, listener.warn).for_pull(reference)
     try:
         with listener.progress.step("pulling", None, subject=service.name) as step:
             for message in images.pull(reference, credentials=credentials):
-                layers.tell(message, step)
+                pull_progress.advance(message, step)
     except EngineFailed as error:
         words = error.facts.get("words") or error.message.rstrip(".")
         raise EngineFailed(
             f"{engine.host} cannot pull {reference}: {words}.",
-            hint="Is the device on the internet? What this workstation's engine has is sent from here.",
+            hint="Check the device's internet access, or `docker pull` it here: push then sends it.",
         ) from error
     pulled = images.inspect(reference)
     if pulled is None:
         raise ImageNotFound(
-            f"{engine.host} pulled {reference}, and has it not.", hint="Is the device's disk full?"
+            f"{engine.host} pulled {reference}, but does not have it.",
+            hint="Check whether the device's disk is full.",
         )
     return pulled.id

@@ -1,4 +1,4 @@
-"""The networks and volumes of an application: made where they are missing, or told of."""
+"""The networks and volumes of an application on a device."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from resin_toolkit.push.plan.container_spec import engine_network_name, engine_v
 
 
 def create_missing(engine: Engine, application: Application, services: Iterable[Service]) -> None:
-    """Make the networks and volumes that `services` use and that are not there.
+    """Create the networks and volumes that `services` use and that do not exist.
 
-    Raises ServiceNotFound where one is missing that is not the application's to make, EngineFailed,
-    Unreachable.
+    Raises ServiceNotFound for one that is missing and external, EngineFailed, Unreachable.
     """
     chosen = list(services)
-    _make_networks(engine, application, [key for service in chosen for key in service.networks])
-    _make_volumes(
+    _create_networks(engine, application, [key for service in chosen for key in service.networks])
+    _create_volumes(
         engine,
         application,
         [m.source for s in chosen for m in s.mounts if m.kind == "volume" and m.source],
@@ -29,7 +28,7 @@ def create_missing(engine: Engine, application: Application, services: Iterable[
 
 
 def remove_unused_networks(engine: Engine, application: Application) -> None:
-    """Remove the networks of the application that its files no longer name."""
+    """Remove the networks of the application that its files no longer define."""
     named = {
         engine_network_name(application, key) for service in application.services for key in service.networks
     }
@@ -39,14 +38,14 @@ def remove_unused_networks(engine: Engine, application: Application) -> None:
             networks.remove(network.id)
 
 
-def _make_networks(engine: Engine, application: Application, keys: Iterable[str]) -> None:
+def _create_networks(engine: Engine, application: Application, keys: Iterable[str]) -> None:
     wanted = {engine_network_name(application, key): key for key in keys}
     if not wanted:
         return
     networks = Networks(engine)
-    there = {network.name for network in networks.list()}
+    existing = {network.name for network in networks.list()}
     for name, key in wanted.items():
-        if name in there:
+        if name in existing:
             continue
         network = application.networks.get(key)
         if network is not None and network.external:
@@ -61,12 +60,12 @@ def _make_networks(engine: Engine, application: Application, keys: Iterable[str]
         )
 
 
-def _make_volumes(engine: Engine, application: Application, keys: Iterable[str]) -> None:
+def _create_volumes(engine: Engine, application: Application, keys: Iterable[str]) -> None:
     volumes = Volumes(engine)
     for key in dict.fromkeys(keys):
         volume = application.volumes.get(key)
         if volume is None:
-            # One that the engine makes by itself, as for `docker run --volume NAME:/path`.
+            # The engine creates it on demand, as for `docker run --volume NAME:/path`.
             continue
         name = engine_volume_name(application, key)
         if volumes.inspect(name) is not None:
@@ -87,6 +86,6 @@ def _labels(application: Application, own: Mapping[str, str]) -> dict[str, str]:
 
 def _missing(kind: str, name: str, host: str) -> ServiceNotFound:
     return ServiceNotFound(
-        f"{host} has no {kind} {name}, which the project says is there.",
-        hint=f"Make it on the device, or leave out `external` for this {kind}.",
+        f"{host} has no {kind} {name}, which the project declares as external.",
+        hint=f"Create it on the device, or remove `external` from this {kind}.",
     )

@@ -1,4 +1,4 @@
-"""Whether a container that was just started holds out."""
+"""Whether a container that was just started is ready: still running, or healthy."""
 
 from __future__ import annotations
 
@@ -11,73 +11,77 @@ from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.push.plan.container_spec import ContainerSpec
 
-_PAUSE = 0.1
-_HEALTH = 600.0
-"""Seconds after which a container that is still neither healthy nor unhealthy is taken for unhealthy."""
+DEFAULT_GRACE, FIRST_GRACE = 1.0, 0.1
+"""Seconds that a new container has to keep running: one that replaces another, and a first one."""
+_POLL = 0.1
+_HEALTH_TIMEOUT = 600.0
+"""Seconds after which a container that is still starting counts as unhealthy."""
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """`failure` says why it did not hold out; empty if it did."""
+    """`failure` is the reason why the container is not ready, as a clause; empty if it is."""
 
     failure: str = ""
-    ended: bool = False
-    """Whether it has ended, with exit code 0, as it may."""
+    exited: bool = False
+    """Whether it exited with code 0, which its restart policy allows."""
 
 
-def wait_until_ready(engine: Engine, container: str, spec: ContainerSpec, seconds: float) -> Readiness:
-    """Watch a container for its grace period: until it is healthy where it has a health check, else for
-    `seconds`. A service that need not be restarted may end, with exit code 0.
+def wait_until_ready(engine: Engine, container: str, spec: ContainerSpec, grace: float) -> Readiness:
+    """Watch a container until it is healthy if it has a health check, else for `grace` seconds.
+
+    A service that is not always restarted may exit with code 0.
     """
     containers = Containers(engine)
     started = time.monotonic()
     while True:
-        said = containers.raw(container)
-        state = said.get("State")
-        known: Mapping[str, Any] = state if isinstance(state, Mapping) else {}
-        passed = time.monotonic() - started
-        if said.get("RestartCount") and not may_exit(spec):
+        details = containers.raw(container)
+        found = details.get("State")
+        state: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
+        elapsed = time.monotonic() - started
+        if details.get("RestartCount") and not may_exit(spec):
             # Where the engine cannot change a restart policy (API 1.22), it has it from the start.
-            readiness: Readiness | None = _ended({**known, "Running": False}, spec)
+            readiness: Readiness | None = _exited({**state, "Running": False}, spec)
         else:
-            readiness = _judged(known, spec, passed, seconds)
+            readiness = _check(state, spec, elapsed, grace)
         if readiness is not None:
             return readiness
-        time.sleep(min(_PAUSE, max(0.01, seconds - passed)))
+        time.sleep(min(_POLL, max(0.01, grace - elapsed)))
 
 
 def may_exit(spec: ContainerSpec) -> bool:
-    """Whether the service may end by itself, with exit code 0."""
+    """Whether the service may exit by itself with code 0."""
     return spec.service.restart.startswith(("no", "on-failure"))
 
 
-def _judged(state: Mapping[str, Any], spec: ContainerSpec, passed: float, seconds: float) -> Readiness | None:
-    """None where it has to be watched further."""
+def _check(state: Mapping[str, Any], spec: ContainerSpec, elapsed: float, grace: float) -> Readiness | None:
+    """None as long as it is not decided."""
     if not state.get("Running"):
-        return _ended(state, spec)
-    health = state.get("Health")
-    checks: Mapping[str, Any] = health if isinstance(health, Mapping) else {}
-    status = checks.get("Status")
+        return _exited(state, spec)
+    found = state.get("Health")
+    health: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
+    status = health.get("Status")
     if status == "unhealthy":
-        return Readiness(f"its health check fails{_last_check(checks)}")
+        return Readiness(f"its health check fails{_last_check(health)}")
     if status == "starting":
-        return Readiness("its health check did not succeed in time") if passed > _HEALTH else None
-    return Readiness() if status == "healthy" or passed >= seconds else None
+        late = f"it did not become healthy within {_HEALTH_TIMEOUT:.0f} s"
+        return Readiness(late) if elapsed > _HEALTH_TIMEOUT else None
+    return Readiness() if status == "healthy" or elapsed >= grace else None
 
 
-def _ended(state: Mapping[str, Any], spec: ContainerSpec) -> Readiness:
+def _exited(state: Mapping[str, Any], spec: ContainerSpec) -> Readiness:
     code = state.get("ExitCode")
     if code == 0 and may_exit(spec):
-        return Readiness(ended=True)
-    memory = ", for want of memory" if state.get("OOMKilled") else ""
+        return Readiness(exited=True)
     error = state.get("Error")
     if isinstance(error, str) and error:
-        return Readiness(f"it does not start: {error}")
-    return Readiness(f"it ended at once, with exit code {code}{memory}")
+        return Readiness(f"it cannot start: {error}")
+    memory = ", out of memory" if state.get("OOMKilled") else ""
+    return Readiness(f"it exited with code {code}{memory}")
 
 
 def _last_check(health: Mapping[str, Any]) -> str:
-    """What the last run of a health check has put out, in one line."""
+    """The output of the last health check, on one line."""
     log = health.get("Log")
     last = log[-1] if isinstance(log, list) and log else None
     output = last.get("Output") if isinstance(last, Mapping) else None

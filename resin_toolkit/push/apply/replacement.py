@@ -1,25 +1,23 @@
-"""A new container takes the place of an old one, and gives it back if it does not hold out.
+"""Replacing the container of a service, with a rollback if the new one fails.
 
-At each moment the device has exactly one of the two to run, and knows which without the workstation:
+At every moment the device has exactly one of the two to run, and needs no workstation to know which:
 
-1. The old one is set to start at each boot, whatever its own policy was; a service that is never restarted
-   stays so.
-2. The new one is made under a name of its own, with no restart policy: a reboot does not start it.
-3. Stopping the old and starting the new are sent to the engine together, so that no cut falls between them.
-4. The grace period. A reboot now brings the old one back.
-5. The new one's policy, and the old one's removal, are sent together, too. It gets its name.
+1. The old container gets the restart policy `always`, so that it starts at every boot. A service that is
+   never restarted keeps `no`.
+2. The new container is created under a name of its own and without a restart policy: no boot starts it.
+3. The requests to stop the old and to start the new container are sent together, so that no lost connection
+   falls between them.
+4. The grace period. A reboot now brings the old container back.
+5. Promotion: the requests that give the new container its policy and remove the old one are sent together,
+   too. Then the new one gets its name.
 
-Step 5 is removing the new one and starting the old one where the new one has failed. What a cut leaves behind
-is put in order by `recovery`, before anything else, at the next push.
+A rollback replaces step 5 if the new container fails: it is removed, and the old one started. `recovery`
+cleans up after an interrupted push, at the start of the next one.
 """
 
 from __future__ import annotations
 
-import os
-import pwd
 import re
-import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,44 +36,52 @@ from resin_toolkit.project.names import (
     SOURCE_LABEL,
     container_name,
 )
-from resin_toolkit.push.apply.events import DeploymentListener
-from resin_toolkit.push.apply.failures import failed_to_start
-from resin_toolkit.push.apply.last_output import read_last_output
-from resin_toolkit.push.apply.name_conflicts import changed_meanwhile, check_unchanged
-from resin_toolkit.push.apply.readiness import Readiness, wait_until_ready
+from resin_toolkit.push.apply.conflicts import (
+    changed_meanwhile,
+    check_unchanged,
+    concurrent_push,
+    current_pusher,
+)
+from resin_toolkit.push.apply.failures import failed_to_start, read_last_output
+from resin_toolkit.push.apply.listener import DeploymentListener
+from resin_toolkit.push.apply.readiness import DEFAULT_GRACE, FIRST_GRACE, Readiness, wait_until_ready
 from resin_toolkit.push.apply.restart_policies import (
     can_update_policy,
-    parse_restart_policy,
+    policy_update_request,
+    restart_policy_object,
     set_restart_policy,
 )
-from resin_toolkit.push.apply.retries import RECONNECT_TIMEOUT, retry_after_disconnect
+from resin_toolkit.push.apply.retries import (
+    RECONNECT_TIMEOUT,
+    is_final,
+    retry_after_disconnect,
+    retry_while_exiting,
+)
 from resin_toolkit.push.plan.container_spec import ContainerSpec
 from resin_toolkit.push.plan.fallbacks import apply_fallback, find_fallback
 from resin_toolkit.push.plan.observed_state import ObservedService
 
-DEFAULT_GRACE, FIRST_GRACE = 1.0, 0.1
-"""Seconds for which a new container is watched where nothing else is said."""
-_STOP = 10.0
-"""Seconds that a container has for its end where it does not say otherwise, as the engine counts."""
-_MORE = 30.0
-"""Seconds more that the engine has for it."""
-_ATTEMPTS, _PAUSE = 10, 0.2
+_STOP_TIMEOUT = 10.0
+"""Seconds that the engine gives a container to stop if its configuration names no other time."""
+_STOP_MARGIN = 30.0
+"""Seconds more until a request to stop counts as failed."""
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The container that runs now."""
+    """`container` is the ID of the container that runs now."""
 
     container: str
     readiness: Readiness
 
 
 class ContainerReplacer:
-    """Changes one service of an application from one container to the next.
+    """Replaces containers of one application, one service at a time.
 
-    `grace` is in seconds; None is GRACE, and FIRST_GRACE where there is no old one to go back to. With
-    `rollback=False` a new container that fails stays, and the old one is removed.
+    `grace` is in seconds; None for DEFAULT_GRACE, and FIRST_GRACE if there is no old container. With
+    `rollback=False` a new container that fails is kept, and the old one is removed. `source` is the hash of
+    the sources of the image, for a label. `reconnect_timeout` is in seconds.
     """
 
     def __init__(
@@ -98,7 +104,7 @@ class ContainerReplacer:
         self._reconnect_timeout = reconnect_timeout
 
     def with_source_hash(self, source: str) -> ContainerReplacer:
-        """The same for a container whose image has come of `source`, a hash."""
+        """The same replacer for an image that was built from sources with this hash."""
         return ContainerReplacer(
             self._engine,
             self._listener,
@@ -109,20 +115,20 @@ class ContainerReplacer:
         )
 
     def replace(self, spec: ContainerSpec, observed: ObservedService) -> Outcome:
-        """Make the container, start it, and let it take over. `observed` has no `next`.
+        """Create the new container, start it, and promote it once it is ready. `observed` has no `next`.
 
-        Raises PushFailed where it does not hold out, Refused where somebody else is at it, EngineFailed,
+        Raises PushFailed if it fails, Refused if somebody else is pushing the service, EngineFailed,
         Unreachable.
         """
         service, app = spec.service, str(spec.body["Labels"][APP_LABEL])
         name = container_name(app, service.name)
         old = observed.current
-        self._listener.step(service.name, "making the new container")
+        self._listener.step(service.name, "creating the new container")
         try:
-            carried = self._carried(old, spec)
+            binds = self._anonymous_volumes(old, spec)
         except ServiceNotFound as error:
             raise changed_meanwhile(service.name, self._engine.host) from error
-        new = self._created(name + NEXT, spec, carried)
+        new = self._create(name + NEXT, spec, binds)
         try:
             check_unchanged(self._engine, app, service.name, name, old)
         except Refused:
@@ -130,48 +136,47 @@ class ContainerReplacer:
             raise
         try:
             if old is not None:
-                self._keep_through_boots(old)
+                self._start_at_every_boot(old)
             self._listener.step(
-                service.name, "stopping the old container, starting the new one" if old else "starting it"
+                service.name,
+                "stopping the old container, starting the new one" if old else "starting the container",
             )
-            retry_after_disconnect(self._engine, self._reconnect_timeout, lambda: self._change(old, new))
+            retry_after_disconnect(self._engine, self._reconnect_timeout, lambda: self._switch(old, new))
         except EngineFailed as error:
             fallback = find_fallback(error, spec)
             if fallback is not None:
                 self._undo(old, new)
                 self._listener.warn(fallback.notice(spec, self._engine.host))
                 return self.replace(apply_fallback(spec, fallback), observed)
-            return self._failed(spec, old, new, error.message.rstrip("."))
+            return self._fail(spec, old, new, error.message.rstrip("."))
         readiness = retry_after_disconnect(
             self._engine,
             self._reconnect_timeout,
-            lambda: wait_until_ready(self._engine, new, spec, self._seconds(old)),
-            lambda: self._one_alone(old, new),
+            lambda: wait_until_ready(self._engine, new, spec, self._grace_period(old)),
+            lambda: self._stop_if_restarted(old, new),
         )
         if readiness.failure:
-            return self._failed(spec, old, new, readiness.failure, readiness)
+            return self._fail(spec, old, new, readiness.failure, readiness)
         self.promote(spec.service.restart, name, old.id if old else "", new)
         return Outcome(new, readiness)
 
-    def _seconds(self, old: Container | None) -> float:
-        if self._grace is not None:
-            return self._grace
-        return FIRST_GRACE if old is None else DEFAULT_GRACE
-
     def promote(self, restart: str, name: str, old: str, new: str) -> None:
-        """The new container has held out: it gets its restart policy and its name, and the old one goes."""
+        """Give the new container its restart policy and its name, and remove the old one, if any."""
         retry_after_disconnect(
             self._engine, self._reconnect_timeout, lambda: self._promote(restart, name, old, new)
         )
 
     def roll_back(self, old: Container, new: str) -> None:
-        """The new container goes, and the old one runs again under its own policy."""
+        """Remove the new container, and start the old one with its own restart policy."""
         retry_after_disconnect(self._engine, self._reconnect_timeout, lambda: self._roll_back(old, new))
 
-    # the steps
+    def _grace_period(self, old: Container | None) -> float:
+        if self._grace is not None:
+            return self._grace
+        return FIRST_GRACE if old is None else DEFAULT_GRACE
 
-    def _one_alone(self, old: Container | None, new: str) -> None:
-        """An engine that was restarted has started the old one, too, where containers outlive it."""
+    def _stop_if_restarted(self, old: Container | None, new: str) -> None:
+        """Stop the old container if an engine whose containers outlive it has restarted, and started it."""
         if old is not None and self._runs(old.id) and self._runs(new):
             self._containers.stop(old.id)
 
@@ -180,21 +185,27 @@ class ContainerReplacer:
         return isinstance(state, Mapping) and state.get("Running") is True
 
     def _promote(self, restart: str, name: str, old: str, new: str) -> None:
-        policy, maximum = parse_restart_policy(restart)
-        changes = self._can_update and policy != "no"
-        requests = [_policy_request(new, policy, maximum)] if changes else []
+        changes_policy = self._can_update and restart != "no"
+        requests = [policy_update_request(new, restart)] if changes_policy else []
         if old:
             requests.append(Request("DELETE", f"/containers/{old}?force=1"))
-        self._in_sequence(requests)
-        self._rename(new, name)
+        answers = self._send(requests)
+        if changes_policy and isinstance(answers[0], EngineFailed) and not is_final(answers[0]):
+            # A task that has just exited. Its policy counts only from the next start on.
+            set_restart_policy(self._engine, new, restart)
+            answers[0] = None
+        _raise_first(answers)
+        if self._containers.raw(new).get("Name") != f"/{name}":
+            retry_while_exiting(lambda: self._containers.rename(new, name))
 
     def _roll_back(self, old: Container, new: str) -> None:
-        self._in_sequence(
+        answers = self._send(
             [
                 Request("DELETE", f"/containers/{new}?force=1&v=1"),
                 Request("POST", f"/containers/{old.id}/start"),
             ]
         )
+        _raise_first(answers)
         set_restart_policy(self._engine, old.id, old.labels.get(RESTART_LABEL, "no"))
 
     def _undo(self, old: Container | None, new: str) -> None:
@@ -203,33 +214,20 @@ class ContainerReplacer:
         else:
             self.roll_back(old, new)
 
-    def _rename(self, container: str, name: str) -> None:
-        """An engine trips over a container that ends at that moment."""
-        if self._containers.raw(container).get("Name") == f"/{name}":
-            return
-        for attempt in range(_ATTEMPTS):
-            try:
-                self._containers.rename(container, name)
-            except EngineFailed as error:
-                if attempt == _ATTEMPTS - 1 or error.facts.get("status") == 409:
-                    raise
-                time.sleep(_PAUSE)
-            else:
-                return
-
-    def _created(self, name: str, spec: ContainerSpec, carried: list[str]) -> str:
-        labels = {**spec.body["Labels"], PUSHER_LABEL: pusher()}
+    def _create(self, name: str, spec: ContainerSpec, binds: list[str]) -> str:
+        labels = {**spec.body["Labels"], PUSHER_LABEL: current_pusher()}
         if self._source:
             labels[SOURCE_LABEL] = self._source
         host = dict(spec.body["HostConfig"])
-        host["RestartPolicy"] = self._first_policy(spec)
-        if carried:
-            host["Binds"] = [*host.get("Binds", []), *carried]
+        # The final policy only if the engine could not change it later (below API 1.23).
+        host["RestartPolicy"] = restart_policy_object("no" if self._can_update else spec.service.restart)
+        if binds:
+            host["Binds"] = [*host.get("Binds", []), *binds]
         body = {**spec.body, "Labels": labels, "HostConfig": host}
         try:
             new = self._containers.create(name, body, warn=self._listener.warn)
         except ImageNotFound as error:
-            # A push of somebody else has taken it for left over.
+            # Another push removed the image as unused.
             raise changed_meanwhile(spec.service.name, self._engine.host) from error
         except EngineFailed as error:
             if error.facts.get("status") == 409:
@@ -239,32 +237,29 @@ class ContainerReplacer:
             Networks(self._engine).connect(network, new, endpoint)
         return new
 
-    def _first_policy(self, spec: ContainerSpec) -> Mapping[str, object]:
-        """None, where the engine lets it be changed (API 1.23)."""
-        name, maximum = parse_restart_policy("no" if self._can_update else spec.service.restart)
-        return {"Name": name, "MaximumRetryCount": maximum}
-
-    def _keep_through_boots(self, old: Container) -> None:
+    def _start_at_every_boot(self, old: Container) -> None:
+        """With `unless-stopped` an engine would not start a container again that was stopped on purpose."""
         if old.labels.get(RESTART_LABEL, "no") != "no":
             set_restart_policy(self._engine, old.id, "always")
 
-    def _change(self, old: Container | None, new: str) -> None:
+    def _switch(self, old: Container | None, new: str) -> None:
         start = Request("POST", f"/containers/{new}/start")
         if old is None:
-            self._in_sequence([start])
+            _raise_first(self._send([start]))
             return
-        seconds = self._stop_seconds(old)
+        seconds = self._stop_timeout(old)
         query = "" if seconds is None else "?" + urlencode({"t": round(seconds)})
-        stop = Request("POST", f"/containers/{old.id}/stop{query}", within=(seconds or _STOP) + _MORE)
-        self._in_sequence([stop, start])
+        within = (seconds or _STOP_TIMEOUT) + _STOP_MARGIN
+        stop = Request("POST", f"/containers/{old.id}/stop{query}", within=within)
+        _raise_first(self._send([stop, start]))
 
-    def _stop_seconds(self, old: Container) -> float | None:
-        """What the container says of its own end; the engine knows it since API 1.25."""
+    def _stop_timeout(self, old: Container) -> float | None:
+        """The time that the container's configuration grants; engines know it since API 1.25."""
         config = self._containers.raw(old.id).get("Config")
         timeout = config.get("StopTimeout") if isinstance(config, Mapping) else None
         return float(timeout) if isinstance(timeout, int) else None
 
-    def _failed(
+    def _fail(
         self,
         spec: ContainerSpec,
         old: Container | None,
@@ -272,26 +267,27 @@ class ContainerReplacer:
         reason: str,
         readiness: Readiness | None = None,
     ) -> Outcome:
+        """Roll back, or promote the failed container without a rollback or an old one. Raises PushFailed."""
         service = spec.service
-        lines = self._last_lines(new)
+        lines = self._last_output(new)
         name = container_name(str(spec.body["Labels"][APP_LABEL]), service.name)
-        went_back = old is not None and self._rollback
+        restored = old is not None and self._rollback
         if old is not None and self._rollback:
-            self._listener.step(service.name, "going back to the old container")
+            self._listener.step(service.name, "restoring the old container")
             self.roll_back(old, new)
         else:
             self.promote(service.restart, name, old.id if old else "", new)
-        raise failed_to_start(service.name, reason, lines, went_back=went_back, readiness=readiness)
+        raise failed_to_start(service.name, reason, lines, restored=restored, readiness=readiness)
 
-    def _last_lines(self, container: str) -> list[str]:
+    def _last_output(self, container: str) -> list[str]:
         try:
             return read_last_output(self._engine, container)
         except (EngineFailed, ServiceNotFound):
-            # A log driver that cannot be read: the reason itself is told all the same.
+            # The log driver cannot be read: the reason of the failure is reported all the same.
             return []
 
-    def _carried(self, old: Container | None, spec: ContainerSpec) -> list[str]:
-        """The anonymous volumes of the old container, for the new one: what is in them is not lost."""
+    def _anonymous_volumes(self, old: Container | None, spec: ContainerSpec) -> list[str]:
+        """Binds of the anonymous volumes of the old container: the new one keeps their content."""
         if old is None:
             return []
         mounts = self._containers.raw(old.id).get("Mounts")
@@ -302,34 +298,15 @@ class ContainerReplacer:
             if _is_anonymous(mount) and mount["Destination"] not in taken
         ]
 
-    def _in_sequence(self, requests: list[Request]) -> None:
-        """Carry out all; raises the first refusal, once all were tried."""
-        for error in in_sequence(self._engine.connections, self._engine.api_version, requests):
-            if isinstance(error, ServiceNotFound) or error is None:
-                continue
+    def _send(self, requests: list[Request]) -> list[ResinError | None]:
+        return in_sequence(self._engine.connections, self._engine.api_version, requests)
+
+
+def _raise_first(answers: list[ResinError | None]) -> None:
+    """Raise the first refusal, except for a container that is gone already."""
+    for error in answers:
+        if error is not None and not isinstance(error, ServiceNotFound):
             raise error
-
-
-def pusher() -> str:
-    """Who pushes, for others that look at the device."""
-    try:
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}:{os.getpid()}"
-
-
-def concurrent_push(service: str, host: str, who: str = "") -> ResinError:
-    by = f" ({who.rpartition(':')[0]})" if who else ""
-    return Refused(
-        f"Somebody else{by} is pushing {service} to {host} just now.",
-        hint="Wait until that is done, and push again.",
-    )
-
-
-def _policy_request(container: str, policy: str, maximum: int) -> Request:
-    content = {"RestartPolicy": {"Name": policy, "MaximumRetryCount": maximum}}
-    return Request("POST", f"/containers/{container}/update", content)
 
 
 def _is_anonymous(mount: Any) -> bool:

@@ -1,51 +1,52 @@
-"""Restart policies, on engines that let them be changed and on those that do not (below API 1.23)."""
+"""Restart policies of containers, in the notation of compose: `no`, `always`, `on-failure:3`.
+
+Engines below API 1.23 cannot change the policy of a container that exists.
+"""
 
 from __future__ import annotations
 
-import time
-
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
+from resin_toolkit.engine.request_batch import Request
 from resin_toolkit.engine.version_negotiation import version_of
-from resin_toolkit.errors import EngineFailed
-
-_ATTEMPTS, _PAUSE = 10, 0.2
-_ENDS = ("cannot update a deleted process", "cannot update a stopped container")
-"""What engines say there, those of Docker 20 and 26."""
+from resin_toolkit.push.apply.retries import retry_while_exiting
 
 
-def parse_restart_policy(word: str) -> tuple[str, int]:
-    """The name of a restart policy and how often it tries: of `on-failure:3`."""
-    name, _, count = word.partition(":")
+def parse_restart_policy(policy: str) -> tuple[str, int]:
+    """The name of a policy and its maximum number of retries, 0 for no limit."""
+    name, _, count = policy.partition(":")
     return name, int(count or 0)
 
 
+def restart_policy_object(policy: str) -> dict[str, object]:
+    """The policy as the engine's API has it (HostConfig.RestartPolicy)."""
+    name, maximum = parse_restart_policy(policy)
+    return {"Name": name, "MaximumRetryCount": maximum}
+
+
 def can_update_policy(engine: Engine) -> bool:
-    """Whether the policy of a container can be changed once it is made."""
+    """Whether the engine can change the policy of a container that exists."""
     return version_of(engine.api_version) >= (1, 23)
 
 
-def set_restart_policy(engine: Engine, container: str, word: str) -> None:
-    """Let a container be restarted in that way from now on, where the engine can change it.
+def policy_update_request(container: str, policy: str) -> Request:
+    """The request that changes the policy of a container."""
+    content = {"RestartPolicy": restart_policy_object(policy)}
+    return Request("POST", f"/containers/{container}/update", content)
 
-    An engine trips over a container that ends at that moment: then it is tried again.
+
+def set_restart_policy(engine: Engine, container: str, policy: str) -> None:
+    """Change the policy of a container, which may exit at this moment; do nothing where it cannot be changed.
+
+    Raises ServiceNotFound, EngineFailed.
     """
-    if not can_update_policy(engine):
-        return
-    for attempt in range(_ATTEMPTS):
-        try:
-            Containers(engine).set_restart_policy(container, *parse_restart_policy(word))
-        except EngineFailed as error:
-            ends = any(words in error.message for words in _ENDS)
-            if not ends or attempt == _ATTEMPTS - 1:
-                raise
-            time.sleep(_PAUSE)
-        else:
-            return
+    if can_update_policy(engine):
+        name, maximum = parse_restart_policy(policy)
+        retry_while_exiting(lambda: Containers(engine).set_restart_policy(container, name, maximum))
 
 
 def read_restart_policy(engine: Engine, container: str) -> str:
-    """How a container is restarted now, as `parse_restart_policy` takes it. Raises ServiceNotFound."""
+    """The current policy of a container. Raises ServiceNotFound."""
     host = Containers(engine).raw(container).get("HostConfig")
     policy = host.get("RestartPolicy") if isinstance(host, dict) else None
     known = policy if isinstance(policy, dict) else {}

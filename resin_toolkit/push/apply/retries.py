@@ -1,4 +1,4 @@
-"""Going on where the engine went away in the middle and is soon back: restarted, or a connection was cut."""
+"""Retrying: after a lost connection, and while an engine refuses a container that is just exiting."""
 
 from __future__ import annotations
 
@@ -11,34 +11,65 @@ from resin_toolkit.errors import EngineFailed, Unreachable
 
 T = TypeVar("T")
 RECONNECT_TIMEOUT = 10.0
-"""Seconds within which an engine has to be back."""
-_TIMES = 3
-_PAUSE = 0.3
+"""Seconds within which an engine has to be reachable again."""
+_RECONNECTS = 3
+_RECONNECT_PAUSE = 0.3
+_ATTEMPTS, _PAUSE = 10, 0.2
+_FINAL = (400, 404, 409)
+"""Status codes of a refusal that no retry changes: a bad request, a container or a name."""
 
 
 def retry_after_disconnect(
-    engine: Engine, reconnect_timeout: float, work: Callable[[], T], again: Callable[[], object] = bool
+    engine: Engine,
+    reconnect_timeout: float,
+    action: Callable[[], T],
+    on_reconnect: Callable[[], object] = bool,
 ) -> T:
-    """What `work` returns, which can be done more than once; after a cut first `again`, then all of it anew.
+    """Return the result of `action`, which must be repeatable; repeat all of it after a lost connection.
 
-    Raises Unreachable if the engine is not back within `reconnect_timeout` seconds, and what `work` raises.
+    `on_reconnect` is called before each repetition. Raises Unreachable if the engine is not back within
+    `reconnect_timeout` seconds, and what `action` raises.
     """
-    for _ in range(_TIMES):
+    for _ in range(_RECONNECTS):
         try:
-            return work()
+            return action()
         except Unreachable as error:
-            _await(engine, reconnect_timeout, error)
-            again()
-    return work()
+            _wait_for_engine(engine, reconnect_timeout, error)
+            on_reconnect()
+    return action()
 
 
-def _await(engine: Engine, reconnect_timeout: float, lost: Unreachable) -> None:
-    deadline = time.monotonic() + reconnect_timeout
+def _wait_for_engine(engine: Engine, timeout: float, lost: Unreachable) -> None:
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        time.sleep(min(_PAUSE, reconnect_timeout))
+        time.sleep(min(_RECONNECT_PAUSE, timeout))
         try:
             engine.time()
         except (Unreachable, EngineFailed):
             continue
         return
     raise lost
+
+
+def retry_while_exiting(action: Callable[[], object]) -> None:
+    """Do something to a container that may exit at this moment.
+
+    Between the exit of the process and the moment when the engine has noticed it, the engine still asks the
+    runtime, which fails; the words depend on the runtime and its version ("cannot update a stopped
+    container", "cannot update a deleted process", "container not running"). So any refusal is retried for
+    two seconds, unless its status says that it is final. Raises EngineFailed.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            action()
+        except EngineFailed as error:
+            if attempt == _ATTEMPTS or is_final(error):
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def is_final(error: EngineFailed) -> bool:
+    """Whether a retry cannot change this refusal. A container that "is not running" exited just now."""
+    return error.facts.get("status") in _FINAL and "not running" not in error.message

@@ -1,4 +1,4 @@
-"""What kind of device is pushed to: its board and its architecture."""
+"""The platform of a device: its board, its architecture, and where its engine's socket is."""
 
 from __future__ import annotations
 
@@ -6,38 +6,47 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from resin_toolkit.device.types import device_type, os_architecture
-from resin_toolkit.engine import Engine
+from resin_toolkit.engine import Engine, EngineFacts
 from resin_toolkit.errors import BadValue
+
+_DOCKER_SOCKET, _BALENA_SOCKET = "/var/run/docker.sock", "/var/run/balena-engine.sock"
 
 
 @dataclass(frozen=True)
 class Platform:
-    """`machines` are the names that its board goes by, its own first; none where only the engine is known."""
+    """`machines` are the names of the board, its own first; empty if only the engine is known."""
 
     machines: tuple[str, ...]
     arch: str
-    """As the OS says it: armv7hf."""
+    """As the OS names it, such as armv7hf."""
 
     @property
     def machine(self) -> str:
+        """The board's own name; empty if it is unknown."""
         return self.machines[0] if self.machines else ""
 
 
-def detect_platform(engine: Engine, named: str, ask: Callable[[], str]) -> Platform:
-    """The kind that is `named`, else what `ask` finds the board to be, else by the engine's architecture.
+def detect_platform(engine: Engine, device_type_name: str, detect_type: Callable[[], str]) -> Platform:
+    """The platform of the device type with this name, else of the one that `detect_type` returns.
 
-    Raises BadValue for a name that no board has.
+    If both are empty, only the architecture of the engine is known. Raises BadValue for an unknown name.
     """
     arch = os_architecture(engine.facts.architecture)
-    if named:
-        known = device_type(named)
+    if device_type_name:
+        known = device_type(device_type_name)
         return Platform((known.slug, *known.aliases), known.arch)
-    slug = ask()
+    slug = detect_type()
     if not slug:
         return Platform((), arch)
     try:
         known = device_type(slug)
     except BadValue:
-        # A board that is newer than the table, or somebody's own.
+        # A board that is newer than the table, or a custom one.
         return Platform((slug,), arch)
     return Platform(tuple(dict.fromkeys((slug, known.slug, *known.aliases))), known.arch)
+
+
+def engine_socket_path(facts: EngineFacts) -> str:
+    """The path of the engine's socket on the device; that of balenaEngine differs from docker's."""
+    names = f"{facts.operating_system} {facts.version}".lower()
+    return _BALENA_SOCKET if "balena" in names else _DOCKER_SOCKET

@@ -21,7 +21,7 @@ from resin_toolkit.errors import (
     from_os_error,
 )
 from resin_toolkit.progress import Step
-from resin_toolkit.push.apply.events import DeploymentListener
+from resin_toolkit.push.apply.listener import DeploymentListener
 from resin_toolkit.push.plan.architecture import can_run, is_same_architecture
 from resin_toolkit.push.transfer.archive import Archive, read_saved_image
 from resin_toolkit.push.transfer.decompression import Readable

@@ -10,7 +10,7 @@ from resin_toolkit.engine import Engine
 from resin_toolkit.engine.images import Images
 from resin_toolkit.errors import EngineFailed
 from resin_toolkit.progress import Step
-from resin_toolkit.push.apply.events import DeploymentListener
+from resin_toolkit.push.apply.listener import DeploymentListener
 from resin_toolkit.push.transfer.layer_content import ImageLayers
 from resin_toolkit.push.transfer.manifests import ArchivedImage
 from resin_toolkit.push.transfer.partial_archive import full_archive, partial_archive

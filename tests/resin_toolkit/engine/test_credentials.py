@@ -187,13 +187,17 @@ from resin_toolkit.device.record import Device
 from resin_toolkit.engine import connect
 from resin_toolkit.progress import Silent
 from resin_toolkit.project.application import Service
-from resin_toolkit.push import building
-from resin_toolkit.push.apply.image_fetch import fetched
-from resin_toolkit.push.apply.events import Silence
+from resin_toolkit.push.apply.image_fetch import fetch_image
+
+
+class Listener:
+    progress = Silent()
+    step = warn = lambda *_: None
+
 
 device = Device("board", ("127.0.0.1",), engine_ports=(int(sys.argv[1]),), way=Way.TCP)
 with connect(device) as engine:
-    fetched(engine, Service("main", image=sys.argv[2]), Silence(Silent()), pull=True)
+    fetch_image(engine, Service("main", image=sys.argv[2]), Listener(), pull=True)
 print("docker" in sys.modules)
 """
 

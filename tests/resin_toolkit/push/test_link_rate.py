@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from resin_toolkit.project.project_state import Memory
-from resin_toolkit.push.transfer.link_rate import LinkRate
+from resin_toolkit.push.apply.image_build import LinkRate
 
 MIB = 1024 * 1024
 
@@ -20,7 +20,7 @@ def pieces(count: int, pause: float = 0.0) -> Iterator[bytes]:
 
 def test_what_it_takes_to_make_the_pieces_does_not_count() -> None:
     link, started = LinkRate(), time.monotonic()
-    for _ in link.timed(pieces(10, pause=0.05)):
+    for _ in link.measured(pieces(10, pause=0.05)):
         time.sleep(0.001)
     passed = time.monotonic() - started
     assert link.known is not None
@@ -29,7 +29,7 @@ def test_what_it_takes_to_make_the_pieces_does_not_count() -> None:
 
 def test_a_slow_link_is_known_for_one() -> None:
     link = LinkRate(1e9)
-    for _ in link.timed(pieces(8)):
+    for _ in link.measured(pieces(8)):
         time.sleep(0.02)
     assert link.known is not None
     assert link.known <= 8 * MIB / (8 * 0.02)
@@ -37,7 +37,7 @@ def test_a_slow_link_is_known_for_one() -> None:
 
 def test_a_little_says_nothing() -> None:
     link = LinkRate(5.0)
-    for _ in link.timed(pieces(7)):
+    for _ in link.measured(pieces(7)):
         continue
     assert link.known == 5.0
 

@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from device.desk import wait_for
 from device.stand_in import StandIn
 from support.cutting_proxy import CuttingProxy
+from support.deployment_listeners import SilentListener
 from support.engine_parts import connected
 
 from resin_toolkit.device.address import Way
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import Engine, connect
+from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.images import Images
-from resin_toolkit.errors import PushFailed, Refused, ResinError, Unreachable
+from resin_toolkit.engine.request_batch import Request, in_sequence
+from resin_toolkit.errors import EngineFailed, PushFailed, Refused, ResinError, Unreachable
 from resin_toolkit.progress import Silent
 from resin_toolkit.project.application import Application, HealthCheck, Mount, Service
 from resin_toolkit.project.names import PUSHER_LABEL
-from resin_toolkit.push.apply.events import Silence
+from resin_toolkit.push.apply import replacement
 from resin_toolkit.push.apply.recovery import recover
 from resin_toolkit.push.apply.replacement import ContainerReplacer
+from resin_toolkit.push.apply.restart_policies import set_restart_policy
 from resin_toolkit.push.plan.container_spec import ContainerSpec, container_spec
 from resin_toolkit.push.plan.observed_state import ObservedService, observe
 
@@ -56,24 +61,26 @@ def service(
     )
 
 
-def plan(engine: Engine, wanted: Service) -> ContainerSpec:
+def spec_of(engine: Engine, wanted: Service) -> ContainerSpec:
     image = Images(engine).inspect("stand-in")
     assert image is not None
     return container_spec(Application(APP, (wanted,)), wanted, image.id)
 
 
-def swap(
-    engine: Engine, *, rollback: bool = True, grace: float = GRACE, patience: float = 0.0
+def replacer(
+    engine: Engine, *, rollback: bool = True, grace: float = GRACE, reconnect_timeout: float = 0.0
 ) -> ContainerReplacer:
-    return ContainerReplacer(engine, Silence(Silent()), grace=grace, rollback=rollback, patience=patience)
+    return ContainerReplacer(
+        engine, SilentListener(Silent()), grace=grace, rollback=rollback, reconnect_timeout=reconnect_timeout
+    )
 
 
 def push(engine: Engine, wanted: Service, **settings: object) -> str:
     """As a push does it: put in order what was left, then bring the service; the ID of its container."""
-    changing = swap(engine, **settings)  # type: ignore[arg-type]
+    changing = replacer(engine, **settings)  # type: ignore[arg-type]
     found = recover(engine, APP, changing, lambda *_: None)
     return changing.replace(
-        plan(engine, wanted), found.get("main", ObservedService("main", None, None))
+        spec_of(engine, wanted), found.get("main", ObservedService("main", None, None))
     ).container
 
 
@@ -99,7 +106,7 @@ def test_the_new_one_runs_under_the_name_and_the_policy_of_the_service(
 
 def test_one_that_does_not_hold_out_gives_the_place_back(engine: Engine, kitchen: StandIn) -> None:
     first = push(engine, service(WORKS.format("one"), restart="unless-stopped"))
-    with pytest.raises(PushFailed, match="exit code 3") as failure:
+    with pytest.raises(PushFailed, match="exited with code 3") as failure:
         push(engine, service(FAILS))
     # An engine that cannot change a restart policy may have started it twice by then.
     assert set(failure.value.facts["lines"]) == {"the new one is broken"}  # type: ignore[call-overload]
@@ -119,14 +126,14 @@ def test_without_going_back_the_new_one_stays(kitchen: StandIn) -> None:
 
 
 def test_a_first_one_that_fails_is_told_of(engine: Engine) -> None:
-    with pytest.raises(PushFailed, match="exit code 3"):
+    with pytest.raises(PushFailed, match="exited with code 3"):
         push(engine, service(FAILS, restart="no"))
 
 
 def test_a_task_may_end_by_itself_with_success(engine: Engine) -> None:
     push(engine, service("echo done", restart="no"))
     push(engine, service("exit 0", restart="on-failure:3"))
-    with pytest.raises(PushFailed, match="exit code 0"):
+    with pytest.raises(PushFailed, match="exited with code 0"):
         push(engine, service("exit 0", restart="always"))
 
 
@@ -157,7 +164,9 @@ def test_somebody_who_is_at_it_already_is_not_disturbed(kitchen: StandIn) -> Non
         words = ("--label", label, "--name", f"{APP}_main.next", "stand-in", "true")
         kitchen.docker("create", *words)
         with pytest.raises(Refused, match="Somebody else"):
-            swap(engine).replace(plan(engine, service(WORKS.format("two"))), observe(engine, APP)["main"])
+            replacer(engine).replace(
+                spec_of(engine, service(WORKS.format("two"))), observe(engine, APP)["main"]
+            )
         assert running(kitchen) == [f"{APP}_main"]
         kitchen.docker("rm", "--force", f"{APP}_main.next", f"{APP}_main")
 
@@ -170,7 +179,7 @@ def test_an_engine_that_is_restarted_meanwhile_is_outlasted(kitchen: StandIn, af
         breaking = threading.Timer(after, kitchen.restart_engine)
         breaking.start()
         try:
-            push(engine, service(WORKS.format("two")), grace=2.0, patience=30.0)
+            push(engine, service(WORKS.format("two")), grace=2.0, reconnect_timeout=30.0)
         finally:
             breaking.join()
         assert running(kitchen) == [f"{APP}_main"]
@@ -185,7 +194,7 @@ def test_a_connection_that_is_cut_while_the_old_one_ends_is_made_again(kitchen: 
         breaking = threading.Timer(0.9, lambda: kitchen.kill_sockets(2377))
         breaking.start()
         try:
-            push(engine, service(WORKS.format("two")), patience=30.0)
+            push(engine, service(WORKS.format("two")), reconnect_timeout=30.0)
         finally:
             breaking.join()
         assert running(kitchen) == [f"{APP}_main"]
@@ -229,7 +238,7 @@ def settled(device: StandIn) -> list[str]:
 def test_wherever_it_is_cut_one_runs_and_the_next_push_ends_it(
     kitchen: StandIn, *, is_heard: bool, reboots: bool
 ) -> None:
-    """At each request in turn that a swap makes, with and without a reboot of the device thereafter."""
+    """At each request in turn of a replacement, with and without a reboot of the device thereafter."""
     cut_at, was_cut = 0, True
     while was_cut:
         cut_at += 1
@@ -248,3 +257,129 @@ def test_wherever_it_is_cut_one_runs_and_the_next_push_ends_it(
         assert f"new {cut_at}" in kitchen.docker("logs", f"{APP}_main")
     assert cut_at > 4
     kitchen.docker("rm", "--force", f"{APP}_main")
+
+
+def lose_in_grace_period(device: StandIn, wanted: Service, interrupt: Callable[[], None]) -> None:
+    """Push, call `interrupt` in the grace period, which ends the connection, and leave it at that."""
+    failures: list[ResinError] = []
+
+    def run() -> None:
+        try:
+            with connected(device, "tcp") as engine:
+                push(engine, wanted, grace=600.0)
+        except ResinError as error:
+            failures.append(error)
+
+    pushing = threading.Thread(target=run)
+    pushing.start()
+    try:
+        wait_for(lambda: running(device) == [f"{APP}_main.next"], "the new container")
+    finally:
+        interrupt()
+        pushing.join()
+    assert [type(error) for error in failures] == [Unreachable]
+
+
+def test_a_reboot_in_the_grace_period_starts_an_old_container_that_is_restarted_unless_stopped(
+    kitchen: StandIn,
+) -> None:
+    """It was stopped on purpose, so that its own policy would leave it stopped."""
+    with connected(kitchen, "tcp") as engine:
+        first = push(engine, service(WORKS.format("one"), restart="unless-stopped"))
+    new = service(WORKS.format("two"), restart="unless-stopped")
+    lose_in_grace_period(kitchen, new, lambda: kitchen.reboot(off_for=0.0))
+    wait_for(lambda: running(kitchen) == [f"{APP}_main"], "the old container")
+    assert kitchen.docker("ps", "--quiet", "--no-trunc").split() == [first]
+    with connected(kitchen, "tcp") as engine:
+        second = push(engine, new)
+    assert kitchen.docker("ps", "--all", "--quiet", "--no-trunc").split() == [second]
+    assert policy(kitchen, f"{APP}_main") == "unless-stopped"
+    kitchen.docker("rm", "--force", f"{APP}_main")
+
+
+def test_an_engine_restart_in_the_grace_period_leaves_the_old_container_to_the_recovery(
+    kitchen: StandIn,
+) -> None:
+    """Containers outlive the engine, which starts the old one again: the new one has not proved itself."""
+    with connected(kitchen, "tcp") as engine:
+        first = push(engine, service(WORKS.format("one")))
+    lose_in_grace_period(kitchen, service(WORKS.format("two")), kitchen.restart_engine)
+    wait_for(lambda: running(kitchen) == [f"{APP}_main", f"{APP}_main.next"], "both containers")
+    with connected(kitchen, "tcp") as engine:
+        recover(engine, APP, replacer(engine), lambda *_: None)
+    assert kitchen.docker("ps", "--all", "--quiet", "--no-trunc").split() == [first]
+    assert (running(kitchen), policy(kitchen, f"{APP}_main")) == ([f"{APP}_main"], "always")
+    kitchen.docker("rm", "--force", f"{APP}_main")
+
+
+REFUSALS = (
+    (500, "cannot update a stopped container"),
+    (500, "runc did not terminate successfully: exit status 1: container not running"),
+    (409, "Container 0123 is not running"),
+)
+
+
+def refusal(status: int, words: str) -> EngineFailed:
+    return EngineFailed(f"The engine refuses: {words}.", status=status, words=words)
+
+
+@pytest.mark.parametrize(("status", "words"), REFUSALS)
+def test_a_task_that_exits_while_it_is_promoted_is_no_failure(
+    kitchen: StandIn, monkeypatch: pytest.MonkeyPatch, status: int, words: str
+) -> None:
+    """The engine refuses to update a container whose exit it has not noticed yet."""
+    refused: list[str] = []
+
+    def send(connections: object, version: str, requests: list[Request]) -> list[ResinError | None]:
+        updates = [request for request in requests if request.path.endswith("/update")]
+        if not updates or refused:
+            return in_sequence(connections, version, requests)  # type: ignore[arg-type]
+        refused.append(updates[0].path)
+        others = [request for request in requests if request not in updates]
+        return [refusal(status, words), *in_sequence(connections, version, others)]  # type: ignore[arg-type]
+
+    monkeypatch.setattr(replacement, "in_sequence", send)
+    with connected(kitchen, "tcp") as engine:
+        push(engine, service("echo one; exit 0", restart="on-failure:3"))
+        assert len(refused) == 1
+        refused.clear()
+        second = push(engine, service("echo two; exit 0", restart="on-failure:3"))
+        assert len(refused) == 1
+        assert kitchen.docker("ps", "--all", "--quiet", "--no-trunc").split() == [second]
+        assert policy(kitchen, f"{APP}_main") == "on-failure"
+        kitchen.docker("rm", "--force", f"{APP}_main")
+
+
+@pytest.mark.parametrize(("status", "words"), REFUSALS)
+def test_the_policy_of_a_container_that_just_exited_is_updated_again(
+    kitchen: StandIn, monkeypatch: pytest.MonkeyPatch, status: int, words: str
+) -> None:
+    update, refused = Containers.set_restart_policy, []
+
+    def refusing(self: Containers, container: str, name: str, maximum: int = 0) -> None:
+        if len(refused) < 2:
+            refused.append(name)
+            raise refusal(status, words)
+        update(self, container, name, maximum)
+
+    monkeypatch.setattr(Containers, "set_restart_policy", refusing)
+    with connected(kitchen, "tcp") as engine:
+        push(engine, service("exit 0", restart="no"))
+        set_restart_policy(engine, f"{APP}_main", "on-failure:2")
+        assert (refused, policy(kitchen, f"{APP}_main")) == (["on-failure"] * 2, "on-failure")
+        kitchen.docker("rm", "--force", f"{APP}_main")
+
+
+def test_a_final_refusal_of_a_policy_is_raised_at_once(
+    kitchen: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refusing(_: Containers, __: str, name: str, maximum: int = 0) -> None:  # noqa: ARG001
+        asked.append(name)
+        raise refusal(400, "invalid restart policy")
+
+    monkeypatch.setattr(Containers, "set_restart_policy", refusing)
+    with connected(kitchen, "tcp") as engine, pytest.raises(EngineFailed, match="invalid restart policy"):
+        set_restart_policy(engine, "box", "sometimes")
+    assert asked == ["sometimes"]
