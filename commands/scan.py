@@ -16,8 +16,8 @@ from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen, screen
 
 if TYPE_CHECKING:
-    from resin_toolkit.discovery.found import Event, FoundDevice
-    from resin_toolkit.discovery.interfaces import Origin
+    from resin_toolkit.discovery.discovered_device import DiscoveredDevice, DiscoveryEvent
+    from resin_toolkit.discovery.interfaces import LocalAddress
 
 EXAMPLES = """\b
 Examples:
@@ -32,7 +32,7 @@ Examples:
 class Scan:
     """The devices that were found; they have been shown already."""
 
-    devices: tuple[FoundDevice, ...]
+    devices: tuple[DiscoveredDevice, ...]
 
     def data(self) -> Mapping[str, object]:
         return {"devices": [device_data(found) for found in self.devices]}
@@ -67,9 +67,9 @@ def scan(
             shown.take(event)
         found = shown.end()
         if not found:
-            from resin_toolkit.discovery.no_device import nothing_found
+            from resin_toolkit.discovery.no_device import no_device_found
 
-            raise nothing_found(search, timeout)
+            raise no_device_found(search, timeout)
     cut_short = _cut_short(shown.incomplete, timeout)
     for notice in (*_told_apart(found), *cut_short, *_problems(found), *_remember(found)):
         report.warn(notice)
@@ -86,35 +86,35 @@ class _Shown:
         self._report = report
         self._watch = watch
         self._live = report.live()
-        self._devices: dict[int, FoundDevice] = {}
+        self._devices: dict[int, DiscoveredDevice] = {}
         self._complete: set[int] = set()
-        self.incomplete: tuple[FoundDevice, ...] = ()
+        self.incomplete: tuple[DiscoveredDevice, ...] = ()
         """Those that had more to tell when the search ended."""
         self._printed: dict[int, tuple[str, ...]] = {}
         self._has_headings = False
         self._where = ""
 
-    def begin(self, searched: Sequence[Origin]) -> None:
+    def begin(self, searched: Sequence[LocalAddress]) -> None:
         from resin_toolkit.discovery.no_device import interfaces_in_words
 
         self._where = interfaces_in_words(searched)
         self._rewrite()
 
-    def take(self, event: Event) -> None:
-        from resin_toolkit.discovery.found import News
+    def take(self, event: DiscoveryEvent) -> None:
+        from resin_toolkit.discovery.discovered_device import Change
 
         found, number = event.found, event.found.number
         self._devices[number] = found
-        if event.news is News.GONE:
+        if event.news is Change.GONE:
             del self._devices[number]
-        if event.news is not News.LEARNT:
+        if event.news is not Change.LEARNT:
             self._report.event(event.news.value, device=device_data(found))
-        if event.news is News.FOUND and not self._live:
+        if event.news is Change.FOUND and not self._live:
             self._report.say(f"found: {found.device.name} at {next(iter(found.device.addresses), '')}")
-        if event.news is News.COMPLETED:
+        if event.news is Change.COMPLETED:
             self._print(found)
             self._complete.add(number)
-        if event.news is News.GONE and self._watch and not self._live:
+        if event.news is Change.GONE and self._watch and not self._live:
             self._report.line(row_line((found.device.name, "gone", *[""] * (len(HEADINGS) - 2))))
         if self._watch:
             self._report.if_interrupted = Interrupted("Interrupted.")
@@ -122,7 +122,7 @@ class _Shown:
                 self._report.if_interrupted.partial = Scan(tuple(self._devices.values()))
         self._rewrite()
 
-    def end(self) -> list[FoundDevice]:
+    def end(self) -> list[DiscoveredDevice]:
         """All that are there, each shown with all that is known of it."""
         self.incomplete = tuple(
             found for number, found in self._devices.items() if number not in self._complete
@@ -133,7 +133,7 @@ class _Shown:
         self._rewrite(whole=True)
         return list(self._devices.values())
 
-    def _print(self, found: FoundDevice) -> None:
+    def _print(self, found: DiscoveredDevice) -> None:
         """A row of its own, where rows cannot be rewritten; each device once, and again as it changes."""
         cells = row(found)
         if self._live or (found.number in self._complete and cells == self._printed.get(found.number)):
@@ -152,9 +152,9 @@ class _Shown:
         self._live.show(device_table(rows, screen()) if rows else "" if whole else searching, whole=whole)
 
 
-def _told_apart(found: Sequence[FoundDevice]) -> list[Notice]:
+def _told_apart(found: Sequence[DiscoveredDevice]) -> list[Notice]:
     """A remark on each name that several devices have."""
-    hosts: dict[str, list[FoundDevice]] = {}
+    hosts: dict[str, list[DiscoveredDevice]] = {}
     for each in found:
         hosts.setdefault(each.device.host, []).append(each)
     return [
@@ -169,7 +169,7 @@ def _told_apart(found: Sequence[FoundDevice]) -> list[Notice]:
     ]
 
 
-def _cut_short(incomplete: Sequence[FoundDevice], seconds: float) -> list[Notice]:
+def _cut_short(incomplete: Sequence[DiscoveredDevice], seconds: float) -> list[Notice]:
     """A remark on each device of which the search was too short to learn more."""
     return [
         Notice(
@@ -181,11 +181,11 @@ def _cut_short(incomplete: Sequence[FoundDevice], seconds: float) -> list[Notice
     ]
 
 
-def _problems(found: Sequence[FoundDevice]) -> list[Notice]:
+def _problems(found: Sequence[DiscoveredDevice]) -> list[Notice]:
     return [notice for each in found for notice in problems_of(each.facts)]
 
 
-def _remember(found: Sequence[FoundDevice]) -> list[Notice]:
+def _remember(found: Sequence[DiscoveredDevice]) -> list[Notice]:
     from resin_toolkit.device.cache import remember
 
     hosts = [each.device.host for each in found]

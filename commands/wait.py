@@ -116,12 +116,12 @@ def _look(address: Address, options: DeviceOptions, deadline: float) -> tuple[De
     """What is there now. Raises DeviceNotFound and Unreachable, once the deadline is over at the latest."""
     from resin_toolkit.reach.device_info import probe
     from resin_toolkit.reach.resolver import locate
-    from resin_toolkit.tcp import connect_any, places
+    from resin_toolkit.tcp import connect_any, endpoints
 
     within = max(_LEAST, min(2.5, deadline - time.monotonic()))
     device = locate(address, ssh_port=options.ssh_port, within=within)
     ports = (device.ssh_port, *device.engine_ports)
-    connection, _ = connect_any(device.host, places(device.addresses, ports), within=within)
+    connection, _ = connect_any(device.host, endpoints(device.addresses, ports), within=within)
     connection.close()
     facts = probe(device, deadline=max(deadline, time.monotonic() + _LEAST))
     if not facts.answers:

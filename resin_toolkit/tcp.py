@@ -21,7 +21,7 @@ _NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETD
 
 
 @dataclass(frozen=True)
-class Place:
+class Endpoint:
     """An IP address, with its zone where it has one, and a TCP port."""
 
     address: str
@@ -31,14 +31,14 @@ class Place:
         return f"{in_url(self.address)}:{self.port}"
 
 
-def places(addresses: Sequence[str], ports: Sequence[int]) -> list[Place]:
+def endpoints(addresses: Sequence[str], ports: Sequence[int]) -> list[Endpoint]:
     """Every port at every address, the preferred port first."""
-    return [Place(address, port) for port in ports for address in addresses]
+    return [Endpoint(address, port) for port in ports for address in addresses]
 
 
 def connect_any(
-    host: str, wanted: Sequence[Place], *, within: float = PATIENCE
-) -> tuple[socket.socket, Place]:
+    host: str, wanted: Sequence[Endpoint], *, within: float = PATIENCE
+) -> tuple[socket.socket, Endpoint]:
     """A blocking connection to the first of the places that answers, those in front preferred.
 
     All are tried at once. Raises Unreachable, which names `host` and has the fact `cause`: `refused`,
@@ -57,7 +57,7 @@ def connect_any(
 class _Attempts:
     """Connections that are being opened; `failures` is the errno of each that could not be, by its number."""
 
-    def __init__(self, wanted: Sequence[Place]) -> None:
+    def __init__(self, wanted: Sequence[Endpoint]) -> None:
         self.failures: dict[int, int] = {}
         self._sockets: dict[int, socket.socket] = {}
         self._connected: set[int] = set()
@@ -88,7 +88,7 @@ class _Attempts:
         for connection in self._sockets.values():
             connection.close()
 
-    def _begin(self, number: int, place: Place) -> None:
+    def _begin(self, number: int, place: Endpoint) -> None:
         try:
             [(family, kind, protocol, _, target), *_] = socket.getaddrinfo(
                 place.address, place.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
@@ -123,7 +123,9 @@ class _Attempts:
             self._connected.add(number)
 
 
-def _unreachable(host: str, wanted: Sequence[Place], failures: dict[int, int], within: float) -> Unreachable:
+def _unreachable(
+    host: str, wanted: Sequence[Endpoint], failures: dict[int, int], within: float
+) -> Unreachable:
     tried = ", ".join(str(place) for place in wanted)
     codes = set(failures.values())
     if errno.ECONNREFUSED in codes:

@@ -88,17 +88,17 @@ def _of_project(report: Report, options: DeviceOptions) -> Device | None:
 
 
 def _require_answer(device: Device) -> None:
-    from resin_toolkit.tcp import connect_any, places
+    from resin_toolkit.tcp import connect_any, endpoints
 
     ports = (*device.engine_ports, device.ssh_port)
-    connection, _ = connect_any(device.host, places(device.addresses, ports))
+    connection, _ = connect_any(device.host, endpoints(device.addresses, ports))
     connection.close()
 
 
 def _on_network(report: Report, options: DeviceOptions) -> Device:
     """The one device that announces itself; the one that is picked, where there are several."""
-    from resin_toolkit.discovery.found import News
-    from resin_toolkit.discovery.no_device import nothing_found
+    from resin_toolkit.discovery.discovered_device import Change
+    from resin_toolkit.discovery.no_device import no_device_found
     from resin_toolkit.discovery.search import WITHIN, Search
 
     report.say("No device is named: looking for one on the network.")
@@ -106,10 +106,10 @@ def _on_network(report: Report, options: DeviceOptions) -> Device:
     with Search(ssh_port=options.ssh_port) as search:
         for event in search.events():
             found[event.found.number] = event.found
-            if event.news is News.GONE:
+            if event.news is Change.GONE:
                 del found[event.found.number]
         if not found:
-            raise nothing_found(search, WITHIN)
+            raise no_device_found(search, WITHIN)
     devices = _called_apart([each.device for each in found.values()])
     choices = [(device, f"{device.name}  {next(iter(device.addresses), '')}") for device in devices]
     if len(choices) == 1:

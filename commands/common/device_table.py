@@ -11,7 +11,7 @@ from resin_toolkit.terminal.tables import fitted_table
 
 if TYPE_CHECKING:
     from resin_toolkit.device.facts import DeviceFacts
-    from resin_toolkit.discovery.found import FoundDevice
+    from resin_toolkit.discovery.discovered_device import DiscoveredDevice
 
 Row = tuple[str, ...]
 HEADINGS: Row = ("DEVICE", "ADDRESS", "OS", "TYPE", "VARIANT", "ENGINE", "CONTAINERS")
@@ -19,7 +19,7 @@ _WIDTHS = (16, 15, 24, 18, 11, 18, 0)
 """Of columns whose other rows are not known yet."""
 
 
-def row(found: FoundDevice, *, complete: bool = True) -> Row:
+def row(found: DiscoveredDevice, *, complete: bool = True) -> Row:
     """A device in the columns of HEADINGS; what may still be learnt is an ellipsis."""
     facts, device = found.facts, found.device
     called = device.name if found.name.lower() == device.name else f"{device.name} ({found.name})"
@@ -53,7 +53,7 @@ def engine_in_words(facts: DeviceFacts) -> str:
     return f"{facts.engine_version} {by}"
 
 
-def device_data(found: FoundDevice) -> Mapping[str, object]:
+def device_data(found: DiscoveredDevice) -> Mapping[str, object]:
     """A device as `--json` shows it."""
     device = found.device
     return {

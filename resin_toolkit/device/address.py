@@ -15,7 +15,7 @@ _BRACKETED = re.compile(r"\[(?P<host>[^\[\]]+)\](?::(?P<port>[0-9]+))?")
 _WITH_PORT = re.compile(r"(?P<host>[^:]+):(?P<port>[0-9]+)")
 
 
-class Way(Enum):
+class AccessMethod(Enum):
     """How a device's engine is reached."""
 
     TCP = "tcp"
@@ -33,7 +33,7 @@ class Address:
     engine_port: int | None = None
     user: str | None = None
     ssh_port: int | None = None
-    way: Way | None = None
+    access_method: AccessMethod | None = None
     """The only way that may be taken; None is whichever is open."""
 
     @property
@@ -49,7 +49,7 @@ def parse_address(word: str) -> Address:
         return Address(host, engine_port=port)
     if scheme == "tcp":
         host, port = _host_and_port(rest.rstrip("/"), word)
-        return Address(host, engine_port=port, way=Way.TCP)
+        return Address(host, engine_port=port, access_method=AccessMethod.TCP)
     if scheme == "ssh":
         user, at, place = rest.rstrip("/").rpartition("@")
         if ":" in user:
@@ -57,7 +57,9 @@ def parse_address(word: str) -> Address:
                 "A DEVICE holds no password.", hint="Leave it out; it is asked for where it is needed."
             )
         host, port = _host_and_port(place, word)
-        return Address(host, user=_user(user, word) if at else None, ssh_port=port, way=Way.SSH)
+        return Address(
+            host, user=_user(user, word) if at else None, ssh_port=port, access_method=AccessMethod.SSH
+        )
     raise BadValue(f"{word} is no device: {scheme}:// is not known.", hint=_FORMS)
 
 

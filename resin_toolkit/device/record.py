@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 
 ENGINE_PORTS = (2377, 2375)
 """Where a development image's engine listens: resinOS, and many releases since."""
@@ -28,7 +28,7 @@ class Device:
     """Tried in this order of preference."""
     user: str | None = None
     """Who logs in; None is whom ~/.ssh/config names, else root."""
-    way: Way | None = None
+    access_method: AccessMethod | None = None
     """The only way to the engine that may be taken; None is whichever is open."""
 
     @property

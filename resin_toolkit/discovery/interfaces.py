@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Origin:
+class LocalAddress:
     """An address of this machine to ask from: one for each IPv4 address, one for IPv6, on each interface."""
 
     interface: str
@@ -36,11 +36,11 @@ class Origin:
         return place.is_link_local or any(place in ipaddress.ip_network(network) for network in self.networks)
 
 
-def origins() -> tuple[Origin, ...]:
+def local_addresses() -> tuple[LocalAddress, ...]:
     """Where questions can be asked from just now, the loopback interface last."""
     import ifaddr
 
-    found: list[Origin] = []
+    found: list[LocalAddress] = []
     for adapter in ifaddr.get_adapters():
         if adapter.index is None:
             continue
@@ -56,7 +56,7 @@ def origins() -> tuple[Origin, ...]:
 
 def _of_interface(
     name: str, index: int, addresses: list[ipaddress.IPv4Interface | ipaddress.IPv6Interface]
-) -> list[Origin]:
+) -> list[LocalAddress]:
     networks = {
         version: tuple(dict.fromkeys(str(a.network) for a in addresses if a.version == version))
         for version in (4, 6)
@@ -64,4 +64,4 @@ def _of_interface(
     asking = [str(a.ip) for a in addresses if a.version == 4]
     sixth = sorted((a for a in addresses if a.version == 6), key=lambda a: not a.is_link_local)
     asking += [str(a.ip) for a in sixth[:1]]
-    return [Origin(name, index, address, networks[6 if ":" in address else 4]) for address in asking]
+    return [LocalAddress(name, index, address, networks[6 if ":" in address else 4]) for address in asking]

@@ -19,7 +19,7 @@ _IN = 1
 _MOST_LABELS = 127
 
 
-class Kind(IntEnum):
+class RecordType(IntEnum):
     """Types of records (RFC 1035 section 3.2.2, RFC 3596, RFC 2782)."""
 
     A = 1
@@ -31,7 +31,7 @@ class Kind(IntEnum):
 @dataclass(frozen=True)
 class Question:
     name: str
-    kind: Kind
+    kind: RecordType
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def read(data: bytes) -> list[Record]:
         if record.class_ != _IN:
             continue
         name, ttl = record.name.lower(), int(record.ttl)
-        if isinstance(record, DNSPointer) and record.type == Kind.PTR:
+        if isinstance(record, DNSPointer) and record.type == RecordType.PTR:
             found.append(Pointer(name, record.alias, ttl))
         elif isinstance(record, DNSService):
             found.append(Service(name, record.server, record.port, ttl))

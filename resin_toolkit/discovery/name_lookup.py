@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from resin_toolkit.discovery.addresses import in_order, zoned
-from resin_toolkit.discovery.messages import HostAddress, Kind, Question, questions, read
+from resin_toolkit.discovery.messages import HostAddress, Question, RecordType, questions, read
 from resin_toolkit.discovery.network import Network
 from resin_toolkit.discovery.responders import Sighting, devices_of
 from resin_toolkit.discovery.sockets import Datagram
@@ -30,7 +30,7 @@ def resolve(name: str, *, within: float, enough: Callable[[], bool] = lambda: Fa
     out.
     """
     try:
-        message = questions(Question(f"{name}.", Kind.A), Question(f"{name}.", Kind.AAAA))
+        message = questions(Question(f"{name}.", RecordType.A), Question(f"{name}.", RecordType.AAAA))
     except ValueError:
         return []
     with Network() as network:

@@ -10,8 +10,8 @@ import time
 from types import TracebackType
 from typing import Self
 
-from resin_toolkit.discovery.interfaces import Origin, origins
-from resin_toolkit.discovery.sockets import Datagram, Link
+from resin_toolkit.discovery.interfaces import LocalAddress, local_addresses
+from resin_toolkit.discovery.sockets import Datagram, MulticastSocket
 
 _REFRESHED_EVERY = 1.0
 """Seconds between two looks at which interfaces there are."""
@@ -21,8 +21,8 @@ class Network:
     """The links that are up; open until `close`, or as a context."""
 
     def __init__(self) -> None:
-        self._links: dict[Origin, Link] = {}
-        self._failures: dict[Origin, OSError] = {}
+        self._links: dict[LocalAddress, MulticastSocket] = {}
+        self._failures: dict[LocalAddress, OSError] = {}
         self._selector = selectors.DefaultSelector()
         self._woken, self._waker = socket.socketpair()
         for end in (self._woken, self._waker):
@@ -40,17 +40,17 @@ class Network:
         self.close()
 
     @property
-    def searched(self) -> tuple[Origin, ...]:
+    def searched(self) -> tuple[LocalAddress, ...]:
         """Where questions could be sent from, when that was last tried."""
         return tuple(origin for origin, link in self._links.items() if link.failure is None)
 
     @property
-    def failures(self) -> dict[Origin, str]:
+    def failures(self) -> dict[LocalAddress, str]:
         """Where they could not, and why."""
         failed = {o: link.failure for o, link in self._links.items() if link.failure is not None}
         return {o: (e.strerror or str(e)).lower() for o, e in {**self._failures, **failed}.items()}
 
-    def refresh(self) -> tuple[set[Origin], set[Origin]]:
+    def refresh(self) -> tuple[set[LocalAddress], set[LocalAddress]]:
         """Open links on interfaces that have come, close those that have gone; both, as they were found.
 
         Looks again only after a second has passed.
@@ -59,7 +59,7 @@ class Network:
         if self._refreshed and now - self._refreshed < _REFRESHED_EVERY:
             return set(), set()
         self._refreshed = now
-        present = set(origins())
+        present = set(local_addresses())
         gone = self._links.keys() - present
         for origin in gone:
             self._close(self._links.pop(origin))
@@ -67,7 +67,7 @@ class Network:
         come = present - self._links.keys()
         return {origin for origin in come if self._open(origin)}, gone
 
-    def ask(self, message: bytes, *, of: set[Origin] | None = None) -> None:
+    def ask(self, message: bytes, *, of: set[LocalAddress] | None = None) -> None:
         """Send a question on all links, or on those that are named."""
         for origin, link in self._links.items():
             if of is None or origin in of:
@@ -101,9 +101,9 @@ class Network:
         self._woken.close()
         self._waker.close()
 
-    def _open(self, origin: Origin) -> bool:
+    def _open(self, origin: LocalAddress) -> bool:
         try:
-            link = Link(origin)
+            link = MulticastSocket(origin)
         except OSError as error:
             self._failures[origin] = error
             return False
@@ -113,7 +113,7 @@ class Network:
             self._selector.register(each, selectors.EVENT_READ, link)
         return True
 
-    def _close(self, link: Link) -> None:
+    def _close(self, link: MulticastSocket) -> None:
         for each in link.sockets:
             self._selector.unregister(each)
         link.close()

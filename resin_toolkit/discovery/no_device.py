@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from resin_toolkit.errors import DeviceNotFound
 
 if TYPE_CHECKING:
-    from resin_toolkit.discovery.interfaces import Origin
+    from resin_toolkit.discovery.interfaces import LocalAddress
     from resin_toolkit.discovery.search import Search
 
 USUALLY_WRONG = (
@@ -18,7 +18,7 @@ USUALLY_WRONG = (
 )
 
 
-def nothing_found(search: Search, seconds: float) -> DeviceNotFound:
+def no_device_found(search: Search, seconds: float) -> DeviceNotFound:
     """The error that says where was searched, and what usually is wrong."""
     where = interfaces_in_words(search.searched)
     failures = search.failures.items()
@@ -35,7 +35,7 @@ def nothing_found(search: Search, seconds: float) -> DeviceNotFound:
     )
 
 
-def interfaces_in_words(searched: Sequence[Origin]) -> str:
+def interfaces_in_words(searched: Sequence[LocalAddress]) -> str:
     """`eth0 (192.168.1.5), wlan0 (10.0.0.7)`; without loopback, where no device is."""
     addresses: dict[str, list[str]] = {}
     for origin in searched:

@@ -1,4 +1,4 @@
-"""Asking several devices at once what they are, without holding up the search for others."""
+"""ApiClient several devices at once what they are, without holding up the search for others."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from resin_toolkit.discovery.addresses import zoned
 from resin_toolkit.discovery.messages import (
     SUBTYPES,
     HostAddress,
-    Kind,
     Pointer,
     Question,
+    RecordType,
     Service,
     instance_of,
     read,
@@ -140,10 +140,10 @@ class Responders:
         """What has to be asked, and on which interface, to know where the others are."""
         for interface, _, instance, service, addresses in self._offers():
             if service is None:
-                yield interface, Question(instance, Kind.SRV)
+                yield interface, Question(instance, RecordType.SRV)
             elif not addresses:
-                yield interface, Question(service.host, Kind.A)
-                yield interface, Question(service.host, Kind.AAAA)
+                yield interface, Question(service.host, RecordType.A)
+                yield interface, Question(service.host, RecordType.AAAA)
 
     def _offers(self) -> Iterator[tuple[str, str, str, Service | None, tuple[str, ...]]]:
         for (interface, source), sender in self._senders.items():

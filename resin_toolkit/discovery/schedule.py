@@ -15,7 +15,7 @@ _ROUND = (0.0, 1.0, 2.5)
 _ROUND_END = 4.0
 
 
-class Clock:
+class QuerySchedule:
     """The times of one search, which lasts `within` seconds at most, or for ever with `watch`."""
 
     def __init__(self, started: float, within: float, *, watch: bool) -> None:

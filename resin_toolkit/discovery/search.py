@@ -9,19 +9,24 @@ from types import TracebackType
 from typing import Self
 
 from resin_toolkit.device.facts import DeviceFacts
-from resin_toolkit.discovery.found import Event, FoundDevice, News, found_device
-from resin_toolkit.discovery.interfaces import Origin
-from resin_toolkit.discovery.messages import SUBTYPES, Kind, Question, questions
+from resin_toolkit.discovery.discovered_device import (
+    Change,
+    DiscoveredDevice,
+    DiscoveryEvent,
+    discovered_device_of,
+)
+from resin_toolkit.discovery.interfaces import LocalAddress
+from resin_toolkit.discovery.messages import SUBTYPES, Question, RecordType, questions
 from resin_toolkit.discovery.network import Network
 from resin_toolkit.discovery.probes import Probe, Probes
 from resin_toolkit.discovery.responders import Responders, Sighting, devices_of
-from resin_toolkit.discovery.schedule import Clock
+from resin_toolkit.discovery.schedule import QuerySchedule
 
 WITHIN = 4.0
 """Seconds that a search takes at most."""
 _PROBED_AGAIN = 30.0
 """Seconds after which a device is asked anew what runs on it."""
-_QUESTION = questions(*(Question(name, Kind.PTR) for name in SUBTYPES))
+_QUESTION = questions(*(Question(name, RecordType.PTR) for name in SUBTYPES))
 
 
 class Search:
@@ -62,18 +67,18 @@ class Search:
         self._network.close()
 
     @property
-    def searched(self) -> tuple[Origin, ...]:
+    def searched(self) -> tuple[LocalAddress, ...]:
         """Where questions went out."""
         return self._network.searched
 
     @property
-    def failures(self) -> dict[Origin, str]:
+    def failures(self) -> dict[LocalAddress, str]:
         """Where they could not go out, and why."""
         return self._network.failures
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[DiscoveryEvent]:
         """The news, as it comes."""
-        clock = Clock(time.monotonic(), self._within, watch=self._watch)
+        clock = QuerySchedule(time.monotonic(), self._within, watch=self._watch)
         while not clock.is_over(waiting=bool(self._probes and self._probes.running)):
             now = time.monotonic()
             self._look_after_interfaces(clock)
@@ -93,7 +98,7 @@ class Search:
     def _wake(self) -> None:
         self._network.wake()
 
-    def _look_after_interfaces(self, clock: Clock) -> None:
+    def _look_after_interfaces(self, clock: QuerySchedule) -> None:
         come, gone = self._network.refresh()
         if gone:
             left = {origin.interface for origin in self._network.searched}
@@ -115,7 +120,7 @@ class Search:
             links = {origin for origin in self._network.searched if origin.interface == interface}
             self._network.ask(message, of=links)
 
-    def _changes(self, clock: Clock) -> Iterator[Event]:
+    def _changes(self, clock: QuerySchedule) -> Iterator[DiscoveryEvent]:
         """What has changed of who is there."""
         groups = self._groups()
         left = dict(self._known)
@@ -135,10 +140,10 @@ class Search:
                 if moved:
                     clock.suspect(True)
                     self._probe(known)
-                yield Event(News.CHANGED, found)
+                yield DiscoveryEvent(Change.CHANGED, found)
         for number, known in left.items():
             del self._known[number]
-            yield Event(News.GONE, known.found)
+            yield DiscoveryEvent(Change.GONE, known.found)
 
     def _groups(self) -> list[list[Sighting]]:
         """Who is there now: also those together of which nothing but the same key or engine shows that they
@@ -156,15 +161,15 @@ class Search:
             groups.setdefault(same, []).extend(group)
         return list(groups.values())
 
-    def _appeared(self, group: list[Sighting]) -> Event:
+    def _appeared(self, group: list[Sighting]) -> DiscoveryEvent:
         self._count += 1
         found = self._described(self._count, group, DeviceFacts())
         known = self._known[self._count] = _Known(found, {sighting.key for sighting in group})
         self._probe(known)
-        return Event(News.FOUND, found)
+        return DiscoveryEvent(Change.FOUND, found)
 
-    def _described(self, number: int, group: list[Sighting], facts: DeviceFacts) -> FoundDevice:
-        return found_device(number, group, facts, ssh_port=self._ssh_port)
+    def _described(self, number: int, group: list[Sighting], facts: DeviceFacts) -> DiscoveredDevice:
+        return discovered_device_of(number, group, facts, ssh_port=self._ssh_port)
 
     def _namesakes(self, group: list[Sighting]) -> bool:
         """Whether a device of that name is there already: perhaps itself, at an address that it has lost."""
@@ -182,7 +187,7 @@ class Search:
                 if time.monotonic() - known.probed >= _PROBED_AGAIN:
                     self._probe(known)
 
-    def _learnt(self) -> Iterator[Event]:
+    def _learnt(self) -> Iterator[DiscoveryEvent]:
         """What the probes have found out."""
         for number, device, facts, complete in self._probes.results() if self._probes else ():
             known = self._known.get(number)
@@ -190,13 +195,13 @@ class Search:
                 continue
             if complete or facts != known.found.facts:
                 known.found = replace(known.found, facts=facts)
-                yield Event(News.COMPLETED if complete else News.LEARNT, known.found)
+                yield DiscoveryEvent(Change.COMPLETED if complete else Change.LEARNT, known.found)
 
 
 @dataclass
 class _Known:
     """A device that was told of, and by which sightings it is known again."""
 
-    found: FoundDevice
+    found: DiscoveredDevice
     keys: set[tuple[str, str, str]]
     probed: float = 0.0

@@ -14,7 +14,7 @@ import struct
 import sys
 from dataclasses import dataclass
 
-from resin_toolkit.discovery.interfaces import Origin
+from resin_toolkit.discovery.interfaces import LocalAddress
 
 PORT = 5353
 GROUP_IPV4 = "224.0.0.251"
@@ -31,15 +31,15 @@ _IP_PKTINFO = 8
 class Datagram:
     """A message as it came: where it came in, and the IP address of its sender, without a zone."""
 
-    origin: Origin
+    origin: LocalAddress
     source: str
     data: bytes
 
 
-class Link:
+class MulticastSocket:
     """Open until `close`. Raises OSError where the address is no longer this machine's."""
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: LocalAddress) -> None:
         self.origin = origin
         self.failure: OSError | None = None
         """Why the last question could not be sent."""
@@ -98,7 +98,7 @@ class Link:
         return all(index == self.origin.index for index in indexes)
 
 
-def _socket(origin: Origin) -> socket.socket:
+def _socket(origin: LocalAddress) -> socket.socket:
     """A socket that sends to the neighbours of `origin`; RFC 6762 section 11 asks for the hop limit."""
     made = socket.socket(origin.family, socket.SOCK_DGRAM)
     made.setblocking(False)
@@ -118,7 +118,7 @@ def _socket(origin: Origin) -> socket.socket:
     return made
 
 
-def _listening(origin: Origin) -> socket.socket | None:
+def _listening(origin: LocalAddress) -> socket.socket | None:
     """A socket at port 5353 that hears what neighbours of `origin` tell all; None where none can be had."""
     made = _socket(origin)
     try:

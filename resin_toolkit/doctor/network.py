@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from resin_toolkit.doctor.findings import DEVICE_VERBS, Finding, Status
 
 if TYPE_CHECKING:
-    from resin_toolkit.discovery.interfaces import Origin
-    from resin_toolkit.discovery.sockets import Link
+    from resin_toolkit.discovery.interfaces import LocalAddress
+    from resin_toolkit.discovery.sockets import MulticastSocket
 
 _PATIENCE = 1.0
 """Seconds for a message to come back to the machine that has sent it; it takes less than a millisecond."""
@@ -67,20 +67,20 @@ def check_mdns() -> Finding:
     return Finding("mdns", verbs, Status.OK, f"mDNS works on {', '.join(dict.fromkeys(heard))}.")
 
 
-def _origins() -> list[Origin]:
-    from resin_toolkit.discovery.interfaces import origins
+def _origins() -> list[LocalAddress]:
+    from resin_toolkit.discovery.interfaces import local_addresses
 
-    return [origin for origin in origins() if not origin.is_loopback]
+    return [origin for origin in local_addresses() if not origin.is_loopback]
 
 
-def _why_deaf(origin: Origin) -> str | None:
+def _why_deaf(origin: LocalAddress) -> str | None:
     """Why a question that is sent from there does not come back, None where it does."""
-    from resin_toolkit.discovery.messages import Kind, Question, questions
-    from resin_toolkit.discovery.sockets import Link
+    from resin_toolkit.discovery.messages import Question, RecordType, questions
+    from resin_toolkit.discovery.sockets import MulticastSocket
 
-    message = questions(Question("_resin-device._sub._ssh._tcp.local.", Kind.PTR))
+    message = questions(Question("_resin-device._sub._ssh._tcp.local.", RecordType.PTR))
     try:
-        link = Link(origin)
+        link = MulticastSocket(origin)
     except OSError as error:
         return _reason(error)
     try:
@@ -94,7 +94,7 @@ def _why_deaf(origin: Origin) -> str | None:
         link.close()
 
 
-def _comes_back(link: Link, message: bytes) -> bool:
+def _comes_back(link: MulticastSocket, message: bytes) -> bool:
     listening = link.sockets[1]
     deadline = time.monotonic() + _PATIENCE
     while (left := deadline - time.monotonic()) > 0:

@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """What the engine takes for the name of a container, network or volume; an ID is one of these, too."""
 
 
-class Asking:
+class ApiClient:
     """Asks one engine. Every method may be called from any thread."""
 
     def __init__(self, engine: Engine) -> None:

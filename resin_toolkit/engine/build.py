@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from resin_toolkit.engine.api_client import Asking
+from resin_toolkit.engine.api_client import ApiClient
 from resin_toolkit.engine.engine import Engine
 from resin_toolkit.engine.progress_messages import Failed, Kind, Progressed, messages_in, objects_in
-from resin_toolkit.engine.transport.upload import Sending
+from resin_toolkit.engine.transport.upload import ChunkedUpload
 from resin_toolkit.errors import BuildFailed, EngineFailed, NotSupported
 
 BuildMessage = Progressed
@@ -44,7 +44,7 @@ class BuildOptions:
 class Build:
     """A build that goes on. One thread goes through its messages; any other may close it."""
 
-    def __init__(self, host: str, sending: Sending) -> None:
+    def __init__(self, host: str, sending: ChunkedUpload) -> None:
         self._host = host
         self._sending = sending
         self._step = 0
@@ -111,14 +111,14 @@ def build(engine: Engine, context: Iterable[bytes], options: BuildOptions, *, cr
     Raises NotSupported where the engine lacks what an option needs, and Unreachable; all else is raised by
     what is returned, which the caller closes.
     """
-    asking = Asking(engine)
-    path = f"{asking.path('/build')}?{urlencode(_query(asking, options))}"
+    api = ApiClient(engine)
+    path = f"{api.path('/build')}?{urlencode(_query(api, options))}"
     headers = {"X-Registry-Config": credentials} if credentials else {}
-    return Build(engine.host, asking.connections.sending("POST", path, context, headers))
+    return Build(engine.host, api.connections.sending("POST", path, context, headers))
 
 
-def _query(asking: Asking, options: BuildOptions) -> list[tuple[str, str]]:
-    _check(asking, options)
+def _query(api: ApiClient, options: BuildOptions) -> list[tuple[str, str]]:
+    _check(api, options)
     fields = {
         "dockerfile": options.dockerfile,
         "buildargs": _json(options.args),
@@ -127,9 +127,9 @@ def _query(asking: Asking, options: BuildOptions) -> list[tuple[str, str]]:
         "pull": "1" if options.pull else "",
         "networkmode": options.network,
         # Without these the build is slower, has no labels, or is for the engine's own platform.
-        "cachefrom": _json(list(options.cache_from)) if asking.speaks(1, 25) else "",
-        "labels": _json(options.labels) if asking.speaks(1, 23) else "",
-        "platform": options.platform if asking.speaks(1, 32) else "",
+        "cachefrom": _json(list(options.cache_from)) if api.speaks(1, 25) else "",
+        "labels": _json(options.labels) if api.speaks(1, 23) else "",
+        "platform": options.platform if api.speaks(1, 32) else "",
         # The containers of the steps are removed, those of steps that failed, too.
         "rm": "1",
         "forcerm": "1",
@@ -138,16 +138,16 @@ def _query(asking: Asking, options: BuildOptions) -> list[tuple[str, str]]:
     return names + [(name, value) for name, value in fields.items() if value]
 
 
-def _check(asking: Asking, options: BuildOptions) -> None:
+def _check(api: ApiClient, options: BuildOptions) -> None:
     """Raises NotSupported for what would build something else than was asked for."""
     for name, value, since in (
         ("stop at a stage", options.target, (1, 29)),
         ("build on a chosen network", options.network, (1, 25)),
     ):
-        if value and not asking.speaks(*since):
+        if value and not api.speaks(*since):
             raise NotSupported(
-                f"The engine of {asking.host} is too old to {name}: it speaks API "
-                f"{asking.engine.api_version}, and that needs {since[0]}.{since[1]}.",
+                f"The engine of {api.host} is too old to {name}: it speaks API "
+                f"{api.engine.api_version}, and that needs {since[0]}.{since[1]}.",
                 hint="Do without it, or update the device's operating system.",
             )
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine.engine import Engine
-from resin_toolkit.engine.insecure_warning import exposure
-from resin_toolkit.engine.transport.connection_pool import Connections
-from resin_toolkit.engine.transport.deadline_socket import Wire, keep_alive
-from resin_toolkit.engine.transport.ssh_transport import link_through_ssh
-from resin_toolkit.engine.transport.transports import Link, TcpLink
-from resin_toolkit.engine.version_negotiation import Greeting, greet
+from resin_toolkit.engine.insecure_warning import insecure_warning
+from resin_toolkit.engine.transport.connection_pool import ConnectionPool
+from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, keep_alive
+from resin_toolkit.engine.transport.ssh_transport import open_ssh_transport
+from resin_toolkit.engine.transport.transports import EngineTransport, TcpTransport
+from resin_toolkit.engine.version_negotiation import NegotiatedVersion, negotiate_version
 from resin_toolkit.errors import Notice, Unreachable
-from resin_toolkit.tcp import PATIENCE, Place, connect_any, places
+from resin_toolkit.tcp import PATIENCE, Endpoint, connect_any, endpoints
 
 _CONNECTING = 2.0
 """Seconds that opening a connection may take: a lost first packet is sent again after one. It leaves a busy
@@ -23,7 +23,7 @@ workstation a second of the three within which a dead device is to be told of, t
 _GRACE = 0.5
 """Seconds that the last step has in any case, so that a connection made late is not given up at once."""
 _INFO = 15.0
-"""Seconds for what an engine says of itself: once it has greeted, it is there, and may be slow."""
+"""Seconds for what an engine says of itself: once it has open_engine, it is there, and may be slow."""
 
 
 def connect(
@@ -42,7 +42,7 @@ def connect(
     its version is not served, and what `shell.connect` raises.
     """
     deadline = time.monotonic() + within
-    if device.way is Way.SSH or not device.addresses:
+    if device.access_method is AccessMethod.SSH or not device.addresses:
         return _through_ssh(device, deadline, ask, tell)
     failure: Unreachable | None = None
     left = _places(device)
@@ -56,25 +56,33 @@ def connect(
             return _through_ssh(device, deadline, ask, tell)
         keep_alive(connection)
         try:
-            return _by_tcp(device, place, Wire(connection), deadline, warn)
+            return _by_tcp(device, place, DeadlineSocket(connection), deadline, warn)
         except Unreachable as error:
             failure = failure or error
             left = [other for other in left if other != place]
     raise failure or Unreachable(f"{device.host} has no address.", cause="no-route")
 
 
-def _places(device: Device) -> list[Place]:
+def _places(device: Device) -> list[Endpoint]:
     """Where to try: the engine's ports, and behind them SSH's where it may serve instead."""
-    ports = device.engine_ports if device.way is Way.TCP else (*device.engine_ports, device.ssh_port)
-    return places(device.addresses, ports)
+    ports = (
+        device.engine_ports
+        if device.access_method is AccessMethod.TCP
+        else (*device.engine_ports, device.ssh_port)
+    )
+    return endpoints(device.addresses, ports)
 
 
 def _by_tcp(
-    device: Device, place: Place, wire: Wire, deadline: float, warn: Callable[[Notice], object] | None
+    device: Device,
+    place: Endpoint,
+    wire: DeadlineSocket,
+    deadline: float,
+    warn: Callable[[Notice], object] | None,
 ) -> Engine:
-    link = TcpLink(device.host, place)
-    engine = greeted(device.host, str(place), link, wire, deadline)
-    notice = exposure(device.host, place, engine.facts) if warn else None
+    transport = TcpTransport(device.host, place)
+    engine = open_engine(device.host, str(place), transport, wire, deadline)
+    notice = insecure_warning(device.host, place, engine.facts) if warn else None
     if warn and notice:
         warn(notice)
     return engine
@@ -86,25 +94,29 @@ def _through_ssh(
     ask: Callable[[str], str] | None,
     tell: Callable[[str], object] | None,
 ) -> Engine:
-    link, wire, greeting = link_through_ssh(device, _within(deadline), ask, tell)
-    return _engine(device.host, link, wire, greeting)
+    transport, wire, negotiated = open_ssh_transport(device, _within(deadline), ask, tell)
+    return _engine(device.host, transport, wire, negotiated)
 
 
-def greeted(host: str, where: str, link: Link, wire: Wire, deadline: float) -> Engine:
-    """The engine at the far end of `wire`, the first connection of `link`. Raises as `greet` does."""
+def open_engine(
+    host: str, where: str, transport: EngineTransport, wire: DeadlineSocket, deadline: float
+) -> Engine:
+    """Open the engine behind `wire`, the first connection of `transport`. Raises as `negotiate_version`."""
     try:
-        greeting = greet(host, where, wire, max(deadline, time.monotonic() + _GRACE))
+        negotiated = negotiate_version(host, where, wire, max(deadline, time.monotonic() + _GRACE))
     except BaseException:
         wire.close()
         raise
-    return _engine(host, link, wire, greeting)
+    return _engine(host, transport, wire, negotiated)
 
 
-def _engine(host: str, link: Link, wire: Wire, greeting: Greeting) -> Engine:
-    connections = Connections(host, link)
+def _engine(
+    host: str, transport: EngineTransport, wire: DeadlineSocket, negotiated: NegotiatedVersion
+) -> Engine:
+    connections = ConnectionPool(host, transport)
     connections.give_back(wire)
     try:
-        return Engine(connections, greeting, within=_INFO)
+        return Engine(connections, negotiated, within=_INFO)
     except BaseException:
         connections.close()
         raise

@@ -15,8 +15,8 @@ from http.client import HTTPResponse
 from threading import Event
 
 from resin_toolkit.engine.models import as_object, number
-from resin_toolkit.engine.transport.connection_pool import Connections
-from resin_toolkit.engine.transport.deadline_socket import Wire, connection_lost
+from resin_toolkit.engine.transport.connection_pool import ConnectionPool
+from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost
 from resin_toolkit.engine.transport.http import NETWORK_ERRORS, with_query
 from resin_toolkit.errors import Unreachable
 
@@ -36,7 +36,13 @@ class ExecSession:
     """A command in a container. One thread reads; others may send, resize and close."""
 
     def __init__(
-        self, connections: Connections, path: str, wire: Wire, response: HTTPResponse, *, tty: bool
+        self,
+        connections: ConnectionPool,
+        path: str,
+        wire: DeadlineSocket,
+        response: HTTPResponse,
+        *,
+        tty: bool,
     ) -> None:
         self._connections = connections
         self._path = path

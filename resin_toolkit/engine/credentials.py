@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.engine.api_client import object_of, texts_of
 from resin_toolkit.engine.engine import Engine
 from resin_toolkit.engine.models import one_line
@@ -96,7 +96,7 @@ class Credentials:
 
     def _warn_of_sending(self, registry: str) -> None:
         engine = self._engine
-        if engine.way is not Way.TCP or engine.place.startswith("unix:"):
+        if engine.access_method is not AccessMethod.TCP or engine.place.startswith("unix:"):
             return
         if not _was_said(engine.facts.id, registry):
             self._warn(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.engine.container_exec import ExecSession
 from resin_toolkit.engine.models import (
     Container,
@@ -21,10 +21,10 @@ from resin_toolkit.engine.models import (
     one_line,
     text,
 )
-from resin_toolkit.engine.transport.connection_pool import Connections, strange_answer
+from resin_toolkit.engine.transport.connection_pool import ConnectionPool, strange_answer
 from resin_toolkit.engine.transport.http import with_query
 from resin_toolkit.engine.transport.raw_stream import RawStream
-from resin_toolkit.engine.version_negotiation import Greeting, version_of
+from resin_toolkit.engine.version_negotiation import NegotiatedVersion, version_of
 from resin_toolkit.errors import ServiceNotFound
 
 T = TypeVar("T")
@@ -39,12 +39,12 @@ class Engine:
     ServiceNotFound where it has no such container.
     """
 
-    def __init__(self, connections: Connections, greeting: Greeting, *, within: float) -> None:
+    def __init__(self, connections: ConnectionPool, negotiated: NegotiatedVersion, *, within: float) -> None:
         self.connections = connections
-        self.api_version = greeting.api_version
+        self.api_version = negotiated.api_version
         """The version of the Docker Engine API that is spoken: `1.41`."""
         self.facts: EngineFacts = self._shaped(
-            lambda info: facts_of(greeting.said, info), self._get("/info", within=within)
+            lambda info: facts_of(negotiated.said, info), self._get("/info", within=within)
         )
 
     @property
@@ -53,14 +53,14 @@ class Engine:
         return self.connections.host
 
     @property
-    def way(self) -> Way:
+    def access_method(self) -> AccessMethod:
         """How it was reached."""
-        return self.connections.link.way
+        return self.connections.transport.access_method
 
     @property
     def place(self) -> str:
         """Where it was reached, as other tools take it for DOCKER_HOST: `tcp://192.168.1.7:2377`."""
-        return self.connections.link.url
+        return self.connections.transport.url
 
     def time(self) -> str:
         """The engine's own clock now, RFC 3339 to the nanosecond; empty where it does not say."""

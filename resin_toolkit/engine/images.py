@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlencode
 
-from resin_toolkit.engine.api_client import SLOW, Asking, filters
+from resin_toolkit.engine.api_client import SLOW, ApiClient, filters
 from resin_toolkit.engine.engine import Engine
 from resin_toolkit.engine.image_models import Image, ImageDetails, details_of, images_of
 from resin_toolkit.engine.models import one_line
@@ -28,7 +28,7 @@ class Images:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._asking = Asking(engine)
+        self._api = ApiClient(engine)
 
     def list(
         self, labels: Sequence[str] = (), *, dangling: bool | None = None, all: bool = False
@@ -38,7 +38,7 @@ class Images:
         `dangling` chooses those without a name, or with one; `all` adds those that builds made on the way.
         """
         wanted = () if dangling is None else ("true" if dangling else "false",)
-        return self._asking.get(
+        return self._api.get(
             "/images/json",
             images_of,
             filters=filters(label=labels, dangling=wanted),
@@ -48,13 +48,13 @@ class Images:
     def inspect(self, reference: str) -> ImageDetails | None:
         """What it knows of one image; None where it has none of that name."""
         try:
-            return self._asking.get(self._path(reference, "/json"), details_of)
+            return self._api.get(self._path(reference, "/json"), details_of)
         except ImageNotFound:
             return None
 
     def tag(self, reference: str, repository: str, tag: str) -> None:
         """Give an image a further name, taken from the image that has it. Raises ImageNotFound."""
-        self._asking.post(self._path(reference, "/tag"), repo=repository, tag=tag)
+        self._api.post(self._path(reference, "/tag"), repo=repository, tag=tag)
 
     def remove(self, reference: str, *, force: bool = False, prune: bool = True) -> None:
         """Take an image its name and, with its last name, remove it, if it is there.
@@ -64,9 +64,7 @@ class Images:
         where a container has it, or another image stands on it.
         """
         try:
-            self._asking.delete(
-                self._path(reference), force="1" if force else "", noprune="" if prune else "1"
-            )
+            self._api.delete(self._path(reference), force="1" if force else "", noprune="" if prune else "1")
         except ImageNotFound:
             return
 
@@ -77,17 +75,17 @@ class Images:
         Below API 1.32 it is always the one for the engine's own platform. Closing the iterator ends it.
         """
         name, tag = _parted(reference)
-        chosen = platform if self._asking.speaks(1, 32) else ""
-        path = self._asking.path("/images/create", fromImage=name, tag=tag, platform=chosen)
+        chosen = platform if self._api.speaks(1, 32) else ""
+        path = self._api.path("/images/create", fromImage=name, tag=tag, platform=chosen)
         headers = {"X-Registry-Auth": credentials} if credentials else {}
         try:
-            wire, response = self._asking.connections.stream(path, "POST", within=SLOW, headers=headers)
+            wire, response = self._api.connections.stream(path, "POST", within=SLOW, headers=headers)
         except (EngineFailed, ServiceNotFound) as error:
             if error.facts.get("status") != 404:
                 raise
             raise ImageNotFound(error.message, hint=error.hint, status=404) from error
-        with RawStream(self._asking.host, wire, response) as stream:
-            for said in objects_in(stream.read, self._asking.host):
+        with RawStream(self._api.host, wire, response) as stream:
+            for said in objects_in(stream.read, self._api.host):
                 yield from self._progressed(said, reference)
 
     def load(self, body: Iterable[bytes]) -> Iterator[Progressed]:
@@ -95,27 +93,27 @@ class Images:
 
         What `body` raises is raised. Closing the iterator ends it.
         """
-        path = self._asking.path("/images/load", quiet="0")
-        with self._asking.connections.sending("POST", path, body) as sending:
-            for said in objects_in(sending.read, self._asking.host):
+        path = self._api.path("/images/load", quiet="0")
+        with self._api.connections.sending("POST", path, body) as sending:
+            for said in objects_in(sending.read, self._api.host):
                 yield from self._progressed(said, "")
 
     def save(self, references: Sequence[str]) -> RawStream:
         """Images as one archive, to be closed by the caller. Raises ImageNotFound."""
         names = urlencode([("names", reference) for reference in references])
-        path = f"{self._asking.path('/images/get')}?{names}"
+        path = f"{self._api.path('/images/get')}?{names}"
         # The engine writes all of it into a file first.
         try:
-            wire, response = self._asking.connections.stream(path, within=None)
+            wire, response = self._api.connections.stream(path, within=None)
         except EngineFailed as error:
             if "does not exist" not in error.message:
                 raise
             raise ImageNotFound(
-                f"{self._asking.host} lacks one of the images {one_line(', '.join(references))}.",
+                f"{self._api.host} lacks one of the images {one_line(', '.join(references))}.",
                 hint="Are their names spelled right?",
                 status=error.facts.get("status"),
             ) from error
-        return RawStream(self._asking.host, wire, response)
+        return RawStream(self._api.host, wire, response)
 
     def _progressed(self, said: object, reference: str) -> Iterator[Progressed]:
         for message in messages_in(said):  # type: ignore[arg-type]
@@ -124,18 +122,18 @@ class Images:
                 continue
             if reference and _ABSENT.search(message.words):
                 raise ImageNotFound(
-                    f"There is no image {one_line(reference)} for {self._asking.host}: {message.words}.",
+                    f"There is no image {one_line(reference)} for {self._api.host}: {message.words}.",
                     hint="Is its name spelled right? A private one needs a `docker login` here.",
                 )
             raise EngineFailed(
-                f"The engine of {self._asking.host} fails: {message.words}.",
+                f"The engine of {self._api.host} fails: {message.words}.",
                 hint="The words are the engine's own.",
             )
 
     def _path(self, reference: str, rest: str = "") -> str:
         if not _REFERENCE.fullmatch(reference) or ".." in reference or "//" in reference:
             raise ImageNotFound(
-                f"{self._asking.host}: no such image: {one_line(reference)}.",
+                f"{self._api.host}: no such image: {one_line(reference)}.",
                 hint="Is its name spelled right?",
             )
         return f"/images/{reference}{rest}"

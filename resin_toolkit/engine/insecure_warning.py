@@ -7,13 +7,13 @@ import ipaddress
 from resin_toolkit.engine.models import EngineFacts
 from resin_toolkit.errors import Notice
 from resin_toolkit.state import changed_state, read_state
-from resin_toolkit.tcp import Place
+from resin_toolkit.tcp import Endpoint
 
 STATE = "engines.json"
 """Which engines were warned of: their IDs."""
 
 
-def exposure(host: str, place: Place, facts: EngineFacts) -> Notice | None:
+def insecure_warning(host: str, place: Endpoint, facts: EngineFacts) -> Notice | None:
     """The warning, the first time that this engine is met on the network; None afterwards."""
     address = ipaddress.ip_address(place.address)
     if address.is_loopback or _was_said(facts.id):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resin_toolkit.engine.api_client import Asking, checked_name, have_labels, labels_of, list_of
+from resin_toolkit.engine.api_client import ApiClient, checked_name, have_labels, labels_of, list_of
 from resin_toolkit.engine.engine import Engine
 from resin_toolkit.engine.models import WrongShape, as_object, text
 from resin_toolkit.errors import EngineFailed, ServiceNotFound
@@ -29,11 +29,11 @@ class Networks:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._asking = Asking(engine)
+        self._api = ApiClient(engine)
 
     def list(self, labels: Sequence[str] = ()) -> list[NetworkFacts]:
         """Its networks; those that have all of `labels`, each `name` or `name=value`."""
-        found = self._asking.get("/networks", lambda answer: [_facts(known) for known in list_of(answer)])
+        found = self._api.get("/networks", lambda answer: [_facts(known) for known in list_of(answer)])
         # Old engines know no filter by labels.
         return [network for network in found if have_labels(network.labels, labels)]
 
@@ -57,13 +57,13 @@ class Networks:
             "Options": dict(options or {}),
             "Internal": internal,
         }
-        if labels and self._asking.speaks(1, 23):
+        if labels and self._api.speaks(1, 23):
             content["Labels"] = dict(labels)
         if subnets:
             content["IPAM"] = {"Driver": "default", "Config": [{"Subnet": subnet} for subnet in subnets]}
         if any(":" in subnet for subnet in subnets):
             content["EnableIPv6"] = True
-        return self._asking.shaped(self._asking.post("/networks/create", content), _identity)
+        return self._api.shaped(self._api.post("/networks/create", content), _identity)
 
     def connect(
         self,
@@ -87,12 +87,12 @@ class Networks:
         if given:
             settings["IPAMConfig"] = {**settings.get("IPAMConfig", {}), **given}
         content = {"Container": container, "EndpointConfig": settings}
-        self._asking.post(f"/networks/{checked_name(network, 'network')}/connect", content)
+        self._api.post(f"/networks/{checked_name(network, 'network')}/connect", content)
 
     def remove(self, network: str) -> None:
         """Remove it, if it is there. Raises EngineFailed where a container is connected."""
         try:
-            self._asking.delete(f"/networks/{checked_name(network, 'network')}")
+            self._api.delete(f"/networks/{checked_name(network, 'network')}")
         except ServiceNotFound:
             return
         except EngineFailed as error:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from resin_toolkit.engine.error_responses import refusal
-from resin_toolkit.engine.transport.connection_pool import Connections
-from resin_toolkit.engine.transport.deadline_socket import Wire, connection_lost
+from resin_toolkit.engine.transport.connection_pool import ConnectionPool
+from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost
 from resin_toolkit.engine.transport.http import NETWORK_ERRORS, later, receive, send
 from resin_toolkit.errors import ResinError
 
@@ -43,8 +43,8 @@ class _Collected:
         self.data += data
 
 
-def in_sequence(
-    connections: Connections, version: str, requests: Sequence[Request]
+def send_batch(
+    connections: ConnectionPool, version: str, requests: Sequence[Request]
 ) -> list[ResinError | None]:
     """Send all at once; for each, in order, None or what the engine refused it with.
 
@@ -54,8 +54,8 @@ def in_sequence(
         return []
     collected = _Collected()
     for request in requests:
-        send(cast(Wire, collected), request.method, f"/v{version}{request.path}", request.content)
-    wire = connections.link.open_lasting()
+        send(cast(DeadlineSocket, collected), request.method, f"/v{version}{request.path}", request.content)
+    wire = connections.transport.open_lasting()
     answers: list[ResinError | None] = []
     try:
         wire.deadline = later(sum(request.within for request in requests))
@@ -71,7 +71,7 @@ def in_sequence(
     return answers
 
 
-def _answer(host: str, wire: Wire, method: str) -> ResinError | None:
+def _answer(host: str, wire: DeadlineSocket, method: str) -> ResinError | None:
     response = receive(wire, method)
     try:
         wire.budget = _LIMIT

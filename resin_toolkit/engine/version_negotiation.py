@@ -8,7 +8,7 @@ from http.client import HTTPException
 from typing import Any
 
 from resin_toolkit.engine.models import one_line
-from resin_toolkit.engine.transport.deadline_socket import Wire
+from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket
 from resin_toolkit.engine.transport.http import Answer, NotJson, exchange, parse_json
 from resin_toolkit.errors import EngineFailed, ResinError, Unreachable
 
@@ -23,7 +23,7 @@ _TLS = (b"\x15\x03", b"\x16\x03")
 
 
 @dataclass(frozen=True)
-class Greeting:
+class NegotiatedVersion:
     """What an engine said to the first request."""
 
     said: dict[str, Any]
@@ -32,7 +32,7 @@ class Greeting:
     """The version of the API that both sides speak."""
 
 
-def greet(host: str, where: str, wire: Wire, deadline: float) -> Greeting:
+def negotiate_version(host: str, where: str, wire: DeadlineSocket, deadline: float) -> NegotiatedVersion:
     """Ask what listens at the far end of `wire`, which `where` names to people.
 
     The wire can be used again afterwards, unless this raises: Unreachable with the cause `not-an-engine` or
@@ -51,7 +51,7 @@ def greet(host: str, where: str, wire: Wire, deadline: float) -> Greeting:
     spoken = said.get("ApiVersion") if isinstance(said, dict) else None
     if not isinstance(said, dict) or not isinstance(spoken, str) or not _VERSION.fullmatch(spoken):
         raise _not_an_engine(f"What listens at {where} of {host} speaks HTTP, but is no container engine.")
-    return Greeting(said, _agreed(host, spoken, said.get("MinAPIVersion")))
+    return NegotiatedVersion(said, _agreed(host, spoken, said.get("MinAPIVersion")))
 
 
 def version_of(text: object) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resin_toolkit.engine.api_client import SLOW, Asking, checked_name, have_labels, labels_of, list_of
+from resin_toolkit.engine.api_client import SLOW, ApiClient, checked_name, have_labels, labels_of, list_of
 from resin_toolkit.engine.engine import Engine
 from resin_toolkit.engine.models import WrongShape, as_object, text
 from resin_toolkit.errors import ServiceNotFound
@@ -30,11 +30,11 @@ class Volumes:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._asking = Asking(engine)
+        self._api = ApiClient(engine)
 
     def list(self, labels: Sequence[str] = ()) -> list[VolumeFacts]:
         """Its volumes; those that have all of `labels`, each `name` or `name=value`."""
-        found = self._asking.get("/volumes", _listed)
+        found = self._api.get("/volumes", _listed)
         return [volume for volume in found if have_labels(volume.labels, labels)]
 
     def create(
@@ -50,21 +50,21 @@ class Volumes:
             "Driver": driver or "local",
             "DriverOpts": dict(options or {}),
         }
-        if labels and self._asking.speaks(1, 23):
+        if labels and self._api.speaks(1, 23):
             content["Labels"] = dict(labels)
-        self._asking.post("/volumes/create", content, within=SLOW)
+        self._api.post("/volumes/create", content, within=SLOW)
 
     def inspect(self, name: str) -> VolumeFacts | None:
         """What the engine knows of a volume; None where there is none."""
         try:
-            return self._asking.get(f"/volumes/{checked_name(name, 'volume')}", _facts)
+            return self._api.get(f"/volumes/{checked_name(name, 'volume')}", _facts)
         except ServiceNotFound:
             return None
 
     def remove(self, name: str) -> None:
         """Remove it with all that is in it, if it is there. Raises EngineFailed where a container has it."""
         try:
-            self._asking.delete(f"/volumes/{checked_name(name, 'volume')}")
+            self._api.delete(f"/volumes/{checked_name(name, 'volume')}")
         except ServiceNotFound:
             return
 

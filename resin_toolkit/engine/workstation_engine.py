@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.engine.api_client import object_of
-from resin_toolkit.engine.connection import greeted
+from resin_toolkit.engine.connection import open_engine
 from resin_toolkit.engine.engine import Engine
 from resin_toolkit.engine.models import one_line
-from resin_toolkit.engine.transport.deadline_socket import Wire, keep_alive
-from resin_toolkit.engine.transport.transports import TcpLink, UnixLink
+from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, keep_alive
+from resin_toolkit.engine.transport.transports import TcpTransport, UnixTransport
 from resin_toolkit.errors import NotPermitted, NotSupported, Unreachable
-from resin_toolkit.tcp import connect_any, places
+from resin_toolkit.tcp import connect_any, endpoints
 
 HERE = "this workstation"
 _PATIENCE = 10.0
@@ -119,8 +119,8 @@ def _is_socket(path: Path) -> bool:
 
 
 def _by_socket(path: str) -> Engine:
-    link = UnixLink(HERE, path)
-    return greeted(HERE, path, link, link.open(), time.monotonic() + _PATIENCE)
+    transport = UnixTransport(HERE, path)
+    return open_engine(HERE, path, transport, transport.open(), time.monotonic() + _PATIENCE)
 
 
 def _by_tcp(wanted: _Wanted) -> Engine:
@@ -134,7 +134,9 @@ def _by_tcp(wanted: _Wanted) -> Engine:
             cause="no-route",
         ) from error
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    connection, reached = connect_any(HERE, places(addresses, [int(found[0][4][1])]))
+    connection, reached = connect_any(HERE, endpoints(addresses, [int(found[0][4][1])]))
     keep_alive(connection)
-    link = TcpLink(HERE, reached, Way.TCP)
-    return greeted(HERE, str(reached), link, Wire(connection), time.monotonic() + _PATIENCE)
+    transport = TcpTransport(HERE, reached, AccessMethod.TCP)
+    return open_engine(
+        HERE, str(reached), transport, DeadlineSocket(connection), time.monotonic() + _PATIENCE
+    )

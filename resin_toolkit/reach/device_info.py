@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.facts import DeviceFacts, Variant
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import HostKeyChanged, ResinError, Unreachable
@@ -115,7 +115,7 @@ def _ask_engine(device: Device, within: float, gathered: _Gathered) -> None:
 
     try:
         with connect(device, within=within) as engine:
-            port = engine.place.rpartition(":")[2] if engine.way is Way.TCP else ""
+            port = engine.place.rpartition(":")[2] if engine.access_method is AccessMethod.TCP else ""
             facts = engine.facts
             gathered.add(
                 engine_port=int(port) if port.isdecimal() else None,

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.cache import Remembered
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import ResinError
@@ -107,7 +107,7 @@ def _engine_id(device: Device) -> str:
     from resin_toolkit.engine import connect
 
     try:
-        with connect(replace(device, way=Way.TCP), within=_WITHIN) as engine:
+        with connect(replace(device, access_method=AccessMethod.TCP), within=_WITHIN) as engine:
             return engine.facts.id
     except ResinError:
         # No engine there, or none that is open: that is all that is asked.

@@ -44,7 +44,7 @@ def locate(address: Address, *, ssh_port: int | None = None, within: float = 2.3
         ssh_port=typed or _configured_port(address.host),
         engine_ports=(address.engine_port,) if address.engine_port else ENGINE_PORTS,
         user=address.user,
-        way=address.way,
+        access_method=address.access_method,
     )
     deadline = time.monotonic() + within
     if alias is None:

@@ -13,7 +13,7 @@ from resin_toolkit.ssh import version_exchange
 from resin_toolkit.ssh.config import HostConfig, settings_of
 from resin_toolkit.ssh.host_keys import HostKey, check_key, pinned_key
 from resin_toolkit.ssh.session import Shell, lost
-from resin_toolkit.tcp import connect_any, places
+from resin_toolkit.tcp import connect_any, endpoints
 from resin_toolkit.terminal.screen import clean
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ def shown_key(device: Device, *, within: float = 3.0) -> HostKey:
 
 
 def _directly(device: Device, within: float) -> tuple[socket.socket, str]:
-    connection, place = connect_any(device.host, places(device.addresses, [device.ssh_port]), within=within)
+    connection, place = connect_any(
+        device.host, endpoints(device.addresses, [device.ssh_port]), within=within
+    )
     version_exchange.tune(connection)
     version_exchange.send_greeting(connection)
     return connection, str(place)

@@ -22,7 +22,7 @@ from resin_toolkit.ssh.channels import Stream
 from resin_toolkit.ssh.config import HostConfig, folder, settings_of
 from resin_toolkit.ssh.host_keys import HostKey
 from resin_toolkit.ssh.transport import ChannelRefused, Transport
-from resin_toolkit.tcp import connect_any, places
+from resin_toolkit.tcp import connect_any, endpoints
 
 _HOP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?P<host>\[[^\]]+\]|[^:\[\]]+)(?::(?P<port>\d+))?")
 _SYSTEM_WIDE = Path("/etc/ssh/ssh_known_hosts")
@@ -79,7 +79,7 @@ def _first(host: str, port: int, within: float) -> socket.socket:
             f"{host}, through which ~/.ssh/config says to go, is not found.", hint="Check its ProxyJump."
         ) from error
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    connection, _ = connect_any(host, places(addresses, [port]), within=within)
+    connection, _ = connect_any(host, endpoints(addresses, [port]), within=within)
     version_exchange.tune(connection)
     return connection
 

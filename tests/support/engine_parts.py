@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from device.stand_in import StandIn, desk, stand_in
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import Engine, connect
 from support.loopback_server import serving
@@ -39,9 +39,15 @@ def connected(device: StandIn, way: str) -> Iterator[Engine]:
     with ExitStack() as stack:
         if way == "1.22":
             place = stack.enter_context(serving(old_engine((device.address, 2377))))
-            known = Device("old.local", (place.address,), engine_ports=(place.port,), way=Way.TCP)
+            known = Device(
+                "old.local", (place.address,), engine_ports=(place.port,), access_method=AccessMethod.TCP
+            )
         else:
-            known = Device(device.hostname, (device.address,), way=Way.SSH if way == "ssh" else Way.TCP)
+            known = Device(
+                device.hostname,
+                (device.address,),
+                access_method=AccessMethod.SSH if way == "ssh" else AccessMethod.TCP,
+            )
         yield stack.enter_context(connect(known, within=5.0))
 
 

@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from resin_toolkit.tcp import Place
+from resin_toolkit.tcp import Endpoint
 
 Serve = Callable[[socket.socket, threading.Event], None]
 
 
 @contextmanager
-def serving(serve: Serve) -> Iterator[Place]:
+def serving(serve: Serve) -> Iterator[Endpoint]:
     """A server that hands each connection to `serve`, in a thread, with the event that ends the test."""
     over = threading.Event()
     threads: list[threading.Thread] = []
@@ -21,7 +21,7 @@ def serving(serve: Serve) -> Iterator[Place]:
         taking = threading.Thread(target=_take, args=(server, serve, over, threads))
         taking.start()
         try:
-            yield Place("127.0.0.1", server.getsockname()[1])
+            yield Endpoint("127.0.0.1", server.getsockname()[1])
         finally:
             over.set()
             server.shutdown(socket.SHUT_RDWR)

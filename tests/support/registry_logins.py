@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import Engine, connect
 from resin_toolkit.engine.credentials import Credentials
@@ -127,7 +127,7 @@ def what_is_heard() -> Heard:
 
 
 def at(port: int) -> Device:
-    return Device("board", ("127.0.0.1",), engine_ports=(port,), way=Way.TCP)
+    return Device("board", ("127.0.0.1",), engine_ports=(port,), access_method=AccessMethod.TCP)
 
 
 def entry(user: str, secret: str = SECRET) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from device.stand_in import StandIn, desk, stand_in
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.build import BuildOptions, build
 from resin_toolkit.engine.workstation_engine import connect_local
@@ -122,4 +122,4 @@ def received(device: StandIn) -> int:
 
 def connection_port(device: StandIn, engine: Engine) -> int:
     """The port of the device by which its engine is reached."""
-    return device.ssh_port if engine.way is Way.SSH else 2377
+    return device.ssh_port if engine.access_method is AccessMethod.SSH else 2377

@@ -8,7 +8,7 @@ from http.client import HTTPResponse
 from typing import Any
 
 from resin_toolkit.engine.error_responses import refusal, strange_answer
-from resin_toolkit.engine.transport.deadline_socket import Wire, connection_lost
+from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost
 from resin_toolkit.engine.transport.http import (
     NETWORK_ERRORS,
     Answer,
@@ -19,8 +19,8 @@ from resin_toolkit.engine.transport.http import (
     receive,
     send,
 )
-from resin_toolkit.engine.transport.transports import Link
-from resin_toolkit.engine.transport.upload import TAR, Sending
+from resin_toolkit.engine.transport.transports import EngineTransport
+from resin_toolkit.engine.transport.upload import TAR, ChunkedUpload
 
 PATIENCE = 60.0
 """Seconds that an engine has for an answer: a board with a worn card is slow."""
@@ -32,15 +32,15 @@ _ERROR_LIMIT = 64 * 1024
 _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
 
-class Connections:
-    """Requests to the engine at the end of `link`; every method may be called from any thread."""
+class ConnectionPool:
+    """Requests to the engine at the end of `transport`; every method may be called from any thread."""
 
-    def __init__(self, host: str, link: Link) -> None:
+    def __init__(self, host: str, transport: EngineTransport) -> None:
         self.host = host
-        self.link = link
-        self._idle: deque[Wire] = deque()
+        self.transport = transport
+        self._idle: deque[DeadlineSocket] = deque()
 
-    def give_back(self, wire: Wire) -> None:
+    def give_back(self, wire: DeadlineSocket) -> None:
         """Keep a connection whose last answer was read to its end for the next request."""
         self._idle.append(wire)
 
@@ -68,7 +68,7 @@ class Connections:
         *,
         within: float | None = PATIENCE,
         headers: Mapping[str, str] | None = None,
-    ) -> tuple[Wire, HTTPResponse]:
+    ) -> tuple[DeadlineSocket, HTTPResponse]:
         """A request whose answer is read bit by bit, once it has begun within that time; no read is limited.
 
         Raises as `call` does.
@@ -77,16 +77,16 @@ class Connections:
 
     def sending(
         self, method: str, path: str, body: Iterable[bytes], headers: Mapping[str, str] | None = None
-    ) -> Sending:
+    ) -> ChunkedUpload:
         """A request whose body is sent bit by bit, by a thread of its own, while the answer is read.
 
         Raises Unreachable where there is no connection.
         """
-        return Sending(
-            self.host, self.link.open(), method, path, body, {"Content-Type": TAR, **(headers or {})}
+        return ChunkedUpload(
+            self.host, self.transport.open(), method, path, body, {"Content-Type": TAR, **(headers or {})}
         )
 
-    def upgraded(self, path: str, content: object) -> tuple[Wire, HTTPResponse]:
+    def upgraded(self, path: str, content: object) -> tuple[DeadlineSocket, HTTPResponse]:
         """A POST after which the connection carries bytes both ways; nothing of them is read ahead."""
         return self._begun("POST", path, content, upgrade=True)
 
@@ -94,7 +94,7 @@ class Connections:
         """End the idle connections and the way to the engine; what is open ends with its own `close`."""
         while self._idle:
             self._idle.pop().close()
-        self.link.close()
+        self.transport.close()
 
     def _exchange(self, method: str, path: str, content: object, within: float | None) -> Answer:
         """One request; sent again over a new connection where an old one turns out to have ended."""
@@ -102,7 +102,7 @@ class Connections:
         wire = self._kept()
         while True:
             was_kept = wire is not None
-            wire = wire or self.link.open()
+            wire = wire or self.transport.open()
             try:
                 answer = exchange(wire, method, path, content, deadline=deadline, limit=LIMIT)
             except NETWORK_ERRORS as error:
@@ -117,7 +117,7 @@ class Connections:
             self._keep(wire, answer)
             return answer
 
-    def _kept(self) -> Wire | None:
+    def _kept(self) -> DeadlineSocket | None:
         while True:
             try:
                 wire = self._idle.pop()
@@ -127,7 +127,7 @@ class Connections:
                 return wire
             wire.close()
 
-    def _keep(self, wire: Wire, answer: Answer) -> None:
+    def _keep(self, wire: DeadlineSocket, answer: Answer) -> None:
         if answer.reusable:
             self._idle.append(wire)
         else:
@@ -142,8 +142,8 @@ class Connections:
         upgrade: bool = False,
         within: float | None = PATIENCE,
         headers: Mapping[str, str] | None = None,
-    ) -> tuple[Wire, HTTPResponse]:
-        wire = self.link.open()
+    ) -> tuple[DeadlineSocket, HTTPResponse]:
+        wire = self.transport.open()
         response = None
         try:
             if within is not None:
@@ -166,4 +166,4 @@ class Connections:
         return wire, response
 
 
-__all__ = ["LIMIT", "PATIENCE", "Connections", "refusal", "strange_answer"]
+__all__ = ["LIMIT", "PATIENCE", "ConnectionPool", "refusal", "strange_answer"]

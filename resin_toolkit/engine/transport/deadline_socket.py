@@ -41,7 +41,7 @@ class TooMuch(OSError):
     """More came than any engine would say."""
 
 
-class Wire:
+class DeadlineSocket:
     """A stream that counts and times what comes; `close` waits for the readers that `makefile` has given."""
 
     def __init__(self, stream: Stream) -> None:
@@ -146,7 +146,7 @@ class Wire:
 class _Incoming(io.RawIOBase):
     """What comes over a wire."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: DeadlineSocket) -> None:
         self._wire = wire
 
     def readable(self) -> bool:

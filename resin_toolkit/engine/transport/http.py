@@ -14,7 +14,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 import resin_toolkit
-from resin_toolkit.engine.transport.deadline_socket import TooMuch, Wire
+from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, TooMuch
 
 NETWORK_ERRORS = (OSError, HTTPException)
 """What the functions here raise where a connection breaks or what comes is no HTTP."""
@@ -39,7 +39,13 @@ class NotJson(ValueError):
 
 
 def exchange(
-    wire: Wire, method: str, path: str, content: object = None, *, deadline: float | None, limit: int
+    wire: DeadlineSocket,
+    method: str,
+    path: str,
+    content: object = None,
+    *,
+    deadline: float | None,
+    limit: int,
 ) -> Answer:
     """Send a request, with `content` as JSON, and take the whole answer; at most `limit` bytes of it.
 
@@ -66,7 +72,11 @@ def exchange(
 
 
 def send(
-    wire: Wire, method: str, path: str, content: object = None, headers: Mapping[str, str] | None = None
+    wire: DeadlineSocket,
+    method: str,
+    path: str,
+    content: object = None,
+    headers: Mapping[str, str] | None = None,
 ) -> None:
     """Send a request; `path` is quoted already."""
     body = b"" if content is None else json.dumps(content).encode()
@@ -78,7 +88,9 @@ def send(
     wire.sendall("\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body)
 
 
-def begin_chunked(wire: Wire, method: str, path: str, headers: Mapping[str, str] | None = None) -> None:
+def begin_chunked(
+    wire: DeadlineSocket, method: str, path: str, headers: Mapping[str, str] | None = None
+) -> None:
     """Send the head of a request whose body follows in chunks."""
     lines = [*_head(method, path, headers), "Transfer-Encoding: chunked"]
     wire.sendall("\r\n".join(lines).encode("ascii") + b"\r\n\r\n")
@@ -89,7 +101,7 @@ def in_chunk(piece: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
-def receive(wire: Wire, method: str) -> HTTPResponse:
+def receive(wire: DeadlineSocket, method: str) -> HTTPResponse:
     """The answer up to the end of its head. Raises as `exchange` does."""
     wire.budget = HEAD_LIMIT
     response = HTTPResponse(cast(Any, wire), method=method)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http.client import HTTPResponse
 from threading import Event, Lock
 
-from resin_toolkit.engine.transport.deadline_socket import Wire, connection_lost
+from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost
 from resin_toolkit.engine.transport.http import NETWORK_ERRORS
 
 _LONGEST_MARK = 4096
@@ -23,7 +23,7 @@ class Damaged(OSError):
 class RawStream:
     """The body of one answer. One thread reads; any other may close."""
 
-    def __init__(self, host: str, wire: Wire, response: HTTPResponse) -> None:
+    def __init__(self, host: str, wire: DeadlineSocket, response: HTTPResponse) -> None:
         self._host = host
         self._wire = wire
         self._response = response

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resin_toolkit.device.address import Way, in_url
+from resin_toolkit.device.address import AccessMethod, in_url
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine.models import one_line
-from resin_toolkit.engine.transport.deadline_socket import Wire, connection_lost
-from resin_toolkit.engine.version_negotiation import Greeting, greet
+from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost
+from resin_toolkit.engine.version_negotiation import NegotiatedVersion, negotiate_version
 from resin_toolkit.errors import NotSupported, Unreachable
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ class Opening:
         return self.target
 
 
-class SshLink:
+class SshTransport:
     """The engine through `shell`; every connection is a channel of its own."""
 
-    way = Way.SSH
+    access_method = AccessMethod.SSH
 
     def __init__(self, device: Device, shell: Shell, opening: Opening) -> None:
         self.opening = opening
@@ -92,12 +92,12 @@ class SshLink:
     def url(self) -> str:
         return f"ssh://{self._shell.user}@{in_url(self._device.host)}:{self._device.ssh_port}"
 
-    def open(self) -> Wire:
+    def open(self) -> DeadlineSocket:
         return _opened(self._shell, self.opening)
 
-    def open_lasting(self) -> Wire:
+    def open_lasting(self) -> DeadlineSocket:
         try:
-            wire = Wire(self._shell.open_command(_lasting(self.opening)))
+            wire = DeadlineSocket(self._shell.open_command(_lasting(self.opening)))
         except NotSupported:
             return self.open()
         # Nothing is read ahead: what follows the word is the engine's.
@@ -121,12 +121,12 @@ class SshLink:
         self._shell.close()
 
 
-def link_through_ssh(
+def open_ssh_transport(
     device: Device,
     within: float,
     ask: Callable[[str], str] | None,
     tell: Callable[[str], object] | None,
-) -> tuple[SshLink, Wire, Greeting]:
+) -> tuple[SshTransport, DeadlineSocket, NegotiatedVersion]:
     """A way to the engine of `device` through SSH, its first connection, and what the engine said there.
 
     Raises what `shell.connect` raises, and Unreachable (causes `not-an-engine`, and `no-way` where the
@@ -142,7 +142,7 @@ def link_through_ssh(
         raise
 
 
-def _first(device: Device, shell: Shell) -> tuple[SshLink, Wire, Greeting]:
+def _first(device: Device, shell: Shell) -> tuple[SshTransport, DeadlineSocket, NegotiatedVersion]:
     for path in SOCKETS:
         found = _tried(device, shell, Opening("socket", path))
         if found is not None:
@@ -160,21 +160,23 @@ def _unheard(_: str) -> None:
     """Where nobody listens."""
 
 
-def _tried(device: Device, shell: Shell, opening: Opening) -> tuple[SshLink, Wire, Greeting] | None:
+def _tried(
+    device: Device, shell: Shell, opening: Opening
+) -> tuple[SshTransport, DeadlineSocket, NegotiatedVersion] | None:
     """The way through `opening`; None if no engine answers at its end."""
     try:
         wire = _opened(shell, opening)
     except NotSupported:
         return None
     try:
-        greeting = greet(device.host, opening.target, wire, time.monotonic() + _GREETING)
+        negotiated = negotiate_version(device.host, opening.target, wire, time.monotonic() + _GREETING)
     except Unreachable:
         wire.close()
         return None
     except BaseException:
         wire.close()
         raise
-    return SshLink(device, shell, opening), wire, greeting
+    return SshTransport(device, shell, opening), wire, negotiated
 
 
 def _lasting(opening: Opening) -> str:
@@ -183,10 +185,10 @@ def _lasting(opening: Opening) -> str:
     return _LASTING.format(f"ready {opening.target}", "/dev/null")
 
 
-def _opened(shell: Shell, opening: Opening) -> Wire:
+def _opened(shell: Shell, opening: Opening) -> DeadlineSocket:
     if opening.kind == "socket":
-        return Wire(shell.open_unix_socket(opening.target))
-    return Wire(shell.open_command(opening.target))
+        return DeadlineSocket(shell.open_unix_socket(opening.target))
+    return DeadlineSocket(shell.open_command(opening.target))
 
 
 def _no_way(device: Device, has: list[str]) -> Unreachable:

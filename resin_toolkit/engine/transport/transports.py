@@ -6,26 +6,26 @@ import socket
 from dataclasses import dataclass
 from typing import Protocol
 
-from resin_toolkit.device.address import Way, in_url
-from resin_toolkit.engine.transport.deadline_socket import Wire, keep_alive
+from resin_toolkit.device.address import AccessMethod, in_url
+from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, keep_alive
 from resin_toolkit.errors import NotPermitted, Unreachable
-from resin_toolkit.tcp import PATIENCE, Place, connect_any
+from resin_toolkit.tcp import PATIENCE, Endpoint, connect_any
 
 
-class Link(Protocol):
+class EngineTransport(Protocol):
     """A way to one engine."""
 
     @property
-    def way(self) -> Way: ...
+    def access_method(self) -> AccessMethod: ...
 
     @property
     def url(self) -> str:
         """What other tools take as DOCKER_HOST."""
 
-    def open(self) -> Wire:
+    def open(self) -> DeadlineSocket:
         """A new connection to the engine. Raises a ResinError that says why there is none."""
 
-    def open_lasting(self) -> Wire:
+    def open_lasting(self) -> DeadlineSocket:
         """The same; what has come to the engine on it is carried out even if this side is gone by then."""
 
     def close(self) -> None:
@@ -33,24 +33,24 @@ class Link(Protocol):
 
 
 @dataclass(frozen=True)
-class TcpLink:
+class TcpTransport:
     """The engine's own port."""
 
     host: str
-    place: Place
-    way: Way = Way.TCP
+    place: Endpoint
+    access_method: AccessMethod = AccessMethod.TCP
 
     @property
     def url(self) -> str:
         # RFC 6874 writes the percent sign before a zone as %25, and docker takes a URL apart twice.
         return f"tcp://{in_url(self.place.address).replace('%', '%2525')}:{self.place.port}"
 
-    def open(self) -> Wire:
+    def open(self) -> DeadlineSocket:
         connection, _ = connect_any(self.host, [self.place], within=PATIENCE)
         keep_alive(connection)
-        return Wire(connection)
+        return DeadlineSocket(connection)
 
-    def open_lasting(self) -> Wire:
+    def open_lasting(self) -> DeadlineSocket:
         return self.open()
 
     def close(self) -> None:
@@ -58,18 +58,18 @@ class TcpLink:
 
 
 @dataclass(frozen=True)
-class UnixLink:
+class UnixTransport:
     """The engine's socket on this machine; no SSH is in the way."""
 
     host: str
     path: str
-    way: Way = Way.TCP
+    access_method: AccessMethod = AccessMethod.TCP
 
     @property
     def url(self) -> str:
         return f"unix://{self.path}"
 
-    def open(self) -> Wire:
+    def open(self) -> DeadlineSocket:
         connection = socket.socket(socket.AF_UNIX)
         try:
             connection.connect(self.path)
@@ -86,9 +86,9 @@ class UnixLink:
                 hint="Start Docker or Podman here.",
                 cause="refused",
             ) from error
-        return Wire(connection)
+        return DeadlineSocket(connection)
 
-    def open_lasting(self) -> Wire:
+    def open_lasting(self) -> DeadlineSocket:
         return self.open()
 
     def close(self) -> None:

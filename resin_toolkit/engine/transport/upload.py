@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from http.client import HTTPResponse
 
 from resin_toolkit.engine.error_responses import refusal
-from resin_toolkit.engine.transport.deadline_socket import Wire, connection_lost
+from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost
 from resin_toolkit.engine.transport.http import LAST_CHUNK, NETWORK_ERRORS, begin_chunked, in_chunk, receive
 from resin_toolkit.engine.transport.raw_stream import RawStream
 
@@ -20,13 +20,13 @@ _PATIENCE = 5.0
 """Seconds for which the end of the thread is waited for: what gives the body may itself wait."""
 
 
-class Sending:
+class ChunkedUpload:
     """One such request. One thread reads the answer; any other may close."""
 
     def __init__(
         self,
         host: str,
-        wire: Wire,
+        wire: DeadlineSocket,
         method: str,
         path: str,
         body: Iterable[bytes],
@@ -83,7 +83,7 @@ class Sending:
             self._wire.close()
         self._thread.join(_PATIENCE)
 
-    def __enter__(self) -> Sending:
+    def __enter__(self) -> ChunkedUpload:
         return self
 
     def __exit__(self, *_: object) -> None:

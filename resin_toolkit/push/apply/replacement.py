@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.networks import Networks
-from resin_toolkit.engine.request_batch import Request, in_sequence
+from resin_toolkit.engine.request_batch import Request, send_batch
 from resin_toolkit.errors import EngineFailed, ImageNotFound, Refused, ResinError, ServiceNotFound
 from resin_toolkit.project.names import (
     APP_LABEL,
@@ -299,7 +299,7 @@ class ContainerReplacer:
         ]
 
     def _send(self, requests: list[Request]) -> list[ResinError | None]:
-        return in_sequence(self._engine.connections, self._engine.api_version, requests)
+        return send_batch(self._engine.connections, self._engine.api_version, requests)
 
 
 def _raise_first(answers: list[ResinError | None]) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from resin_toolkit.engine import Engine
-from resin_toolkit.engine.api_client import Asking
+from resin_toolkit.engine.api_client import ApiClient
 from resin_toolkit.engine.images import Image, Images, Kind
 from resin_toolkit.engine.models import as_object
 from resin_toolkit.errors import EngineFailed
@@ -23,7 +23,7 @@ class ImageReceiver:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._asking = Asking(engine)
+        self._asking = ApiClient(engine)
         self._images = Images(engine)
 
     def held(self, layers: Sequence[str], architecture: str) -> int | None:

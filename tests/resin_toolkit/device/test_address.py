@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resin_toolkit.device.address import Address, Way, in_url, parse_address
+from resin_toolkit.device.address import AccessMethod, Address, in_url, parse_address
 from resin_toolkit.errors import BadValue
 
 
@@ -21,10 +21,10 @@ from resin_toolkit.errors import BadValue
         ("fe80::1%eth0", Address("fe80::1%eth0")),
         ("[fe80::1%eth0]", Address("fe80::1%eth0")),
         ("[fd00::2]:2375", Address("fd00::2", engine_port=2375)),
-        ("tcp://resin.local", Address("resin.local", way=Way.TCP)),
-        ("tcp://[fe80::1%eth0]:99/", Address("fe80::1%eth0", engine_port=99, way=Way.TCP)),
-        ("ssh://resin.local", Address("resin.local", way=Way.SSH)),
-        ("ssh://me@10.0.0.7:22", Address("10.0.0.7", user="me", ssh_port=22, way=Way.SSH)),
+        ("tcp://resin.local", Address("resin.local", access_method=AccessMethod.TCP)),
+        ("tcp://[fe80::1%eth0]:99/", Address("fe80::1%eth0", engine_port=99, access_method=AccessMethod.TCP)),
+        ("ssh://resin.local", Address("resin.local", access_method=AccessMethod.SSH)),
+        ("ssh://me@10.0.0.7:22", Address("10.0.0.7", user="me", ssh_port=22, access_method=AccessMethod.SSH)),
     ],
 )
 def test_every_form_is_taken_apart(word: str, expected: Address) -> None:

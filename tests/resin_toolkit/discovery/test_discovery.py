@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from zeroconf import DNSAddress, DNSIncoming, DNSOutgoing, DNSPointer, DNSRecord, DNSService
 
 from resin_toolkit.device.facts import DeviceFacts
-from resin_toolkit.discovery.found import fit_to_show, found_device
-from resin_toolkit.discovery.interfaces import Origin, origins
-from resin_toolkit.discovery.messages import SUBTYPES, Kind, Question, questions, read
+from resin_toolkit.discovery.discovered_device import discovered_device_of, fit_to_show
+from resin_toolkit.discovery.interfaces import LocalAddress, local_addresses
+from resin_toolkit.discovery.messages import SUBTYPES, Question, RecordType, questions, read
 from resin_toolkit.discovery.responders import Responders, devices_of
-from resin_toolkit.discovery.schedule import Clock
+from resin_toolkit.discovery.schedule import QuerySchedule
 from resin_toolkit.discovery.sockets import Datagram
 from resin_toolkit.terminal.live_text import cut
 
-ETH = Origin("eth0", 2, "10.0.0.1", ("10.0.0.0/24",))
-WIFI = Origin("wlan0", 3, "10.1.0.1", ("10.1.0.0/24",))
+ETH = LocalAddress("eth0", 2, "10.0.0.1", ("10.0.0.0/24",))
+WIFI = LocalAddress("wlan0", 3, "10.1.0.1", ("10.1.0.0/24",))
 RESPONSE = 0x8400
 
 
@@ -34,18 +34,18 @@ def answer(*records: DNSRecord) -> bytes:
 def announced(name: str, *addresses: str, ttl: int = 120, host: str = "") -> bytes:
     instance, where = f"{name}._ssh._tcp.local.", f"{host or name}.local."
     return answer(
-        DNSPointer(SUBTYPES[0], Kind.PTR, 1, ttl, instance),
-        DNSService(instance, Kind.SRV, 1, ttl, 0, 0, 22222, where),
+        DNSPointer(SUBTYPES[0], RecordType.PTR, 1, ttl, instance),
+        DNSService(instance, RecordType.SRV, 1, ttl, 0, 0, 22222, where),
         *(address_of(where, address, ttl) for address in addresses),
     )
 
 
 def address_of(host: str, address: str, ttl: int = 120) -> DNSAddress:
-    family, kind = (socket.AF_INET6, Kind.AAAA) if ":" in address else (socket.AF_INET, Kind.A)
+    family, kind = (socket.AF_INET6, RecordType.AAAA) if ":" in address else (socket.AF_INET, RecordType.A)
     return DNSAddress(host, kind, 1, ttl, socket.inet_pton(family, address))
 
 
-def told(*messages: tuple[Origin, str, bytes]) -> Responders:
+def told(*messages: tuple[LocalAddress, str, bytes]) -> Responders:
     responders = Responders()
     for origin, source, data in messages:
         responders.learn(Datagram(origin, source, data), 0.0)
@@ -58,21 +58,23 @@ def addresses_by_device(responders: Responders) -> list[set[str]]:
 
 
 def test_a_question_is_read_by_another_program_as_it_was_meant() -> None:
-    message = DNSIncoming(questions(Question(SUBTYPES[0], Kind.PTR), Question("kitchen.local.", Kind.AAAA)))
+    message = DNSIncoming(
+        questions(Question(SUBTYPES[0], RecordType.PTR), Question("kitchen.local.", RecordType.AAAA))
+    )
     assert message.valid
     assert message.is_query()
     assert [(q.name, q.type) for q in message.questions] == [(SUBTYPES[0], 12), ("kitchen.local.", 28)]
 
 
 def test_an_instance_with_dots_is_one_label() -> None:
-    data = questions(Question("No. 7 (lab)._ssh._tcp.local.", Kind.SRV))
+    data = questions(Question("No. 7 (lab)._ssh._tcp.local.", RecordType.SRV))
     assert data[12:].startswith(b"\x0bNo. 7 (lab)\x04_ssh\x04_tcp\x05local\x00")
 
 
 @pytest.mark.parametrize("name", ["", "a..local.", f"{'x' * 64}.local."])
 def test_a_name_that_no_message_holds(name: str) -> None:
     with pytest.raises(ValueError):
-        questions(Question(name, Kind.A))
+        questions(Question(name, RecordType.A))
 
 
 @given(st.binary(max_size=300))
@@ -91,13 +93,13 @@ def test_a_device_is_known_by_one_message() -> None:
     [sighting] = told((ETH, "10.0.0.7", announced("kitchen", "10.0.0.7", "fe80::7"))).sightings()
     assert (sighting.instance, sighting.host, sighting.port) == ("kitchen", "kitchen.local", 22222)
     assert sighting.addresses == ("10.0.0.7", "fe80::7%eth0")
-    found = found_device(1, [sighting], DeviceFacts(), ssh_port=None)
+    found = discovered_device_of(1, [sighting], DeviceFacts(), ssh_port=None)
     assert found.device.addresses == ("10.0.0.7", "fe80::7%eth0")
 
 
 def test_an_ssh_server_that_is_no_device_is_none() -> None:
-    plain = DNSPointer("_ssh._tcp.local.", Kind.PTR, 1, 120, "server._ssh._tcp.local.")
-    service = DNSService("server._ssh._tcp.local.", Kind.SRV, 1, 120, 0, 0, 22, "server.local.")
+    plain = DNSPointer("_ssh._tcp.local.", RecordType.PTR, 1, 120, "server._ssh._tcp.local.")
+    service = DNSService("server._ssh._tcp.local.", RecordType.SRV, 1, 120, 0, 0, 22, "server.local.")
     data = answer(plain, service, address_of("server.local.", "10.0.0.8"))
     assert len(read(data)) == 3
     assert told((ETH, "10.0.0.8", data)).sightings() == []
@@ -105,11 +107,11 @@ def test_an_ssh_server_that_is_no_device_is_none() -> None:
 
 def test_what_an_announcement_leaves_out_is_asked_for() -> None:
     instance = "kitchen._ssh._tcp.local."
-    responders = told((ETH, "10.0.0.7", answer(DNSPointer(SUBTYPES[1], Kind.PTR, 1, 120, instance))))
-    assert list(responders.open_questions()) == [("eth0", Question(instance, Kind.SRV))]
-    service = DNSService(instance, Kind.SRV, 1, 120, 0, 0, 22, "kitchen.local.")
+    responders = told((ETH, "10.0.0.7", answer(DNSPointer(SUBTYPES[1], RecordType.PTR, 1, 120, instance))))
+    assert list(responders.open_questions()) == [("eth0", Question(instance, RecordType.SRV))]
+    service = DNSService(instance, RecordType.SRV, 1, 120, 0, 0, 22, "kitchen.local.")
     responders.learn(Datagram(ETH, "10.0.0.7", answer(service)), 0.0)
-    assert ("eth0", Question("kitchen.local.", Kind.A)) in list(responders.open_questions())
+    assert ("eth0", Question("kitchen.local.", RecordType.A)) in list(responders.open_questions())
     responders.learn(Datagram(ETH, "10.0.0.7", answer(address_of("kitchen.local.", "10.0.0.7"))), 0.0)
     assert list(responders.open_questions()) == []
     assert len(responders.sightings()) == 1
@@ -184,7 +186,7 @@ def test_a_line_is_cut_to_the_columns_that_it_takes(line: str, columns: int, sho
 
 
 def test_loopback_is_asked_last() -> None:
-    found = origins()
+    found = local_addresses()
     assert found
     assert found[-1].is_loopback
     assert ETH.reaches("10.0.0.9")
@@ -194,9 +196,9 @@ def test_loopback_is_asked_last() -> None:
 def test_a_search_ends_after_a_second_of_silence_or_at_its_time() -> None:
     import time
 
-    clock = Clock(time.monotonic(), 4.0, watch=False)
+    clock = QuerySchedule(time.monotonic(), 4.0, watch=False)
     assert not clock.is_over(waiting=False)
     clock._last_news = time.monotonic() - 1.1
     assert clock.is_over(waiting=False)
     assert not clock.is_over(waiting=True)
-    assert Clock(time.monotonic() - 5, 4.0, watch=False).is_over(waiting=True)
+    assert QuerySchedule(time.monotonic() - 5, 4.0, watch=False).is_over(waiting=True)

@@ -35,7 +35,7 @@ from support.registry_logins import (  # noqa: F401 - fixtures
     what_is_heard,
 )
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.engine import Engine, connect
 from resin_toolkit.errors import BuildFailed, ResinError
 from resin_toolkit.project.application import Service
@@ -177,12 +177,12 @@ def test_a_real_engine_logs_in(
     assert by_pull
     assert len(registry.logins) > by_pull
     assert set(registry.logins) == {f"ann:{SECRET}"}
-    assert heard.codes() == ([] if engine.way is Way.SSH else ["login-unencrypted"])
+    assert heard.codes() == ([] if engine.access_method is AccessMethod.SSH else ["login-unencrypted"])
 
 
 LOADED = """
 import sys
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import connect
 from resin_toolkit.progress import Silent
@@ -195,7 +195,7 @@ class Listener:
     step = warn = lambda *_: None
 
 
-device = Device("board", ("127.0.0.1",), engine_ports=(int(sys.argv[1]),), way=Way.TCP)
+device = Device("board", ("127.0.0.1",), engine_ports=(int(sys.argv[1]),), access_method=AccessMethod.TCP)
 with connect(device) as engine:
     fetch_image(engine, Service("main", image=sys.argv[2]), Listener(), pull=True)
 print("docker" in sys.modules)

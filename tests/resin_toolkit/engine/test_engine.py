@@ -16,7 +16,7 @@ from support.loop_devices import needs_root
 from support.loopback_server import serving
 from support.old_engine import old_engine
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import Engine, Output, RawStream, connect
 from resin_toolkit.errors import EngineFailed, Notice, ServiceNotFound, Unreachable
@@ -73,9 +73,15 @@ def engine(way: str, stand: StandIn) -> Iterator[Engine]:
     with ExitStack() as stack:
         if way == "1.22":
             place = stack.enter_context(serving(old_engine((stand.address, 2377))))
-            device = Device("old.local", (place.address,), engine_ports=(place.port,), way=Way.TCP)
+            device = Device(
+                "old.local", (place.address,), engine_ports=(place.port,), access_method=AccessMethod.TCP
+            )
         else:
-            device = Device(stand.hostname, (stand.address,), way=Way.TCP if way == "tcp" else Way.SSH)
+            device = Device(
+                stand.hostname,
+                (stand.address,),
+                access_method=AccessMethod.TCP if way == "tcp" else AccessMethod.SSH,
+            )
         yield stack.enter_context(connect(device, within=5.0))
 
 
@@ -112,7 +118,7 @@ def finished(session: object) -> tuple[bytes, bytes, int]:
 
 
 def test_how_it_was_reached(engine: Engine, way: str, stand: StandIn) -> None:
-    assert engine.way is (Way.SSH if way in ("ssh", "dial-stdio") else Way.TCP)
+    assert engine.access_method is (AccessMethod.SSH if way in ("ssh", "dial-stdio") else AccessMethod.TCP)
     shown = stand.docker("version", "--format", "{{.Server.APIVersion}}").strip()
     assert engine.api_version == ("1.22" if way == "1.22" else shown)
     if way == "tcp":
@@ -270,10 +276,10 @@ def test_several_at_once(engine: Engine, counter: str) -> None:
 def test_ssh_is_taken_where_no_engine_listens(guarded: StandIn) -> None:
     notices: list[Notice] = []
     with connect(Device("cellar", (guarded.address,)), within=5.0, warn=notices.append) as engine:
-        assert engine.way is Way.SSH
+        assert engine.access_method is AccessMethod.SSH
     assert not [notice for notice in notices if notice.code == "engine-open"]
     with pytest.raises(Unreachable) as caught:
-        connect(Device("cellar", (guarded.address,), way=Way.TCP))
+        connect(Device("cellar", (guarded.address,), access_method=AccessMethod.TCP))
     assert caught.value.facts["cause"] == "refused"
 
 
@@ -295,11 +301,11 @@ def without(device: StandIn, *programs: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("left", ["/usr/bin/socat", "/usr/bin/nc"])
 def test_what_old_systems_have_leads_to_the_engine_too(guarded: StandIn, left: str) -> None:
-    device = Device("cellar", (guarded.address,), way=Way.SSH)
+    device = Device("cellar", (guarded.address,), access_method=AccessMethod.SSH)
     identity = guarded.start("simple", "sleep 1000")
     try:
         with without(guarded, *(p for p in PROGRAMS if p != left)), connect(device, within=5.0) as engine:
-            link = engine.connections.link
+            link = engine.connections.transport
             assert str(getattr(link, "opening", "")).startswith(Path(left).name)
             with engine.exec(identity, ["cat"]) as session:
                 session.sendall(b"there and back")
@@ -310,7 +316,7 @@ def test_what_old_systems_have_leads_to_the_engine_too(guarded: StandIn, left: s
 
 
 def test_a_system_that_lacks_all_of_it(guarded: StandIn) -> None:
-    device = Device("cellar", (guarded.address,), way=Way.SSH)
+    device = Device("cellar", (guarded.address,), access_method=AccessMethod.SSH)
     with without(guarded, *PROGRAMS), pytest.raises(Unreachable) as caught:
         connect(device, within=5.0)
     assert caught.value.facts["cause"] == "no-way"

@@ -17,7 +17,7 @@ from support.engine_parts import tar_of
 from support.loop_devices import needs_root
 from support.loopback_server import http, routes, serving
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import Engine, connect
 from resin_toolkit.engine.build import BuildOptions, build
@@ -210,7 +210,7 @@ def registry(words: str, reference: str = "shop.example:5000/cart@sha256:ab") ->
 
     asked: list[str] = []
     with serving(routes(answers)) as place:
-        device = Device("board", (place.address,), engine_ports=(place.port,), way=Way.TCP)
+        device = Device("board", (place.address,), engine_ports=(place.port,), access_method=AccessMethod.TCP)
         with connect(device) as engine:
             try:
                 return list(Images(engine).pull(reference, "linux/arm/v7")), asked
@@ -312,7 +312,7 @@ def found_here() -> str:
 
 
 LOOK = """
-from resin_toolkit.engine.transport.transports import UnixLink
+from resin_toolkit.engine.transport.transports import UnixTransport
 from resin_toolkit.engine.workstation_engine import connect_local
 from resin_toolkit.errors import ResinError
 try:
@@ -388,11 +388,11 @@ def test_a_socket_of_others() -> None:
 
 OPEN = """
 import os, sys
-from resin_toolkit.engine.transport.transports import UnixLink
+from resin_toolkit.engine.transport.transports import UnixTransport
 from resin_toolkit.errors import ResinError
 os.setresuid(65534, 65534, 65534)
 try:
-    UnixLink("here", sys.argv[1]).open()
+    UnixTransport("here", sys.argv[1]).open()
 except ResinError as error:
     print(error.code, error.message, error.hint)
 """

@@ -17,7 +17,7 @@ from support.loopback_server import http, routes, saying, serving
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import SERVICE_LABEL, Output, RawStream, connect
 from resin_toolkit.engine.container_exec import Frames
-from resin_toolkit.engine.insecure_warning import exposure
+from resin_toolkit.engine.insecure_warning import insecure_warning
 from resin_toolkit.engine.models import (
     EngineFacts,
     WrongShape,
@@ -28,9 +28,9 @@ from resin_toolkit.engine.models import (
     service_of,
 )
 from resin_toolkit.engine.transport.raw_stream import Chunks, Damaged
-from resin_toolkit.engine.transport.transports import TcpLink
+from resin_toolkit.engine.transport.transports import TcpTransport
 from resin_toolkit.errors import EngineFailed, Unreachable
-from resin_toolkit.tcp import Place
+from resin_toolkit.tcp import Endpoint
 
 pieces = st.lists(st.binary(min_size=1, max_size=40), max_size=8)
 cuts = st.lists(st.integers(1, 30), min_size=1, max_size=8)
@@ -157,16 +157,16 @@ FACTS = EngineFacts("AB:CD", "board", "1.10.3", "1.22", "", "", "")
 
 def test_an_open_engine_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert exposure("board", Place("127.0.0.1", 2377), FACTS) is None
-    assert exposure("board", Place("::1", 2377), FACTS) is None
-    notice = exposure("board", Place("fe80::1%eth0", 2377), FACTS)
+    assert insecure_warning("board", Endpoint("127.0.0.1", 2377), FACTS) is None
+    assert insecure_warning("board", Endpoint("::1", 2377), FACTS) is None
+    notice = insecure_warning("board", Endpoint("fe80::1%eth0", 2377), FACTS)
     assert notice is not None
     assert "[fe80::1%eth0]:2377" in notice.message
-    assert exposure("other", Place("10.0.0.1", 2377), FACTS) is None
+    assert insecure_warning("other", Endpoint("10.0.0.1", 2377), FACTS) is None
 
 
-def stream_of(place: Place) -> RawStream:
-    wire = TcpLink("board", place).open()
+def stream_of(place: Endpoint) -> RawStream:
+    wire = TcpTransport("board", place).open()
     wire.sendall(b"GET / HTTP/1.1\r\n\r\n")
     response = HTTPResponse(wire)  # type: ignore[arg-type]
     response.begin()

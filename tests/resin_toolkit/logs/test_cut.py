@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from support.loopback_server import http, read_request, serving
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import Container, connect
 from resin_toolkit.engine.timestamps import stamp_of_nanoseconds
@@ -90,7 +90,9 @@ class Told(Telling):
 @contextmanager
 def shown(engine: ShuttingDown, out: list[bytes], lost: list[ResinError], told: Told) -> Iterator[None]:
     with serving(engine) as place:
-        device = Device(place.address, (place.address,), engine_ports=(place.port,), way=Way.TCP)
+        device = Device(
+            place.address, (place.address,), engine_ports=(place.port,), access_method=AccessMethod.TCP
+        )
         link = Link(device, connect, lost=lost.append, back=lambda _: None, patience=10.0)
         outlet = Outlet(out.append, None)
         try:

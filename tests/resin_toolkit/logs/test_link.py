@@ -9,7 +9,7 @@ import threading
 import pytest
 from support.loopback_server import http, read_request, routes, serving
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import connect
 from resin_toolkit.errors import ResinError, Unreachable
@@ -24,7 +24,9 @@ def answers(method: str, path: str) -> bytes:  # noqa: ARG001
 def test_what_answers_as_no_engine_would_is_not_waited_for() -> None:
     told: list[object] = []
     with serving(routes(answers)) as place:
-        device = Device("board.local", (place.address,), engine_ports=(place.port,), way=Way.TCP)
+        device = Device(
+            "board.local", (place.address,), engine_ports=(place.port,), access_method=AccessMethod.TCP
+        )
         link = Link(device, connect, lost=told.append, back=told.append)
         engine, number = link.engine()
         with pytest.raises(Unreachable) as asked:
@@ -56,7 +58,9 @@ def ask_again_and_again(link: Link) -> None:
 def test_connections_that_end_at_once_are_made_ever_more_slowly_and_end_the_patience() -> None:
     lost: list[ResinError] = []
     with serving(ends_when_asked) as place:
-        device = Device("board.local", (place.address,), engine_ports=(place.port,), way=Way.TCP)
+        device = Device(
+            "board.local", (place.address,), engine_ports=(place.port,), access_method=AccessMethod.TCP
+        )
         link = Link(device, connect, lost=lost.append, back=lambda _: None, patience=1.0)
         with pytest.raises(Unreachable) as caught:
             ask_again_and_again(link)

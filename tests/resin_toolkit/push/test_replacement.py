@@ -14,12 +14,12 @@ from support.cutting_proxy import CuttingProxy
 from support.deployment_listeners import SilentListener
 from support.engine_parts import connected
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import Engine, connect
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.images import Images
-from resin_toolkit.engine.request_batch import Request, in_sequence
+from resin_toolkit.engine.request_batch import Request, send_batch
 from resin_toolkit.errors import EngineFailed, PushFailed, Refused, ResinError, Unreachable
 from resin_toolkit.progress import Silent
 from resin_toolkit.project.application import Application, HealthCheck, Mount, Service
@@ -206,7 +206,7 @@ def cut_push(device: StandIn, wanted: Service, cut_at: int, *, is_heard: bool) -
     """Push through a way that is cut at a request; whether it was, and what was asked for until then."""
     proxy = CuttingProxy((device.address, 2377), cut_at=cut_at, is_heard=is_heard)
     try:
-        known = Device("kitchen", ("127.0.0.1",), engine_ports=(proxy.port,), way=Way.TCP)
+        known = Device("kitchen", ("127.0.0.1",), engine_ports=(proxy.port,), access_method=AccessMethod.TCP)
         with connect(known, within=5.0) as engine:
             try:
                 push(engine, wanted)
@@ -333,12 +333,12 @@ def test_a_task_that_exits_while_it_is_promoted_is_no_failure(
     def send(connections: object, version: str, requests: list[Request]) -> list[ResinError | None]:
         updates = [request for request in requests if request.path.endswith("/update")]
         if not updates or refused:
-            return in_sequence(connections, version, requests)  # type: ignore[arg-type]
+            return send_batch(connections, version, requests)  # type: ignore[arg-type]
         refused.append(updates[0].path)
         others = [request for request in requests if request not in updates]
-        return [refusal(status, words), *in_sequence(connections, version, others)]  # type: ignore[arg-type]
+        return [refusal(status, words), *send_batch(connections, version, others)]  # type: ignore[arg-type]
 
-    monkeypatch.setattr(replacement, "in_sequence", send)
+    monkeypatch.setattr(replacement, "send_batch", send)
     with connected(kitchen, "tcp") as engine:
         push(engine, service("echo one; exit 0", restart="on-failure:3"))
         assert len(refused) == 1

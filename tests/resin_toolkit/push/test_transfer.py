@@ -24,7 +24,7 @@ from support.sent_images import (
     two_engines,
 )
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import Engine, connect
 from resin_toolkit.engine.images import Images
@@ -172,7 +172,9 @@ def test_an_engine_that_takes_only_whole_images(kitchen: StandIn, bench: StandIn
     listener = Hearing()
     with (
         serving(choosy.serve) as place,
-        connect(Device("new.local", (place.address,), engine_ports=(place.port,), way=Way.TCP)) as engine,
+        connect(
+            Device("new.local", (place.address,), engine_ports=(place.port,), access_method=AccessMethod.TCP)
+        ) as engine,
     ):
         assert send_image(engine, "cart:1", listener, "main") == "cart:1"
         assert send_image(engine, "cart:2", listener, "main") == "cart:2"

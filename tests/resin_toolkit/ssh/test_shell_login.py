@@ -154,7 +154,7 @@ def test_nothing_listens() -> None:
     assert raised.value.facts["cause"] == "refused"
 
 
-class Asking(paramiko.ServerInterface):
+class ApiClient(paramiko.ServerInterface):
     """A server that asks for a password, by the method of its choice; the right one is `open`."""
 
     def __init__(self, method: str) -> None:
@@ -185,7 +185,7 @@ def test_a_password_is_asked_for(home: Path, method: str, typed: list[str], is_i
         def serve() -> None:
             transport = paramiko.Transport(listener.accept()[0])
             transport.add_server_key(paramiko.ECDSAKey.generate())
-            transport.start_server(event=threading.Event(), server=Asking(method))
+            transport.start_server(event=threading.Event(), server=ApiClient(method))
             transport.join(30)
 
         thread = threading.Thread(target=serve)

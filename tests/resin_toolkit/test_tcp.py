@@ -10,32 +10,32 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from resin_toolkit.errors import Unreachable
-from resin_toolkit.tcp import Place, connect_any, places
+from resin_toolkit.tcp import Endpoint, connect_any, endpoints
 
 
 @contextmanager
-def listening(address: str = "127.0.0.1") -> Iterator[Place]:
+def listening(address: str = "127.0.0.1") -> Iterator[Endpoint]:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as server:
         server.bind((address, 0))
         server.listen()
-        yield Place(address, server.getsockname()[1])
+        yield Endpoint(address, server.getsockname()[1])
 
 
-def closed_port() -> Place:
+def closed_port() -> Endpoint:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
-        return Place("127.0.0.1", server.getsockname()[1])
+        return Endpoint("127.0.0.1", server.getsockname()[1])
 
 
 @contextmanager
-def deaf() -> Iterator[Place]:
+def deaf() -> Iterator[Endpoint]:
     """A place that takes no connection and refuses none: its queue is full."""
     with ExitStack() as stack:
         server = stack.enter_context(socket.socket())
         server.bind(("127.0.0.1", 0))
         server.listen(0)
-        place = Place("127.0.0.1", server.getsockname()[1])
+        place = Endpoint("127.0.0.1", server.getsockname()[1])
         for _ in range(3):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
@@ -44,7 +44,12 @@ def deaf() -> Iterator[Place]:
 
 
 def test_places_are_ordered_by_port() -> None:
-    assert places(["a", "b"], [1, 2]) == [Place("a", 1), Place("b", 1), Place("a", 2), Place("b", 2)]
+    assert endpoints(["a", "b"], [1, 2]) == [
+        Endpoint("a", 1),
+        Endpoint("b", 1),
+        Endpoint("a", 2),
+        Endpoint("b", 2),
+    ]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
@@ -90,7 +95,7 @@ def test_silence_ends_in_time() -> None:
 @pytest.mark.parametrize("address", ["fe80::1%no-such-interface", "255.255.255.255"])
 def test_an_address_that_leads_nowhere(address: str) -> None:
     with pytest.raises(Unreachable) as caught:
-        connect_any("there", [Place(address, 1)])
+        connect_any("there", [Endpoint(address, 1)])
     assert caught.value.facts["cause"] == "no-route"
 
 

@@ -12,7 +12,7 @@ from resin_toolkit.discovery.addresses import in_order
 from resin_toolkit.discovery.responders import Sighting
 
 
-class News(Enum):
+class Change(Enum):
     """What has happened to a device."""
 
     FOUND = "found"
@@ -26,7 +26,7 @@ class News(Enum):
 
 
 @dataclass(frozen=True)
-class FoundDevice:
+class DiscoveredDevice:
     """A device that announces itself; its names are fit to be shown."""
 
     number: int
@@ -39,14 +39,14 @@ class FoundDevice:
 
 
 @dataclass(frozen=True)
-class Event:
-    news: News
-    found: FoundDevice
+class DiscoveryEvent:
+    news: Change
+    found: DiscoveredDevice
 
 
-def found_device(
+def discovered_device_of(
     number: int, sightings: Sequence[Sighting], facts: DeviceFacts, *, ssh_port: int | None
-) -> FoundDevice:
+) -> DiscoveredDevice:
     """The device that all of these sightings are of; `ssh_port` counts more than the one it announces."""
     first = min(sightings, key=lambda sighting: sighting.key)
     device = Device(
@@ -55,7 +55,7 @@ def found_device(
         ssh_port=ssh_port or first.port,
     )
     interfaces = tuple(sorted({sighting.interface for sighting in sightings}))
-    return FoundDevice(number, fit_to_show(first.instance), device, interfaces, facts)
+    return DiscoveredDevice(number, fit_to_show(first.instance), device, interfaces, facts)
 
 
 def fit_to_show(name: str) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 from support.loopback_server import Serve, http, routes, saying, serving
 
-from resin_toolkit.device.address import Way
+from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import connect
 from resin_toolkit.errors import EngineFailed, ResinError, Unreachable
@@ -20,8 +20,8 @@ SOON = 10.0
 """Far more than the time that it may take, for machines that are busy."""
 
 
-def device(*ports: int, way: Way | None = Way.TCP) -> Device:
-    return Device("board.local", ("127.0.0.1",), engine_ports=ports, way=way)
+def device(*ports: int, access_method: AccessMethod | None = AccessMethod.TCP) -> Device:
+    return Device("board.local", ("127.0.0.1",), engine_ports=ports, access_method=access_method)
 
 
 def failure(serve: Serve, within: float = 1.0) -> ResinError:
@@ -157,7 +157,7 @@ def test_the_version_that_both_speak(spoken: str, least: str, agreed: str) -> No
         assert engine.facts.id == "A:B"
         assert engine.facts.api_version == spoken
         assert engine.place == f"tcp://127.0.0.1:{place.port}"
-        assert engine.way is Way.TCP
+        assert engine.access_method is AccessMethod.TCP
     assert asked == ["GET /version", f"GET /v{agreed}/info"]
 
 
