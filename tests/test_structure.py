@@ -19,7 +19,7 @@ ROOMS = {
 FOR_IMAGES = {"resin_toolkit.errors", "resin_toolkit.progress"}
 SCREEN = {"typer", "click"}
 HANDING_ON = {
-    "commands.push.live",
+    "resin_toolkit.live.project_sync",
     "resin_toolkit.cli.main",
     "resin_toolkit.engine.transport.upload",
     "resin_toolkit.logs.worker_threads",

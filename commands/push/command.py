@@ -1,7 +1,9 @@
-"""`resin push`: build and run a project's containers on a device, and keep them in step."""
+"""`resin push`: build and run a project on a device, then sync its changes."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +11,8 @@ import typer
 
 from commands.common.completions import device_types, files, folders, pushed_services
 from commands.common.device import DeviceOptions, DeviceWord
-from commands.push.project import Typed, check_usage
 from resin_toolkit.cli.verb import report_of, single, takes
+from resin_toolkit.errors import BadValue, Usage
 
 EXAMPLES = """\b
 Examples:
@@ -29,95 +31,134 @@ def push(
     device: DeviceWord = None,
     source: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="The project's folder.", show_default=False, autocompletion=folders),
+        typer.Option(
+            metavar="DIR",
+            help="Push the project in this folder (default: the current one).",
+            show_default=False,
+            autocompletion=folders,
+        ),
     ] = Path(),
     live: Annotated[
         bool | None,
-        typer.Option("--live/--no-live", help="Send each change that is saved (the default)."),
+        typer.Option("--live/--no-live", help="Sync changes as you save (default: on)."),
     ] = None,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Push once, and return.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Deploy once and exit.")] = False,
     service: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="Only this service; can be repeated.", autocompletion=pushed_services
+            metavar="NAME",
+            help="Push only this service and its dependencies (repeatable).",
+            autocompletion=pushed_services,
         ),
     ] = None,
     env: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="A variable for the containers.")
+        list[str] | None,
+        typer.Option(metavar="K=V", help="Set an environment variable in the containers (repeatable)."),
     ] = None,
     env_file: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Variables, a line each.", readable=False, autocompletion=files),
+        typer.Option(
+            metavar="FILE",
+            help="Read environment variables from a file (repeatable).",
+            readable=False,
+            autocompletion=files,
+        ),
     ] = None,
     build_arg: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="A value for an ARG of the Dockerfile.")
+        list[str] | None, typer.Option(metavar="K=V", help="Set a build argument (repeatable).")
     ] = None,
     dockerfile: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Build by this file of the folder.", autocompletion=files),
+        typer.Option(metavar="FILE", help="Build this Dockerfile.", autocompletion=files),
     ] = None,
     target: Annotated[str | None, typer.Option(metavar="STAGE", help="Build up to this stage.")] = None,
     device_type: Annotated[
         str | None,
         typer.Option(
             metavar="TYPE",
-            help="The board, where the device does not tell it.",
+            help="Set the device type instead of detecting it.",
             autocompletion=device_types,
         ),
     ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Build every step anew.")] = False,
-    pull: Annotated[bool, typer.Option("--pull", help="Look for newer base images.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Build without the layer cache.")] = False,
+    pull: Annotated[bool, typer.Option("--pull", help="Pull newer versions of the base images.")] = False,
     name: Annotated[
-        str | None, typer.Option(metavar="APP", help="What the application is called on the device.")
+        str | None, typer.Option(metavar="APP", help="Set the application's name on the device.")
     ] = None,
     image: Annotated[
         str | None,
         typer.Option(
             metavar="REF",
-            help="Bring this image of the workstation's engine, or archive of one.",
+            help="Run this image, or image archive, of your machine instead of building one.",
             autocompletion=files,
         ),
     ] = None,
     no_rollback: Annotated[
-        bool, typer.Option("--no-rollback", help="Leave a new container that does not hold out.")
+        bool, typer.Option("--no-rollback", help="Keep the new container even if it fails.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be built and run, and stop.")
+        bool, typer.Option("--dry-run", help="Show what would be built and run, and exit.")
     ] = False,
     *,
     options: DeviceOptions,
 ) -> object:
-    """Build and run a project's containers on the engine of a device, then send each change that is saved.
+    """Build and run the current project on a device, then sync changes as you save.
 
-    What ran before runs on until the new container is there, and again where that does not hold out.
+    The old container keeps running until the new image is ready. If the new container exits or becomes
+    unhealthy, the old one is restored.
     """
-    typed = Typed(
+    if device and (device in (".", "..") or "/" in device) and Path(device).is_dir():
+        raise Usage(
+            f"{device} is a folder, not a device.",
+            hint=f"Choose the project with `resin push --source {device}`.",
+        )
+    if image and (dockerfile or target or build_arg):
+        raise Usage(
+            "--image excludes --dockerfile, --target and --build-arg: nothing is built.",
+            hint="Remove --image or those options.",
+        )
+    environment = parse_variables(env or (), "--env")
+    build_args = parse_variables(build_arg or (), "--build-arg")
+    from commands.push.run import PushRun
+    from resin_toolkit.push.deployment import PushOptions
+    from resin_toolkit.push.project import ProjectOverrides
+
+    overrides = ProjectOverrides(
         source,
         name,
         tuple(service or ()),
-        tuple(env or ()),
+        environment,
         tuple(env_file or ()),
-        tuple(build_arg or ()),
+        build_args,
         dockerfile,
         target,
         device_type,
         image,
     )
-    check_usage(typed, device)
-    from commands.push.session import Session
-
-    session = Session(
-        report_of(context),
-        typed,
-        options,
-        device,
-        live=live,
-        detach=detach,
+    push_options = PushOptions(
+        dockerfile=dockerfile,
+        target=target or "",
+        build_args=build_args,
         no_cache=no_cache,
         pull=pull,
         rollback=not no_rollback,
     )
-    return session.dry_run() if dry_run else session.run()
+    run = PushRun(report_of(context), overrides, options, device, push_options, live=live, detach=detach)
+    return run.dry_run() if dry_run else run.run()
+
+
+def parse_variables(words: Sequence[str], option: str) -> dict[str, str]:
+    """`NAME=value` of each word; a name alone takes the value of the environment, as with docker."""
+    found = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name or any(character.isspace() for character in name):
+            raise BadValue(f"{option} requires NAME=VALUE.", hint=f"For example: {option} COLOUR=blue.")
+        if equals:
+            found[name] = value
+        elif name in os.environ:
+            found[name] = os.environ[name]
+    return found
 
 
 app = single(takes(DeviceOptions)(push), epilog=EXAMPLES)

@@ -1,158 +1,110 @@
-"""What goes on after a push: the application's logs, and each change that is saved."""
+"""What `resin push` does after the deployment: follow the logs, and sync changes."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from commands.logs.session import Beside, follow_beside
 from resin_toolkit.device.record import Device
+from resin_toolkit.engine import Engine
 from resin_toolkit.errors import Interrupted, Notice, ResinError, Unreachable
-from resin_toolkit.live.session import LiveSession, ProjectSnapshot
+from resin_toolkit.live.project_sync import Deploy, ProjectSync
+from resin_toolkit.live.session import ProjectSnapshot
 from resin_toolkit.logs.writer import Outlet
 from resin_toolkit.push.apply.reconciler import ServiceChange
 from resin_toolkit.push.deployment import Deployment
-from resin_toolkit.push.plan.platform import Platform
+from resin_toolkit.push.session import PushSession
 from resin_toolkit.reach.reconnecting_engine import Link
 from resin_toolkit.terminal.report import Report
 
-if TYPE_CHECKING:
-    from commands.push.session import Session
-    from resin_toolkit.engine import Engine
-    from resin_toolkit.project.application import Application
-
-DEBOUNCE = 0.5
-"""Seconds for which a burst of saves that does not end is waited out."""
-STOPPED = Interrupted("Stopped; the application runs on.")
-_OLD_LINES = 10
+STOPPED = Interrupted("Stopped; the application keeps running.")
+_TAIL = 10
+"""Log lines of containers that this push has not changed."""
 
 
 def follow(
-    session: Session,
+    report: Report,
     device: Device,
-    application: Application,
-    platform: Platform,
-    pushed: Deployment,
-    before: ProjectSnapshot | None,
+    session: PushSession,
+    deployment: Deployment,
+    snapshot: ProjectSnapshot | None,
+    services: tuple[str, ...],
+    deploy: Deploy,
 ) -> int | None:
-    """Show the logs until Ctrl-C, and keep the containers in step; how many batches that were."""
-    is_new = any(brought.change is not ServiceChange.UNCHANGED for brought in pushed.services)
-    beside = _Keeping(session, device, application, platform, pushed, before) if before else None
+    """Follow the logs until Ctrl-C; with a `snapshot` also sync changes, and return the number of batches."""
+    is_new = any(service.change is not ServiceChange.UNCHANGED for service in deployment.services)
+    sync = _SyncBesideLogs(report, session, deployment, snapshot, deploy) if snapshot else None
     follow_beside(
-        session.report,
+        report,
         device,
-        app=application.name,
-        services=session.typed.services,
-        tail="all" if is_new else str(_OLD_LINES),
-        beside=beside,
+        app=session.application.name,
+        services=services,
+        tail="all" if is_new else str(_TAIL),
+        beside=sync,
     )
-    return beside.batches if beside else None
+    return sync.batches if sync else None
 
 
-class _Keeping(Beside):
-    """Keeps the containers in step in a thread of its own, beside the logs."""
-
+class _SyncBesideLogs(Beside):
     def __init__(
         self,
-        session: Session,
-        device: Device,
-        application: Application,
-        platform: Platform,
-        pushed: Deployment,
-        before: ProjectSnapshot,
+        report: Report,
+        session: PushSession,
+        deployment: Deployment,
+        snapshot: ProjectSnapshot,
+        deploy: Deploy,
     ) -> None:
-        self._session = session
-        self._application = application
-        self._device = device
-        self._pushed = pushed
-        self._before = before
-        self._pushing = _Again(session, application, platform)
-        self._live: LiveSession | None = None
-        self._link: Link | None = None
-        self._thread: threading.Thread | None = None
+        self._report = report
+        self._deployment = deployment
+        self._snapshot = snapshot
+        self._deploy = deploy
+        self._sync = ProjectSync(session, self._redeploy, _LiveReport(report))
 
     @property
     def batches(self) -> int:
-        return self._live.batches if self._live else 0
+        return self._sync.batches
 
     def start(self, link: Link, outlet: Outlet) -> None:
-        debounce = self._session.project.settings.live.debounce
-        self._link = link
-        self._live = LiveSession(
-            link,
-            self._application.name,
-            self._pushing,
-            _Told(self._session.report),
-            debounce=DEBOUNCE if debounce is None else debounce,
-        )
-        self._live.track(self._pushed, self._before)
-        self._thread = threading.Thread(target=self._run, args=(outlet,), name="live", daemon=True)
-        self._thread.start()
-        self._session.report.if_interrupted = STOPPED
-        self._session.report.say("Waiting for changes; Ctrl-C ends it, the application runs on.")
+        self._sync.start(link, self._deployment, self._snapshot, outlet.fail)
+        self._report.if_interrupted = STOPPED
+        self._report.say("Watching for changes. Press Ctrl-C to stop; the application keeps running.")
 
     def stop(self) -> None:
-        if self._live is not None:
-            self._live.close()
-        if self._thread is not None:
-            self._thread.join(timeout=5.0)
+        self._sync.stop()
 
-    def _run(self, outlet: Outlet) -> None:
-        assert self._live is not None
+    def _redeploy(self, engine: Engine, services: frozenset[str] | None) -> Deployment:
         try:
-            self._live.run()
-        except BaseException as failure:  # noqa: BLE001 - carried over to the thread that waits
-            outlet.fail(failure)
-
-
-class _Again:
-    """Pushes the project once more, as its files are now."""
-
-    def __init__(self, session: Session, application: Application, platform: Platform) -> None:
-        self._session = session
-        self._application = application
-        self._platform = platform
-
-    def redeploy(self, engine: Engine, services: frozenset[str] | None) -> tuple[Deployment, ProjectSnapshot]:
-        session = self._session
-        if services is None:
-            self._application = session.read_again(self._platform)
-        before = session.look(self._application, self._platform, services)
-        if services is None:
-            # What is pushed is never older than what it looked like.
-            self._application = session.read_again(self._platform)
-        try:
-            pushed = session.deploy(engine, self._application, self._platform, services=services)
+            deployment = self._deploy(engine, services)
         except Unreachable:
-            # The device may be amid the change: it stays told so until it is known.
+            # The device may be in the middle of the change: what Ctrl-C reports stays as it is.
             raise
         except ResinError:
-            session.report.if_interrupted = STOPPED
+            self._report.if_interrupted = STOPPED
             raise
-        session.report.if_interrupted = STOPPED
-        return pushed, before
-
-    def files(self) -> Sequence[Path]:
-        return self._session.project_files(self._application)
+        self._report.if_interrupted = STOPPED
+        return deployment
 
 
-class _Told:
+class _LiveReport:
+    """Prints the events of live mode with the time, or as JSON."""
+
     def __init__(self, report: Report) -> None:
         self._report = report
 
     def batch(self, what: str, files: Sequence[str], seconds: float) -> None:
         self._report.event("batch", done=what, files=list(files), seconds=round(seconds, 3))
-        self._report.say(f"{time.strftime('%H:%M:%S')} {what}, {seconds:.1f} s")
+        self._say(f"{what}, {seconds:.1f} s")
 
     def failed(self, error: ResinError) -> None:
         self._report.event("failed", code=error.code, message=error.message, hint=error.hint)
-        self._report.say(f"{time.strftime('%H:%M:%S')} error: {error.message}")
+        self._say(f"error: {error.message}")
         if error.hint:
             self._report.say(f"hint: {error.hint}")
 
     def warn(self, notice: Notice) -> None:
         self._report.event("notice", code=notice.code, message=notice.message)
-        self._report.say(f"{time.strftime('%H:%M:%S')} {notice.message}")
+        self._say(notice.message)
+
+    def _say(self, text: str) -> None:
+        self._report.say(f"{time.strftime('%H:%M:%S')} {text}")

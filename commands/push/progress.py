@@ -1,4 +1,4 @@
-"""What is shown while a project is pushed: steps and build output on stderr, or events."""
+"""The progress of a push: steps and build output on stderr, or events."""
 
 from __future__ import annotations
 
@@ -13,23 +13,21 @@ from resin_toolkit.progress import Progress, Step
 from resin_toolkit.terminal.report import Report
 
 _RECENT = 50
+_LINE_LIMIT = 16 * 1024
+"""Characters after which an unfinished line is shown."""
 
 
-_LONGEST = 16 * 1024
-"""Characters after which a line that does not end is shown as it is."""
-
-
-class Told:
-    """Tells of one push. Output of several services is put line by line, each with its name in front."""
+class PushReport:
+    """Prints the events of a deployment; with `several` services, their names precede each line."""
 
     def __init__(self, report: Report, *, several: bool) -> None:
         self._report = report
         self._several = several
         self._open: dict[str, str] = {}
         self._recent: deque[str] = deque(maxlen=_RECENT)
-        """The lines that the step which goes on has put out."""
+        """The last lines of output of the current step."""
         self._lock = threading.Lock()
-        self.progress: Progress = _Quietly(report)
+        self.progress: Progress = _DelayedProgress(report)
 
     def step(self, service: str, what: str) -> None:
         self._recent.clear()
@@ -39,10 +37,10 @@ class Told:
     def output(self, service: str, text: str) -> None:
         with self._lock:
             *whole, open_line = (self._open.get(service, "") + text).split("\n")
-            if len(open_line) > _LONGEST:
+            if len(open_line) > _LINE_LIMIT:
                 whole, open_line = [*whole, open_line], ""
             self._open[service] = open_line
-            for line in map(plain, whole):
+            for line in map(plain_text, whole):
                 self._recent.append(line)
                 self._report.event("output", service=service, text=line)
                 self._report.say(f"{service} | {line.rstrip()}" if self._several else line)
@@ -50,16 +48,16 @@ class Told:
     def warn(self, notice: Notice) -> None:
         self._report.warn(notice)
 
-    def lines(self, service: str, lines: list[str]) -> None:
-        """The last lines of what failed: shown where they do not stand just above."""
+    def last_output(self, service: str, lines: list[str]) -> None:
+        """Show the last output of what failed, unless it is what was printed last."""
         self._report.event("last-lines", service=service, lines=lines)
         quiet = self._report.settings.quiet
         if quiet or self._several or not set(lines) <= set(self._recent):
             self._report.before_error([f"  {line}" for line in lines])
 
 
-def plain(line: str) -> str:
-    """A line of a build's output as text: without colours, and of a line written over, what stays."""
+def plain_text(line: str) -> str:
+    """A line of build output without colours, and without what a carriage return overwrites."""
     from resin_toolkit.terminal.ansi import cleaned, without_colours
 
     last = line.rstrip("\r").rpartition("\r")[2]
@@ -67,32 +65,33 @@ def plain(line: str) -> str:
 
 
 def _sentence(what: str) -> str:
-    """It begins with a capital letter, unless it begins with a name."""
+    """Capitalise a step, unless it begins with a host or file name."""
     return what if "." in what.partition(" ")[0] else what[:1].upper() + what[1:]
 
 
-class _Quietly:
-    """Progress that shows itself only where it lasts: a small context needs no bar."""
+class _DelayedProgress:
+    """Shows a progress bar only for steps that take a while: a small context needs none."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
 
-    def step(self, name: str, total: int | None, *, subject: str = "") -> _Step:
-        return _Step(self._report, name, total, subject)
+    def step(self, name: str, total: int | None, *, subject: str = "") -> _DelayedStep:
+        return _DelayedStep(self._report, name, total, subject)
 
 
-class _Step:
-    _PATIENCE = 1.0
+class _DelayedStep:
+    _DELAY = 1.0
+    """Seconds."""
 
     def __init__(self, report: Report, name: str, total: int | None, subject: str) -> None:
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._begin: Callable[[], Step] = lambda: report.progress().step(name, total, subject=subject)
         self._step: Step | None = None
         self._done = 0
 
     def advance(self, amount: int) -> None:
         self._done += amount
-        if self._step is None and time.monotonic() - self._began < self._PATIENCE:
+        if self._step is None and time.monotonic() - self._started < self._DELAY:
             return
         if self._step is None:
             self._step = self._begin()
@@ -100,7 +99,7 @@ class _Step:
             amount = self._done
         self._step.advance(amount)
 
-    def __enter__(self) -> _Step:
+    def __enter__(self) -> _DelayedStep:
         return self
 
     def __exit__(

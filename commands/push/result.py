@@ -1,45 +1,50 @@
-"""What a push reports when it is done."""
+"""The result of `resin push`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from resin_toolkit.push.apply.reconciler import ServiceDeployment
+from resin_toolkit.push.deployment import Deployment
 from resin_toolkit.terminal.screen import Screen
 
 
 @dataclass(frozen=True)
 class PushResult:
-    """What is on the device now."""
+    """A deployment. `batches` is how often changes were synced afterwards; None without live mode."""
 
     host: str
     app: str
-    services: tuple[Mapping[str, object], ...]
-    leftovers: int
-    seconds: float
+    deployment: Deployment
     batches: int | None = None
-    """How often changes were sent afterwards; None where that was not wanted."""
 
     def data(self) -> Mapping[str, object]:
         return {
             "device": self.host,
             "app": self.app,
-            "services": list(self.services),
-            "removed_images": self.leftovers,
-            "seconds": round(self.seconds, 3),
+            "services": [_service_data(service) for service in self.deployment.services],
+            "removed_images": self.deployment.removed_images,
+            "seconds": round(self.deployment.seconds, 3),
             "batches": self.batches,
         }
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
-        if self.batches is not None:
-            return ""
-        return summary(self.app, self.host, self.services, self.seconds)
+        return self.summary() if self.batches is None else ""
+
+    def summary(self) -> str:
+        """One line: what was done to which services."""
+        by_change: dict[str, list[str]] = {}
+        for service in self.deployment.services:
+            by_change.setdefault(service.change.value, []).append(service.service)
+        changes = "; ".join(f"{change} {', '.join(names)}" for change, names in by_change.items())
+        return f"{self.app} on {self.host}: {changes or 'nothing to do'}, {self.deployment.seconds:.1f} s."
 
 
-def summary(app: str, host: str, services: tuple[Mapping[str, object], ...], seconds: float) -> str:
-    """One line of what became of each service."""
-    by_change: dict[str, list[str]] = {}
-    for service in services:
-        by_change.setdefault(str(service["change"]), []).append(str(service["service"]))
-    said = "; ".join(f"{change} {', '.join(names)}" for change, names in by_change.items())
-    return f"{app} on {host}: {said or 'nothing to do'}, {seconds:.1f} s."
+def _service_data(service: ServiceDeployment) -> Mapping[str, object]:
+    return {
+        "service": service.service,
+        "change": service.change.value,
+        "container": service.container or None,
+        "image": service.image or None,
+    }

@@ -224,7 +224,7 @@ def test_ctrl_c(table: Desk, kitchen: StandIn, garden: Path) -> None:
         pushed.batch()
         code, envelope = pushed.end()
         assert code == 130
-        assert envelope["error"]["message"] == "Stopped; the application runs on."
+        assert envelope["error"]["message"] == "Stopped; the application keeps running."
         assert "Up" in kitchen.docker("ps", "--format", "{{.Status}}")
 
 

@@ -1,0 +1,152 @@
+"""A project folder as it is pushed: its settings and services, with overrides from the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resin_toolkit.errors import PathNotFound, ServiceNotFound, from_os_error
+
+if TYPE_CHECKING:
+    from resin_toolkit.project.application import Application
+    from resin_toolkit.project.project_state import Memory
+    from resin_toolkit.project.settings import Settings
+    from resin_toolkit.push.plan.platform import Platform
+
+
+@dataclass(frozen=True)
+class ProjectOverrides:
+    """Settings that take precedence over those of the project; None and empty values override nothing."""
+
+    folder: Path = Path()
+    """The project's folder."""
+    name: str | None = None
+    """The application's name on the device."""
+    services: tuple[str, ...] = ()
+    """The services to push; all if empty."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    env_files: tuple[Path, ...] = ()
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    dockerfile: str | None = None
+    target: str | None = None
+    device_type: str | None = None
+    image: str | None = None
+    """An image that is sent instead of a build: its name, or the path of an archive."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project folder and its settings."""
+
+    folder: Path
+    settings: Settings
+    memory: Memory
+    compose_files: tuple[Path, ...]
+    """Empty for a project of one service."""
+
+
+def read_project(overrides: ProjectOverrides) -> Project:
+    """Read the settings of a project. Raises PathNotFound, BadValue."""
+    from resin_toolkit.compose.file_search import find
+    from resin_toolkit.project.project_state import Memory
+    from resin_toolkit.project.settings import read_settings
+
+    if not overrides.folder.is_dir():
+        raise PathNotFound(
+            f"The folder {overrides.folder} does not exist.", hint="Name the project's folder with --source."
+        )
+    folder = Path(os.path.abspath(overrides.folder))  # noqa: PTH100 - the target of a link has another name
+    settings = read_settings(folder)
+    is_single = overrides.image is not None or overrides.dockerfile is not None
+    compose_files = () if is_single else tuple(find(settings.context))
+    if not compose_files and not is_single and settings.dockerfile is None:
+        _check_buildable(settings.context)
+    return Project(folder, settings, Memory(folder), compose_files)
+
+
+def _check_buildable(folder: Path) -> None:
+    """Raise PathNotFound if there is nothing to build for any device."""
+    from resin_toolkit.project.dockerfile_choice import PLAIN, choose
+
+    if not any(folder.glob(f"{PLAIN}*")):
+        choose(folder)
+
+
+def load_application(project: Project, overrides: ProjectOverrides, platform: Platform) -> Application:
+    """The application for a device of this platform. Raises ComposeInvalid, BadValue, ServiceNotFound."""
+    from resin_toolkit.compose.loader import load
+    from resin_toolkit.compose.port_conflicts import check_published
+    from resin_toolkit.project.names import checked_app_name
+    from resin_toolkit.project.single_service import single_application, single_service
+
+    settings = project.settings
+    name = checked_app_name(overrides.name) if overrides.name else settings.app_name
+    if project.compose_files:
+        application = load(
+            settings.context, None, environment=os.environ, name=name, services=overrides.services
+        )
+        application = replace(application, name=name)
+        check_published(application)
+    else:
+        service = single_service(
+            settings, name, device_type=platform.machine, arch=platform.arch, image=overrides.image
+        )
+        application = single_application(settings, service, name)
+    _check_services(application, overrides.services)
+    return _with_environment(application, overrides)
+
+
+def project_files(project: Project, application: Application) -> list[Path]:
+    """The files that define the application, whether they exist or not."""
+    from resin_toolkit.project.settings import FILE
+
+    settings_file = project.folder / FILE
+    extra = [settings_file, project.settings.context / ".env"] if project.compose_files else []
+    return list(dict.fromkeys([*application.files, *extra, settings_file]))
+
+
+def _check_services(application: Application, names: Sequence[str]) -> None:
+    known = [service.name for service in application.services]
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ServiceNotFound(
+            f"The project has no service {', '.join(missing)}.",
+            hint=f"Its services are: {', '.join(known)}.",
+        )
+
+
+def _with_environment(application: Application, overrides: ProjectOverrides) -> Application:
+    """Set the variables of the overrides in the selected services, or in all."""
+    variables: dict[str, str] = {}
+    for path in overrides.env_files:
+        variables |= read_env_file(path)
+    variables |= overrides.environment
+    if not variables:
+        return application
+    services = tuple(
+        replace(service, environment={**service.environment, **variables})
+        if not overrides.services or service.name in overrides.services
+        else service
+        for service in application.services
+    )
+    return replace(application, services=services)
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The variables of a file in compose's syntax; a name without a value takes that of the workstation."""
+    from resin_toolkit.compose import dotenv
+    from resin_toolkit.compose.nodes import Place
+    from resin_toolkit.compose.problems import Findings
+
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    findings = Findings()
+    read = dotenv.parse(text, Place(str(path), 1, path.parent), os.environ, findings)
+    findings.end_if_any()
+    inherited = {name: os.environ.get(name) for name, value in read.items() if value is None}
+    return {name: value for name, value in {**read, **inherited}.items() if value is not None}

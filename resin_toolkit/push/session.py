@@ -1,0 +1,127 @@
+"""A project that is pushed to a device, and pushed again as its files change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from resin_toolkit.engine import Engine
+from resin_toolkit.errors import Notice
+from resin_toolkit.project.application import Application
+from resin_toolkit.project.single_service import MAIN
+from resin_toolkit.push.apply.image_build import LinkRate
+from resin_toolkit.push.apply.image_cleanup import BuiltImages
+from resin_toolkit.push.apply.listener import DeploymentListener
+from resin_toolkit.push.deployment import Deployment, PushOptions, deploy, read_build_sources
+from resin_toolkit.push.plan.build_source import BuildSource
+from resin_toolkit.push.plan.platform import Platform, detect_platform
+from resin_toolkit.push.plan.start_order import with_dependencies
+from resin_toolkit.push.project import (
+    Project,
+    ProjectOverrides,
+    load_application,
+    project_files,
+    read_project,
+)
+
+
+class PushSession:
+    """One project and one device. `application` and `platform` are known after `prepare`.
+
+    `warn` receives notices that belong to no deployment.
+    """
+
+    application: Application
+    platform: Platform
+
+    def __init__(
+        self,
+        project: Project,
+        overrides: ProjectOverrides,
+        options: PushOptions,
+        warn: Callable[[Notice], object],
+    ) -> None:
+        self.project = project
+        self.options = options
+        self._overrides = overrides
+        self._warn = warn
+
+    def send_image(self, engine: Engine, listener: DeploymentListener) -> None:
+        """Send the image of the overrides, which then goes by the name it has on the device.
+
+        Raises ImageNotFound if there is neither such a file nor such an image on this workstation.
+        """
+        from resin_toolkit.push.transfer.images import send_image
+
+        if self._overrides.image:
+            image = send_image(engine, self._overrides.image, listener, MAIN)
+            self._overrides = replace(self._overrides, image=image)
+
+    def prepare(self, engine: Engine, detect_type: Callable[[], str]) -> None:
+        """Determine the platform and load the application.
+
+        `detect_type` returns the device type, or an empty string; its result is remembered for each engine.
+        Raises what `detect_platform` and `load_application` raise.
+        """
+        named = self._overrides.device_type or self.project.settings.device_type
+        self.platform = detect_platform(engine, named, lambda: self._device_type(engine, detect_type))
+        self._load()
+
+    def reload(self) -> None:
+        """Read the project's files again. Raises what `read_project` and `load_application` raise."""
+        # By its absolute path: the working directory may go by another name by now.
+        self.project = read_project(replace(self._overrides, folder=self.project.folder))
+        self._load()
+
+    def _load(self) -> None:
+        self.application = load_application(self.project, self._overrides, self.platform)
+        services = with_dependencies(self.application.services, self._overrides.services)
+        self.options = replace(self.options, services=services)
+
+    def files(self) -> list[Path]:
+        """The files that define the application."""
+        return project_files(self.project, self.application)
+
+    def build_sources(self, services: frozenset[str] | None = None) -> dict[str, BuildSource]:
+        """What has to be built, by service, for all selected services or only some."""
+        options = self.options if services is None else replace(self.options, services=services)
+        return read_build_sources(self.application, self.platform, options)
+
+    def deploy(
+        self,
+        engine: Engine,
+        listener: DeploymentListener,
+        device_name: str,
+        services: frozenset[str] | None = None,
+    ) -> Deployment:
+        """Deploy the selected services, or only some; the project remembers the device as `device_name`.
+
+        Raises what `deployment.deploy` raises.
+        """
+        options = self.options if services is None else replace(self.options, services=services)
+        for notice in self.application.notices:
+            self._warn(notice)
+        sources = read_build_sources(self.application, self.platform, options)
+        memory = self.project.memory
+        built = BuiltImages(memory.built)
+        link = LinkRate(memory.rate_to(engine.facts.id))
+        self._remember(device=device_name, app=self.application.name)
+        try:
+            return deploy(engine, self.application, sources, listener, replace(options, link=link), built)
+        finally:
+            rate = (engine.facts.id, link.known) if link.known and engine.facts.id else None
+            self._remember(built=sorted(built.entries), rate=rate)
+
+    def _device_type(self, engine: Engine, detect_type: Callable[[], str]) -> str:
+        known = self.project.memory.kind_of(engine.facts.id)
+        if known is not None:
+            return known
+        slug = detect_type()
+        if slug and engine.facts.id:
+            self._remember(kind=(engine.facts.id, slug))
+        return slug
+
+    def _remember(self, **facts: object) -> None:
+        for notice in self.project.memory.remember(**facts):  # type: ignore[arg-type]
+            self._warn(notice)
