@@ -130,7 +130,7 @@ def test_a_folder_that_is_named_with_spaces_and_a_source_within(bench: Bench, tm
     assert said(bench, "my-garden_main") == "within"
     assert not (tmp_path / ".resin").exists()
     run = bench.resin("push", bench.device.address, "--detach", "--source", "none", cwd=tmp_path)
-    assert (run.code, "no folder none" in run.err) == (3, True)
+    assert (run.code, "folder none does not exist" in run.err) == (3, True)
 
 
 def test_a_project_with_modules_named_as_ours(bench: Bench, garden: Path) -> None:
@@ -186,7 +186,7 @@ def test_words_that_do_not_fit_together(bench: Bench, garden: Path) -> None:
     assert (run.code, run.error["code"]) == (2, "usage")
     run = bench.push(garden, "--service", "web", "--json")
     assert (run.code, run.error["code"]) == (3, "service-not-found")
-    assert run.error["hint"] == "It has: main."
+    assert run.error["hint"] == "Its services are: main."
 
 
 def test_a_dry_run_sends_nothing(bench: Bench, garden: Path) -> None:
