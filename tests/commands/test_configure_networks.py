@@ -305,7 +305,7 @@ def note(event, arguments):
     if event in ("subprocess.Popen", "os.exec", "os.system"):
         print(event, arguments, file=sys.stderr)
 sys.addaudithook(note)
-from resin_toolkit import cli
+from resin_toolkit.cli import main as cli
 sys.exit(cli.run(sys.argv[1:]))
 """
     words = ["configure", str(boot.path), "--from", "all.toml", *more]

@@ -1,4 +1,4 @@
-"""Whoever listens to a run may go away: the work goes on, and only what was done is reported as done."""
+"""A closed pipe or a full disk behind stdout or stderr: the work is completed, and reported truthfully."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from support.resin_command import environment
 
 CHATTY = """
 import sys
-from resin_toolkit import cli, report
+from resin_toolkit.cli import main as cli
+from resin_toolkit.terminal import report
 report.SECONDS_BETWEEN_LINES = 0
 sys.exit(cli.run(sys.argv[1:]))
 """
 
 
-def run_unheard(stream: str, words: list[str | Path], sink: int) -> int:
-    """The exit code of a run that tells of progress all the time, with `sink` for one of its streams."""
+def run_with_sink(stream: str, words: list[str | Path], sink: int) -> int:
+    """The exit code of a run that reports progress constantly, with `sink` for one of its streams."""
     command = [sys.executable, "-c", CHATTY, *words]
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: sink}
     return subprocess.run(
@@ -30,7 +31,7 @@ def run_unheard(stream: str, words: list[str | Path], sink: int) -> int:
 
 
 def closed_pipe() -> int:
-    """The end for writing of a pipe that nobody reads."""
+    """The write end of a pipe without a reader."""
     reader, writer = os.pipe()
     os.close(reader)
     return writer
@@ -38,32 +39,32 @@ def closed_pipe() -> int:
 
 @pytest.mark.parametrize(("stream", "more"), [("stdout", ["--json"]), ("stderr", [])])
 @pytest.mark.parametrize(("sink", "code"), [("pipe", 0), ("full", None)])
-def test_a_flash_goes_on_and_is_whole(
+def test_a_flash_is_completed(
     stream: str, more: list[str], sink: str, code: int | None, tmp_path: Path
 ) -> None:
     image = boot_image(tmp_path / "image", {"config.json": "{}"}).path
     card = tmp_path / "card.img"
     descriptor = closed_pipe() if sink == "pipe" else os.open("/dev/full", os.O_WRONLY)
     try:
-        found = run_unheard(stream, ["flash", image, card, "--yes", *more], descriptor)
+        found = run_with_sink(stream, ["flash", image, card, "--yes", *more], descriptor)
     finally:
         os.close(descriptor)
-    # A result that cannot be written to a full disk is a failure; what was flashed is whole all the same.
+    # A result that cannot be written is a failure; the card is complete all the same.
     assert found == (code if code is not None else int(stream == "stdout"))
     assert card.read_bytes() == image.read_bytes()
 
 
-def test_a_warning_that_nobody_reads_does_not_keep_configure_from_its_work(tmp_path: Path) -> None:
+def test_a_warning_into_a_closed_pipe_does_not_stop_configure(tmp_path: Path) -> None:
     boot = boot_image(tmp_path / "image", {"config.json": "{}"})
     descriptor = closed_pipe()
     words: list[str | Path] = ["configure", boot.path, "--set", "nosuchkey=1", "--hostname", "kitchen"]
     try:
-        assert run_unheard("stderr", words, descriptor) == 0
+        assert run_with_sink("stderr", words, descriptor) == 0
     finally:
         os.close(descriptor)
     assert json.loads(boot.read("config.json")) == {"nosuchkey": 1, "hostname": "kitchen"}
 
 
-def test_a_failure_that_nobody_reads_keeps_its_code(tmp_path: Path) -> None:
+def test_a_failure_into_a_closed_pipe_keeps_its_exit_code(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        assert run_unheard("stderr", ["image", "info", tmp_path / "nothing"], full.fileno()) == 3
+        assert run_with_sink("stderr", ["image", "info", tmp_path / "nothing"], full.fileno()) == 3
