@@ -1,4 +1,4 @@
-"""What a batch of saves comes to for one container: what is sent and deleted, or why it is built anew."""
+"""What a batch of saved changes means for one container: uploads, deletions, a restart, or a rebuild."""
 
 from __future__ import annotations
 
@@ -12,37 +12,40 @@ from resin_toolkit.live.mapping.actions import FileAction, FileChange, NoAction,
 from resin_toolkit.live.snapshot import Difference
 
 ActionLookup = Callable[[list[tuple[str, FileChange]]], list[FileAction]]
+"""The actions for changes that happened together, in the same order."""
 OwnerLookup = Callable[[str], tuple[int, int]]
+"""The numbers of the user and group of an owner; may raise UnknownOwner."""
 
 
 @dataclass
 class ChangeBatch:
-    """Of one service. With a `reason` it is built anew, and the rest does not count."""
+    """The changes of one service. With a `rebuild_reason`, only that and `files` count."""
 
-    reason: str = ""
+    rebuild_reason: str = ""
     uploads: list[FileUpload] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    """Absolute paths in the container."""
     restart: bool = False
     files: set[str] = field(default_factory=set)
-    """The paths in the project that it is about."""
+    """The changed paths in the project."""
 
     def __bool__(self) -> bool:
-        return bool(self.reason or self.uploads or self.deleted or self.restart)
+        return bool(self.rebuild_reason or self.uploads or self.deleted or self.restart)
 
 
 def make_batch(
     root: Path, difference: Difference, actions_for: ActionLookup, owner_lookup: OwnerLookup
 ) -> ChangeBatch:
-    """The batch that a difference makes."""
+    """The batch for a difference of the folder `root`."""
     batch = ChangeBatch()
     changes = [(path, FileChange.DELETED) for path in difference.deleted]
     changes += [(path, FileChange.CHANGED) for path in difference.changed]
     for (path, change), action in zip(changes, actions_for(changes), strict=True):
         if isinstance(action, Rebuild):
-            batch.reason = batch.reason or action.reason
+            batch.rebuild_reason = batch.rebuild_reason or action.reason
             batch.files.add(path)
         else:
-            # Not through the folder itself, which may be named by a link, where it lies beside it.
+            # A path outside the folder begins with `../`: do not resolve it through a link to the folder.
             _add(batch, Path(os.path.normpath(root / path)), path, change, action, owner_lookup)
     batch.deleted = _topmost(batch.deleted)
     return batch
@@ -72,7 +75,7 @@ def _add(
 
 
 def _topmost(paths: list[str]) -> list[str]:
-    """Without what lies in a folder that is deleted, too."""
+    """The paths without those inside a folder that is deleted as well."""
     kept: list[str] = []
     for path in sorted(set(paths)):
         if path != "/" and not any(path.startswith(f"{folder}/") for folder in kept):

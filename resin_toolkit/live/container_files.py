@@ -1,7 +1,7 @@
-"""Files of the workstation into a container that runs, and out of it again.
+"""Uploading files into a running container, and deleting files in it.
 
-They go as one archive (ustar with pax headers, POSIX.1-2001, "pax Interchange Format"); what is deleted goes
-by the container's own `rm`.
+Uploads are one archive (ustar with pax headers, POSIX.1-2001, "pax Interchange Format"); files are deleted
+with the container's own `rm`.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from resin_toolkit.project.context_walk import unreadable
 
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 256 * 1024
-_WORDS = 500
-"""Paths that are deleted by one command."""
-_OTHER_NOW = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO)
-_MISSING = (126, 127)
-"""Exit codes of a program that is not there (POSIX, 2.8.2)."""
+_DELETIONS = 500
+"""Paths that one command deletes."""
+_CHANGED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO)
+_NOT_FOUND = (126, 127)
+"""Exit codes for a command that does not exist or cannot run (POSIX, 2.8.2)."""
 
 
 class CannotDelete(Exception):
-    """The container has no `rm`, or does not run."""
+    """The container has no `rm`, or is not running."""
 
 
 class ChangedWhileReading(Exception):
-    """A file went away, or became something else, while it was read."""
+    """A file disappeared, or was replaced, while it was read."""
 
 
 @dataclass(frozen=True)
 class FileUpload:
-    """A file, folder or symbolic link of the workstation, and where it lies in the container."""
+    """A file, folder or symbolic link of the workstation, and its path in the container."""
 
     source: Path
     target: str
@@ -46,19 +46,19 @@ class FileUpload:
     owner: tuple[int, int] = (0, 0)
     """User and group."""
     mode: int | None = None
-    """Permissions; None for those of the source."""
+    """Permission bits; None for those of the source."""
 
 
 def send_files(engine: Engine, container: str, uploads: Sequence[FileUpload]) -> None:
-    """Put files into a container, as one archive. Raises Changed, EngineFailed, Unreachable."""
+    """Upload files as one archive. Raises ChangedWhileReading, EngineFailed, Unreachable."""
     if uploads:
         Containers(engine).put_archive(container, "/", make_archive(uploads))
 
 
 def delete_files(engine: Engine, container: str, targets: Sequence[str]) -> None:
-    """Delete files and folders of a container that runs. Raises CannotDelete, EngineFailed, Unreachable."""
-    for start in range(0, len(targets), _WORDS):
-        part = targets[start : start + _WORDS]
+    """Delete files and folders in a running container. Raises CannotDelete, EngineFailed, Unreachable."""
+    for start in range(0, len(targets), _DELETIONS):
+        part = targets[start : start + _DELETIONS]
         try:
             with engine.exec(container, ["rm", "-rf", "--", *part], user="0") as session:
                 while session.read():
@@ -66,22 +66,22 @@ def delete_files(engine: Engine, container: str, targets: Sequence[str]) -> None
                 code = session.exit_code()
         except (EngineFailed, ServiceNotFound) as error:
             raise CannotDelete(error.message) from error
-        if code in _MISSING:
-            raise CannotDelete("it has no rm")
+        if code in _NOT_FOUND:
+            raise CannotDelete("the container has no rm")
         if code:
-            raise CannotDelete(f"rm ended with exit code {code}")
+            raise CannotDelete(f"rm exited with code {code}")
 
 
 def make_archive(uploads: Sequence[FileUpload]) -> Iterator[bytes]:
-    """The archive, piece by piece; folders that lead to a target are made where they are missing.
+    """The archive in chunks; the engine creates missing parent folders of a target.
 
-    Raises Changed, and ResinError for a file that cannot be read.
+    Raises ChangedWhileReading, and ResinError for a file that cannot be read.
     """
     for upload in uploads:
         try:
             yield from _member(upload)
         except OSError as error:
-            if error.errno in _OTHER_NOW:
+            if error.errno in _CHANGED:
                 raise ChangedWhileReading(upload.target) from error
             raise unreadable(error, str(upload.source)) from error
     yield bytes(2 * _BLOCK)
@@ -101,15 +101,15 @@ def _member(upload: FileUpload) -> Iterator[bytes]:
     else:
         yield from _file(upload.source, entry)
         return
-    yield _head(entry)
+    yield _header(entry)
 
 
 def _file(source: Path, entry: tarfile.TarInfo) -> Iterator[bytes]:
-    """A regular file; one that shrinks meanwhile is filled up, and sent again when its change is noticed."""
-    # Neither what a link leads to that has just taken its place, nor a pipe that nobody writes to.
+    """A regular file. One that shrinks meanwhile is padded, and sent again once its change is noticed."""
+    # It may just have been replaced by a link, or by a pipe that nobody writes to.
     with open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
         entry.size = left = os.fstat(file.fileno()).st_size
-        yield _head(entry)
+        yield _header(entry)
         while left:
             data = file.read(min(_CHUNK, left)) or bytes(min(_CHUNK, left))
             left -= len(data)
@@ -117,5 +117,5 @@ def _file(source: Path, entry: tarfile.TarInfo) -> Iterator[bytes]:
     yield bytes(-entry.size % _BLOCK)
 
 
-def _head(entry: tarfile.TarInfo) -> bytes:
+def _header(entry: tarfile.TarInfo) -> bytes:
     return entry.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""The context of a build at two moments, so that what a change means is told from one look at the folder."""
+"""A build context at the last sync and now, from one scan of the folder."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from resin_toolkit.project.context_walk import Kind
 
 @dataclass(frozen=True)
 class ContextDiff:
-    """What the container has, and what the folder holds now: `entries` are those of before, `kind` is of now.
+    """A context listing: `entries` are those of the last sync, `kind` is that of the current scan.
 
-    Whoever asks begins with the entries, and then asks about what has changed. Nothing else counts: not what
-    was already asked about and did not get through, nor what is saved at this very moment.
+    `ContextFiles` begins with the entries, and looks up what has changed. So neither an earlier sync that
+    failed, nor a file that is saved at this moment, changes the result.
     """
 
     root: Path

@@ -1,4 +1,4 @@
-"""The files of a context as they were last told of, so that no change needs a walk through all of them."""
+"""The files of a build context, kept up to date by changes instead of scans."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from resin_toolkit.project.glob_patterns import is_pattern, matches
 
 
 class NeedsRebuild(Exception):
-    """Why only a rebuild is sure to be right."""
+    """Only a rebuild is certain to give the right result; the message is the reason, as a clause."""
 
     @property
     def reason(self) -> str:
+        """The reason."""
         return str(self.args[0])
 
 
 class ContextFiles:
-    """What lies in the context, by the changes that were noted."""
+    """The files of a context after the changes that were noted."""
 
     def __init__(self, context: ContextListing) -> None:
         self._context = context
         self._kinds = dict(context.entries())
         self._before: dict[str, Kind | None] = {}
         self._matches: dict[str, list[str]] = {}
-        """What each pattern matches; many changes at once ask for it again and again."""
+        """The paths that each pattern matches; many changes at once need them again."""
 
     def note(self, changes: Iterable[tuple[str, FileChange]]) -> None:
-        """Take in some changes that belong together."""
+        """Apply changes that happened together."""
         self._before = {}
         self._matches.clear()
         for path, change in changes:
@@ -42,18 +43,18 @@ class ContextFiles:
                 self._kinds[path] = kind
 
     def kind(self, path: str) -> Kind | None:
-        """What lies there now; the context itself is a folder."""
+        """The kind of a file now, None if it does not exist; the context itself is a folder."""
         return self._kinds.get(path) if path else Kind.FOLDER
 
-    def was(self, path: str) -> Kind | None:
-        """What lay there before the changes that were noted last."""
+    def kind_before(self, path: str) -> Kind | None:
+        """The kind of a file before the last changes."""
         return self._before.get(path, self._kinds.get(path))
 
     def is_archive(self, path: str) -> bool:
         return self._context.is_archive(path)
 
     def matching(self, source: str) -> list[str]:
-        """The paths that a source of COPY means."""
+        """The paths that match a source of COPY."""
         if not is_pattern(source):
             return [relative_source(source)]
         if source not in self._matches:
@@ -62,22 +63,22 @@ class ContextFiles:
         return self._matches[source]
 
     def symlink_in(self, path: str) -> str | None:
-        """The symbolic link that the path is, or leads through."""
-        return next((above for above in path_and_parents(path) if self.kind(above) is Kind.LINK), None)
+        """The first symbolic link in the path, if any."""
+        return next((above for above in parents_and_self(path) if self.kind(above) is Kind.LINK), None)
 
 
 def without_root(source: str) -> str:
-    """A pattern as it is compared: without a leading `/` or `./`."""
+    """A pattern without a leading `/` or `./`, as it is matched."""
     return source.removeprefix("/").removeprefix("./")
 
 
 def relative_source(source: str) -> str:
-    """A source's path in the context; empty for the context itself."""
+    """The path of a source in the context; empty for the context itself."""
     return posixpath.normpath(f"/{source.lstrip('/')}").lstrip("/")
 
 
-def path_and_parents(path: str) -> Iterator[str]:
-    """The folders that lead to a path, the outermost first, and the path itself."""
+def parents_and_self(path: str) -> Iterator[str]:
+    """The parent folders of a path, the outermost first, and the path itself."""
     for at, char in enumerate(path):
         if char == "/":
             yield path[:at]
@@ -89,5 +90,5 @@ def is_at_or_below(path: str, folder: str) -> bool:
 
 
 def path_below(folder: str, path: str) -> str:
-    """The path in a folder of the container."""
+    """Join a relative path, which may be empty, to a folder of the container."""
     return f"{folder.rstrip('/')}/{path}" if path else folder.rstrip("/") or "/"

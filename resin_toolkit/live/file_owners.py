@@ -1,6 +1,6 @@
-"""Who a file in a container belongs to: names of users and groups, as the container's own files have them.
+"""The numbers of users and groups in a container, from its own /etc/passwd and /etc/group.
 
-Source: passwd(5) and group(5); names that a container does not know cannot be given (as COPY --chown has it).
+Source: passwd(5) and group(5). As with COPY --chown, a name that the container does not have is an error.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from resin_toolkit.engine.containers import Containers
 
 
 class UnknownOwner(Exception):
-    """The container knows nobody of that name."""
+    """The container has no user or group of that name."""
 
 
 class FileOwners:
-    """The users and groups of one container, read at the first question; `known` keeps what was read."""
+    """The users and groups of one container, read when needed; `known` keeps what was read, by path."""
 
     def __init__(self, engine: Engine, container: str, known: dict[str, dict[str, list[str]]]) -> None:
         self._engine = engine
@@ -25,9 +25,9 @@ class FileOwners:
         self._files = known
 
     def numbers(self, owner: str) -> tuple[int, int]:
-        """User and group of `user[:group]`, names or numbers; root where it is empty. Raises UnknownOwner.
+        """User and group of `user[:group]`, names or numbers; root if it is empty. Raises UnknownOwner.
 
-        Without a group it is the one that has the user's name or number, as the classic builder takes it.
+        Without a group, the group with the user's name or number is taken, as in the classic builder.
         """
         if not owner:
             return 0, 0
@@ -54,8 +54,8 @@ class FileOwners:
             return ""
         with stream:
             data = bytearray()
-            while piece := stream.read():
-                data += piece
+            while chunk := stream.read():
+                data += chunk
         with tarfile.open(fileobj=io.BytesIO(bytes(data))) as opened:
             member = next(iter(opened), None)
             file = opened.extractfile(member) if member is not None and member.isfile() else None

@@ -1,29 +1,27 @@
-"""What live mode asks of, and does to, the container of one service."""
+"""The container of one service in live mode: what it holds, and how a batch of changes is applied to it."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.images import Images
-from resin_toolkit.errors import EngineFailed
 from resin_toolkit.live.change_batch import ChangeBatch
 from resin_toolkit.live.container_files import delete_files, send_files
 from resin_toolkit.live.mapping.mapping_inputs import BaseImage
 from resin_toolkit.project.names import LIVE
+from resin_toolkit.push.apply.retries import retry_while_exiting
 
-_FOLDER = b"5"
-_TYPE = 156
-"""Where the type of an entry stands in its head (POSIX.1-2001, ustar)."""
-_ATTEMPTS, _PAUSE = 20, 0.1
+_DIRECTORY = b"5"
+_TYPE_OFFSET = 156
+"""The offset of the type in the header of a member (POSIX.1-2001, ustar)."""
 
 
 @dataclass(frozen=True)
 class ContainerFacts:
-    """What an engine was asked about a container and the images that it stands on, and what it said."""
+    """What is known of a container and its base images, kept from batch to batch."""
 
     bases: dict[str, BaseImage | None] = field(default_factory=dict)
     folders: dict[str, bool | None] = field(default_factory=dict)
@@ -33,7 +31,7 @@ class ContainerFacts:
 def base_image_lookup(
     engine: Engine, known: dict[str, BaseImage | None]
 ) -> Callable[[str], BaseImage | None]:
-    """What images do by themselves, as the engine knows them."""
+    """A function from a reference to what the engine knows of that image; results are kept in `known`."""
     images = Images(engine)
 
     def base(reference: str) -> BaseImage | None:
@@ -48,7 +46,7 @@ def base_image_lookup(
 def folder_lookup(
     engine: Engine, container: str, known: dict[str, bool | None]
 ) -> Callable[[str], bool | None]:
-    """Whether a path of a container is a folder; None where there is nothing."""
+    """A function that tells whether a path in a container is a folder; None if it does not exist."""
 
     def is_folder(path: str) -> bool | None:
         if path not in known:
@@ -59,43 +57,30 @@ def folder_lookup(
 
 
 def apply_batch(engine: Engine, container: str, batch: ChangeBatch) -> None:
-    """Delete and send what the batch says, and start the container anew if it has to be.
+    """Delete and upload files, and restart the container if the batch asks for it or it does not run.
 
-    Raises CannotDelete, `syncing.Changed`, ServiceNotFound, EngineFailed, Unreachable.
+    Raises CannotDelete, ChangedWhileReading, ServiceNotFound, EngineFailed, Unreachable.
     """
-    _mark(engine, container)
+    _mark_modified(engine, container)
     if batch.deleted:
         _delete(engine, container, batch.deleted)
     send_files(engine, container, batch.uploads)
     if batch.restart or not _runs(engine, container):
-        _tried(lambda: Containers(engine).restart(container))
+        retry_while_exiting(lambda: Containers(engine).restart(container))
 
 
-def _mark(engine: Engine, container: str) -> None:
-    """Let it be known, to every later push, that the container is not what its image made."""
+def _mark_modified(engine: Engine, container: str) -> None:
+    """Mark the container by its name: later pushes see that it differs from its image."""
     containers = Containers(engine)
     name = str(containers.raw(container).get("Name", "")).removeprefix("/")
     if name and not name.endswith(LIVE):
-        _tried(lambda: containers.rename(container, name + LIVE))
+        retry_while_exiting(lambda: containers.rename(container, name + LIVE))
 
 
 def _delete(engine: Engine, container: str, targets: list[str]) -> None:
     if not _runs(engine, container):
         Containers(engine).start(container)
     delete_files(engine, container, targets)
-
-
-def _tried(action: Callable[[], object]) -> None:
-    """Do it. An engine trips over a container that ends at that moment."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            action()
-        except EngineFailed:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            time.sleep(_PAUSE)
-        else:
-            return
 
 
 def _runs(engine: Engine, container: str) -> bool:
@@ -108,7 +93,7 @@ def _is_folder(engine: Engine, container: str, path: str) -> bool | None:
     if stream is None:
         return None
     with stream:
-        head = b""
-        while len(head) <= _TYPE and (piece := stream.read()):
-            head += piece
-    return head[_TYPE : _TYPE + 1] == _FOLDER if len(head) > _TYPE else None
+        header = b""
+        while len(header) <= _TYPE_OFFSET and (chunk := stream.read()):
+            header += chunk
+    return header[_TYPE_OFFSET : _TYPE_OFFSET + 1] == _DIRECTORY if len(header) > _TYPE_OFFSET else None

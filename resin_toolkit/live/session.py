@@ -1,4 +1,4 @@
-"""Live mode: each save goes to the device, whatever happens to the device meanwhile."""
+"""Live mode: syncs each saved change to the device, however often the device goes away meanwhile."""
 
 from __future__ import annotations
 
@@ -10,19 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from resin_toolkit.engine import Engine
-from resin_toolkit.errors import (
-    EngineFailed,
-    Notice,
-    ResinError,
-    ServiceNotFound,
-    Unreachable,
-)
+from resin_toolkit.errors import EngineFailed, Notice, ResinError, ServiceNotFound, Unreachable
 from resin_toolkit.live.change_batch import ChangeBatch
-from resin_toolkit.live.container_files import CannotDelete
-from resin_toolkit.live.container_files import ChangedWhileReading as ChangedMeanwhile
+from resin_toolkit.live.container_files import CannotDelete, ChangedWhileReading
 from resin_toolkit.live.live_service import LiveService, parse_ignored, scan_context, watched_outside
-from resin_toolkit.live.snapshot import Snapshot, stamps_of
-from resin_toolkit.live.stable_scan import stable_scan
+from resin_toolkit.live.snapshot import Snapshot, stable_scan, stamps_of
 from resin_toolkit.live.synced_state import SyncedState
 from resin_toolkit.live.watcher import FileWatcher, folder_identities
 from resin_toolkit.push.apply.reconciler import ServiceChange, ServiceDeployment
@@ -31,49 +23,53 @@ from resin_toolkit.push.plan.build_source import BuildSource
 from resin_toolkit.push.plan.observed_state import observe
 from resin_toolkit.reach.reconnecting_engine import Ended, Link
 
-_LOOK_AGAIN = 0.2
+_RETRY_PAUSE = 0.2
+_POLL = 0.5
+_ROOT = Path("/")
 
 
 class LiveListener(Protocol):
-    """Hears of each batch; called from the thread that keeps the containers in step."""
+    """Receives the events of live mode, in the thread that syncs."""
 
     def batch(self, what: str, files: Sequence[str], seconds: float) -> None:
-        """Something was done, such as "synced 2 files, restarted main"."""
+        """A batch of changes was carried out; `what` is such as "synced 2 files, restarted main"."""
 
     def failed(self, error: ResinError) -> None:
-        """A batch did not get through; what ran before runs on."""
+        """A batch failed; the old container keeps running."""
 
     def warn(self, notice: Notice) -> None: ...
 
 
 class Redeployer(Protocol):
-    """How a project is pushed once more."""
+    """Deploys a project again."""
 
     def redeploy(self, engine: Engine, services: frozenset[str] | None) -> tuple[Deployment, ProjectSnapshot]:
-        """Push some services, None for all, with the project's files read anew; and how all looked before."""
+        """Deploy some services, all if None, with the project's current files.
+
+        Returns the deployment and a snapshot from before it.
+        """
 
     def files(self) -> Sequence[Path]:
-        """The files that say what the application is."""
-
-
-_ANYWHERE = Path("/")
+        """The files that define the application."""
 
 
 @dataclass(frozen=True)
 class ProjectSnapshot:
-    """How all looked before it was pushed: the folders of the services, and the files of the project."""
+    """A project before a deployment: the folders of its services, and the files that define it."""
 
-    trees: Mapping[str, Snapshot]
+    contexts: Mapping[str, Snapshot]
+    """By service."""
     ignored: Sequence[str] = ()
-    """What was not looked at: `[live] ignore`."""
+    """The patterns of `[live] ignore`, which the snapshots leave out."""
     files: Snapshot | None = None
-    """Those that say what the application is, by their whole path; None where they were not looked at."""
+    """By absolute path; None if they were not read."""
 
     @classmethod
     def of(
         cls, sources: Mapping[str, BuildSource], ignored: Sequence[str], files: Iterable[Path] = ()
     ) -> ProjectSnapshot:
-        # In this order: a file of the project may lie in a folder, too, and be saved in between.
+        """Take a snapshot of the folders of these sources, and of these files."""
+        # In this order: a defining file may also be in a folder, and be saved in between.
         paths = tuple(files)
         found = stable_scan(lambda: stamps_of(paths)) if paths else None
         rules = parse_ignored(ignored)
@@ -81,117 +77,110 @@ class ProjectSnapshot:
 
 
 class LiveSession:
-    """Keeps an application in step with its project until it is closed. `app` is its name on the device."""
+    """Keeps the containers of an application in sync with its project until it is closed.
+
+    `app` is the application's name on the device, `debounce` the seconds at most to wait for the end of a
+    burst of saves. `batches` counts the batches that were carried out.
+    """
 
     def __init__(
-        self,
-        link: Link,
-        app: str,
-        pushing: Redeployer,
-        listener: LiveListener,
-        *,
-        debounce: float,
+        self, link: Link, app: str, redeployer: Redeployer, listener: LiveListener, *, debounce: float
     ) -> None:
         self.batches = 0
         self._link = link
         self._app = app
-        self._pushing = pushing
+        self._redeployer = redeployer
         self._listener = listener
         self._debounce = debounce
         self._services: dict[str, LiveService] = {}
         self._closed = threading.Event()
-        self._files = SyncedState(_ANYWHERE, {})
-        self._owes: Mapping[str, Snapshot] | None = None
-        """How the folders looked when a push of all failed: with the next save it is tried again."""
+        self._files = SyncedState(_ROOT, {})
+        self._failed_contexts: Mapping[str, Snapshot] | None = None
+        """The folders when a deployment of all services failed: it is tried again after the next save."""
 
-    def track(self, pushed: Deployment, before: ProjectSnapshot) -> None:
-        """Keep what a push has deployed in sync from now on."""
-        if before.files is not None:
-            self._files = SyncedState(_ANYWHERE, before.files)
-        for service in pushed.services:
-            self._note(service, pushed.sources.get(service.service), before)
+    def track(self, deployment: Deployment, snapshot: ProjectSnapshot) -> None:
+        """Keep deployed services in sync from now on. `snapshot` is from before the deployment."""
+        if snapshot.files is not None:
+            self._files = SyncedState(_ROOT, snapshot.files)
+        for service in deployment.services:
+            self._track_service(service, deployment.sources.get(service.service), snapshot)
 
     def run(self) -> None:
-        """Send what is saved until `close`. Raises what ends it for good: IoFailed, Refused."""
+        """Sync changes until `close`. Raises what ends it for good: IoFailed, Refused."""
         while not self._closed.is_set():
-            known = folder_identities(self._folders())
-            with FileWatcher(list(known), debounce=self._debounce) as watch:
-                watch.trigger()
+            known = folder_identities(self._watched_folders())
+            with FileWatcher(list(known), debounce=self._debounce) as watcher:
+                watcher.trigger()
                 # A folder that was moved away, or replaced, is another one: watch the new one.
-                while not self._closed.is_set() and known == folder_identities(self._folders()):
-                    if not self._waited(watch):
+                while not self._closed.is_set() and known == folder_identities(self._watched_folders()):
+                    if not self._wait_and_sync(watcher):
                         return
 
     def close(self) -> None:
+        """Let `run` return; may be called from any thread."""
         self._closed.set()
 
-    def _waited(self, watch: FileWatcher) -> bool:
-        """Wait a moment for changes, and send them; whether it goes on."""
-        if not watch.wait(0.5):
+    def _wait_and_sync(self, watcher: FileWatcher) -> bool:
+        """Wait a moment for changes, and sync them; return False once the link is closed."""
+        if not watcher.wait(_POLL):
             return True
         try:
             self._sync_all()
         except Ended:
             return False
-        except ChangedMeanwhile:
-            time.sleep(_LOOK_AGAIN)
-            watch.trigger()
+        except ChangedWhileReading:
+            time.sleep(_RETRY_PAUSE)
+            watcher.trigger()
         return True
 
-    def _folders(self) -> list[Path]:
-        """What is watched."""
+    def _watched_folders(self) -> list[Path]:
         found = {service.root for service in self._services.values()}
         found |= {path for service in self._services.values() for path in watched_outside(service.source)}
-        return sorted(found | {path.parent for path in self._pushing.files()})
-
-    # one batch
+        return sorted(found | {path.parent for path in self._redeployer.files()})
 
     def _sync_all(self) -> None:
-        """Bring everything in step, however often the device goes away meanwhile."""
+        """Sync all services, and start over whenever the connection was lost meanwhile."""
         while not self._closed.is_set():
             engine, number = self._link.engine()
             try:
-                self._batch(engine)
+                self._sync_once(engine)
             except Unreachable as error:
                 self._link.again(number, error)
                 continue
-            self._files.learn_hashes()
+            self._files.hash_files()
             for service in self._services.values():
-                service.learn_hashes()
+                service.hash_files()
             return
 
-    def _batch(self, engine: Engine) -> None:
-        files = self._project_files()
+    def _sync_once(self, engine: Engine) -> None:
+        files = stable_scan(lambda: stamps_of(self._redeployer.files()))
         if self._files.difference(files):
-            self._whole_push(engine, files)
+            self._redeploy_all(engine, files)
             return
-        if self._owes is not None:
-            if self._trees(engine) != self._owes:
-                self._whole_push(engine, files)
+        if self._failed_contexts is not None:
+            if self._scan_contexts(engine) != self._failed_contexts:
+                self._redeploy_all(engine, files)
             return
-        self._check_containers(engine)
+        self._rebuild_foreign_containers(engine)
         for service in list(self._services.values()):
-            batch, now = self._looked(engine, service)
+            batch, now = self._compare(engine, service)
             if not batch:
                 service.sync(engine, batch, now)
-            elif batch.reason:
+            elif batch.rebuild_reason:
                 self._rebuild(engine, service, batch, now)
             else:
                 self._sync(engine, service, batch, now)
 
-    def _project_files(self) -> Snapshot:
-        return stable_scan(lambda: stamps_of(self._pushing.files()))
-
-    def _trees(self, engine: Engine) -> dict[str, Snapshot]:
-        return {name: self._looked(engine, service)[1] for name, service in self._services.items()}
+    def _scan_contexts(self, engine: Engine) -> dict[str, Snapshot]:
+        return {name: self._compare(engine, service)[1] for name, service in self._services.items()}
 
     @staticmethod
-    def _looked(engine: Engine, service: LiveService) -> tuple[ChangeBatch, Snapshot]:
-        """Compare; a folder that is missing, as while it is being replaced, is looked for again."""
+    def _compare(engine: Engine, service: LiveService) -> tuple[ChangeBatch, Snapshot]:
+        """The changes of a service. A folder that is missing may be about to be replaced: try again later."""
         try:
-            return service.look(engine)
+            return service.compare(engine)
         except FileNotFoundError as error:
-            raise ChangedMeanwhile(str(service.root)) from error
+            raise ChangedWhileReading(str(service.root)) from error
 
     def _sync(self, engine: Engine, service: LiveService, batch: ChangeBatch, now: Snapshot) -> None:
         started = time.monotonic()
@@ -202,84 +191,84 @@ class LiveSession:
             return
         except EngineFailed as error:
             self._listener.failed(error)
-            self._rebuild(
-                engine, service, ChangeBatch("the engine refused the files", files=batch.files), now
-            )
+            reason = "the engine refused the files"
+            self._rebuild(engine, service, ChangeBatch(reason, files=batch.files), now)
             return
         except Unreachable:
             raise
         except ResinError as error:
-            # A file that cannot be read: the next save may mend it.
+            # A file that cannot be read: the next save may fix it.
             self._listener.failed(error)
             return
-        self._told(_said(service.name, batch), batch, started)
+        self._report(_summary(service.name, batch), batch, started)
 
     def _rebuild(self, engine: Engine, service: LiveService, batch: ChangeBatch, now: Snapshot) -> None:
-        if service.was_refused(now):
+        if service.has_failed_with(now):
             return
         started = time.monotonic()
-        self._listener.warn(Notice("rebuild", f"{service.name} is built anew: {batch.reason}."))
+        self._listener.warn(Notice("rebuild", f"Rebuilding {service.name}: {batch.rebuild_reason}."))
         service.invalidate(now)
         try:
-            pushed, before = self._pushing.redeploy(engine, frozenset({service.name}))
+            deployment, snapshot = self._redeployer.redeploy(engine, frozenset({service.name}))
         except Unreachable:
             raise
         except ResinError as error:
-            # A build that failed, a Dockerfile that cannot be read, a base image that is not there: the next
-            # save may mend it.
-            service.refuse(now)
+            # The build failed, the Dockerfile cannot be read, a base image is missing: the next save may
+            # fix it.
+            service.mark_failed(now)
             self._listener.failed(error)
             return
-        self.track(pushed, before)
-        self._told(f"rebuilt {service.name}", batch, started)
+        self.track(deployment, snapshot)
+        self._report(f"rebuilt {service.name}", batch, started)
 
-    def _whole_push(self, engine: Engine, files: Snapshot) -> None:
-        """The files that say what the application is have changed: everything is looked at anew."""
+    def _redeploy_all(self, engine: Engine, files: Snapshot) -> None:
+        """Deploy all services again, because the files that define the application have changed."""
         started = time.monotonic()
-        trees = self._trees(engine)
+        contexts = self._scan_contexts(engine)
         self._files.invalidate(files)
         try:
-            pushed, before = self._pushing.redeploy(engine, None)
+            deployment, snapshot = self._redeployer.redeploy(engine, None)
         except Unreachable:
             raise
         except ResinError as error:
-            self._files, self._owes = SyncedState(_ANYWHERE, files), trees
+            self._files, self._failed_contexts = SyncedState(_ROOT, files), contexts
             self._listener.failed(error)
             return
-        self._services, self._owes = {}, None
-        self.track(pushed, before)
-        changed = ", ".join(
-            f"{b.change.value} {b.service}"
-            for b in pushed.services
-            if b.change is not ServiceChange.UNCHANGED
+        self._services, self._failed_contexts = {}, None
+        self.track(deployment, snapshot)
+        changes = ", ".join(
+            f"{service.change.value} {service.service}"
+            for service in deployment.services
+            if service.change is not ServiceChange.UNCHANGED
         )
-        self._told(changed or "nothing to change", ChangeBatch(), started)
+        self._report(changes or "nothing to change", ChangeBatch(), started)
 
-    def _check_containers(self, engine: Engine) -> None:
-        """Somebody else's container in the place of ours, or none: what it holds is not known."""
-        there = observe(engine, self._app)
+    def _rebuild_foreign_containers(self, engine: Engine) -> None:
+        """Rebuild services whose container somebody else has removed or replaced: its files are unknown."""
+        observed = observe(engine, self._app)
         for name, service in list(self._services.items()):
-            current = there[name].current if name in there else None
+            current = observed[name].current if name in observed else None
             if current is None or current.id != service.container:
-                _, now = self._looked(engine, service)
-                what = "is gone" if current is None else "is another one now"
-                self._rebuild(engine, service, ChangeBatch(f"its container {what}"), now)
+                _, now = self._compare(engine, service)
+                what = "was removed" if current is None else "was replaced"
+                self._rebuild(engine, service, ChangeBatch(f"its container {what} by somebody else"), now)
 
-    # what is known
-
-    def _note(self, service: ServiceDeployment, source: BuildSource | None, before: ProjectSnapshot) -> None:
+    def _track_service(
+        self, service: ServiceDeployment, source: BuildSource | None, snapshot: ProjectSnapshot
+    ) -> None:
+        name = service.service
         if service.change is ServiceChange.REMOVED:
-            self._services.pop(service.service, None)
+            self._services.pop(name, None)
         elif source is not None:
-            synced = before.trees.get(service.service, {})
-            self._services[service.service] = LiveService(source, service.container, synced, before.ignored)
+            synced = snapshot.contexts.get(name, {})
+            self._services[name] = LiveService(source, service.container, synced, snapshot.ignored)
 
-    def _told(self, what: str, batch: ChangeBatch, started: float) -> None:
+    def _report(self, what: str, batch: ChangeBatch, started: float) -> None:
         self.batches += 1
         self._listener.batch(what, sorted(batch.files), time.monotonic() - started)
 
 
-def _said(name: str, batch: ChangeBatch) -> str:
+def _summary(name: str, batch: ChangeBatch) -> str:
     count = len(batch.files)
     done = []
     if batch.uploads or batch.deleted:

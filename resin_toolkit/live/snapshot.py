@@ -1,4 +1,4 @@
-"""What lies in a folder at a moment, so that two moments can be compared."""
+"""Snapshots of folders, to find what has changed between two of them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TICK = 20_000_000
-"""Nanoseconds: more than the steps in which a kernel counts a file's times (4 or 10 ms)."""
+"""Nanoseconds: more than the resolution of file times in a kernel (4 or 10 ms)."""
+_STABLE_ATTEMPTS = 25
 
 Skip = Callable[[str, bool], bool]
-"""Whether a path, relative and with `/`, is left out; the second is whether it is a folder."""
+"""Whether to leave out a path, relative and with `/`; the second argument tells whether it is a folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """By which a change of a file is noticed; `link` is where a symbolic link leads to."""
+    """The attributes that reveal a change of a file; `link` is the target of a symbolic link."""
 
     mode: int
     """Type and permissions, as st_mode."""
@@ -27,11 +28,11 @@ class FileStamp:
     modified: int
     """Nanoseconds, as st_mtime_ns."""
     changed: int
-    """Nanoseconds, as st_ctime_ns: nobody can set it."""
-    number: int
+    """Nanoseconds, as st_ctime_ns, which no program can set."""
+    inode: int
     link: str
     is_stable: bool = field(default=True, compare=False)
-    """Whether a file that is written to once more after this look has another stamp then."""
+    """Whether another write after this scan is sure to change the stamp."""
 
     @property
     def is_folder(self) -> bool:
@@ -44,19 +45,20 @@ class FileStamp:
     @property
     def identity(self) -> tuple[int, ...]:
         """As `context_walk.identity`."""
-        return self.size, self.modified, self.number, self.changed
+        return self.size, self.modified, self.inode, self.changed
 
-    def differs_in_times_alone(self, other: FileStamp) -> bool:
-        """Whether both are of a file, and what tells them apart is when it was written, or its inode."""
+    def differs_only_in_times(self, other: FileStamp) -> bool:
+        """Whether both are of a regular file, and only the times or the inode may differ."""
         return self.is_file and (self.mode, self.size) == (other.mode, other.size)
 
 
 Snapshot = Mapping[str, FileStamp]
+"""By path, relative to the folder."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Paths that are new or other, and those that are gone, each sorted: folders before what is in them."""
+    """Paths that are new or changed, and deleted ones, each sorted: folders before their content."""
 
     changed: tuple[str, ...]
     deleted: tuple[str, ...]
@@ -68,8 +70,7 @@ class Difference:
 def scan(root: str | os.PathLike[str], skip: Skip) -> dict[str, FileStamp]:
     """All files, folders and symbolic links below `root`, by their relative path.
 
-    What goes away while it is looked at is as if it had never been there. Raises OSError where the root
-    itself cannot be read.
+    Leaves out what disappears during the scan. Raises OSError if the root itself cannot be read.
     """
     found: dict[str, FileStamp] = {}
     _scan(os.fspath(root), "", skip, found, time.time_ns())
@@ -102,7 +103,7 @@ def _scan(folder: str, prefix: str, skip: Skip, found: dict[str, FileStamp], sta
 
 
 def stamps_of(files: Iterable[Path]) -> dict[str, FileStamp]:
-    """Those of some files, or of what links lead to, by their whole path; none of what is not there."""
+    """The stamps of files, or of the targets of links, by absolute path; missing files are left out."""
     found = {}
     for path in files:
         with suppress(OSError):
@@ -112,18 +113,31 @@ def stamps_of(files: Iterable[Path]) -> dict[str, FileStamp]:
 
 
 def stamp_of(status: os.stat_result, link: str, started: int) -> FileStamp:
-    """By a look that began at this time."""
+    """The stamp of a file, in a scan that started at this time (nanoseconds)."""
     if stat.S_ISDIR(status.st_mode):
-        # What happens in a folder changes its times and its size; that is told by what lies in it.
+        # Changes in a folder change its times and size; they are found by its content instead.
         return FileStamp(status.st_mode, 0, 0, 0, 0, "")
     modified, changed, now = status.st_mtime_ns, status.st_ctime_ns, time.time_ns()
-    # What was written to just now could be written again within the same tick, and look as before.
+    # Another write within the same tick would not change the times.
     is_young = started - TICK < modified <= now or started - TICK < changed <= now
     return FileStamp(status.st_mode, status.st_size, modified, changed, status.st_ino, link, not is_young)
 
 
 def difference(before: Snapshot, after: Snapshot) -> Difference:
-    """What has to be done to make `after` out of `before`."""
+    """What has to change to turn `before` into `after`."""
     changed = [path for path, now in after.items() if before.get(path) != now]
     deleted = [path for path in before if path not in after]
     return Difference(tuple(sorted(changed)), tuple(sorted(deleted)))
+
+
+def stable_scan(scan_files: Callable[[], dict[str, FileStamp]]) -> dict[str, FileStamp]:
+    """Scan again shortly after if a file was just written to, so that a later write changes its stamp.
+
+    Gives up after half a second of constant writing: the stamp of that file is not stable then.
+    """
+    for _ in range(_STABLE_ATTEMPTS):
+        found = scan_files()
+        if all(stamp.is_stable for stamp in found.values()):
+            break
+        time.sleep(TICK / 1e9)
+    return found

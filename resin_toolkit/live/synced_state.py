@@ -1,4 +1,4 @@
-"""What a container holds of a folder, so that only what has another content counts as changed."""
+"""What a container holds of a folder, so that only files with another content count as changed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from resin_toolkit.project.context_walk import identity
 
 
 class SyncedState:
-    """Some files below `root` as they are synced elsewhere, and the hashes of those whose content is known.
+    """Files below `root` as they were synced to a container, with hashes of those whose content is known.
 
-    A hash is known only of a file that still had its stamp after it was brought there: what was brought is
-    what it holds. `cache` is where hashes are kept from push to push, see `context_digest.Known`.
+    A hash is known only of a file whose stamp was unchanged after it was sent: what was sent is what the
+    container holds. `cache` is the file that keeps hashes from push to push, see `context_digest.Known`.
     """
 
     def __init__(self, root: Path, tree: Snapshot, cache: Path | None = None) -> None:
@@ -28,9 +28,9 @@ class SyncedState:
         return self._tree
 
     def difference(self, now: Snapshot) -> Difference:
-        """What has to be done to make `now` of what is synced.
+        """What has to change to bring the container to `now`.
 
-        What was written anew with the same content is no difference, and is synced as it is now.
+        Files that were rewritten with the same content are no difference; their new stamps are kept.
         """
         found = difference(self._tree, now)
         same = {path for path in found.changed if self._is_same(path, now[path])}
@@ -38,21 +38,20 @@ class SyncedState:
         return Difference(tuple(path for path in found.changed if path not in same), found.deleted)
 
     def invalidate(self, now: Snapshot) -> None:
-        """It is about to be made `now`. That may be cut: of what differs it is not known what is synced."""
+        """Forget the hashes of what differs from `now`: a sync to it begins, and may be interrupted."""
         for path in [path for path in self._hashes if self._tree.get(path) != now.get(path)]:
             del self._hashes[path]
 
     def mark_synced(self, now: Snapshot) -> None:
-        """It was made `now`."""
+        """The container now holds `now`."""
         self.invalidate(now)
         self._tree = dict(now)
 
-    def learn_hashes(self) -> None:
-        """Take the hashes that are not known yet, of the files that are still as they were brought."""
+    def hash_files(self) -> None:
+        """Hash the files whose hash is unknown and that are still as they were sent."""
         wanted = [path for path, stamp in self._tree.items() if path not in self._hashes and stamp.is_file]
         if not wanted:
             return
-        # What is saved later is not in there, or is read as quickly.
         known, self._cache = Known.at(self._cache), None
         for path in wanted:
             found = self._hash(path, self._tree[path], known)
@@ -60,13 +59,13 @@ class SyncedState:
                 self._hashes[path] = found
 
     def _is_same(self, path: str, now: FileStamp) -> bool:
-        if path not in self._hashes or not now.differs_in_times_alone(self._tree[path]):
+        if path not in self._hashes or not now.differs_only_in_times(self._tree[path]):
             return False
         return self._hash(path, now, Known()) == self._hashes[path]
 
     def _hash(self, path: str, stamp: FileStamp, known: Known) -> str | None:
-        """The hash of a file that has this stamp; None where it has another one by now."""
-        # Not through the folder itself, which may be named by a link, where it lies beside it.
+        """The hash of a file with this stamp; None if the file has changed by now."""
+        # A path outside the folder begins with `../`: it must not be resolved through a link to the folder.
         file = os.path.normpath(self._root / path)
         if not stamp.is_stable:
             return None

@@ -1,4 +1,4 @@
-"""Being told that something below some folders was changed. The only file that knows watchfiles."""
+"""Watching folders for changes, with watchfiles."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from resin_toolkit.errors import IoFailed, ResinError
 
 _STEP = 40
-"""Milliseconds of quiet after which a burst of changes counts as over."""
-_FIRST = 300
-"""Milliseconds without a change after which it is certain that it watches."""
+"""Milliseconds without a change that end a burst."""
+_TIMEOUT = 300
+"""Milliseconds after which the first report without a change shows that watching has begun."""
 
 
 class FileWatcher:
-    """Tells that something has changed, in a thread of its own until it is closed.
+    """Notices changes below folders, in a thread of its own, until it is closed.
 
-    `debounce` is for how many seconds at most a burst that does not end is waited out.
+    `debounce` is in seconds: the longest wait for the end of a burst of changes.
     """
 
     def __init__(self, folders: Sequence[Path], *, debounce: float) -> None:
@@ -31,7 +31,7 @@ class FileWatcher:
         self._thread.start()
 
     def wait(self, seconds: float) -> bool:
-        """Whether something has changed since the last call; waits so long for it. Raises IoFailed."""
+        """Wait up to `seconds` for a change since the last call; return whether one came. Raises IoFailed."""
         happened = self._changed.wait(seconds)
         self._changed.clear()
         if self._failure is not None:
@@ -39,7 +39,7 @@ class FileWatcher:
         return happened
 
     def trigger(self) -> None:
-        """Let who waits look, as if something had changed."""
+        """Let `wait` return as if something had changed."""
         self._changed.set()
 
     def close(self) -> None:
@@ -59,33 +59,33 @@ class FileWatcher:
         if not self._folders:
             return
         try:
-            is_new = True
+            is_first = True
             for changes in watch(
                 *self._folders,
                 watch_filter=None,
                 debounce=max(_STEP, int(self._debounce * 1000)),
                 step=_STEP,
-                rust_timeout=_FIRST,
+                rust_timeout=_TIMEOUT,
                 yield_on_timeout=True,
                 stop_event=self._stop,
                 raise_interrupt=False,
                 ignore_permission_denied=True,
             ):
-                # What was saved before it began to watch was not told of: whoever waits has to look.
-                if changes or is_new:
+                # A change before watching began was not reported: let `wait` return once.
+                if changes or is_first:
                     self._changed.set()
-                is_new = False
+                is_first = False
         except (OSError, RuntimeError) as error:
-            reason = str(error).splitlines()[0] if str(error) else "the system does not tell of changes"
+            reason = str(error).splitlines()[0] if str(error) else "the system does not report changes"
             self._failure = IoFailed(
-                f"The project cannot be watched: {reason}.",
-                hint="`sysctl fs.inotify.max_user_watches` says how many folders the system watches.",
+                f"Cannot watch the project for changes: {reason}.",
+                hint="Check the limit on watched folders: `sysctl fs.inotify.max_user_watches`.",
             )
             self._changed.set()
 
 
 def folder_identities(folders: Iterable[Path]) -> dict[Path, tuple[int, int]]:
-    """Those of the folders that are there, and by what each is known from another one at the same path."""
+    """The existing folders with their device and inode, which tell them from another one at the same path."""
     found = {}
     for folder in folders:
         with suppress(OSError):

@@ -13,7 +13,7 @@ from resin_toolkit.live.context_files import (
     ContextFiles,
     NeedsRebuild,
     is_at_or_below,
-    path_and_parents,
+    parents_and_self,
     path_below,
     relative_source,
     without_root,
@@ -154,7 +154,7 @@ class CopyDestination:
             if path == root:
                 continue
             provided = self._provided(path, place, target)
-            above = [self._provided(path, one, target) for one in path_and_parents(place)]
+            above = [self._provided(path, one, target) for one in parents_and_self(place)]
             if any(one not in (None, Kind.FOLDER) for one in above[:-1]):
                 raise NeedsRebuild(f"{self.copy.instruction} brings no folder to where {place} lies")
             if provided is None or (provided is Kind.FOLDER and file.kind is Kind.FOLDER):
@@ -175,6 +175,6 @@ def _root(source: str, path: str) -> str | None:
     """The folder above a path, or the path itself, that a source means; None if it means neither."""
     if is_pattern(source):
         pattern = without_root(source)
-        return next((above for above in path_and_parents(path) if matches(pattern, above)), None)
+        return next((above for above in parents_and_self(path) if matches(pattern, above)), None)
     root = relative_source(source)
     return root if is_at_or_below(path, root) else None

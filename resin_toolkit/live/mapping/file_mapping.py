@@ -79,7 +79,7 @@ class FileMapping:
         )
 
     def _traced(self, trace: PathTrace, path: str, change: FileChange) -> FileAction | None:
-        before, now = self.files.was(path), self.files.kind(path)
+        before, now = self.files.kind_before(path), self.files.kind(path)
         kind = now or before or Kind.FILE
         try:
             targets = trace.targets(ChangedFile(path, kind, change))

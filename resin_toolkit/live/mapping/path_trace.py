@@ -9,7 +9,7 @@ from resin_toolkit.live.context_files import (
     ContextFiles,
     NeedsRebuild,
     is_at_or_below,
-    path_and_parents,
+    parents_and_self,
     relative_source,
 )
 from resin_toolkit.live.mapping.actions import FileChange, SyncTarget
@@ -167,7 +167,7 @@ class _StageTrace:
         provided = later.provides(path)
         if provided == MAYBE:
             raise NeedsRebuild(f"{later.copy.instruction} may bring something else to {path}")
-        if any(later.provides(above) in _NO_FOLDER for above in list(path_and_parents(path))[1:-1]):
+        if any(later.provides(above) in _NO_FOLDER for above in list(parents_and_self(path))[1:-1]):
             return False
         return provided is None or (provided is Kind.FOLDER and self._file.kind is Kind.FOLDER)
 

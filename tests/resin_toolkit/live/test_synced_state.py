@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.live.snapshot import FileStamp, scan, stamps_of
-from resin_toolkit.live.stable_scan import stable_scan
+from resin_toolkit.live.snapshot import FileStamp, scan, stable_scan, stamps_of
 from resin_toolkit.live.synced_state import SyncedState
 
 
@@ -23,7 +22,7 @@ def held(root: Path, text: str = "one") -> SyncedState:
     """A folder with one file, whose content is known."""
     (root / "file").write_text(text)
     found = SyncedState(root, look(root))
-    found.learn_hashes()
+    found.hash_files()
     return found
 
 
@@ -59,7 +58,7 @@ def test_a_time_that_was_set_back_hides_nothing(tmp_path: Path) -> None:
     for seconds in (1_000_000_000, 4_000_000_000):
         os.utime(file, (seconds, seconds))
         known = SyncedState(tmp_path, look(tmp_path))
-        known.learn_hashes()
+        known.hash_files()
         file.write_text("two" if file.read_text() == "one" else "one")
         os.utime(file, (seconds, seconds))
         assert changed(known, tmp_path) == ("file",)
@@ -83,7 +82,7 @@ def test_there_and_back_before_it_was_learnt_is_a_change(tmp_path: Path) -> None
     file.write_text("two")
     file.write_text("one")
     known = SyncedState(tmp_path, before, cache)
-    known.learn_hashes()
+    known.hash_files()
     assert changed(known, tmp_path) == ("file",)
 
 
@@ -92,7 +91,7 @@ def test_hashes_of_a_push_are_not_read_again(tmp_path: Path) -> None:
     file.write_text("one")
     kept(cache, file.stat(), "two")
     known = SyncedState(tmp_path, look(tmp_path), cache)
-    known.learn_hashes()
+    known.hash_files()
     file.write_text("two")
     assert not changed(known, tmp_path)
 
@@ -104,10 +103,10 @@ def test_what_is_being_changed_is_not_known_until_it_is(tmp_path: Path) -> None:
     known.invalidate(look(tmp_path))
     file.write_text("one")
     assert changed(known, tmp_path) == ("file", "other")
-    known.learn_hashes()
+    known.hash_files()
     assert changed(known, tmp_path) == ("file", "other")
     known.mark_synced(look(tmp_path))
-    known.learn_hashes()
+    known.hash_files()
     file.touch()
     assert not changed(known, tmp_path)
 
@@ -127,7 +126,7 @@ def test_what_was_written_just_now_is_not_known(tmp_path: Path, young: str) -> N
 
     if young == "held":
         known.mark_synced(just_now())
-        known.learn_hashes()
+        known.hash_files()
         file.touch()
         assert changed(known, tmp_path) == ("file",)
     else:
@@ -142,7 +141,7 @@ def test_files_by_their_whole_path(tmp_path: Path) -> None:
     assert list(known.tree) == [str(file), str(link)]
     time.sleep(0.05)
     known.mark_synced(stamps_of([file, link]))
-    known.learn_hashes()
+    known.hash_files()
     file.touch()
     time.sleep(0.05)
     # What lies behind a link is not read: it is as if it were not known.
