@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from commands.common.completions import files
-from resin_toolkit.cli.verb import report_of, single
+from resin_toolkit.cli.verb import report_of, single_command
 from resin_toolkit.errors import Exit, Interrupted
 
 EXAMPLES = """\b
@@ -33,12 +33,12 @@ def console(
     baud: Annotated[int, typer.Option(metavar="N", min=1, help="The speed of the line.")] = BAUD,
 ) -> int:
     """Show the console of a device and type into it. `~.` at the start of a line leaves it."""
-    from resin_toolkit.reach.serial_line import open_line
+    from resin_toolkit.reach.serial_line import open_serial_line
     from resin_toolkit.terminal.attachment import attach
 
     report = report_of(context)
     report.if_interrupted = Interrupted("Left; the device's console goes on.")
-    line = open_line(port, baud)
+    line = open_serial_line(port, baud)
     is_terminal = sys.stdin is not None and sys.stdin.isatty()
     if is_terminal:
         report.say(f"{port}, {baud} baud. Leave it by ~. at the start of a line.")
@@ -49,4 +49,4 @@ def console(
     return Exit.DONE
 
 
-app = single(console, epilog=EXAMPLES)
+app = single_command(console, epilog=EXAMPLES)

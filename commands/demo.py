@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from resin_toolkit.cli import main
-from resin_toolkit.cli.verb import as_examples, report_of, single
+from resin_toolkit.cli.verb import as_examples, report_of, single_command
 from resin_toolkit.errors import Exit, InternalError, ResinError
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen
@@ -76,7 +76,7 @@ def demo(
     return Demonstrated(steps, str(folder) if keep else None)
 
 
-app = single(demo, epilog=as_examples(EXAMPLES))
+app = single_command(demo, epilog=as_examples(EXAMPLES))
 
 
 @contextmanager

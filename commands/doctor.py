@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from resin_toolkit.cli.verb import single
+from resin_toolkit.cli.verb import single_command
 from resin_toolkit.cli.verb_table import VERBS
 from resin_toolkit.errors import Exit
 from resin_toolkit.terminal.screen import Screen, clean
@@ -83,4 +83,4 @@ def _that_exist(verbs: tuple[str, ...]) -> list[str]:
     return [verb for verb in verbs if verb in names]
 
 
-app = single(doctor, epilog=EXAMPLES)
+app = single_command(doctor, epilog=EXAMPLES)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.common.drive_text import described, drive_data, may_be_flashed, partitions_of, why_not
-from resin_toolkit.cli.verb import report_of, single
+from resin_toolkit.cli.verb import report_of, single_command
 from resin_toolkit.terminal.report import Report
-from resin_toolkit.terminal.screen import Screen, human_size, table
+from resin_toolkit.terminal.screen import Screen, format_size, table
 
 if TYPE_CHECKING:
     from image_tools.drives import Drive
@@ -43,7 +43,7 @@ class Drives:
         rows += [
             (
                 drive.path,
-                human_size(drive.size),
+                format_size(drive.size),
                 drive.title,
                 drive.transport,
                 partitions_of(drive),
@@ -87,4 +87,4 @@ def _watch(report: Report, *, all_: bool) -> None:
             report.line(f"{line} [{against}]" if against else line)
 
 
-app = single(drives, epilog=EXAMPLES)
+app = single_command(drives, epilog=EXAMPLES)

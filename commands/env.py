@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from commands.common.device import DeviceOptions, DeviceWord, find_device
-from resin_toolkit.cli.verb import report_of, single, takes
+from commands.common.device import DeviceArgument, DeviceOptions, find_device
+from resin_toolkit.cli.verb import report_of, single_command, with_options
 from resin_toolkit.terminal.screen import Screen
 
 EXAMPLES = """\b
@@ -52,7 +52,7 @@ class Variables:
 
 def env(
     context: typer.Context,
-    device: DeviceWord = None,
+    device: DeviceArgument = None,
     shell: Annotated[
         Language | None,
         typer.Option("--shell", help="For which shell; else for the one in $SHELL.", show_default=False),
@@ -99,4 +99,4 @@ def _quoted(language: Language, value: str) -> str:
     return quote(value)
 
 
-app = single(takes(DeviceOptions)(env), epilog=EXAMPLES)
+app = single_command(with_options(DeviceOptions)(env), epilog=EXAMPLES)

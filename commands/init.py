@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.common.completions import device_types, distros, folders, languages
-from resin_toolkit.cli.verb import report_of, single
+from resin_toolkit.cli.verb import report_of, single_command
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen, table
 
@@ -51,14 +51,14 @@ class Project:
         }
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
-        from resin_toolkit.device.types import shown_language
+        from resin_toolkit.device.types import language_name
 
         plan = self.plan
         board = plan.board.name if plan.board else f"any board that is {_listed(plan.architectures)}"
         compiled = f"built on  {plan.build_image}\n" if plan.build_image != plan.image else ""
         where = "" if self.folder == Path() else f" --source {self.folder}"
         return (
-            f"{self.name}: {shown_language(plan.language)} on {plan.distro.capitalize()}, for {board}\n"
+            f"{self.name}: {language_name(plan.language)} on {plan.distro.capitalize()}, for {board}\n"
             f"files     {' '.join(self.files)}\n{compiled}runs on   {plan.image}\n"
             f"next      resin push{where}"
         )
@@ -186,10 +186,10 @@ def _begin(
 def _tell_defaults(
     report: Report, language: str | None, distro: str | None, board: DeviceType | None
 ) -> None:
-    from resin_toolkit.device.types import shown_language
+    from resin_toolkit.device.types import language_name
 
     defaults = (
-        (language, f"{shown_language(LANGUAGE)} (--language)"),
+        (language, f"{language_name(LANGUAGE)} (--language)"),
         (distro, f"{DISTRO.capitalize()} (--distro)"),
         (board, "any board (--device-type)"),
     )
@@ -199,10 +199,10 @@ def _tell_defaults(
 
 
 def _ask_language(report: Report) -> str:
-    from resin_toolkit.device.types import shown_language
+    from resin_toolkit.device.types import language_name
     from resin_toolkit.project.scaffold import project_languages
 
-    choices = [(name, shown_language(name)) for name in project_languages()]
+    choices = [(name, language_name(name)) for name in project_languages()]
     return report.choose("Language", lambda: choices)
 
 
@@ -227,4 +227,4 @@ def _listed(words: tuple[str, ...]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
 
 
-app = single(init, epilog=EXAMPLES)
+app = single_command(init, epilog=EXAMPLES)

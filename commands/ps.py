@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.common.completions import services
-from commands.common.device import DeviceOptions, DeviceWord, find_device
-from resin_toolkit.cli.verb import report_of, single, takes
+from commands.common.device import DeviceArgument, DeviceOptions, find_device
+from resin_toolkit.cli.verb import report_of, single_command, with_options
 from resin_toolkit.errors import ServiceNotFound
 from resin_toolkit.terminal.screen import Screen, clean, table
 
@@ -88,15 +88,15 @@ class Services:
         ]
         if not screen.is_terminal:
             return table(rows, right=frozenset({4}))
-        from resin_toolkit.terminal.tables import fitted_table
+        from resin_toolkit.terminal.tables import fit_table
 
         mark = "…" if screen.unicode else "~"
-        return fitted_table(rows, screen.width, whole=frozenset({2, 3, 4}), right=frozenset({4}), mark=mark)
+        return fit_table(rows, screen.width, whole=frozenset({2, 3, 4}), right=frozenset({4}), mark=mark)
 
 
 def ps(
     context: typer.Context,
-    device: DeviceWord = None,
+    device: DeviceArgument = None,
     names: NamesArgument = None,
     all_: Annotated[bool, typer.Option("--all", "-a", help="Also what has ended.")] = False,
     *,
@@ -104,12 +104,12 @@ def ps(
 ) -> Services:
     """List what runs on a device: its services, since when, and how often they had to be restarted."""
     from commands.common.engine import open_engine
-    from resin_toolkit.device.service_cache import keep_services
+    from resin_toolkit.device.service_cache import cache_services
 
     report = report_of(context)
     with open_engine(report, find_device(report, device, options)) as engine:
         found = engine.containers(all=True)
-        keep_services(engine.host, (container.service for container in found), all_of_them=True)
+        cache_services(engine.host, (container.service for container in found), all_of_them=True)
         if names:
             chosen = _named(engine.host, found, names)
         else:
@@ -197,4 +197,4 @@ def _service_data(service: Service) -> Mapping[str, object]:
     }
 
 
-app = single(takes(DeviceOptions)(ps), epilog=EXAMPLES)
+app = single_command(with_options(DeviceOptions)(ps), epilog=EXAMPLES)

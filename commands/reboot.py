@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from commands.common.device import DeviceOptions, RequiredDeviceWord, find_device
+from commands.common.device import DeviceOptions, RequiredDeviceArgument, find_device
 from commands.common.secrets import password_prompt
-from resin_toolkit.cli.verb import report_of, single, takes
+from resin_toolkit.cli.verb import report_of, single_command, with_options
 from resin_toolkit.terminal.screen import Screen
 
 EXAMPLES = """\b
@@ -36,7 +36,7 @@ class Rebooted:
 
 def reboot(
     context: typer.Context,
-    device: RequiredDeviceWord,
+    device: RequiredDeviceArgument,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is back, and its engine too.")] = False,
     *,
     options: DeviceOptions,
@@ -60,4 +60,4 @@ def reboot(
     return Rebooted(found.name, wait)
 
 
-app = single(takes(DeviceOptions)(reboot), epilog=EXAMPLES)
+app = single_command(with_options(DeviceOptions)(reboot), epilog=EXAMPLES)

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from commands.common.device import DeviceOptions, RequiredDeviceWord, find_device
+from commands.common.device import DeviceOptions, RequiredDeviceArgument, find_device
 from commands.common.secrets import password_prompt
-from resin_toolkit.cli.verb import report_of, single, takes
+from resin_toolkit.cli.verb import report_of, single_command, with_options
 from resin_toolkit.errors import BadValue, Declined
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen
@@ -46,13 +46,13 @@ class Reset:
 
 def reset(
     context: typer.Context,
-    device: RequiredDeviceWord,
+    device: RequiredDeviceArgument,
     data: Annotated[bool, typer.Option("--data", help="The containers and their data, too.")] = False,
     *,
     options: DeviceOptions,
 ) -> Reset:
     """Put a device back to its unconfigured image, and start it anew. Its name has to be typed, or --yes."""
-    from resin_toolkit.reach.factory_reset import markers, remove
+    from resin_toolkit.reach.factory_reset import find_reset_markers, remove
     from resin_toolkit.reach.reboot import restart
     from resin_toolkit.ssh import connect
 
@@ -60,7 +60,7 @@ def reset(
     found = find_device(report, device, options)
     roles = ("state", "data") if data else ("state",)
     with connect(found, ask=password_prompt(report), tell=report.say) as shell:
-        files = markers(shell, roles)
+        files = find_reset_markers(shell, roles)
         _confirm(report, found.name, "; ".join(_LOST[role] for role in roles))
         remove(shell, files)
         restart(shell)
@@ -84,4 +84,4 @@ def _confirm(report: Report, name: str, lost: str) -> None:
         raise Declined("Declined; nothing was changed.", hint="Type its name to go on.")
 
 
-app = single(takes(DeviceOptions)(reset), epilog=EXAMPLES)
+app = single_command(with_options(DeviceOptions)(reset), epilog=EXAMPLES)

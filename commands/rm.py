@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from commands.common.app import Acted, NameOption, NamesArgument, built_here, chosen
-from commands.common.device import DeviceOptions, DeviceWord
-from resin_toolkit.cli.verb import single, takes
+from commands.common.app import AppActionResult, NameOption, NamesArgument, built_here, chosen
+from commands.common.device import DeviceArgument, DeviceOptions
+from resin_toolkit.cli.verb import single_command, with_options
 
 EXAMPLES = """\b
 Examples:
@@ -18,12 +18,12 @@ Examples:
 
 def rm(
     context: typer.Context,
-    device: DeviceWord = None,
+    device: DeviceArgument = None,
     names: NamesArgument = None,
     name: NameOption = None,
     *,
     options: DeviceOptions,
-) -> Acted:
+) -> AppActionResult:
     """Remove the containers, images and networks that push has brought to a device; data and volumes stay."""
     from resin_toolkit.push.apply import container_control
 
@@ -37,4 +37,4 @@ def rm(
         return these.acted("removed", "Volumes, and what lies in /data, stay.")
 
 
-app = single(takes(DeviceOptions)(rm), epilog=EXAMPLES)
+app = single_command(with_options(DeviceOptions)(rm), epilog=EXAMPLES)

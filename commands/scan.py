@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.common.device import DeviceOptions
-from commands.common.device_table import HEADINGS, device_data, device_table, problems_of, row, row_line
-from resin_toolkit.cli.verb import report_of, single, takes
+from commands.common.device_table import HEADINGS, device_data, device_table, problem_notices, row, row_line
+from resin_toolkit.cli.verb import report_of, single_command, with_options
 from resin_toolkit.errors import Interrupted, Notice
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen, screen
@@ -41,7 +41,7 @@ class Scan:
         return ""
 
 
-@takes(DeviceOptions)
+@with_options(DeviceOptions)
 def scan(
     context: typer.Context,
     timeout: Annotated[
@@ -76,7 +76,7 @@ def scan(
     return Scan(tuple(found))
 
 
-app = single(scan, epilog=EXAMPLES)
+app = single_command(scan, epilog=EXAMPLES)
 
 
 class _Shown:
@@ -182,18 +182,18 @@ def _cut_short(incomplete: Sequence[DiscoveredDevice], seconds: float) -> list[N
 
 
 def _problems(found: Sequence[DiscoveredDevice]) -> list[Notice]:
-    return [notice for each in found for notice in problems_of(each.facts)]
+    return [notice for each in found for notice in problem_notices(each.facts)]
 
 
 def _remember(found: Sequence[DiscoveredDevice]) -> list[Notice]:
-    from resin_toolkit.device.cache import remember
+    from resin_toolkit.device.cache import cache_device
 
     hosts = [each.device.host for each in found]
     return [
         notice
         for each in found
         if hosts.count(each.device.host) == 1 and each.facts.identity
-        for notice in remember(
+        for notice in cache_device(
             each.device.host,
             each.device.addresses,
             engine_id=each.facts.engine_id or None,

@@ -11,8 +11,8 @@ import click
 import typer
 
 from commands.common.completions import services
-from commands.common.device import DeviceOptions, DeviceWord, find_device
-from resin_toolkit.cli.verb import HELP_OPTIONS, Verb, report_of, takes
+from commands.common.device import DeviceArgument, DeviceOptions, find_device
+from resin_toolkit.cli.verb import HELP_OPTIONS, Verb, report_of, with_options
 from resin_toolkit.errors import (
     DeviceNotFound,
     HostKeyChanged,
@@ -80,7 +80,7 @@ class Ran:
 
 def ssh(
     context: typer.Context,
-    device: DeviceWord = None,
+    device: DeviceArgument = None,
     service: Annotated[
         str | None,
         typer.Option(
@@ -203,4 +203,4 @@ def _kind() -> str:
 
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
-app.command(cls=_Ssh, context_settings=HELP_OPTIONS, epilog=EXAMPLES)(takes(DeviceOptions)(ssh))
+app.command(cls=_Ssh, context_settings=HELP_OPTIONS, epilog=EXAMPLES)(with_options(DeviceOptions)(ssh))

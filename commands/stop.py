@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from commands.common.app import Acted, NameOption, NamesArgument, chosen
-from commands.common.device import DeviceOptions, DeviceWord
-from resin_toolkit.cli.verb import single, takes
+from commands.common.app import AppActionResult, NameOption, NamesArgument, chosen
+from commands.common.device import DeviceArgument, DeviceOptions
+from resin_toolkit.cli.verb import single_command, with_options
 
 EXAMPLES = """\b
 Examples:
@@ -18,12 +18,12 @@ Examples:
 
 def stop(
     context: typer.Context,
-    device: DeviceWord = None,
+    device: DeviceArgument = None,
     names: NamesArgument = None,
     name: NameOption = None,
     *,
     options: DeviceOptions,
-) -> Acted:
+) -> AppActionResult:
     """Stop what push has started on a device, by its own stop signal; it stays stopped over a reboot."""
     from resin_toolkit.push.apply import container_control
 
@@ -33,4 +33,4 @@ def stop(
         return these.acted("stopped", "`resin restart` starts it again.")
 
 
-app = single(takes(DeviceOptions)(stop), epilog=EXAMPLES)
+app = single_command(with_options(DeviceOptions)(stop), epilog=EXAMPLES)

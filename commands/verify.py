@@ -13,9 +13,9 @@ import typer
 from commands.common.block_map import block_map_of
 from commands.common.completions import drives, files
 from commands.common.sudo import sudo_line
-from resin_toolkit.cli.verb import as_examples, report_of, single
+from resin_toolkit.cli.verb import as_examples, report_of, single_command
 from resin_toolkit.errors import NotPermitted
-from resin_toolkit.terminal.screen import Screen, human_size
+from resin_toolkit.terminal.screen import Screen, format_size
 
 EXAMPLES = """
 resin verify resin.img.xz /dev/sdb
@@ -47,9 +47,9 @@ class Verified:
         }
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
-        share = human_size(self.size)
+        share = format_size(self.size)
         if self.compared < self.size:
-            share = f"{human_size(self.compared)} of {share}, all that the image uses"
+            share = f"{format_size(self.compared)} of {share}, all that the image uses"
         where = "read past the page cache" if self.from_medium else "maybe read from the page cache"
         return f"{self.target} holds {self.image}: {share}, {where}, every byte is the same."
 
@@ -125,4 +125,4 @@ def verify(
         )
 
 
-app = single(verify, epilog=as_examples(EXAMPLES))
+app = single_command(verify, epilog=as_examples(EXAMPLES))

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from commands.common.device import DeviceOptions, RequiredDeviceWord
-from commands.common.device_table import engine_in_words, facts_data, problems_of
-from resin_toolkit.cli.verb import report_of, single, takes
+from commands.common.device import DeviceOptions, RequiredDeviceArgument
+from commands.common.device_table import device_facts_data, format_engine, problem_notices
+from resin_toolkit.cli.verb import report_of, single_command, with_options
 from resin_toolkit.device.address import Address, parse_address
 from resin_toolkit.device.facts import DeviceFacts
 from resin_toolkit.device.record import Device
@@ -45,12 +45,12 @@ class Waited:
             "addresses": list(self.device.addresses),
             "ssh_port": self.device.ssh_port,
             "seconds": round(self.seconds, 3),
-            **facts_data(self.facts),
+            **device_facts_data(self.facts),
         }
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
         facts = self.facts
-        engine = engine_in_words(facts)
+        engine = format_engine(facts)
         known = (
             f"{facts.os_name} {facts.os_version}".strip(),
             facts.device_type,
@@ -62,10 +62,10 @@ class Waited:
         return f"{self.device.name} is there, at {at}: {', '.join(word for word in known if word)}"
 
 
-@takes(DeviceOptions)
+@with_options(DeviceOptions)
 def wait(
     context: typer.Context,
-    device: RequiredDeviceWord,
+    device: RequiredDeviceArgument,
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Wait at most so long.")
     ] = 120.0,
@@ -75,11 +75,11 @@ def wait(
     return _waited(report_of(context), parse_address(device), options, timeout)
 
 
-app = single(wait, epilog=EXAMPLES)
+app = single_command(wait, epilog=EXAMPLES)
 
 
 def _waited(report: Report, address: Address, options: DeviceOptions, timeout: float) -> Waited:
-    from resin_toolkit.device.cache import remember
+    from resin_toolkit.device.cache import cache_device
 
     started = time.monotonic()
     remarked = started
@@ -90,14 +90,14 @@ def _waited(report: Report, address: Address, options: DeviceOptions, timeout: f
             cause: ResinError = error
         else:
             if facts.identity:
-                remembered = remember(
+                remembered = cache_device(
                     device.host,
                     device.addresses,
                     engine_id=facts.engine_id or None,
                     host_key=facts.host_key,
                 )
                 report.warn(*remembered)
-            report.warn(*problems_of(facts))
+            report.warn(*problem_notices(facts))
             return Waited(device, facts, time.monotonic() - started)
         now = time.monotonic()
         if now + _PAUSE >= started + timeout:
@@ -115,11 +115,11 @@ def _waited(report: Report, address: Address, options: DeviceOptions, timeout: f
 def _look(address: Address, options: DeviceOptions, deadline: float) -> tuple[Device, DeviceFacts]:
     """What is there now. Raises DeviceNotFound and Unreachable, once the deadline is over at the latest."""
     from resin_toolkit.reach.device_info import probe
-    from resin_toolkit.reach.resolver import locate
+    from resin_toolkit.reach.resolver import resolve_device
     from resin_toolkit.tcp import connect_any, endpoints
 
     within = max(_LEAST, min(2.5, deadline - time.monotonic()))
-    device = locate(address, ssh_port=options.ssh_port, within=within)
+    device = resolve_device(address, ssh_port=options.ssh_port, within=within)
     ports = (device.ssh_port, *device.engine_ports)
     connection, _ = connect_any(device.host, endpoints(device.addresses, ports), within=within)
     connection.close()

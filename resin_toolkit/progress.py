@@ -42,7 +42,7 @@ class SilentStep:
         pass
 
 
-class Silent:
+class SilentProgress:
     """Progress that nobody watches."""
 
     def step(self, name: str, total: int | None, *, subject: str = "") -> SilentStep:  # noqa: ARG002

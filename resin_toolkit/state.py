@@ -30,7 +30,7 @@ def read_state(name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def changed_state(name: str) -> Iterator[dict[str, Any]]:
+def update_state(name: str) -> Iterator[dict[str, Any]]:
     """The object in the file `name`, to be changed in place; written when the block ends without an error.
 
     Other runs wait meanwhile, and a reader sees the old one or the new one, whole. Raises OSError.

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resin_toolkit.device.address import in_url
+from resin_toolkit.device.address import url_host
 from resin_toolkit.errors import Unreachable
 
 PATIENCE = 2.5
@@ -28,7 +28,7 @@ class Endpoint:
     port: int
 
     def __str__(self) -> str:
-        return f"{in_url(self.address)}:{self.port}"
+        return f"{url_host(self.address)}:{self.port}"
 
 
 def endpoints(addresses: Sequence[str], ports: Sequence[int]) -> list[Endpoint]:

@@ -10,7 +10,7 @@ _PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
-class Network:
+class WifiNetwork:
     """A Wi-Fi network that is in reach or was joined before; `signal` in percent, None if out of reach."""
 
     ssid: str
@@ -18,7 +18,7 @@ class Network:
     is_known: bool
 
 
-def wifi_networks() -> tuple[Network, ...]:
+def list_wifi_networks() -> tuple[WifiNetwork, ...]:
     """The networks in reach, the strongest first, then those that are known only; no secret is asked for.
 
     Empty where there is no nmcli, or where it does not answer.
@@ -30,8 +30,8 @@ def wifi_networks() -> tuple[Network, ...]:
             seen[ssid] = max(int(signal), seen.get(ssid, 0))
     in_reach = sorted(seen, key=lambda ssid: (-seen[ssid], ssid))
     return (
-        *(Network(ssid, seen[ssid], ssid in known) for ssid in in_reach),
-        *(Network(ssid, None, True) for ssid in sorted(known - seen.keys())),
+        *(WifiNetwork(ssid, seen[ssid], ssid in known) for ssid in in_reach),
+        *(WifiNetwork(ssid, None, True) for ssid in sorted(known - seen.keys())),
     )
 
 

@@ -30,7 +30,7 @@ NamesArgument = Annotated[
 
 
 @dataclass(frozen=True)
-class Acted:
+class AppActionResult:
     """What was done to the services of an application."""
 
     host: str
@@ -67,8 +67,8 @@ class Chosen:
             self.report.say(f"{doing} {container.service} …")
             yield container
 
-    def acted(self, done: str, remark: str = "") -> Acted:
-        return Acted(self.engine.host, self.app, self.services, done, remark)
+    def acted(self, done: str, remark: str = "") -> AppActionResult:
+        return AppActionResult(self.engine.host, self.app, self.services, done, remark)
 
 
 @contextmanager
@@ -88,13 +88,13 @@ def chosen(
 
     report = report_of(context)
     with open_engine(report, find_device(report, device, options)) as engine:
-        app = app_of(engine, name)
+        app = resolve_app(engine, name)
         yield Chosen(
             report, engine, app, tuple(container_control.select_containers(engine, app, names or ()))
         )
 
 
-def app_of(engine: Engine, name: str | None) -> str:
+def resolve_app(engine: Engine, name: str | None) -> str:
     """The application that is named, else the project's, else the only one on the device.
 
     Raises ServiceNotFound, and DeviceAmbiguous where several could be meant.

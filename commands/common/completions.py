@@ -110,7 +110,7 @@ def _drives(incomplete: str) -> Sequence[tuple[str, str]]:
     from image_tools.drives import list_drives
     from resin_toolkit.cli.completion_values import plain
     from resin_toolkit.errors import ResinError
-    from resin_toolkit.terminal.screen import human_size
+    from resin_toolkit.terminal.screen import format_size
 
     try:
         found = [drive for drive in list_drives() if may_be_flashed(drive)]
@@ -118,7 +118,7 @@ def _drives(incomplete: str) -> Sequence[tuple[str, str]]:
         return []
     shown = set(plain(drive.path for drive in found if drive.path.startswith(incomplete)))
     return [
-        (drive.path, f"{human_size(drive.size)} {' '.join(plain(drive.title.split()))}")
+        (drive.path, f"{format_size(drive.size)} {' '.join(plain(drive.title.split()))}")
         for drive in found
         if drive.path in shown
     ]

@@ -294,9 +294,9 @@ def _assignment(text: str) -> tuple[str, str]:
 def _ask_ssid(report: Report, question: str, *, optional: bool = False) -> str:
     """The name of a network, which may be picked by its number out of those that the workstation knows."""
     from image_tools.profiles import check_ssid
-    from resin_toolkit.wifi_networks import wifi_networks
+    from resin_toolkit.wifi_networks import list_wifi_networks
 
-    networks = wifi_networks()
+    networks = list_wifi_networks()
     for number, network in enumerate(networks, start=1):
         about = "not in reach" if network.signal is None else f"{network.signal}%"
         report.say(f"  {number}  {network.ssid} ({about})")

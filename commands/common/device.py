@@ -16,11 +16,11 @@ from resin_toolkit.errors import BadValue, DeviceAmbiguous, DeviceNotFound, Unre
 from resin_toolkit.terminal.report import Report
 
 WORD_HELP = "Name or address of the device; left out: the project's, or the one on the network."
-DeviceWord = Annotated[
+DeviceArgument = Annotated[
     str | None,
     typer.Argument(metavar="[DEVICE]", help=WORD_HELP, show_default=False, autocompletion=devices),
 ]
-RequiredDeviceWord = Annotated[
+RequiredDeviceArgument = Annotated[
     str,
     typer.Argument(
         metavar="DEVICE",
@@ -65,9 +65,9 @@ def find_device(report: Report, word: str | None, options: DeviceOptions) -> Dev
 
 def _located(word: str, options: DeviceOptions) -> Device:
     from resin_toolkit.device.address import parse_address
-    from resin_toolkit.reach.resolver import locate
+    from resin_toolkit.reach.resolver import resolve_device
 
-    return locate(parse_address(word), ssh_port=options.ssh_port)
+    return resolve_device(parse_address(word), ssh_port=options.ssh_port)
 
 
 def _of_project(report: Report, options: DeviceOptions) -> Device | None:
@@ -125,13 +125,13 @@ def _on_network(report: Report, options: DeviceOptions) -> Device:
 
 def _called_apart(devices: Sequence[Device]) -> list[Device]:
     """The devices, each by a name that no other has: those that share one go by their address."""
-    from resin_toolkit.reach.identity import told_apart
+    from resin_toolkit.reach.identity import distinct_devices
 
     by_host: dict[str, list[Device]] = {}
     for device in devices:
         by_host.setdefault(device.host, []).append(device)
     known: list[Device] = []
     for same in by_host.values():
-        apart = [device for device, _ in told_apart(same)] if len(same) > 1 else same
+        apart = [device for device, _ in distinct_devices(same)] if len(same) > 1 else same
         known += [replace(each, host=each.addresses[0]) for each in apart] if len(apart) > 1 else apart
     return known

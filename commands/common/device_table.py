@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from resin_toolkit.errors import Notice
 from resin_toolkit.terminal.screen import Screen
-from resin_toolkit.terminal.tables import fitted_table
+from resin_toolkit.terminal.tables import fit_table
 
 if TYPE_CHECKING:
     from resin_toolkit.device.facts import DeviceFacts
@@ -27,7 +27,7 @@ def row(found: DiscoveredDevice, *, complete: bool = True) -> Row:
         f"{facts.os_name} {facts.os_version}".strip(),
         facts.device_type,
         facts.variant.value if facts.variant else "",
-        engine_in_words(facts),
+        format_engine(facts),
         _containers_in_words(facts),
     )
     unknown = "-" if complete else "..."
@@ -42,10 +42,10 @@ def row_line(cells: Row) -> str:
 def device_table(rows: Sequence[Row], screen: Screen) -> str:
     """All rows, so that no line of a terminal wraps; the addresses, by which devices are named, are whole."""
     mark = "…" if screen.unicode else "~"
-    return fitted_table([HEADINGS, *rows], screen.width - 1, whole=frozenset({1}), mark=mark)
+    return fit_table([HEADINGS, *rows], screen.width - 1, whole=frozenset({1}), mark=mark)
 
 
-def engine_in_words(facts: DeviceFacts) -> str:
+def format_engine(facts: DeviceFacts) -> str:
     """`20.10.5 on 2377`, `20.10.5 by SSH`; empty where it is not known."""
     if not facts.engine_version:
         return ""
@@ -63,11 +63,11 @@ def device_data(found: DiscoveredDevice) -> Mapping[str, object]:
         "addresses": list(device.addresses),
         "interfaces": list(found.interfaces),
         "ssh_port": device.ssh_port,
-        **facts_data(found.facts),
+        **device_facts_data(found.facts),
     }
 
 
-def facts_data(facts: DeviceFacts) -> Mapping[str, object]:
+def device_facts_data(facts: DeviceFacts) -> Mapping[str, object]:
     """What a device says of itself; what it did not say is null or empty."""
     engine = {"version": facts.engine_version, "port": facts.engine_port, "id": facts.engine_id}
     containers = facts.containers
@@ -88,7 +88,7 @@ def facts_data(facts: DeviceFacts) -> Mapping[str, object]:
     }
 
 
-def problems_of(facts: DeviceFacts) -> list[Notice]:
+def problem_notices(facts: DeviceFacts) -> list[Notice]:
     """What keeps something of a device from being known, such as another host key."""
     return [Notice("device-problem", problem) for problem in facts.problems]
 

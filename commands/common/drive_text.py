@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from resin_toolkit.terminal.screen import human_size
+from resin_toolkit.terminal.screen import format_size
 
 if TYPE_CHECKING:
     from image_tools.drives import Drive
@@ -15,7 +15,7 @@ FIXED = "fixed: needs --allow-fixed"
 
 def described(drive: Drive) -> str:
     """A drive in one line: path, name, size, transport, partitions with their labels."""
-    about = ", ".join(word for word in (human_size(drive.size), drive.transport) if word)
+    about = ", ".join(word for word in (format_size(drive.size), drive.transport) if word)
     parts = partitions_of(drive)
     return f"{drive.path}  {drive.title} ({about})" + (f": {parts}" if parts else "")
 

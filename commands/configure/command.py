@@ -13,7 +13,7 @@ import typer
 from commands.common.completions import files, images
 from commands.common.configure_options import ConfigureOptions
 from commands.common.configure_request import all_answers, ask_for_everything, request_of
-from resin_toolkit.cli.verb import as_examples, report_of, single, takes
+from resin_toolkit.cli.verb import as_examples, report_of, single_command, with_options
 from resin_toolkit.errors import Interrupted, Usage
 from resin_toolkit.terminal.report import Report, Result
 from resin_toolkit.terminal.screen import Screen, clean
@@ -66,7 +66,7 @@ class Configured:
         )
 
 
-@takes(ConfigureOptions)
+@with_options(ConfigureOptions)
 def configure(
     context: typer.Context,
     image: Annotated[
@@ -152,7 +152,7 @@ def _view(
     return (views.shown_as_answers if toml else views.shown)(image, partition, report)
 
 
-app = single(configure, epilog=as_examples(EXAMPLES))
+app = single_command(configure, epilog=as_examples(EXAMPLES))
 
 
 def _early_request(image: Path, options: ConfigureOptions, report: Report) -> Request:

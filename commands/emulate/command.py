@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from commands.common.completions import files, images
-from resin_toolkit.cli.verb import report_of, single
+from resin_toolkit.cli.verb import report_of, single_command
 from resin_toolkit.errors import EmulatorFailed, Notice, Refused
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen
@@ -141,7 +141,7 @@ def emulate(
         return SwitchedOff(str(image), machine.title, snapshot, session.seconds)
 
 
-app = single(emulate, epilog=EXAMPLES)
+app = single_command(emulate, epilog=EXAMPLES)
 
 
 def _warn(report: Report, image: Emulated) -> None:

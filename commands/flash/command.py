@@ -18,7 +18,7 @@ from commands.common.configure_request import all_answers, requests_of, uses_std
 from commands.common.hosts_file import Card, cards_of, check_numbered
 from commands.flash.result import Fate, Flashed, failure_of, write_receipt
 from commands.flash.targets import open_targets
-from resin_toolkit.cli.verb import report_of, single, takes
+from resin_toolkit.cli.verb import report_of, single_command, with_options
 from resin_toolkit.errors import BadValue, Interrupted, Notice, NotPermitted, PathNotFound, ResinError, Usage
 from resin_toolkit.terminal.report import Report
 
@@ -43,7 +43,7 @@ Examples:
 """
 
 
-@takes(ConfigureOptions)
+@with_options(ConfigureOptions)
 def flash(
     context: typer.Context,
     image: Annotated[
@@ -165,7 +165,7 @@ def flash(
     return flashed
 
 
-app = single(flash, epilog=EXAMPLES)
+app = single_command(flash, epilog=EXAMPLES)
 
 
 def _checking(source: Source, block_map: BlockMap | None, stack: ExitStack) -> CheckAhead | None:

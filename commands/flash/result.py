@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from resin_toolkit.errors import ResinError, from_os_error
 from resin_toolkit.terminal.report import SCHEMA
-from resin_toolkit.terminal.screen import Screen, human_size
+from resin_toolkit.terminal.screen import Screen, format_size
 
 if TYPE_CHECKING:
     from image_tools.drives import Drive
@@ -67,9 +67,9 @@ class Fate:
     def text(self, size: int) -> str:
         if self.error is not None:
             return f"{self.target}: failed: {self.error.message}"
-        whole = human_size(size)
-        share = whole if self.written >= size else f"{human_size(self.written)} of {whole}"
-        wrote = f"Wrote {share} to {self.target} in {self.write_seconds:.1f} s ({human_size(self.rate)}/s)"
+        whole = format_size(size)
+        share = whole if self.written >= size else f"{format_size(self.written)} of {whole}"
+        wrote = f"Wrote {share} to {self.target} in {self.write_seconds:.1f} s ({format_size(self.rate)}/s)"
         if self.verified:
             wrote += " and verified it: read back past the page cache, every byte is right."
         elif self.read_back:

@@ -19,7 +19,7 @@ from commands.image.files import (
     sources_and_destination,
     write_here,
 )
-from resin_toolkit.cli.verb import group, report_of
+from resin_toolkit.cli.verb import command_group, report_of
 from resin_toolkit.errors import Interrupted, PathNotFound, Usage
 from resin_toolkit.terminal.report import Result
 from resin_toolkit.terminal.screen import Screen, clean, table
@@ -277,7 +277,7 @@ EXAMPLES = {
     """,
 }
 
-app = group(
+app = command_group(
     "Look into an image, and at the files of its boot partition, without mounting and without root.",
     EXAMPLES,
     info=info,

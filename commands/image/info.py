@@ -21,7 +21,7 @@ from resin_toolkit.errors import (
     PartitionAmbiguous,
     PartitionNotFound,
 )
-from resin_toolkit.terminal.screen import Screen, clean, human_size, table
+from resin_toolkit.terminal.screen import Screen, clean, format_size, table
 
 _NARROWEST_MAP = 40
 _MARKS = ("\u2588", "\u2591", "\u2592", "\u00b7")
@@ -79,7 +79,7 @@ class ImageInfo:
 
     def text(self, screen: Screen) -> str:
         scheme = self.table.scheme.value
-        lines = [f"{clean(self.image)}: {human_size(self.table.size)}, {_scheme(scheme)}"]
+        lines = [f"{clean(self.image)}: {format_size(self.table.size)}, {_scheme(scheme)}"]
         if screen.is_terminal and screen.width >= _NARROWEST_MAP:
             lines += ["", *drawn(self.rows, self.table.size, screen)]
         lines += ["", _listed(self.rows, self.boot)]
@@ -155,9 +155,9 @@ def _listed(rows: tuple[Row, ...], boot: int | None) -> str:
     cells = [("", "role", "label", "file system", "start", "size", "used")]
     for row in rows:
         partition, filesystem = row.partition, row.filesystem
-        used = "" if filesystem.used is None else human_size(filesystem.used)
+        used = "" if filesystem.used is None else format_size(filesystem.used)
         name = clean(filesystem.label or partition.name)
-        start, size = human_size(partition.start), human_size(partition.size)
+        start, size = format_size(partition.start), format_size(partition.size)
         role = "boot" if partition.number == boot else row.role
         cells.append((str(partition.number), role, name, filesystem.kind, start, size, used))
     return table(cells, right=frozenset({0, 4, 5, 6}))

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from commands.common.completions import services
-from commands.common.device import DeviceOptions, DeviceWord, find_device
-from resin_toolkit.cli.verb import report_of, single, takes
+from commands.common.device import DeviceArgument, DeviceOptions, find_device
+from resin_toolkit.cli.verb import report_of, single_command, with_options
 from resin_toolkit.terminal.screen import Screen
 
 EXAMPLES = """\b
@@ -41,7 +41,7 @@ class Logged:
 
 def logs(
     context: typer.Context,
-    device: DeviceWord = None,
+    device: DeviceArgument = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
     ] = False,
@@ -85,4 +85,4 @@ def logs(
     return Logged(found.host, lines, names)
 
 
-app = single(takes(DeviceOptions)(logs), epilog=EXAMPLES)
+app = single_command(with_options(DeviceOptions)(logs), epilog=EXAMPLES)

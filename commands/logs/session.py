@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from resin_toolkit.device.record import Device
-from resin_toolkit.device.service_cache import keep_services
+from resin_toolkit.device.service_cache import cache_services
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.timestamps import (
     SECOND,
@@ -22,14 +22,14 @@ from resin_toolkit.engine.timestamps import (
     stamp_of_nanoseconds,
 )
 from resin_toolkit.errors import BadValue, EngineFailed, Interrupted, Notice, ResinError, Usage
-from resin_toolkit.logs.follower import Logs
+from resin_toolkit.logs.follower import LogFollower
 from resin_toolkit.logs.journal import SERVICE, Journal
 from resin_toolkit.logs.merge import write_merged
-from resin_toolkit.logs.query import Telling, Wanted
-from resin_toolkit.logs.rendering import Labels, Shown, View, event
+from resin_toolkit.logs.query import LogListener, LogQuery
+from resin_toolkit.logs.rendering import LogFormat, RenderedLines, ServiceLabels, event
 from resin_toolkit.logs.system_log import SystemLog
-from resin_toolkit.logs.writer import Outlet
-from resin_toolkit.reach.reconnecting_engine import Link
+from resin_toolkit.logs.writer import LogWriter
+from resin_toolkit.reach.reconnecting_engine import ReconnectingEngine
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import discard, screen
 
@@ -43,7 +43,7 @@ _PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class LogOptions:
-    """What is wanted of the logs, as it was typed."""
+    """The options of `resin logs`, as typed."""
 
     follow: bool
     tail: int | None
@@ -59,8 +59,8 @@ class LogOptions:
 class Beside(Protocol):
     """What goes on in a thread of its own beside logs that are followed."""
 
-    def start(self, link: Link, outlet: Outlet) -> None:
-        """Begin; a failure is told to the outlet."""
+    def start(self, link: ReconnectingEngine, writer: LogWriter) -> None:
+        """Begin; a failure is told to the writer."""
 
     def stop(self) -> None:
         """End; the link is closed."""
@@ -88,56 +88,58 @@ def run(
     """Show the logs; how many lines those were, and of which containers. `app` is one that alone counts."""
     pattern = _pattern(options.grep)
     report.if_interrupted = Interrupted("Stopped.")
-    outlet = Outlet(report.raw, _descriptor())
-    telling = _Told(report, outlet)
+    writer = LogWriter(report.raw, _descriptor())
+    listener = _Told(report, writer)
     patience = None if options.follow else _PATIENCE
     connecting = _Connecting(report)
-    link: Link | None = None
-    logs: Logs | None = None
+    link: ReconnectingEngine | None = None
+    logs: LogFollower | None = None
     system: SystemLog | None = None
     try:
         if options.services or not options.system:
-            link = Link(device, connecting, lost=telling.lost, back=telling.back, patience=patience)
+            link = ReconnectingEngine(
+                device, connecting, lost=listener.lost, back=listener.back, patience=patience
+            )
         clock = link.engine()[0].time if link else lambda: _clock(connecting, device)
-        view, wanted, seconds = _meant(report, options, pattern, clock)
-        wanted = replace(wanted, app=app)
-        labels = Labels()
+        view, query, seconds = _meant(report, options, pattern, clock)
+        query = replace(query, app=app)
+        labels = ServiceLabels()
         if link is not None:
-            logs = Logs(link, wanted, view, labels, outlet, telling)
+            logs = LogFollower(link, query, view, labels, writer, listener)
             logs.choose()
-            keep_services(device.host, (container.service for container in logs.containers))
+            cache_services(device.host, (container.service for container in logs.containers))
         if options.system:
-            system = SystemLog(Journal(device, connecting.shell, telling.journal_gone), wanted, outlet)
-            system.begin(view, labels, telling.lost, telling.back, patience)
+            system = SystemLog(Journal(device, connecting.shell, listener.journal_gone), query, writer)
+            system.begin(view, labels, listener.lost, listener.back, patience)
         present = [system.present()] if system else []
         if logs is not None:
             logs.show(present)
         else:
-            write_merged(outlet, present)
+            write_merged(writer, present)
         if options.follow and (seconds is None or seconds > 0):
             deadline = None if seconds is None else time.monotonic() + seconds
             for source in (logs, system):
                 if source is not None:
                     source.follow()
             if beside is not None and link is not None:
-                beside.start(link, outlet)
-            outlet.run(deadline)
+                beside.start(link, writer)
+            writer.run(deadline)
         else:
             if logs is not None:
                 logs.show_ends()
-            outlet.finish()
-            outlet.run()
+            writer.finish()
+            writer.run()
     except KeyboardInterrupt:
         _let_go()
         raise
     finally:
-        outlet.close()
+        writer.close()
         if link is not None:
             link.close()
         for each in (logs, system, beside):
             if each is not None:
                 each.stop()
-    return outlet.lines, tuple(container.name for container in logs.containers) if logs else ()
+    return writer.lines, tuple(container.name for container in logs.containers) if logs else ()
 
 
 def check_options(options: LogOptions) -> None:
@@ -180,12 +182,12 @@ class _Connecting:
         return self._answers[question]
 
 
-class _Told(Telling):
+class _Told(LogListener):
     """What there is to say beside the lines: remarks on stderr, or events."""
 
-    def __init__(self, report: Report, outlet: Outlet) -> None:
+    def __init__(self, report: Report, writer: LogWriter) -> None:
         self._report = report
-        self._outlet = outlet
+        self._writer = writer
 
     def lost(self, cause: ResinError) -> None:
         self._say("lost", f"{cause.message.rstrip('.')}; connecting again …", reason=cause.message)
@@ -233,12 +235,12 @@ class _Told(Telling):
 
     def _event(self, name: str, **fields: object) -> None:
         if self._report.settings.json:
-            self._outlet.put(Shown(event(name, **fields), 0))
+            self._writer.put(RenderedLines(event(name, **fields), 0))
 
 
 def _meant(
     report: Report, options: LogOptions, pattern: re.Pattern[str] | None, clock: Callable[[], str]
-) -> tuple[View, Wanted, float | None]:
+) -> tuple[LogFormat, LogQuery, float | None]:
     """How it is shown, what is asked of the engine, and in how many seconds it ends."""
     now = 0
     if options.since or options.until:
@@ -248,7 +250,7 @@ def _meant(
     until = moment(options.until, now) if options.until else None
     if since is not None and until is not None and until < since:
         raise Usage("--until lies before --since.", hint="Nothing can be shown between them.")
-    view = View(
+    view = LogFormat(
         timestamps=options.timestamps,
         raw=options.raw,
         json=report.settings.json,
@@ -258,13 +260,13 @@ def _meant(
         since=stamp_of_nanoseconds(since) if since is not None and not options.follow else b"",
         until=stamp_of_nanoseconds(until) if until is not None else b"",
     )
-    wanted = Wanted(
+    query = LogQuery(
         frozenset(options.services),
         tail="all" if options.tail is None else str(options.tail),
         since=for_engine(since) if since is not None else "",
         until=for_engine(until) if until is not None else "",
     )
-    return view, wanted, None if until is None else (until - now) / SECOND
+    return view, query, None if until is None else (until - now) / SECOND
 
 
 def _pattern(words: str | None) -> re.Pattern[str] | None:

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from commands.common.completions import device_types, files, folders, pushed_services
-from commands.common.device import DeviceOptions, DeviceWord
-from resin_toolkit.cli.verb import report_of, single, takes
+from commands.common.device import DeviceArgument, DeviceOptions
+from resin_toolkit.cli.verb import report_of, single_command, with_options
 from resin_toolkit.errors import BadValue, Usage
 
 EXAMPLES = """\b
@@ -28,7 +28,7 @@ Examples:
 
 def push(
     context: typer.Context,
-    device: DeviceWord = None,
+    device: DeviceArgument = None,
     source: Annotated[
         Path,
         typer.Option(
@@ -161,4 +161,4 @@ def parse_variables(words: Sequence[str], option: str) -> dict[str, str]:
     return found
 
 
-app = single(takes(DeviceOptions)(push), epilog=EXAMPLES)
+app = single_command(with_options(DeviceOptions)(push), epilog=EXAMPLES)

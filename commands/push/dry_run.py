@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from resin_toolkit.push.preview import BuildPreview, PushPreview, ServicePreview
-from resin_toolkit.terminal.screen import Screen, human_size
+from resin_toolkit.terminal.screen import Screen, format_size
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _lines(service: ServicePreview) -> list[str]:
     lines = []
     build = service.build
     if build is not None:
-        size = f"{human_size(build.size.bytes)}, {build.size.files} files"
+        size = f"{format_size(build.size.bytes)}, {build.size.files} files"
         lines.append(f"  build    {build.dockerfile}")
         lines.append(f"  context  {build.context}: {size}")
         lines += [f"  stage    {build.target}"] if build.target else []

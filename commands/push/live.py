@@ -11,11 +11,11 @@ from resin_toolkit.engine import Engine
 from resin_toolkit.errors import Interrupted, Notice, ResinError, Unreachable
 from resin_toolkit.live.project_sync import Deploy, ProjectSync
 from resin_toolkit.live.session import ProjectSnapshot
-from resin_toolkit.logs.writer import Outlet
+from resin_toolkit.logs.writer import LogWriter
 from resin_toolkit.push.apply.reconciler import ServiceChange
 from resin_toolkit.push.deployment import Deployment
 from resin_toolkit.push.session import PushSession
-from resin_toolkit.reach.reconnecting_engine import Link
+from resin_toolkit.reach.reconnecting_engine import ReconnectingEngine
 from resin_toolkit.terminal.report import Report
 
 STOPPED = Interrupted("Stopped; the application keeps running.")
@@ -65,8 +65,8 @@ class _SyncBesideLogs(Beside):
     def batches(self) -> int:
         return self._sync.batches
 
-    def start(self, link: Link, outlet: Outlet) -> None:
-        self._sync.start(link, self._deployment, self._snapshot, outlet.fail)
+    def start(self, link: ReconnectingEngine, writer: LogWriter) -> None:
+        self._sync.start(link, self._deployment, self._snapshot, writer.fail)
         self._report.if_interrupted = STOPPED
         self._report.say("Watching for changes. Press Ctrl-C to stop; the application keeps running.")
 

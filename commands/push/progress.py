@@ -58,10 +58,10 @@ class PushReport:
 
 def plain_text(line: str) -> str:
     """A line of build output without colours, and without what a carriage return overwrites."""
-    from resin_toolkit.terminal.ansi import cleaned, without_colours
+    from resin_toolkit.terminal.ansi import strip_colours, strip_control_sequences
 
     last = line.rstrip("\r").rpartition("\r")[2]
-    return without_colours(cleaned(last.encode(errors="replace")).decode())
+    return strip_colours(strip_control_sequences(last.encode(errors="replace")).decode())
 
 
 def _sentence(what: str) -> str:

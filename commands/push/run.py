@@ -11,7 +11,7 @@ from commands.push.dry_run import DryRunResult
 from commands.push.progress import PushReport
 from commands.push.result import PushResult
 from resin_toolkit.device.record import Device
-from resin_toolkit.device.service_cache import keep_services
+from resin_toolkit.device.service_cache import cache_services
 from resin_toolkit.engine import Engine
 from resin_toolkit.errors import BuildFailed, ImageNotFound, Interrupted, PushFailed
 from resin_toolkit.push.deployment import Deployment, PushOptions
@@ -62,7 +62,7 @@ class PushRun:
                 snapshot = take_snapshot(session)
             deployment = self._deploy(engine)
             result = PushResult(engine.host, session.application.name, deployment)
-            keep_services(engine.host, (service.name for service in session.application.services))
+            cache_services(engine.host, (service.name for service in session.application.services))
         if self._detach:
             return result
         self._report.say(result.summary())

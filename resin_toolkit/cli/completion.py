@@ -29,7 +29,7 @@ class Folders(str):
 
 
 @dataclass(frozen=True)
-class Asked:
+class CompletionRequest:
     """A line up to the cursor, without the name of the program and without quotes.
 
     `last` is the word that is being typed; the shell keeps its first `kept` characters as they are.
@@ -53,49 +53,51 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Offer:
+class Completions:
     """What could come next: values, each with what it means, or names of `files` or `folders`."""
 
     values: Sequence[tuple[str, str]] = ()
     how: str = ""
 
 
-def asked(environment: Mapping[str, str]) -> Asked | None:
+def parse_request(environment: Mapping[str, str]) -> CompletionRequest | None:
     """What a script of ours asks; None where none does."""
     shell = environment.get(_COMPLETE, "").removeprefix("complete_")
     if shell == "bash" and _LINE in environment:
         words, last, kept = split_line(environment[_LINE], environment.get(_BREAKS, ""))
-        return Asked(shell, tuple(words[1:]), last, kept)
+        return CompletionRequest(shell, tuple(words[1:]), last, kept)
     if shell in ("zsh", "fish") and _SEPARATOR in environment.get(_WORDS, ""):
         _, *words, last = environment[_WORDS].split(_SEPARATOR)
-        return Asked(shell, tuple(words), split_line(last)[1] if shell == "fish" else last)
+        return CompletionRequest(shell, tuple(words), split_line(last)[1] if shell == "fish" else last)
     return None
 
 
-def offered_verbs(question: Asked) -> Offer | None:
-    """What is known without opening a verb; None where one has to be asked."""
+def complete_without_loading(request: CompletionRequest) -> Completions | None:
+    """What is known without opening a verb; None where one has to be loaded."""
     from resin_toolkit.cli.verb_table import VERBS
 
-    if question.names_file:
-        return Offer(how="files")
-    if not question.words and not question.last.startswith("-"):
-        return Offer([(entry.name, entry.help) for entry in VERBS if entry.name.startswith(question.last)])
-    verb = next((word for word in question.words if not word.startswith("-")), None)
+    if request.names_file:
+        return Completions(how="files")
+    if not request.words and not request.last.startswith("-"):
+        return Completions(
+            [(entry.name, entry.help) for entry in VERBS if entry.name.startswith(request.last)]
+        )
+    verb = next((word for word in request.words if not word.startswith("-")), None)
     known = verb is None or any(entry.name == verb for entry in VERBS)
-    return None if known else Offer()
+    return None if known else Completions()
 
 
-def answer(question: Asked, offer: Offer) -> str:
+def format_completions(request: CompletionRequest, completions: Completions) -> str:
     """The lines that the shell takes."""
-    how = offer.how
-    if offer.values and all(value.endswith("=") for value, _ in offer.values):
+    how = completions.how
+    if completions.values and all(value.endswith("=") for value, _ in completions.values):
         how = "nospace"
     lines = [how]
-    for value, meaning in offer.values:
-        if question.shell == "bash":
-            lines.append((question.option + value)[question.kept :])
+    for value, meaning in completions.values:
+        if request.shell == "bash":
+            lines.append((request.option + value)[request.kept :])
             continue
-        whole = question.option + value if question.shell == "fish" else value
+        whole = request.option + value if request.shell == "fish" else value
         lines.append(f"{whole}\t{' '.join(meaning.split())}" if meaning else whole)
     return "\n".join(lines) + "\n"
 

@@ -39,9 +39,9 @@ def services(device: str, folder: Path) -> list[str]:
     """The services of the device that is typed, else of the usual one, as they were seen last."""
     from os import environ
 
-    from resin_toolkit.device.service_cache import known_services
+    from resin_toolkit.device.service_cache import cached_services
 
-    return plain(known_services(device or usual_device(folder, environ.get("RESIN_DEVICE", ""))))
+    return plain(cached_services(device or usual_device(folder, environ.get("RESIN_DEVICE", ""))))
 
 
 def usual_device(folder: Path, named: str = "") -> str:

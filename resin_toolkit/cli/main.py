@@ -85,22 +85,22 @@ def _end_as_interrupted() -> None:
 def _complete() -> NoReturn:
     """Answer the shell that asks what could come next. A user waits at each TAB: nothing is tidied up."""
     gc.disable()
-    from resin_toolkit.cli.completion import answer, asked, offered_verbs
+    from resin_toolkit.cli.completion import complete_without_loading, format_completions, parse_request
 
-    question = asked(os.environ)
-    if question is None:
+    request = parse_request(os.environ)
+    if request is None:
         pin_packages()
         from resin_toolkit.cli.root import complete
 
         code = complete(os.environ[COMPLETE_VARIABLE])
     else:
-        offer = offered_verbs(question)
-        if offer is None:
+        completions = complete_without_loading(request)
+        if completions is None:
             pin_packages()
-            from resin_toolkit.cli.root import offered
+            from resin_toolkit.cli.root import complete_request
 
-            offer = offered(question)
-        print(answer(question, offer), end="")
+            completions = complete_request(request)
+        print(format_completions(request, completions), end="")
         code = Exit.DONE
     sys.stdout.flush()
     os._exit(code)

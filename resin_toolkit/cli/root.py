@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem, ShellComplete
 from typer.main import get_command
 
 from resin_toolkit import __version__
-from resin_toolkit.cli.completion import Asked, Files, Folders, Offer
+from resin_toolkit.cli.completion import CompletionRequest, Completions, Files, Folders
 from resin_toolkit.cli.verb import HELP_OPTIONS, METAVAR, Group, report_of, require_verb
 from resin_toolkit.cli.verb_table import VERBS, VerbEntry
 from resin_toolkit.errors import Exit
@@ -30,7 +30,7 @@ class Verbs(Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         entry = _BY_NAME.get(cmd_name)
-        return open_verb(entry) if entry else None
+        return load_command(entry) if entry else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         for group in dict.fromkeys(entry.group for entry in VERBS):
@@ -62,7 +62,7 @@ class Version:
         return f"resin {__version__}"
 
 
-def open_verb(entry: VerbEntry) -> click.Command:
+def load_command(entry: VerbEntry) -> click.Command:
     """Import the module of a verb and return its command."""
     command = get_command(import_module(entry.module).app)
     command.name = entry.name
@@ -84,17 +84,17 @@ def root_command() -> click.Command:
     return get_command(app)
 
 
-def offered(question: Asked) -> Offer:
+def complete_request(request: CompletionRequest) -> Completions:
     """What could come next on a line that is being typed."""
     shell = ShellComplete(root_command(), {}, "resin", "")
     values = []
-    for item in shell.get_completions(list(question.words), question.last):
+    for item in shell.get_completions(list(request.words), request.last):
         if item.type == "file" or isinstance(item.value, Files):
-            return Offer(how="files")
+            return Completions(how="files")
         if item.type == "dir" or isinstance(item.value, Folders):
-            return Offer(how="folders")
+            return Completions(how="folders")
         values.append((str(item.value), item.help or ""))
-    return Offer(values)
+    return Completions(values)
 
 
 def complete(instruction: str) -> int:

@@ -121,14 +121,14 @@ def require_verb(context: typer.Context) -> None:
     raise typer.Exit(Exit.USAGE)
 
 
-def single(verb: Any, *, epilog: str | None = None) -> typer.Typer:
+def single_command(verb: Any, *, epilog: str | None = None) -> typer.Typer:
     """The application of a verb that is one command; `epilog` is what its help begins with, the examples."""
     app = _application()
     app.command(cls=Verb, context_settings=HELP_OPTIONS, epilog=epilog)(verb)
     return app
 
 
-def group(help: str, examples: Mapping[str, str], **verbs: Any) -> typer.Typer:
+def command_group(help: str, examples: Mapping[str, str], **verbs: Any) -> typer.Typer:
     """The application of a verb that has verbs of its own, each with its examples, one a line.
 
     Its own help begins with the first example of each.
@@ -176,7 +176,7 @@ def _application(**settings: Any) -> typer.Typer:
     )
 
 
-def takes(options: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def with_options(options: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator for a verb whose last parameter is a dataclass of options: each field becomes an option.
 
     The fields are annotated as Typer's parameters are, and have defaults, so that several verbs can take the

@@ -72,7 +72,7 @@ def is_ip(host: str) -> bool:
     return True
 
 
-def in_url(host: str) -> str:
+def url_host(host: str) -> str:
     """`host` as it stands before `:PORT`: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 

@@ -14,14 +14,14 @@ from typing import Any
 
 from resin_toolkit.device.address import is_ip
 from resin_toolkit.errors import Notice
-from resin_toolkit.state import changed_state, read_state, state_folder
+from resin_toolkit.state import read_state, state_folder, update_state
 
 _FILE = "devices.json"
 _MOST = 200
 
 
 @dataclass(frozen=True)
-class Remembered:
+class CachedDevice:
     """A device as it was when it last answered; `at` is RFC 3339, in UTC."""
 
     host: str
@@ -32,30 +32,30 @@ class Remembered:
     at: str
 
     @property
-    def can_be_told(self) -> bool:
+    def is_recognizable(self) -> bool:
         """Whether there is something by which it can be known again."""
         return bool(self.addresses) and bool(self.engine_id or self.host_key)
 
 
-def recall(host: str) -> Remembered | None:
+def cached_device(host: str) -> CachedDevice | None:
     """What is remembered of `host`, the full name as in `Device.host`."""
     return _read(host, read_state(_FILE).get(host))
 
 
-def remembered_hosts() -> list[str]:
+def cached_hosts() -> list[str]:
     """The full names of all that are remembered, the one seen last in front."""
     known = [found for host, entry in read_state(_FILE).items() if (found := _read(host, entry))]
     return [found.host for found in sorted(known, key=lambda found: found.at, reverse=True)]
 
 
-def remember(
+def cache_device(
     host: str, addresses: Sequence[str], *, engine_id: str | None = None, host_key: str | None = None
 ) -> list[Notice]:
     """Remember where `host` has just answered, and what it showed; what it did not show this time stays.
 
     A folder that cannot be written is no failure: it comes back as a notice.
     """
-    before = recall(host)
+    before = cached_device(host)
     if before and before.addresses and engine_id and before.engine_id not in (None, engine_id):
         # Another device, or another system on it: its old key says nothing of it.
         before = None
@@ -66,7 +66,7 @@ def remember(
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     try:
-        with changed_state(_FILE) as state:
+        with update_state(_FILE) as state:
             state[host] = entry
             for old in sorted(state, key=lambda known: _when(state[known]))[:-_MOST]:
                 del state[old]
@@ -76,12 +76,12 @@ def remember(
     return []
 
 
-def _read(host: str, entry: Any) -> Remembered | None:
+def _read(host: str, entry: Any) -> CachedDevice | None:
     """An entry of the file, which anybody may have edited; addresses that are none are left out."""
     if not isinstance(entry, dict):
         return None
     addresses = entry.get("addresses")
-    return Remembered(
+    return CachedDevice(
         host,
         tuple(a for a in addresses if isinstance(a, str) and is_ip(a)) if isinstance(addresses, list) else (),
         _text(entry.get("engine_id")),

@@ -7,20 +7,20 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from resin_toolkit.state import changed_state, read_state
+from resin_toolkit.state import read_state, update_state
 
 _FILE = "services.json"
 _MOST = 200
 _EACH = 100
 
 
-def keep_services(host: str, names: Iterable[str], *, all_of_them: bool = False) -> None:
+def cache_services(host: str, names: Iterable[str], *, all_of_them: bool = False) -> None:
     """Keep the names of services that `host` has; `all_of_them` forgets those that are not among them.
 
     A folder that cannot be written is no failure, and not worth a word: TAB then knows less.
     """
     seen = sorted(set(filter(None, names)))
-    with suppress(OSError), changed_state(_FILE) as state:
+    with suppress(OSError), update_state(_FILE) as state:
         before = [] if all_of_them else _names(state.get(host))
         kept = list(dict.fromkeys([*seen, *before]))[:_EACH]
         state[host] = {"services": kept, "at": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -28,7 +28,7 @@ def keep_services(host: str, names: Iterable[str], *, all_of_them: bool = False)
             del state[old]
 
 
-def known_services(word: str = "") -> list[str]:
+def cached_services(word: str = "") -> list[str]:
     """The services of the device that a DEVICE word means, else of the one that was looked at last."""
     state = read_state(_FILE)
     if word:

@@ -106,7 +106,7 @@ def languages() -> tuple[str, ...]:
     return tuple(_LANGUAGES)
 
 
-def shown_language(language: str) -> str:
+def language_name(language: str) -> str:
     """A language as people write it: `Node.js` for `node`."""
     return _SHOWN[language]
 

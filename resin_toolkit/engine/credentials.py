@@ -23,7 +23,7 @@ from resin_toolkit.engine.models import one_line
 from resin_toolkit.engine.transport.http import NotJson, parse_json
 from resin_toolkit.engine.version_negotiation import version_of
 from resin_toolkit.errors import Notice
-from resin_toolkit.state import changed_state, read_state
+from resin_toolkit.state import read_state, update_state
 
 if TYPE_CHECKING:
     from docker.auth import AuthConfig
@@ -198,7 +198,7 @@ def _was_said(identity: str, registry: str) -> bool:
     if registry in texts_of(read_state(STATE), identity):
         return True
     try:
-        with changed_state(STATE) as known:
+        with update_state(STATE) as known:
             known[identity] = sorted({*texts_of(known, identity), registry})
     except OSError:
         # Where nothing can be kept it is said each time.

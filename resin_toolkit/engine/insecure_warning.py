@@ -6,7 +6,7 @@ import ipaddress
 
 from resin_toolkit.engine.models import EngineFacts
 from resin_toolkit.errors import Notice
-from resin_toolkit.state import changed_state, read_state
+from resin_toolkit.state import read_state, update_state
 from resin_toolkit.tcp import Endpoint
 
 STATE = "engines.json"
@@ -29,7 +29,7 @@ def _was_said(identity: str) -> bool:
     if identity in read_state(STATE):
         return True
     try:
-        with changed_state(STATE) as known:
+        with update_state(STATE) as known:
             known[identity] = {"warned": True}
     except OSError:
         # Where nothing can be kept it is said each time.

@@ -10,7 +10,7 @@ from resin_toolkit.engine import Engine
 from resin_toolkit.live.session import LiveListener, LiveSession, ProjectSnapshot
 from resin_toolkit.push.deployment import Deployment
 from resin_toolkit.push.session import PushSession
-from resin_toolkit.reach.reconnecting_engine import Link
+from resin_toolkit.reach.reconnecting_engine import ReconnectingEngine
 
 DEBOUNCE = 0.5
 """Seconds at most to wait for the end of a burst of saves."""
@@ -45,7 +45,7 @@ class ProjectSync:
 
     def start(
         self,
-        link: Link,
+        link: ReconnectingEngine,
         deployment: Deployment,
         snapshot: ProjectSnapshot,
         fail: Callable[[BaseException], object],

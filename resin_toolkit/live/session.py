@@ -21,7 +21,7 @@ from resin_toolkit.push.apply.reconciler import ServiceChange, ServiceDeployment
 from resin_toolkit.push.deployment import Deployment
 from resin_toolkit.push.plan.build_source import BuildSource
 from resin_toolkit.push.plan.observed_state import observe
-from resin_toolkit.reach.reconnecting_engine import Ended, Link
+from resin_toolkit.reach.reconnecting_engine import ConnectionClosed, ReconnectingEngine
 
 _RETRY_PAUSE = 0.2
 _POLL = 0.5
@@ -84,7 +84,13 @@ class LiveSession:
     """
 
     def __init__(
-        self, link: Link, app: str, redeployer: Redeployer, listener: LiveListener, *, debounce: float
+        self,
+        link: ReconnectingEngine,
+        app: str,
+        redeployer: Redeployer,
+        listener: LiveListener,
+        *,
+        debounce: float,
     ) -> None:
         self.batches = 0
         self._link = link
@@ -126,7 +132,7 @@ class LiveSession:
             return True
         try:
             self._sync_all()
-        except Ended:
+        except ConnectionClosed:
             return False
         except ChangedWhileReading:
             time.sleep(_RETRY_PAUSE)

@@ -11,7 +11,7 @@ GATHERING = 0.02
 """Seconds between two strokes at least, in which more of a log gathers."""
 
 
-class Bell:
+class ChangeNotifier:
     """Rings for each part that comes over `stream`, which it reads in a thread of its own, up to its end."""
 
     def __init__(self, stream: RawStream) -> None:
@@ -20,7 +20,7 @@ class Bell:
         self._closed = Event()
         self._over = Event()
         self._failure: Unreachable | None = None
-        Thread(target=self._listen, name="bell of a log", daemon=True).start()
+        Thread(target=self._listen, name="notifier of a log", daemon=True).start()
 
     def wait(self, seconds: float) -> bool:
         """Return as soon as it has rung, or after so many seconds; whether the stream still goes on.

@@ -16,7 +16,7 @@ from resin_toolkit.engine.models import one_line, service_of
 _LONGEST = 16 * 1024 * 1024
 
 
-def starts(parts: Iterable[bytes]) -> Iterator[list[Container]]:
+def started_containers(parts: Iterable[bytes]) -> Iterator[list[Container]]:
     """The containers that have started, as far as a stream of events tells of them, as they come."""
     rest = b""
     for part in parts:

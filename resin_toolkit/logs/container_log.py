@@ -8,30 +8,30 @@ from threading import Lock
 
 from resin_toolkit.engine import Container, Engine, RawStream
 from resin_toolkit.errors import EngineFailed
-from resin_toolkit.logs.change_notifier import Bell
+from resin_toolkit.logs.change_notifier import ChangeNotifier
 from resin_toolkit.logs.cursor import Cursor
-from resin_toolkit.logs.cursor_search import Locator
-from resin_toolkit.logs.log_driver import Keeping, keeping_of
+from resin_toolkit.logs.cursor_search import CursorFinder
+from resin_toolkit.logs.log_driver import LogDriver, log_driver_of
 from resin_toolkit.logs.records import reader, stamp_of
 
 TAILS = (100, 1_000, 10_000, 100_000)
-"""How many of the last pieces the place is looked for in, before all of the log is read."""
+"""How many of the last records the place is looked for in, before all of the log is read."""
 SEAM = 1_000
-"""How many pieces a stream that follows begins with, to find the place in them."""
+"""How many records a stream that follows begins with, to find the place in them."""
 _MARKED = 100
 _SILENCE = 5.0
-"""Seconds after which a log that rotates is looked at though its bell has not rung: an engine that begins a
-new file may forget who follows."""
+"""Seconds after which a rotating log is read even without a notification: an engine that starts a new file
+may stop notifying its followers."""
 _READ = 65536
 _SMALL = _READ // 4
 _GATHERING = 0.001
 """Seconds in which more of a log gathers, so that reading does not take the processor from an engine that
 sends each line by itself."""
 
-Pieces = list[bytes]
+Records = list[bytes]
 
 
-class Faltered(Exception):
+class StreamGap(Exception):
     """The engine had something to say about the log, and may have left out the rest of it."""
 
 
@@ -41,7 +41,7 @@ class ContainerLog:
     `gone` is told the stamps of the last line that was taken, and of the first that the engine still
     has, where lines between them may be lost; `remark` what the engine itself says of the log.
 
-    What reads raises Unreachable, EngineFailed, ServiceNotFound and Faltered; it can be gone on with by
+    What reads raises Unreachable, EngineFailed, ServiceNotFound and StreamGap; it can be gone on with by
     `rest`.
     """
 
@@ -55,37 +55,37 @@ class ContainerLog:
         self.container = container
         self.cursor = Cursor()
         self.stopped = False
-        self.keeping: Keeping | None = None
+        self.driver: LogDriver | None = None
         """How the engine keeps it; None until it was read for the first time."""
         self._tty = False
         self._gone = gone
         self._remark = remark
         self._is_short = False
         self._fresh = 0
-        """How many pieces were taken since it was last asked for the rest."""
+        """How many records were taken since it was last asked for the rest."""
         self._known: Cursor | None = None
         self._lost_after = b""
         self._streams: set[RawStream] = set()
         self._said: set[str] = set()
         self._lock = Lock()
 
-    def first(self, engine: Engine, *, tail: str, since: str, until: str) -> Iterator[Pieces]:
+    def first(self, engine: Engine, *, tail: str, since: str, until: str) -> Iterator[Records]:
         """What was asked for of the log as it is now."""
         self.cursor = Cursor()
         if since or tail == "0":
             # So that there is a place to go on from even if nothing is as new as that.
-            for pieces in self._pieces(engine, tail=str(_MARKED)):
-                self.cursor.advance(pieces)
+            for records in self._pieces(engine, tail=str(_MARKED)):
+                self.cursor.advance(records)
         if tail == "0":
             return
         is_first = True
-        for pieces in self._pieces(engine, tail=tail, since=since, until=until):
+        for records in self._pieces(engine, tail=tail, since=since, until=until):
             if is_first:
                 self.cursor, is_first = Cursor(), False
-            yield self._taken(pieces)
+            yield self._taken(records)
         self._fresh = 0
 
-    def rest(self, engine: Engine) -> Iterator[Pieces]:
+    def rest(self, engine: Engine) -> Iterator[Records]:
         """All that the engine has behind what was taken."""
         pace, self._fresh = self._fresh, 0
         self._is_short = False
@@ -102,10 +102,10 @@ class ContainerLog:
             self.check(engine)
         self._lost_after = self._lost_after or self.cursor.stamp
         self.cursor = Cursor()
-        for pieces in self._pieces(engine):
-            yield self._taken(pieces)
+        for records in self._pieces(engine):
+            yield self._taken(records)
 
-    def followed(self, engine: Engine) -> Iterator[Pieces]:
+    def followed(self, engine: Engine) -> Iterator[Records]:
         """What comes behind what was taken, as it comes, until the stream ends.
 
         It ends early where the place is too far back; `rest` has to be called before, and then again.
@@ -114,23 +114,23 @@ class ContainerLog:
             yield from self._at_each_stroke(engine)
             return
         if self.cursor.at_start:
-            for pieces in self._pieces(engine, follow=True):
-                yield self._taken(pieces)
+            for records in self._pieces(engine, follow=True):
+                yield self._taken(records)
             return
-        locator = Locator(self.cursor, from_start=self._is_short)
+        locator = CursorFinder(self.cursor, from_start=self._is_short)
         limit = max(SEAM, 2 * locator.enough)
         found = False
-        for pieces in self._pieces(engine, tail="all" if self._is_short else str(limit), follow=True):
+        for records in self._pieces(engine, tail="all" if self._is_short else str(limit), follow=True):
             if found:
-                yield self._taken(pieces)
+                yield self._taken(records)
                 continue
-            behind = locator.feed(pieces)
+            behind = locator.feed(records)
             if behind is None and locator.fed > limit:
                 return
             if behind is not None:
                 found = True
-                if pieces[behind:]:
-                    yield self._taken(pieces[behind:])
+                if records[behind:]:
+                    yield self._taken(records[behind:])
 
     def stop(self) -> None:
         """End what is read in another thread."""
@@ -146,46 +146,46 @@ class ContainerLog:
         if not self.stopped:
             engine.logs(self.container.id, tail="1").close()
 
-    def _at_each_stroke(self, engine: Engine) -> Iterator[Pieces]:
+    def _at_each_stroke(self, engine: Engine) -> Iterator[Records]:
         """What comes, read anew whenever there is something: what is read to its end is whole, and what is
         missing between two readings is found out."""
         stream = self._opened(engine.logs(self.container.id, follow=True, tail="1"))
-        bell = Bell(stream)
+        notifier = ChangeNotifier(stream)
         try:
-            while bell.wait(_SILENCE) and not self.stopped:
+            while notifier.wait(_SILENCE) and not self.stopped:
                 yield from self.rest(engine)
         finally:
-            bell.close()
+            notifier.close()
             self._over(stream)
 
-    def _kept(self, engine: Engine) -> Keeping:
-        if self.keeping is None:
+    def _kept(self, engine: Engine) -> LogDriver:
+        if self.driver is None:
             details = engine.inspect(self.container.id)
-            self._tty, self.keeping = details.tty, keeping_of(details)
-        return self.keeping
+            self._tty, self.driver = details.tty, log_driver_of(details)
+        return self.driver
 
-    def _behind(self, engine: Engine, place: Cursor, tail: int | None) -> Generator[Pieces, None, bool]:
-        """What is behind `place`, looked for in the last pieces; returns whether it was there."""
-        locator = Locator(place, from_start=tail is None)
+    def _behind(self, engine: Engine, place: Cursor, tail: int | None) -> Generator[Records, None, bool]:
+        """What is behind `place`, looked for in the last records; returns whether it was there."""
+        locator = CursorFinder(place, from_start=tail is None)
         count = 0
         found = False
-        for pieces in self._pieces(engine, tail="all" if tail is None else str(tail)):
-            count += len(pieces)
-            fresh = pieces
+        for records in self._pieces(engine, tail="all" if tail is None else str(tail)):
+            count += len(records)
+            fresh = records
             if not found:
-                behind = locator.feed(pieces)
+                behind = locator.feed(records)
                 if behind is None:
                     continue
                 found = True
                 self.cursor = place
-                fresh = pieces[behind:]
+                fresh = records[behind:]
             if fresh:
                 yield self._taken(fresh)
         self._is_short = count < (tail or SEAM)
         self._known = locator.known()
         return found
 
-    def _behind_known(self, engine: Engine) -> Generator[Pieces, None, bool]:
+    def _behind_known(self, engine: Engine) -> Generator[Records, None, bool]:
         """The same, looked for in all of the log, which may have lost its beginning or its end."""
         place = self.cursor
         for _ in range(3):
@@ -196,39 +196,39 @@ class ContainerLog:
             place = self._known
         return False
 
-    def _taken(self, pieces: Pieces) -> Pieces:
-        self.cursor.advance(pieces)
-        self._fresh += len(pieces)
+    def _taken(self, records: Records) -> Records:
+        self.cursor.advance(records)
+        self._fresh += len(records)
         if self._lost_after:
-            self._gone(self, self._lost_after, stamp_of(pieces[0]))
+            self._gone(self, self._lost_after, stamp_of(records[0]))
             self._lost_after = b""
-        return pieces
+        return records
 
     def _pieces(
         self, engine: Engine, *, follow: bool = False, tail: str = "all", since: str = "", until: str = ""
-    ) -> Iterator[Pieces]:
-        keeping = self._kept(engine)
+    ) -> Iterator[Records]:
+        driver = self._kept(engine)
         taken = reader(tty=self._tty)
         try:
             answer = engine.logs(self.container.id, follow=follow, tail=tail, since=since, until=until)
         except EngineFailed as error:
-            raise error if keeping.readable else _unreadable(keeping, error) from error
+            raise error if driver.readable else _unreadable(driver, error) from error
         stream = self._opened(answer)
         try:
             while data := stream.read(_READ):
-                pieces = taken.feed(data)
-                if pieces:
-                    yield pieces
+                records = taken.feed(data)
+                if records:
+                    yield records
                 if not follow and len(data) < _SMALL:
                     time.sleep(_GATHERING)
-            if not (follow or self.stopped or taken.remarks) and (pieces := taken.end()):
-                yield pieces
+            if not (follow or self.stopped or taken.remarks) and (records := taken.end()):
+                yield records
         finally:
             self._over(stream)
             stream.close()
         if taken.remarks and not self.stopped:
             self._say(taken.remarks)
-            raise Faltered
+            raise StreamGap
 
     def _opened(self, stream: RawStream) -> RawStream:
         with self._lock:
@@ -249,8 +249,8 @@ class ContainerLog:
                 self._remark(self, words)
 
 
-def _unreadable(keeping: Keeping, error: EngineFailed) -> EngineFailed:
+def _unreadable(driver: LogDriver, error: EngineFailed) -> EngineFailed:
     return EngineFailed(
-        f"The log driver {keeping.driver} gives no lines back.",
+        f"The log driver {driver.driver} gives no lines back.",
         hint=f"{error.message} With `json-file`, `local` or `journald` they can be read.",
     )

@@ -8,14 +8,14 @@ from threading import Lock
 
 from resin_toolkit.engine import Container, Engine, RawStream
 from resin_toolkit.errors import EngineFailed, ServiceNotFound, Unreachable
-from resin_toolkit.logs.container_events import starts
-from resin_toolkit.logs.container_log import ContainerLog, Faltered, Pieces
-from resin_toolkit.logs.merge import Timed, write_merged
-from resin_toolkit.logs.query import Telling, Wanted
-from resin_toolkit.logs.rendering import Labels, Renderer, View
-from resin_toolkit.logs.worker_threads import Workers
-from resin_toolkit.logs.writer import Outlet
-from resin_toolkit.reach.reconnecting_engine import Ended, Link
+from resin_toolkit.logs.container_events import started_containers
+from resin_toolkit.logs.container_log import ContainerLog, Records, StreamGap
+from resin_toolkit.logs.merge import TimedLines, write_merged
+from resin_toolkit.logs.query import LogListener, LogQuery
+from resin_toolkit.logs.rendering import LogFormat, Renderer, ServiceLabels
+from resin_toolkit.logs.worker_threads import WorkerThreads
+from resin_toolkit.logs.writer import LogWriter
+from resin_toolkit.reach.reconnecting_engine import ConnectionClosed, ReconnectingEngine
 
 _PAUSE = 0.2
 _ATTEMPTS = 5
@@ -34,24 +34,30 @@ class _Followed:
     """Whether it was told that it is."""
 
 
-class Logs:
-    """The logs of the containers of one device. `outlet` gets the lines, `telling` what there is to say.
+class LogFollower:
+    """The logs of the containers of one device. `writer` gets the lines, `listener` the events beside them.
 
-    `show` is to be called first, then `follow`, which starts threads and returns; `stop` ends them.
+    Call `show` first, then `follow`, which starts threads and returns; `stop` ends them.
     """
 
     def __init__(
-        self, link: Link, wanted: Wanted, view: View, labels: Labels, outlet: Outlet, telling: Telling
+        self,
+        link: ReconnectingEngine,
+        query: LogQuery,
+        view: LogFormat,
+        labels: ServiceLabels,
+        writer: LogWriter,
+        listener: LogListener,
     ) -> None:
         self._link = link
-        self._wanted = wanted
+        self._query = query
         self._view = view
         self._labels = labels
-        self._outlet = outlet
-        self._telling = telling
+        self._writer = writer
+        self._telling = listener
         self._logs: dict[str, _Followed] = {}
         self._lock = Lock()
-        self._workers = Workers(outlet.fail)
+        self._workers = WorkerThreads(writer.fail)
         self._news: RawStream | None = None
         self._told: set[str] = set()
         """The services of which it was told that lines may be missing."""
@@ -61,10 +67,10 @@ class Logs:
         return [each.log.container for each in self._logs.values()]
 
     def choose(self) -> None:
-        """Find what is wanted. Raises ServiceNotFound where one that is named is not there."""
+        """Select the containers of the query. Raises ServiceNotFound if a named one does not exist."""
         found = self._asked(lambda engine: engine.containers(all=True))
-        chosen = [container for container in found if self._wanted.takes(container)]
-        missing = self._wanted.services - {
+        chosen = [container for container in found if self._query.takes(container)]
+        missing = self._query.services - {
             name for c in chosen for name in (c.service, c.name, c.id, c.id[:12])
         }
         if missing:
@@ -76,19 +82,19 @@ class Logs:
         for container in sorted(chosen, key=lambda c: (c.service, c.created)):
             self._add(container)
 
-    def show(self, others: Sequence[Timed] = ()) -> None:
-        """Write what there is now, and in `others`, in the order of time; from the thread of the outlet."""
+    def show(self, others: Sequence[TimedLines] = ()) -> None:
+        """Write what there is now, and in `others`, in the order of time; from the thread of the writer."""
         followed = list(self._logs.values())
         if len(followed) == 1 and not others:
-            for pieces in self._present(followed[0]):
-                self._outlet.write(followed[0].renderer.pieces(pieces))
+            for records in self._present(followed[0]):
+                self._writer.write(followed[0].renderer.records(records))
         else:
-            write_merged(self._outlet, [*(self._timed(each) for each in followed), *others])
+            write_merged(self._writer, [*(self._timed(each) for each in followed), *others])
 
     def show_ends(self) -> None:
         """Write the lines that have no end: of those no more will come."""
         for each in self._logs.values():
-            self._outlet.write(each.renderer.lines(each.renderer.rest()))
+            self._writer.write(each.renderer.lines(each.renderer.rest()))
 
     def follow(self) -> None:
         """Begin to put what comes, of these containers and of those that start later."""
@@ -98,7 +104,7 @@ class Logs:
         self._workers.start("events of the engine", self._watch)
 
     def stop(self) -> None:
-        """End all threads; the link and the outlet have to be closed before."""
+        """End all threads; the link and the writer have to be closed before."""
         with self._lock:
             logs = [each.log for each in self._logs.values()]
             news = self._news
@@ -110,17 +116,17 @@ class Logs:
 
     # one after the other
 
-    def _present(self, followed: _Followed) -> Iterator[Pieces]:
+    def _present(self, followed: _Followed) -> Iterator[Records]:
         """What was asked for of one log, over as many connections as it takes."""
-        log, wanted = followed.log, self._wanted
+        log, query = followed.log, self._query
         taken = faltered = 0
         while True:
             engine, number = self._link.engine()
             try:
-                first = log.first(engine, tail=wanted.tail, since=wanted.since, until=wanted.until)
-                for pieces in log.rest(engine) if taken else first:
-                    taken += len(pieces)
-                    yield pieces
+                first = log.first(engine, tail=query.tail, since=query.since, until=query.until)
+                for records in log.rest(engine) if taken else first:
+                    taken += len(records)
+                    yield records
                 log.check(engine)
                 break
             except ServiceNotFound:
@@ -131,7 +137,7 @@ class Logs:
                     raise
                 self._tell_unreadable(followed, error)
                 return
-            except Faltered:
+            except StreamGap:
                 faltered += 1
                 if faltered == _ATTEMPTS:
                     return
@@ -141,10 +147,10 @@ class Logs:
         if taken >= _MANY:
             self._tell_of_drops([followed])
 
-    def _timed(self, followed: _Followed) -> Timed:
+    def _timed(self, followed: _Followed) -> TimedLines:
         renderer = followed.renderer
-        for pieces in self._present(followed):
-            for line in renderer.made(pieces):
+        for records in self._present(followed):
+            for line in renderer.made(records):
                 yield line, renderer
 
     def _tell_of_drops(self, logs: Sequence[_Followed]) -> None:
@@ -152,10 +158,10 @@ class Logs:
         said: dict[str, list[str]] = {}
         with self._lock:
             for each in logs:
-                service, keeping = each.log.container.service, each.log.keeping
-                if keeping is not None and keeping.may_drop and service not in self._told:
+                service, driver = each.log.container.service, each.log.driver
+                if driver is not None and driver.may_drop and service not in self._told:
                     self._told.add(service)
-                    said.setdefault(keeping.may_drop, []).append(service)
+                    said.setdefault(driver.may_drop, []).append(service)
         for why, services in said.items():
             self._telling.may_drop(services, why)
 
@@ -193,7 +199,7 @@ class Logs:
                     followed.active = False
                     break
             self._link.pause(_PAUSE / 4)
-        self._outlet.put(followed.renderer.lines(followed.renderer.rest()))
+        self._writer.put(followed.renderer.lines(followed.renderer.rest()))
 
     def _followed_once(self, followed: _Followed) -> bool:
         """Over one connection; whether the container still runs."""
@@ -201,40 +207,40 @@ class Logs:
         engine, number = self._link.engine()
         try:
             runs = engine.inspect(log.container.id).running
-            for pieces in log.rest(engine):
-                self._outlet.put(followed.renderer.pieces(pieces))
+            for records in log.rest(engine):
+                self._writer.put(followed.renderer.records(records))
             self._tell_of_drops([followed])
             if runs:
-                for pieces in log.followed(engine):
-                    self._outlet.put(followed.renderer.pieces(pieces))
+                for records in log.followed(engine):
+                    self._writer.put(followed.renderer.records(records))
         except Unreachable as error:
             if self._link.closed:
-                raise Ended from None
+                raise ConnectionClosed from None
             self._link.again(number, error)
             return True
-        except Faltered:
+        except StreamGap:
             self._link.pause(_PAUSE)
             return True
         if self._link.closed:
-            raise Ended
+            raise ConnectionClosed
         return runs
 
     def _watch(self) -> None:
-        """Begin to follow each container that starts."""
+        """Follow each container as it starts."""
         while True:
             engine, number = self._link.engine()
             try:
                 with engine.events(filters={"event": ["start"]}) as news:
                     self._news = news
                     if self._link.closed:
-                        raise Ended
+                        raise ConnectionClosed
                     # Any of them may have come, and ended again, while nobody was told.
                     self._begin_those(engine.containers(all=True))
-                    for started in starts(iter(lambda: news.read(65536), b"")):
+                    for started in started_containers(iter(lambda: news.read(65536), b"")):
                         self._begin_started(engine, started)
             except Unreachable as error:
                 if self._link.closed:
-                    raise Ended from None
+                    raise ConnectionClosed from None
                 self._link.again(number, error)
             self._link.pause(_PAUSE)
 
@@ -244,12 +250,12 @@ class Logs:
         news = {container.id for container in started}
         self._begin_those([each for each in there if each.id in news or each.state == "running"])
         for container in started:
-            if container.id not in self._logs and self._wanted.takes(container):
+            if container.id not in self._logs and self._query.takes(container):
                 self._telling.removed(container, b"")
 
     def _begin_those(self, containers: Sequence[Container]) -> None:
         for container in containers:
-            if self._wanted.takes(container):
+            if self._query.takes(container):
                 if container.id not in self._logs:
                     self._add(container)
                 self._begin(container.id)

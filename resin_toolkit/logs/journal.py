@@ -31,7 +31,7 @@ Gone = Callable[[bytes, bytes], object]
 
 
 @dataclass(frozen=True)
-class Span:
+class JournalQuery:
     """What is asked of the journal: times in seconds since 1970, empty for any; entries, or `all`."""
 
     tail: str = "all"
@@ -56,7 +56,7 @@ class Journal:
         self._shell: Shell | None = None
         self._lock = Lock()
 
-    def first(self, span: Span) -> Iterator[list[Line]]:
+    def first(self, span: JournalQuery) -> Iterator[list[Line]]:
         """What was asked for of the journal as it is now."""
         words = [] if span.tail == "all" else [f"--lines={span.tail}"]
         words += [f"--since=@{span.since.partition('.')[0]}"] if span.since else []

@@ -1,4 +1,4 @@
-"""Lines, put together from the pieces of one container's log."""
+"""Lines, put together from the records of one container's log."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Line(NamedTuple):
     """Whether it had a newline; the last one of a process may have none."""
 
 
-class LineMaker:
-    """Puts pieces together; each stream of the container has its own lines."""
+class LineAssembler:
+    """Puts records together; each stream of the container has its own lines."""
 
     def __init__(self) -> None:
         self._open: dict[int, tuple[bytes, list[bytes]]] = {}
@@ -34,14 +34,14 @@ class LineMaker:
         """Whether there is a line of which more is to come."""
         return bool(self._open)
 
-    def feed(self, pieces: Sequence[bytes]) -> list[Line]:
+    def feed(self, records: Sequence[bytes]) -> list[Line]:
         """The lines that are complete by now."""
         lines = []
-        for piece in pieces:
-            if self._open or piece[-1] != 0x0A:
-                lines += self._joined(piece)
+        for record in records:
+            if self._open or record[-1] != 0x0A:
+                lines += self._joined(record)
             else:
-                lines.append(Line(stamp_of(piece), piece[0], piece[TEXT:-1], True))
+                lines.append(Line(stamp_of(record), record[0], record[TEXT:-1], True))
         return lines
 
     def end(self) -> list[Line]:
@@ -49,12 +49,12 @@ class LineMaker:
         opened, self._open = self._open, {}
         return [Line(stamp, stream, b"".join(texts), False) for stream, (stamp, texts) in opened.items()]
 
-    def _joined(self, piece: bytes) -> list[Line]:
-        stream, text = stream_of(piece), piece[TEXT:]
+    def _joined(self, record: bytes) -> list[Line]:
+        stream, text = stream_of(record), record[TEXT:]
         ended = text.endswith(b"\n")
-        stamp, texts = self._open.pop(stream, (stamp_of(piece), []))
+        stamp, texts = self._open.pop(stream, (stamp_of(record), []))
         texts.append(text[:-1] if ended else text)
-        # The engine cuts only what is longer; a short piece without an end is the last of its process.
+        # The engine cuts only what is longer; a short record without an end is the last of its process.
         if ended or len(text) < PART or sum(map(len, texts)) >= LONGEST_LINE:
             return [Line(stamp, stream, b"".join(texts), ended)]
         self._open[stream] = (stamp, texts)

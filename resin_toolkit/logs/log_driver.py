@@ -14,7 +14,7 @@ _READABLE = ("json-file", "local", "journald")
 
 
 @dataclass(frozen=True)
-class Keeping:
+class LogDriver:
     """What a container's log driver and its options mean for who reads."""
 
     driver: str
@@ -27,12 +27,12 @@ class Keeping:
     """Why lines may be missing without a trace; empty where none are."""
 
 
-def keeping_of(details: ContainerDetails) -> Keeping:
+def log_driver_of(details: ContainerDetails) -> LogDriver:
     """How the log of a container is kept."""
     driver, options = details.log_driver, details.log_options
     readable = driver in _READABLE
     limited = options.get("max-size", "-1") not in ("", "-1")
-    return Keeping(
+    return LogDriver(
         driver=driver,
         readable=readable,
         # `local` has a limit without being told, and so has the copy that an engine keeps for other drivers.

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from resin_toolkit.logs.lines import Line
 from resin_toolkit.logs.rendering import Renderer
-from resin_toolkit.logs.writer import Outlet
+from resin_toolkit.logs.writer import LogWriter
 
-Timed = Iterator[tuple[Line, Renderer]]
+TimedLines = Iterator[tuple[Line, Renderer]]
 """Lines, each with what shows it."""
 _BATCH = 512
 
 
-def write_merged(outlet: Outlet, sources: Sequence[Timed]) -> None:
+def write_merged(writer: LogWriter, sources: Sequence[TimedLines]) -> None:
     """Write the lines of all sources in the order of time, each source's in its own order."""
     for renderer, lines in _runs(heapq.merge(*sources, key=lambda entry: entry[0].stamp)):
-        outlet.write(renderer.lines(lines))
+        writer.write(renderer.lines(lines))
 
 
 def _runs(entries: Iterable[tuple[Line, Renderer]]) -> Iterator[tuple[Renderer, list[Line]]]:

@@ -11,7 +11,7 @@ from resin_toolkit.logs.container_log import ContainerLog
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LogQuery:
     """What is asked of the engine for each container."""
 
     services: frozenset[str]
@@ -30,7 +30,7 @@ class Wanted:
         )
 
 
-class Telling:
+class LogListener:
     """What is told beside the lines; each is called from any thread."""
 
     gone: Callable[[ContainerLog, bytes, bytes], None]

@@ -1,7 +1,7 @@
-"""A log's bytes, as the engine sends them, cut into pieces: a stream, a time, a text.
+"""A log's bytes, as the engine sends them, cut into records: a stream, a time, a text.
 
-A piece is one message of the engine's log, nearly always a line. A line over 16 KiB is several pieces, of
-which only the last ends with a newline. All pieces have one form, whatever they were sent as:
+A record is one message of the engine's log, nearly always a line. A line over 16 KiB is several records, of
+which only the last ends with a newline. All records have one form, whatever they were sent as:
 
     8 bytes   the first is the stream (0 with a terminal, 1 stdout, 2 stderr), the others count for nothing
     30 bytes  the time, in UTC: 2026-01-02T03:04:05.123456789Z
@@ -25,12 +25,12 @@ from resin_toolkit.errors import EngineFailed
 
 HEADER = 8
 TEXT = HEADER + STAMP_LENGTH + 1
-"""Where the text of a piece begins."""
+"""Where the text of a record begins."""
 PART = 16 * 1024
-"""The bytes of text after which the engine cuts a line; a shorter piece without a newline is a line that its
+"""The bytes of text after which the engine cuts a line; a shorter record without a newline is a line that its
 writer never ended."""
 LONGEST = 64 * 1024 * 1024
-"""The bytes that a piece may have at most."""
+"""The bytes that a record may have at most."""
 STDOUT, STDERR, ENGINE_REMARK = 1, 2, 3
 STREAMS = {0: "tty", STDOUT: "stdout", STDERR: "stderr"}
 
@@ -41,7 +41,7 @@ _LONGEST_STAMP = 36
 
 
 class Reader(Protocol):
-    """Takes the bytes of one answer of the engine, gives the pieces that are complete.
+    """Takes the bytes of one answer of the engine, gives the records that are complete.
 
     Both raise EngineFailed where the bytes are no log.
     """
@@ -52,7 +52,7 @@ class Reader(Protocol):
     def feed(self, data: bytes) -> list[bytes]: ...
 
     def end(self) -> list[bytes]:
-        """What is a piece only because nothing follows."""
+        """What is a record only because nothing follows."""
 
 
 def reader(*, tty: bool) -> Reader:
@@ -60,21 +60,21 @@ def reader(*, tty: bool) -> Reader:
     return TerminalReader() if tty else FrameReader()
 
 
-def stream_of(piece: bytes) -> int:
-    return piece[0]
+def stream_of(record: bytes) -> int:
+    return record[0]
 
 
-def stamp_of(piece: bytes) -> bytes:
-    return piece[HEADER : TEXT - 1]
+def stamp_of(record: bytes) -> bytes:
+    return record[HEADER : TEXT - 1]
 
 
 def made(stream: int, stamp: bytes, text: bytes) -> bytes:
-    """The piece of these parts; `stamp` as `stamps.normal_stamp` gives it."""
+    """The record of these parts; `stamp` as `stamps.normal_stamp` gives it."""
     return b"".join((_HEADERS[stream], stamp, b" ", text))
 
 
-def texts_of(pieces: Sequence[bytes]) -> list[bytes]:
-    return [piece[TEXT:] for piece in pieces]
+def record_texts(records: Sequence[bytes]) -> list[bytes]:
+    return [record[TEXT:] for record in records]
 
 
 class FrameReader:
@@ -92,19 +92,19 @@ class FrameReader:
         if self._have < self._need:
             return []
         buffer = b"".join(self._parts) if len(self._parts) > 1 else data
-        pieces, rest = self._cut(buffer)
+        records, rest = self._cut(buffer)
         self._parts = [rest] if rest else []
         self._have = len(rest)
-        return pieces
+        return records
 
     def end(self) -> list[bytes]:
         # A frame that was cut off is none; the log is read again from behind the last whole one.
         return []
 
     def _cut(self, buffer: bytes) -> tuple[list[bytes], bytes]:
-        """The pieces in `buffer`, and the bytes behind the last."""
-        pieces: list[bytes] = []
-        append = pieces.append
+        """The records in `buffer`, and the bytes behind the last."""
+        records: list[bytes] = []
+        append = records.append
         last = len(buffer) - HEADER
         start = 0
         self._need = HEADER
@@ -118,12 +118,12 @@ class FrameReader:
             if buffer[start + 37 : start + 39] == b"Z " and stream < ENGINE_REMARK and length > STAMP_LENGTH:
                 append(buffer[start:stop])
             else:
-                pieces += self._unusual(buffer[start : start + HEADER], buffer[start + HEADER : stop])
+                records += self._unusual(buffer[start : start + HEADER], buffer[start + HEADER : stop])
             start = stop
-        return pieces, buffer[start:]
+        return records, buffer[start:]
 
     def _unusual(self, header: bytes, payload: bytes) -> list[bytes]:
-        """A frame whose time is not in the usual form, or that is no piece."""
+        """A frame whose time is not in the usual form, or that is no record."""
         _length(header)
         if header[0] == ENGINE_REMARK:
             self.remarks.append(payload.decode(errors="replace").strip())
@@ -144,23 +144,23 @@ class TerminalReader:
 
     def feed(self, data: bytes) -> list[bytes]:
         self._buffer += data
-        pieces = []
+        records = []
         start = 0
         while stop := self._next(start):
-            pieces.append(_terminal_piece(self._buffer[start:stop]))
+            records.append(_terminal_piece(self._buffer[start:stop]))
             start = stop
             self._searched = 0
         self._buffer = self._buffer[start:]
         if len(self._buffer) > LONGEST:
             raise EngineFailed("The engine sent a line of a log that does not end.", hint=_HINT)
-        return pieces
+        return records
 
     def end(self) -> list[bytes]:
         rest, self._buffer, self._searched = self._buffer, b"", 0
         return [_terminal_piece(rest)] if _STAMP.match(rest) else []
 
     def _next(self, start: int) -> int:
-        """The end of the piece that begins at `start`; 0 if it is not known yet."""
+        """The end of the record that begins at `start`; 0 if it is not known yet."""
         search = start + max(self._searched, 0)
         newline = self._buffer.find(b"\n", search)
         stop = newline + 1

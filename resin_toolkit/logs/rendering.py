@@ -8,9 +8,9 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from resin_toolkit.logs.lines import Line, LineMaker
-from resin_toolkit.logs.records import STREAMS, texts_of
-from resin_toolkit.terminal.ansi import cleaned, without_colours
+from resin_toolkit.logs.lines import Line, LineAssembler
+from resin_toolkit.logs.records import STREAMS, record_texts
+from resin_toolkit.terminal.ansi import strip_colours, strip_control_sequences
 from resin_toolkit.terminal.screen import clean
 
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
@@ -18,7 +18,7 @@ _RESET = b"\x1b[0m"
 
 
 @dataclass(frozen=True)
-class View:
+class LogFormat:
     """What the user asked to see, and how."""
 
     timestamps: bool = False
@@ -37,7 +37,7 @@ class View:
         return not (self.timestamps or self.json or self.grep or self.since or self.until)
 
 
-class Labels:
+class ServiceLabels:
     """The names in front of the lines, which stand there once there is more than one."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Shown:
+class RenderedLines:
     """Bytes for stdout."""
 
     data: bytes
@@ -64,48 +64,48 @@ class Shown:
 class Renderer:
     """The lines of one log as they are shown. `service` names what they are of."""
 
-    def __init__(self, view: View, labels: Labels, service: str, container: str | None) -> None:
+    def __init__(self, view: LogFormat, labels: ServiceLabels, service: str, container: str | None) -> None:
         self._view = view
         self._labels = labels
         self._service = service
         self._container = container
-        self._maker = LineMaker()
+        self._maker = LineAssembler()
         labels.add(service)
         prefix = f"{clean(service)} | "
         if view.colour:
             prefix = f"\x1b[{colour_of(service)}m{prefix}\x1b[0m"
         self._prefix = prefix.encode()
 
-    def pieces(self, pieces: Sequence[bytes]) -> Shown:
-        """What is to be shown of the next pieces of the log."""
+    def records(self, records: Sequence[bytes]) -> RenderedLines:
+        """What is to be shown of the next records of the log."""
         view = self._view
         if view.asks_nothing and not self._labels.shown and not self._maker.is_amid:
-            texts = b"".join(texts_of(pieces))
+            texts = b"".join(record_texts(records))
             if view.raw:
-                return Shown(texts, len(pieces))
-            if texts.count(b"\n") == len(pieces):
-                return Shown(cleaned(texts), len(pieces))
-        return self.lines(self._maker.feed(pieces))
+                return RenderedLines(texts, len(records))
+            if texts.count(b"\n") == len(records):
+                return RenderedLines(strip_control_sequences(texts), len(records))
+        return self.lines(self._maker.feed(records))
 
-    def made(self, pieces: Sequence[bytes]) -> list[Line]:
-        """The lines that are complete by these pieces, to be given to `lines` later."""
-        return self._maker.feed(pieces)
+    def made(self, records: Sequence[bytes]) -> list[Line]:
+        """The lines that are complete by these records, to be given to `lines` later."""
+        return self._maker.feed(records)
 
     def rest(self) -> list[Line]:
         """The lines that were begun and will not go on."""
         return self._maker.end()
 
-    def lines(self, lines: Iterable[Line]) -> Shown:
+    def lines(self, lines: Iterable[Line]) -> RenderedLines:
         chosen = [line for line in lines if self._is_wanted(line)]
         if not chosen:
-            return Shown(b"", 0)
+            return RenderedLines(b"", 0)
         if self._view.json:
-            return Shown(b"".join(map(self._event, chosen)), len(chosen))
+            return RenderedLines(b"".join(map(self._event, chosen)), len(chosen))
         shown = [self._text(line) + b"\n" for line in chosen]
         if not chosen[-1].ended:
             shown[-1] = shown[-1][:-1]
         exact = self._view.raw and not self._labels.shown
-        return Shown(b"".join(shown), len(chosen), chosen[-1].ended or exact)
+        return RenderedLines(b"".join(shown), len(chosen), chosen[-1].ended or exact)
 
     def _is_wanted(self, line: Line) -> bool:
         view = self._view
@@ -113,10 +113,10 @@ class Renderer:
             return False
         if view.grep is None:
             return True
-        return view.grep.search(without_colours(line.text.decode(errors="replace"))) is not None
+        return view.grep.search(strip_colours(line.text.decode(errors="replace"))) is not None
 
     def _text(self, line: Line) -> bytes:
-        text = line.text if self._view.raw else cleaned(line.text)
+        text = line.text if self._view.raw else strip_control_sequences(line.text)
         if self._view.timestamps:
             text = line.stamp + b" " + text
         if not self._labels.shown:

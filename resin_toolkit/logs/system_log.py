@@ -9,30 +9,30 @@ from threading import Event
 
 from resin_toolkit.device.address import Address
 from resin_toolkit.errors import DeviceAmbiguous, DeviceNotFound, ResinError, Unreachable
-from resin_toolkit.logs.journal import SERVICE, Journal, Span
+from resin_toolkit.logs.journal import SERVICE, Journal, JournalQuery
 from resin_toolkit.logs.lines import Line
-from resin_toolkit.logs.merge import Timed
-from resin_toolkit.logs.query import Wanted
-from resin_toolkit.logs.rendering import Labels, Renderer, View
-from resin_toolkit.logs.worker_threads import Workers
-from resin_toolkit.logs.writer import Outlet
-from resin_toolkit.reach.reconnecting_engine import FIRST_PAUSE, LONGEST_PAUSE, Ended
+from resin_toolkit.logs.merge import TimedLines
+from resin_toolkit.logs.query import LogQuery
+from resin_toolkit.logs.rendering import LogFormat, Renderer, ServiceLabels
+from resin_toolkit.logs.worker_threads import WorkerThreads
+from resin_toolkit.logs.writer import LogWriter
+from resin_toolkit.reach.reconnecting_engine import FIRST_PAUSE, LONGEST_PAUSE, ConnectionClosed
 
 
 class SystemLog:
     """Shows a journal. Call `begin`, then `present`, then `follow`; `stop` ends its thread."""
 
-    def __init__(self, journal: Journal, wanted: Wanted, outlet: Outlet) -> None:
+    def __init__(self, journal: Journal, query: LogQuery, writer: LogWriter) -> None:
         self._journal = journal
-        self._span = Span(wanted.tail, wanted.since, wanted.until)
-        self._outlet = outlet
+        self._span = JournalQuery(query.tail, query.since, query.until)
+        self._writer = writer
         self._closed = Event()
-        self._workers = Workers(outlet.fail)
+        self._workers = WorkerThreads(writer.fail)
 
     def begin(
         self,
-        view: View,
-        labels: Labels,
+        view: LogFormat,
+        labels: ServiceLabels,
         lost: Callable[[ResinError], None],
         back: Callable[[float], None],
         patience: float | None,
@@ -43,7 +43,7 @@ class SystemLog:
         self._back = back
         self._patience = patience
 
-    def present(self) -> Timed:
+    def present(self) -> TimedLines:
         """What was asked for of the journal as it is now."""
         for lines in self._kept_up(self._journal.first(self._span), follow=False):
             for line in lines:
@@ -60,7 +60,7 @@ class SystemLog:
 
     def _follow(self) -> None:
         for lines in self._kept_up(self._journal.rest(follow=True), follow=True):
-            self._outlet.put(self._renderer.lines(lines))
+            self._writer.put(self._renderer.lines(lines))
 
     def _kept_up(self, parts: Iterator[list[Line]], *, follow: bool) -> Iterator[list[Line]]:
         """Lines over as many connections as it takes, `parts` first."""
@@ -77,25 +77,25 @@ class SystemLog:
                     return
             except (Unreachable, DeviceNotFound) as error:
                 if self._closed.is_set():
-                    raise Ended from None
+                    raise ConnectionClosed from None
                 if since is None:
                     since = time.monotonic()
                     self._lost(error)
                 elif self._patience is not None and time.monotonic() - since > self._patience:
                     raise
             if self._closed.wait(pause):
-                raise Ended
+                raise ConnectionClosed
             pause = min(2 * pause, LONGEST_PAUSE)
             if since is not None:
                 self._look_again()
             parts = self._journal.rest(follow=follow)
 
     def _look_again(self) -> None:
-        from resin_toolkit.reach.resolver import locate
+        from resin_toolkit.reach.resolver import resolve_device
 
         device = self._journal.device
         try:
-            found = locate(Address(device.host))
+            found = resolve_device(Address(device.host))
         except (DeviceAmbiguous, DeviceNotFound):
             return
         self._journal.device = replace(device, addresses=found.addresses)

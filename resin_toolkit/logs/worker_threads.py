@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from threading import Lock, Thread
 
-from resin_toolkit.logs.writer import Closed
-from resin_toolkit.reach.reconnecting_engine import Ended
+from resin_toolkit.logs.writer import WriterClosed
+from resin_toolkit.reach.reconnecting_engine import ConnectionClosed
 
 
-class Workers:
+class WorkerThreads:
     """Threads that do not hold up the end of the process; `failed` is told what one of them raised."""
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
@@ -35,7 +35,7 @@ class Workers:
     def _run(self, work: Callable[[], object]) -> None:
         try:
             work()
-        except (Ended, Closed):
+        except (ConnectionClosed, WriterClosed):
             pass
         except BaseException as failure:  # noqa: BLE001 - the waiting thread raises it
             self._failed(failure)

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Condition
 
-from resin_toolkit.logs.rendering import Shown
+from resin_toolkit.logs.rendering import RenderedLines
 
 MOST = 1024 * 1024
 """Bytes that wait to be written; whoever has more waits too."""
 
 
-class Closed(Exception):
+class WriterClosed(Exception):
     """Nothing is written any more."""
 
 
-class Outlet:
+class LogWriter:
     """Takes what is to be written from any thread; `run` writes it, in the thread that calls it.
 
     `write` gets bytes for stdout, whose descriptor is `descriptor` where it has one.
@@ -31,7 +31,7 @@ class Outlet:
         """How many were written."""
         self._write = write
         self._descriptor = descriptor
-        self._waiting: deque[Shown] = deque()
+        self._waiting: deque[RenderedLines] = deque()
         self._size = 0
         self._changed = Condition()
         self._failure: BaseException | None = None
@@ -41,15 +41,15 @@ class Outlet:
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
 
-    def put(self, shown: Shown) -> None:
-        """Have it written; waits while too much is waiting. Raises Closed."""
+    def put(self, shown: RenderedLines) -> None:
+        """Have it written; waits while too much is waiting. Raises WriterClosed."""
         if not shown.data:
             return
         with self._changed:
             while self._size > MOST and not self._closed:
                 self._changed.wait()
             if self._closed:
-                raise Closed
+                raise WriterClosed
             self._waiting.append(shown)
             self._size += len(shown.data)
             if len(self._waiting) == 1:
@@ -101,7 +101,7 @@ class Outlet:
             self.write(shown)
         return bool(batch)
 
-    def write(self, shown: Shown) -> None:
+    def write(self, shown: RenderedLines) -> None:
         """Write it now; only for the thread that runs it."""
         if not shown.data:
             return

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from resin_toolkit.project.context_walk import Entry, Kind, shown
-from resin_toolkit.terminal.screen import human_size
+from resin_toolkit.terminal.screen import format_size
 
 MOST = 3
 """So many folders are named."""
@@ -33,7 +33,7 @@ class ContextSize:
         """What to leave out: "node_modules 180 MiB, .venv 90.0 MiB: add them to .dockerignore"; or empty."""
         if not self.largest:
             return ""
-        named = ", ".join(f"{shown(path)} {human_size(size)}" for path, size in self.largest)
+        named = ", ".join(f"{shown(path)} {format_size(size)}" for path, size in self.largest)
         return f"{named}: add {'them' if len(self.largest) > 1 else 'it'} to .dockerignore"
 
 

@@ -14,9 +14,9 @@ from resin_toolkit.device.types import (
     DeviceType,
     architectures,
     base_images,
+    language_name,
     languages,
     repository,
-    shown_language,
 )
 from resin_toolkit.errors import BadValue, Refused, from_os_error
 from resin_toolkit.project.names import app_name
@@ -66,8 +66,8 @@ def plan(language: str, distro: str, board: DeviceType | None = None) -> Plan:
     """The base images of a project. Raises BadValue where there are none, with what there is."""
     if language not in _FILES:
         raise BadValue(
-            f"resin has no project in {shown_language(language)} to begin with.",
-            hint=f"It has {', '.join(map(shown_language, _FILES))}. "
+            f"resin has no project in {language_name(language)} to begin with.",
+            hint=f"It has {', '.join(map(language_name, _FILES))}. "
             f"`resin init --list --language {language}` lists the base images.",
         )
     places = [board.arch] if board else list(architectures())
@@ -83,7 +83,7 @@ def no_images(place: DeviceType | str, distro: str | None, language: str | None)
     arch = place if isinstance(place, str) else place.arch
     there = [image for each in ([arch] if arch else architectures()) for image in base_images(each)]
     wanted = " with ".join(
-        word for word in ((distro or "").capitalize(), shown_language(language) if language else "") if word
+        word for word in ((distro or "").capitalize(), language_name(language) if language else "") if word
     )
     where = (
         (f"for {place}" if place else "") if isinstance(place, str) else f"for {place.slug} ({place.arch})"
@@ -207,9 +207,9 @@ def _others(there: Iterable[BaseImage], language: str | None) -> str:
     has = {spoken for _, spoken in pairs}
     if language and language in has:
         on = sorted(name for name, spoken in pairs if spoken == language)
-        return f"{shown_language(language)} is there on {', '.join(map(str.capitalize, on))}."
+        return f"{language_name(language)} is there on {', '.join(map(str.capitalize, on))}."
     if language:
-        shown = [shown_language(name) for name in languages() if name in has]
+        shown = [language_name(name) for name in languages() if name in has]
         return f"There are {', '.join(shown)}." if shown else "There are some without a language only."
     listed = ", ".join(sorted({name.capitalize() for name, _ in pairs}))
     return f"There are {listed}." if listed else "A Dockerfile can name any other image."

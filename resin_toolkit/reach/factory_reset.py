@@ -23,14 +23,14 @@ _UNMOUNTED = "unmounted"
 
 
 @dataclass(frozen=True)
-class Marker:
+class ResetMarker:
     """The file whose absence resets a partition; `role` is state or data."""
 
     role: str
     path: str
 
 
-def markers(shell: Shell, roles: Sequence[str]) -> list[Marker]:
+def find_reset_markers(shell: Shell, roles: Sequence[str]) -> list[ResetMarker]:
     """The files for `roles`. Nothing is changed. Raises NotSupported if one of them is not there."""
     found = []
     for role in roles:
@@ -46,7 +46,7 @@ def markers(shell: Shell, roles: Sequence[str]) -> list[Marker]:
                 f"{shell.device.host} has no {_FILE} on its {role} partition; nothing was changed.",
                 hint="Its operating system provides no reset: flash it again.",
             )
-        found.append(Marker(role, path.splitlines()[0]))
+        found.append(ResetMarker(role, path.splitlines()[0]))
     return found
 
 
@@ -63,7 +63,7 @@ def _script(role: str) -> str:
     )
 
 
-def remove(shell: Shell, files: Sequence[Marker]) -> None:
+def remove(shell: Shell, files: Sequence[ResetMarker]) -> None:
     """Remove the files, and see that they are gone. Raises NotPermitted, IoFailed."""
     for marker in files:
         path = shlex.quote(marker.path)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from resin_toolkit.device.address import AccessMethod
-from resin_toolkit.device.cache import Remembered
+from resin_toolkit.device.cache import CachedDevice
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import ResinError
 
@@ -21,7 +21,7 @@ class Identity:
     engine_id: str = ""
     host_key: str = ""
 
-    def is_of(self, known: Remembered) -> bool:
+    def matches(self, known: CachedDevice) -> bool:
         """Whether it is the remembered device."""
         return bool(self._proofs & {known.engine_id, known.host_key})
 
@@ -33,24 +33,24 @@ class Identity:
         return {self.engine_id, self.host_key} - {""}
 
 
-def identity_of(device: Device, *, until: Remembered | None = None) -> Identity:
+def read_identity(device: Device, *, until: CachedDevice | None = None) -> Identity:
     """What is at the addresses of `device`. Nobody logs in there, and no key is pinned.
 
     SSH is not asked where the engine has already shown that it is `until`.
     """
     found = Identity(engine_id=_engine_id(device))
-    if until is not None and found.is_of(until):
+    if until is not None and found.matches(until):
         return found
     return replace(found, host_key=_host_key(device))
 
 
-class Recognizing:
+class IdentityCheck:
     """A look, in a thread that nobody waits for, at whether the device is where it was.
 
     It is, only where the engine there has the ID that is remembered, or the SSH server the host key.
     """
 
-    def __init__(self, known: Remembered, device: Device) -> None:
+    def __init__(self, known: CachedDevice, device: Device) -> None:
         """`device` says which ports to try; its addresses do not count."""
         self.known = known
         self.succeeded = False
@@ -58,10 +58,10 @@ class Recognizing:
         threading.Thread(target=self._look, name=f"recognize {known.host}", daemon=True).start()
 
     def _look(self) -> None:
-        self.succeeded = identity_of(self._device, until=self.known).is_of(self.known)
+        self.succeeded = read_identity(self._device, until=self.known).matches(self.known)
 
 
-def told_apart(candidates: Sequence[Device]) -> list[tuple[Device, Identity]]:
+def distinct_devices(candidates: Sequence[Device]) -> list[tuple[Device, Identity]]:
     """The candidates for one name: what shows itself to be one device is one, with all its addresses.
 
     Where nobody shows anything, nothing is told apart: there is one then. Where some do, the others are left
@@ -90,7 +90,7 @@ def _identities(candidates: Sequence[Device]) -> list[tuple[Device, Identity]]:
     found: dict[int, Identity] = {}
 
     def look(number: int, device: Device) -> None:
-        found[number] = identity_of(device)
+        found[number] = read_identity(device)
 
     threads = [
         threading.Thread(target=look, args=each, name=f"tell {each[1].host} apart", daemon=True)

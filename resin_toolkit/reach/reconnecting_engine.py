@@ -29,11 +29,11 @@ NOT_AN_ENGINE = "not-an-engine"
 Connect = Callable[[Device], Engine]
 
 
-class Ended(Exception):
+class ConnectionClosed(Exception):
     """The link was closed while something was waited for."""
 
 
-class Link:
+class ReconnectingEngine:
     """A device's engine, whatever happens to the way there. Every method may be called from any thread.
 
     `lost` is told why the connection broke, once each time, and `back` after how many seconds it was there.
@@ -69,21 +69,21 @@ class Link:
         return self._closed.is_set()
 
     def engine(self) -> tuple[Engine, int]:
-        """The engine, and the number of its connection. Raises Ended."""
+        """The engine, and the number of its connection. Raises ConnectionClosed."""
         with self._lock:
             if self.closed:
-                raise Ended
+                raise ConnectionClosed
             return self._engine, self._number
 
     def again(self, number: int, cause: ResinError) -> None:
-        """Return when there is another connection than the one with this number, which broke by `cause`.
+        """Return once connection `number`, which failed with `cause`, has been replaced by a new one.
 
-        Raises Ended, Refused where another device has taken its place, what ends the patience, and `cause`
-        itself where it is an answer that no engine gives.
+        Raises ConnectionClosed; Refused if a different device answers now; the last error once `patience` is
+        over; and `cause` itself if it is an answer that no engine gives.
         """
         with self._lock:
             if self.closed:
-                raise Ended
+                raise ConnectionClosed
             if number != self._number:
                 return
             if cause.facts.get("cause") == NOT_AN_ENGINE:
@@ -101,7 +101,7 @@ class Link:
     def pause(self, seconds: float) -> None:
         """Wait, but not longer than the link is open."""
         if self._closed.wait(seconds):
-            raise Ended
+            raise ConnectionClosed
 
     def close(self) -> None:
         """End the connection, and the waiting for another."""
@@ -123,7 +123,7 @@ class Link:
         pause = FIRST_PAUSE
         while True:
             if self.closed:
-                raise Ended
+                raise ConnectionClosed
             try:
                 return self._attempt()
             except (Unreachable, DeviceNotFound, EngineFailed) as error:
@@ -144,10 +144,10 @@ class Link:
         return self._elsewhere(self._another())
 
     def _elsewhere(self, failure: ResinError) -> Engine:
-        from resin_toolkit.reach.resolver import locate
+        from resin_toolkit.reach.resolver import resolve_device
 
         try:
-            found = locate(Address(self._device.host))
+            found = resolve_device(Address(self._device.host))
         except (DeviceAmbiguous, DeviceNotFound):
             raise failure from None
         if set(found.addresses) <= set(self._device.addresses):

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from resin_toolkit.device.address import Address, is_ip
-from resin_toolkit.device.cache import Remembered, recall, remembered_hosts
+from resin_toolkit.device.cache import CachedDevice, cached_device, cached_hosts
 from resin_toolkit.device.record import ENGINE_PORTS, SSH_PORT, Device
 from resin_toolkit.errors import DeviceAmbiguous, DeviceNotFound
 from resin_toolkit.ssh.config import host_of, settings_of
@@ -29,7 +29,7 @@ _MDNS_FIRST = 0.8
 """Seconds for which a bare word is asked for as NAME.local before an answer of DNS counts."""
 
 
-def locate(address: Address, *, ssh_port: int | None = None, within: float = 2.3) -> Device:
+def resolve_device(address: Address, *, ssh_port: int | None = None, within: float = 2.3) -> Device:
     """The device that `address` names, with its IP addresses; nothing is connected to but to know it again.
 
     `ssh_port` is the port asked for by an option, which counts more than the word's. Raises DeviceNotFound,
@@ -95,28 +95,28 @@ def _by_mdns(name: str, asked: Device, deadline: float) -> tuple[str, ...]:
     """
     from resin_toolkit.discovery.name_lookup import resolve
 
-    known = recall(name)
-    if known is None or not known.can_be_told:
+    known = cached_device(name)
+    if known is None or not known.is_recognizable:
         return _one_of(name, asked, resolve(name, within=deadline - time.monotonic()), None)
     if found := resolve(name, within=min(_LIVE, deadline - time.monotonic())):
         return _one_of(name, asked, found, known)
-    from resin_toolkit.reach.identity import Recognizing
+    from resin_toolkit.reach.identity import IdentityCheck
 
-    look = Recognizing(known, asked)
+    look = IdentityCheck(known, asked)
     found = resolve(name, within=deadline - time.monotonic(), enough=lambda: look.succeeded)
     return _one_of(name, asked, found, known) or (known.addresses if look.succeeded else ())
 
 
 def _one_of(
-    name: str, asked: Device, answers: Sequence[tuple[str, ...]], known: Remembered | None
+    name: str, asked: Device, answers: Sequence[tuple[str, ...]], known: CachedDevice | None
 ) -> tuple[str, ...]:
     """The addresses of the one device that answers to `name`, of several the one that is known by it."""
     if len(answers) < 2:
         return answers[0] if answers else ()
-    from resin_toolkit.reach.identity import told_apart
+    from resin_toolkit.reach.identity import distinct_devices
 
-    found = told_apart([replace(asked, host=name, addresses=addresses) for addresses in answers])
-    same = [device for device, identity in found if known is not None and identity.is_of(known)]
+    found = distinct_devices([replace(asked, host=name, addresses=addresses) for addresses in answers])
+    same = [device for device, identity in found if known is not None and identity.matches(known)]
     if len(same) == 1 or len(found) == 1:
         return (same or [device for device, _ in found])[0].addresses
     places = " and ".join(device.addresses[0] for device, _ in found)
@@ -146,7 +146,7 @@ def _near(name: str) -> list[str]:
     """Devices that were seen before and are called nearly so."""
     from difflib import get_close_matches
 
-    short = {host.removesuffix(_LOCAL): host for host in remembered_hosts()}
+    short = {host.removesuffix(_LOCAL): host for host in cached_hosts()}
     wanted = name.removesuffix(_LOCAL)
     return [short[found] for found in get_close_matches(wanted, short, n=3) if found != wanted]
 

@@ -75,7 +75,7 @@ class SerialLine:
         )
 
 
-def open_line(word: str, baud: int = BAUD) -> SerialLine:
+def open_serial_line(word: str, baud: int = BAUD) -> SerialLine:
     """The line at a port such as /dev/ttyUSB0, or a Unix socket that an emulated device listens at.
 
     Raises DeviceNotFound, NotPermitted, Refused where another program has it, Unreachable, IoFailed.
@@ -96,7 +96,7 @@ def open_line(word: str, baud: int = BAUD) -> SerialLine:
     return SerialLine(port.fileno(), port.close, word)
 
 
-def ports() -> list[tuple[str, str]]:
+def serial_ports() -> list[tuple[str, str]]:
     """The serial ports of this workstation, each with what it is."""
     from serial.tools import list_ports
 
@@ -131,5 +131,5 @@ def _refused(word: str, error: Exception) -> ResinError:
 
 
 def _hint() -> str:
-    found = ", ".join(device for device, _ in ports())
+    found = ", ".join(device for device, _ in serial_ports())
     return f"There are: {found}." if found else "This workstation has none; plug the adapter in."

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from resin_toolkit.device.record import SSH_PORT, Device
 from resin_toolkit.errors import HostKeyChanged
-from resin_toolkit.state import changed_state, read_state, state_folder
+from resin_toolkit.state import read_state, state_folder, update_state
 
 FILE = "host-keys.json"
 
@@ -57,7 +57,7 @@ def forget_key(device: Device) -> HostKey | None:
     """Forget the key of `device`; returns the one that was pinned. Raises OSError."""
     if pinned_key(device) is None:
         return None
-    with changed_state(FILE) as state:
+    with update_state(FILE) as state:
         known = _key_in(state, device)
         state.pop(_name_of(device), None)
     return known
@@ -66,7 +66,7 @@ def forget_key(device: Device) -> HostKey | None:
 def _pin(device: Device, key: HostKey, tell: Callable[[str], object]) -> HostKey:
     """Pin `key`, unless another run has just pinned one; the one that is pinned now."""
     try:
-        with changed_state(FILE) as state:
+        with update_state(FILE) as state:
             known = _key_in(state, device)
             if known is not None:
                 return known

@@ -12,7 +12,7 @@ from typing import Any
 from paramiko.hostkeys import HostKeys
 from paramiko.ssh_exception import SSHException
 
-from resin_toolkit.device.address import in_url
+from resin_toolkit.device.address import url_host
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import BadValue, DeviceNotFound, HostKeyChanged, Refused, Unreachable
 from resin_toolkit.ssh import version_exchange
@@ -55,7 +55,7 @@ def through(
     target = config.host if config.host != config.alias or not device.addresses else device.addresses[0]
     connection = _next(chain, target, device.ssh_port)
     version_exchange.send_greeting(connection)
-    return connection, f"{in_url(target)}:{device.ssh_port}"
+    return connection, f"{url_host(target)}:{device.ssh_port}"
 
 
 def _hop(word: str) -> tuple[str, str, int, HostConfig]:
@@ -105,7 +105,7 @@ def _host(
 ) -> Transport:
     known = _known(host, port)
     types = [name for key in known for name in algorithms_of(key.type)]
-    transport = negotiate(host, f"{in_url(host)}:{port}", connection, types, 15.0)
+    transport = negotiate(host, f"{url_host(host)}:{port}", connection, types, 15.0)
     try:
         shown = transport.get_remote_server_key()
         _require(host, port, known, HostKey.of(shown.get_name(), shown.asbytes()))

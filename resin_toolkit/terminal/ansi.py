@@ -21,7 +21,7 @@ _UNCLEAN = re.compile(
 _COLOUR = re.compile("\x1b\\[[0-9;:]*m")
 
 
-def cleaned(text: bytes) -> bytes:
+def strip_control_sequences(text: bytes) -> bytes:
     """`text`, of one line or several, in UTF-8 without control sequences but for colours.
 
     Bytes that are no UTF-8, and other control characters than tab and newline, are replaced by U+FFFD.
@@ -31,7 +31,7 @@ def cleaned(text: bytes) -> bytes:
     return _UNCLEAN.sub(_replacement, text.decode("utf-8", errors="replace")).encode()
 
 
-def without_colours(text: str) -> str:
+def strip_colours(text: str) -> str:
     """`text` as it is searched in."""
     return _COLOUR.sub("", text)
 

@@ -1,4 +1,4 @@
-"""A far command, attached to this terminal, or to whatever stdin, stdout and stderr are."""
+"""A remote command, attached to this terminal, or to whatever stdin, stdout and stderr are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from resin_toolkit.errors import ResinError, from_os_error
-from resin_toolkit.terminal.modes import Modes
+from resin_toolkit.terminal.modes import TerminalModes
 
 _PIECE = 1 << 18
 _LOST = 255
@@ -21,7 +21,7 @@ _LOST = 255
 Chunk = tuple[int, bytes | memoryview]
 
 
-class Far(Protocol):
+class RemoteCommand(Protocol):
     """A command that runs elsewhere."""
 
     def read(self) -> Sequence[Chunk]:
@@ -44,32 +44,36 @@ def terminal_size() -> tuple[int, int]:
 
 
 def attach(
-    far: Far, *, raw: bool, done: Callable[[int], object] = int, interrupt: Callable[[], object] = int
+    remote: RemoteCommand,
+    *,
+    raw: bool,
+    done: Callable[[int], object] = int,
+    interrupt: Callable[[], object] = int,
 ) -> int:
-    """Hand stdin to `far` and what it puts out to stdout and stderr until it ends; its exit code.
+    """Connect stdin, stdout and stderr to `remote` until it ends, and return its exit code.
 
-    `raw` is for a far terminal: every key goes there, but for `~.` at the start of a line, which leaves it.
+    `raw` is for a remote terminal: every key goes there, except `~.` at the start of a line, which detaches.
     `done` hears how many bytes were dealt with, `interrupt` of a Ctrl-C that ended this program. Raises
     BrokenPipeError where the reader of stdout has gone, NoSpace and the like where it takes no more, and what
-    `far` raises.
+    `remote` raises.
     """
-    modes = Modes() if raw else None
+    modes = TerminalModes() if raw else None
     with _raw_terminal(raw), _undone(modes):
-        feeder = _Feeder(far, raw=raw)
+        feeder = _Feeder(remote, raw=raw)
         with feeder.running():
             try:
-                _show(far, done, modes)
+                _show(remote, done, modes)
             except KeyboardInterrupt:
                 with suppress(OSError, ResinError):
                     interrupt()
                 raise
     if feeder.left:
         return _LOST
-    return far.exit_code()
+    return remote.exit_code()
 
 
-def _show(far: Far, done: Callable[[int], object], modes: Modes | None) -> None:
-    while chunks := far.read():
+def _show(remote: RemoteCommand, done: Callable[[int], object], modes: TerminalModes | None) -> None:
+    while chunks := remote.read():
         size = 0
         for stream, data in chunks:
             # Noted first: an interrupt between the two must not leave the terminal as it wants it there.
@@ -113,8 +117,8 @@ def _raw_terminal(raw: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _undone(modes: Modes | None) -> Iterator[None]:
-    """What a far program that was cut off has left turned on at the terminal, turned off at the end."""
+def _undone(modes: TerminalModes | None) -> Iterator[None]:
+    """What a remote program that was cut off has left turned on at the terminal, turned off at the end."""
     try:
         yield
     finally:
@@ -127,11 +131,11 @@ def _undone(modes: Modes | None) -> Iterator[None]:
 class _Feeder:
     """A thread that hands on what is typed, and the size of the window when it changes."""
 
-    def __init__(self, far: Far, *, raw: bool) -> None:
+    def __init__(self, remote: RemoteCommand, *, raw: bool) -> None:
         self.left = False
         """Whether the user has typed `~.`."""
-        self._far = far
-        self._escapes = Escapes() if raw else None
+        self._far = remote
+        self._escapes = EscapeFilter() if raw else None
         self._woken, self._wake = os.pipe()
         self._thread = threading.Thread(target=self._run)
 
@@ -159,7 +163,7 @@ class _Feeder:
         try:
             self._feed()
         except (OSError, ResinError):
-            return  # The far end takes no more; reading from it tells why.
+            return  # The remote end takes no more; reading from it tells why.
 
     def _feed(self) -> None:
         stdin = sys.stdin.fileno() if sys.stdin is not None else -1
@@ -191,7 +195,7 @@ class _Feeder:
         return not self.left
 
 
-class Escapes:
+class EscapeFilter:
     """`~.` at the start of a line leaves, `~~` is a `~`; see "ESCAPE CHARACTERS" in ssh(1)."""
 
     def __init__(self) -> None:

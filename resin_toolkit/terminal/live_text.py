@@ -30,7 +30,7 @@ class LiveText:
         size = shutil.get_terminal_size()
         lines = clean(text).splitlines()
         if not whole:
-            lines = [cut(line, size.columns - 1) for line in lines]
+            lines = [truncate(line, size.columns - 1) for line in lines]
         if not whole and len(lines) >= size.lines:
             lines = [*lines[: size.lines - 2], f"and {len(lines) - size.lines + 2} more"]
         if lines == self._shown:
@@ -41,7 +41,7 @@ class LiveText:
         self._shown = lines
 
 
-def cut(line: str, columns: int) -> str:
+def truncate(line: str, columns: int) -> str:
     """As much of `line` as fits into so many columns; some characters take two of them, or none."""
     used = 0
     for place, character in enumerate(line):
@@ -51,7 +51,7 @@ def cut(line: str, columns: int) -> str:
     return line
 
 
-def columns_of(text: str) -> int:
+def display_width(text: str) -> int:
     """How many columns of a terminal `text` takes."""
     return sum(map(_column, text))
 

@@ -17,7 +17,7 @@ _LONGEST = 64
 """Bytes of a sequence that may come in two parts."""
 
 
-class Modes:
+class TerminalModes:
     """Reads along with what goes to the terminal."""
 
     def __init__(self) -> None:

@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from resin_toolkit.progress import Step
-from resin_toolkit.terminal.screen import discard, human_size
+from resin_toolkit.terminal.screen import discard, format_size
 
 SECONDS_BETWEEN_LINES = 10.0
 
 
-class Teller(Protocol):
+class ProgressOutput(Protocol):
     """Who takes lines and events."""
 
     def say(self, text: str) -> None: ...
@@ -96,22 +96,22 @@ class _TimedStep(_ShownStep):
 
 
 class LineProgress:
-    def __init__(self, report: Teller) -> None:
+    def __init__(self, report: ProgressOutput) -> None:
         self._report = report
 
     def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
         title = _titled(name, subject)
 
         def tell(done: int, seconds: float) -> None:
-            rate = f", {human_size(int(done / seconds))}/s" if seconds > 0.1 else ""
-            share = f" of {human_size(total)} ({100 * done // total}%)" if total else ""
-            self._report.say(f"{title}: {human_size(done)}{share}{rate}")
+            rate = f", {format_size(int(done / seconds))}/s" if seconds > 0.1 else ""
+            share = f" of {format_size(total)} ({100 * done // total}%)" if total else ""
+            self._report.say(f"{title}: {format_size(done)}{share}{rate}")
 
         return _TimedStep(total, tell)
 
 
 class EventProgress:
-    def __init__(self, report: Teller) -> None:
+    def __init__(self, report: ProgressOutput) -> None:
         self._report = report
 
     def step(self, name: str, total: int | None, *, subject: str = "") -> Step:

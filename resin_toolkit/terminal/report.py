@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 from resin_toolkit.errors import BadValue, Declined, Interrupted, Notice, ResinError, from_os_error
-from resin_toolkit.progress import Progress, Silent
+from resin_toolkit.progress import Progress, SilentProgress
 from resin_toolkit.terminal.screen import Screen, clean, discard, screen
 
 if TYPE_CHECKING:
@@ -250,9 +250,9 @@ class Report:
         from resin_toolkit.terminal.progress_display import BarProgress, EventProgress, LineProgress
 
         if self.settings.json:
-            return EventProgress(self) if self.streams else Silent()
+            return EventProgress(self) if self.streams else SilentProgress()
         if self.settings.quiet:
-            return Silent()
+            return SilentProgress()
         return BarProgress() if sys.stderr.isatty() else LineProgress(self)
 
     def _accepted(self, answer: str, check: Callable[[str], object] | None) -> bool:

@@ -57,7 +57,7 @@ def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset())
     return "\n".join(lines)
 
 
-def human_size(count: int) -> str:
+def format_size(count: int) -> str:
     """A number of bytes in binary units, three digits: 40.0 MiB."""
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resin_toolkit.terminal.live_text import columns_of, cut
+from resin_toolkit.terminal.live_text import display_width, truncate
 
 _NARROWEST = 6
 """Columns of the terminal that a cell is left with."""
 _GAP = "  "
 
 
-def fitted_table(
+def fit_table(
     rows: Sequence[Sequence[str]],
     width: int,
     *,
@@ -23,10 +23,10 @@ def fitted_table(
 
     The columns in `whole` are not shortened, those in `right` are aligned to the right.
     """
-    widths = [max(columns_of(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(display_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     _narrow(widths, width, whole)
     return "\n".join(
-        cut(
+        truncate(
             _GAP.join(
                 _cell(cell, widths[column], mark, right=column in right) for column, cell in enumerate(row)
             ).rstrip(),
@@ -47,7 +47,7 @@ def _narrow(widths: list[int], width: int, whole: frozenset[int]) -> None:
 
 
 def _cell(text: str, width: int, mark: str, *, right: bool) -> str:
-    if columns_of(text) > width:
-        text = cut(text, width - columns_of(mark)) + mark
-    space = " " * (width - columns_of(text))
+    if display_width(text) > width:
+        text = truncate(text, width - display_width(mark)) + mark
+    space = " " * (width - display_width(text))
     return space + text if right else text + space

@@ -15,7 +15,7 @@ import pytest
 from device.stand_in import Desk, StandIn, desk, stand_in
 from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, ServiceInfo, Zeroconf
 
-from resin_toolkit.terminal.live_text import columns_of
+from resin_toolkit.terminal.live_text import display_width
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 
@@ -153,7 +153,7 @@ def test_no_line_of_a_terminal_wraps_whatever_the_names_are(kitchen: StandIn) ->
         last = terminal.screen.rpartition("\x1b[J")[2].replace("\r", "")
         rows = [line for line in last.splitlines() if "10.91." in line]
         assert len(rows) == 2, terminal.screen
-        assert all(columns_of(line) < 80 for line in last.splitlines() if "warning" not in line)
+        assert all(display_width(line) < 80 for line in last.splitlines() if "warning" not in line)
         assert any(f" {kitchen.address} " in row for row in rows)
         assert "\x1b" not in last
 

@@ -14,7 +14,7 @@ from device.desk import wait_for
 from device.stand_in import Desk, StandIn, desk, stand_in
 from support.resin_command import Terminal
 
-from resin_toolkit.terminal.modes import Modes
+from resin_toolkit.terminal.modes import TerminalModes
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 FULL_SCREEN = "printf '\\033[?1049h\\033[?25l\\033[?1000;1006h\\033[?2004h'"
@@ -132,8 +132,8 @@ def test_what_is_typed_counts_more_than_the_configuration(
 
 
 def test_modes_that_come_in_pieces_and_those_that_were_undone() -> None:
-    modes = Modes()
+    modes = TerminalModes()
     for piece in (b"text \x1b", b"[?20", b"04h more \x1b[?25", b"l\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?7l"):
         modes.note(piece)
     assert modes.undo() == b"\x1b[?2004l\x1b[?25h"
-    assert Modes().undo() == b""
+    assert TerminalModes().undo() == b""

@@ -23,7 +23,7 @@ from image_tools.flash.target import HEAD, TAIL_SECTORS, open_drive
 from image_tools.flash.write_record import GRAIN
 from image_tools.source import Source
 from resin_toolkit.errors import IoFailed, Refused, ResinError, VerifyFailed
-from resin_toolkit.progress import Silent
+from resin_toolkit.progress import SilentProgress
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
@@ -122,7 +122,7 @@ def test_from_a_pipe_the_offset_is_that_of_the_grain(tmp_path: Path) -> None:
     ):
         assert cat.stdout is not None
         with Source(io.FileIO(cat.stdout.fileno(), closefd=False), "stdin") as source:
-            [outcome] = flash(source, [Job(target)], Silent())
+            [outcome] = flash(source, [Job(target)], SilentProgress())
     assert isinstance(outcome.error, VerifyFailed)
     assert outcome.error.facts["offset"] == 25 * GRAIN
     assert outcome.error.facts["exact"] is False

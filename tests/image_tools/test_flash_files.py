@@ -17,7 +17,7 @@ from image_tools.flash.image_feed import POOL
 from image_tools.flash.target import open_file
 from image_tools.source import open_source
 from resin_toolkit.errors import BadValue, ImageDamaged, NoSpace, PathNotFound
-from resin_toolkit.progress import Silent
+from resin_toolkit.progress import SilentProgress
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
@@ -121,5 +121,5 @@ def test_an_image_that_is_written_to_meanwhile_is_not_called_flashed(kind: str, 
     with open_source(str(image)) as source, open_file(str(goal)) as target:
         os.utime(image, ns=(0, 1))
         with pytest.raises(ImageDamaged, match="changed while it was read"):
-            flash(source, [Job(target)], Silent(), Options())
+            flash(source, [Job(target)], SilentProgress(), Options())
     assert not goal.exists()

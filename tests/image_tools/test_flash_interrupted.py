@@ -22,12 +22,12 @@ from image_tools.flash.pipeline import Pipeline
 from image_tools.flash.target import open_drive, open_file
 from image_tools.source import Source
 from resin_toolkit.errors import Interrupted
-from resin_toolkit.progress import Silent, SilentStep
+from resin_toolkit.progress import SilentProgress, SilentStep
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
 
-class StopAt(Silent):
+class StopAt(SilentProgress):
     """Progress that acts like a Ctrl-C after so many bytes of a step."""
 
     def __init__(self, name: str, at: int) -> None:
@@ -80,7 +80,7 @@ def test_an_interrupt_while_a_pipe_gives_nothing_does_not_hang(tmp_path: Path) -
         with pytest.raises(Interrupted, match="was removed"):  # noqa: PT012
             feeder.start()
             with Source(io.FileIO(end), "stdin") as source, open_file(str(goal)) as target:
-                flash(source, [Job(target)], Silent())
+                flash(source, [Job(target)], SilentProgress())
     finally:
         over.set()
         for thread in set(threading.enumerate()) - others:

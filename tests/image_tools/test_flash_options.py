@@ -21,7 +21,7 @@ from image_tools.flash.direct_io import aligned
 from image_tools.flash.target import open_drive
 from image_tools.source import open_source
 from resin_toolkit.errors import IoFailed, VerifyFailed
-from resin_toolkit.progress import Silent
+from resin_toolkit.progress import SilentProgress
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
@@ -80,7 +80,7 @@ def test_a_drive_that_does_not_discard_is_found_out(tmp_path: Path) -> None:
         open_source(str(image)) as source,
     ):
         target.write(aligned(STALE * MIB, MIB), 16 * MIB)
-        [outcome] = flash(source, [Job(target)], Silent(), Options(discard=True))
+        [outcome] = flash(source, [Job(target)], SilentProgress(), Options(discard=True))
         assert outcome.verified
         assert not outcome.cleared
         assert "no-discard" in [notice.code for notice in target.notices]
@@ -214,7 +214,7 @@ def test_the_probe_tells_of_a_block_that_cannot_be_written(tmp_path: Path) -> No
         open_drive(device) as target,
         pytest.raises(IoFailed, match=f"byte {64 * MIB}"),
     ):
-        probe_capacity(target, Silent())
+        probe_capacity(target, SilentProgress())
 
 
 @pytest.mark.parametrize("size", [4096, 5000, MIB, 64 * 10**9, 10**12 + 512])
@@ -247,7 +247,7 @@ def test_a_slow_drive_does_not_hold_up_the_others(
         open_drive(fast) as other,
         open_source(str(image)) as source,
     ):
-        outcomes = flash(source, [Job(one), Job(other)], Silent())
+        outcomes = flash(source, [Job(one), Job(other)], SilentProgress())
         for outcome in outcomes:
             assert outcome.error is None
             assert outcome.verified

@@ -20,7 +20,7 @@ from support.loop_devices import blank_loop, loop_device, needs_root, run
 
 from image_tools.flash.target import HEAD, TAIL_SECTORS, open_drive
 from resin_toolkit.errors import IoFailed, ResinError, VerifyFailed
-from resin_toolkit.progress import Silent, SilentStep
+from resin_toolkit.progress import SilentProgress, SilentStep
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
@@ -176,7 +176,7 @@ def test_a_card_that_is_locked_is_found_before_anything_is_written(verify: bool,
             to_target(str(image), target, progress=NothingIsWritten(), verify=verify)
 
 
-class NothingIsWritten(Silent):
+class NothingIsWritten(SilentProgress):
     def step(self, name: str, total: int | None, *, subject: str = "") -> SilentStep:
         assert name != "writing"
         return super().step(name, total, subject=subject)

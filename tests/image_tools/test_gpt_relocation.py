@@ -16,7 +16,7 @@ from image_tools.flash import compare
 from image_tools.partitions import read_table
 from image_tools.source import open_source
 from resin_toolkit.errors import VerifyFailed
-from resin_toolkit.progress import Silent
+from resin_toolkit.progress import SilentProgress
 
 root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
@@ -137,15 +137,15 @@ def test_compared_both_places_of_the_backup_are_right(tmp_path: Path) -> None:
     with blank_loop(tmp_path, 20 * MIB) as device:
         to_drive(str(image), device)
         with open_source(str(image)) as source:
-            compare(source, device, Silent())
+            compare(source, device, SilentProgress())
         run("dd", f"if={image}", f"of={device}", "bs=1M", "conv=fsync")
         with open_source(str(image)) as source:
-            compare(source, device, Silent())
+            compare(source, device, SilentProgress())
         # But half of each is not.
         to_drive(str(image), device)
         poke(Path(device), 512, image.read_bytes()[512:1024])
         with open_source(str(image)) as source, pytest.raises(VerifyFailed):
-            compare(source, device, Silent())
+            compare(source, device, SilentProgress())
 
 
 @root_only

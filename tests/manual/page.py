@@ -9,7 +9,7 @@ import click
 
 from manual import roff
 from resin_toolkit import __version__
-from resin_toolkit.cli.root import open_verb, root_command
+from resin_toolkit.cli.root import load_command, root_command
 from resin_toolkit.cli.verb import HELP_OPTIONS
 from resin_toolkit.cli.verb_table import VERBS, VerbEntry
 
@@ -51,7 +51,7 @@ def _verbs() -> Iterator[str]:
     root = root_command()
     assert isinstance(root, click.Group)
     context = click.Context(root, help_option_names=HELP_OPTIONS["help_option_names"])
-    shared = _long_names(root.params) & _long_names(open_verb(_CONFIGURE).params)
+    shared = _long_names(root.params) & _long_names(load_command(_CONFIGURE).params)
     own = [each for each in root.params if not _long_names([each]) & shared]
     common = [each for each in root.params if _long_names([each]) & shared]
     yield from (".SH OPTIONS", "With every command:")
@@ -66,10 +66,10 @@ def _verbs() -> Iterator[str]:
 
 
 def _verb(entry: VerbEntry, shared: set[str]) -> Iterator[str]:
-    command = open_verb(entry)
+    command = load_command(entry)
     documented = shared
     if entry.name == "flash":
-        documented = shared | _long_names(open_verb(_CONFIGURE).params)
+        documented = shared | _long_names(load_command(_CONFIGURE).params)
     yield from _command(command, f"resin {entry.name}", documented)
     if isinstance(command, click.Group):
         for name in command.list_commands(click.Context(command)):

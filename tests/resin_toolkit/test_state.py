@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.state import changed_state, read_state, state_folder
+from resin_toolkit.state import read_state, state_folder, update_state
 
 ADD_ONE = """
-from resin_toolkit.state import changed_state
+from resin_toolkit.state import update_state
 for _ in range(25):
-    with changed_state("count.json") as state:
+    with update_state("count.json") as state:
         state["count"] = state.get("count", 0) + 1
 """
 
@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_comes_back_and_nobody_else_may_read_it(folder: Path) -> None:
     assert read_state("a.json") == {}
-    with changed_state("a.json") as state:
+    with update_state("a.json") as state:
         state["x"] = ["ü"]
     assert read_state("a.json") == {"x": ["ü"]}
     assert state_folder() == folder
@@ -36,9 +36,9 @@ def test_it_comes_back_and_nobody_else_may_read_it(folder: Path) -> None:
 
 
 def test_an_error_changes_nothing() -> None:
-    with changed_state("a.json") as state:
+    with update_state("a.json") as state:
         state["x"] = 1
-    with pytest.raises(ZeroDivisionError), changed_state("a.json") as state:
+    with pytest.raises(ZeroDivisionError), update_state("a.json") as state:
         state["x"] = 1 // 0
     assert read_state("a.json") == {"x": 1}
 
@@ -48,7 +48,7 @@ def test_what_cannot_be_read_counts_as_nothing_and_can_be_written_anew(folder: P
     for content in (b"\xff", b"[1]", b'{"x": '):
         (folder / "a.json").write_bytes(content)
         assert read_state("a.json") == {}
-    with changed_state("a.json") as state:
+    with update_state("a.json") as state:
         state["x"] = 1
     assert read_state("a.json") == {"x": 1}
 

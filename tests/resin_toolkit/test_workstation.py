@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.wifi_networks import Network, wifi_networks
+from resin_toolkit.wifi_networks import WifiNetwork, list_wifi_networks
 
 # What nmcli 1.42 printed, as a program that answers the same questions.
 RECORDED = r"""#!/bin/sh
@@ -33,11 +33,11 @@ def test_networks_in_reach_come_first_the_strongest_of_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_nmcli(tmp_path, monkeypatch, RECORDED)
-    assert wifi_networks() == (
-        Network("Neighbour", 80, False),
-        Network("Home", 71, True),
-        Network("Odd:Name", 55, False),
-        Network("Caf: \\o", None, True),
+    assert list_wifi_networks() == (
+        WifiNetwork("Neighbour", 80, False),
+        WifiNetwork("Home", 71, True),
+        WifiNetwork("Odd:Name", 55, False),
+        WifiNetwork("Caf: \\o", None, True),
     )
 
 
@@ -48,9 +48,9 @@ def test_an_nmcli_that_cannot_answer_gives_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     put_nmcli(tmp_path, monkeypatch, script)
-    assert wifi_networks() == ()
+    assert list_wifi_networks() == ()
 
 
 def test_without_nmcli_there_are_no_suggestions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert wifi_networks() == ()
+    assert list_wifi_networks() == ()

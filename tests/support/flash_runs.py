@@ -8,7 +8,7 @@ from typing import Any
 from image_tools.flash import Job, Options, Outcome, flash
 from image_tools.flash.target import Target, open_drive, open_file
 from image_tools.source import open_source
-from resin_toolkit.progress import Progress, Silent
+from resin_toolkit.progress import Progress, SilentProgress
 from support.card_images import MIB, card_image
 
 SIZE = 6 * MIB
@@ -37,7 +37,7 @@ def to_target(image: str, target: Target, *, progress: Progress | None = None, *
     """The outcome of the one target; what it failed with is raised."""
     how = Options(**options)
     with open_source(image, digest=how.sha256 is not None) as source:
-        [outcome] = flash(source, [Job(target)], progress or Silent(), how)
+        [outcome] = flash(source, [Job(target)], progress or SilentProgress(), how)
     if outcome.error is not None:
         raise outcome.error
     return outcome

@@ -17,7 +17,7 @@ from resin_toolkit.device.record import Device
 from resin_toolkit.engine import Engine, connect
 from resin_toolkit.engine.credentials import Credentials
 from resin_toolkit.errors import Notice
-from resin_toolkit.progress import Silent
+from resin_toolkit.progress import SilentProgress
 from resin_toolkit.project.application import Application, Build, Service
 from resin_toolkit.push.apply.image_build import BuildResult, LinkRate, build_image
 from resin_toolkit.push.apply.image_fetch import fetch_image
@@ -81,7 +81,7 @@ def decoded(value: str) -> object:
 
 class Heard(SilentListener):
     def __init__(self) -> None:
-        super().__init__(Silent())
+        super().__init__(SilentProgress())
         self.notices: list[Notice] = []
         self.words: list[str] = []
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resin_toolkit.device.address import AccessMethod, in_url
+from resin_toolkit.device.address import AccessMethod, url_host
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine.models import one_line
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost
@@ -90,7 +90,7 @@ class SshTransport:
 
     @property
     def url(self) -> str:
-        return f"ssh://{self._shell.user}@{in_url(self._device.host)}:{self._device.ssh_port}"
+        return f"ssh://{self._shell.user}@{url_host(self._device.host)}:{self._device.ssh_port}"
 
     def open(self) -> DeadlineSocket:
         return _opened(self._shell, self.opening)

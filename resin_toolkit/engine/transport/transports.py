@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 from typing import Protocol
 
-from resin_toolkit.device.address import AccessMethod, in_url
+from resin_toolkit.device.address import AccessMethod, url_host
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, keep_alive
 from resin_toolkit.errors import NotPermitted, Unreachable
 from resin_toolkit.tcp import PATIENCE, Endpoint, connect_any
@@ -43,7 +43,7 @@ class TcpTransport:
     @property
     def url(self) -> str:
         # RFC 6874 writes the percent sign before a zone as %25, and docker takes a URL apart twice.
-        return f"tcp://{in_url(self.place.address).replace('%', '%2525')}:{self.place.port}"
+        return f"tcp://{url_host(self.place.address).replace('%', '%2525')}:{self.place.port}"
 
     def open(self) -> DeadlineSocket:
         connection, _ = connect_any(self.host, [self.place], within=PATIENCE)

@@ -21,8 +21,8 @@ from resin_toolkit.push.apply.image_fetch import PullProgress
 from resin_toolkit.push.apply.listener import DeploymentListener
 from resin_toolkit.push.plan.architecture import can_run, incompatible_bases
 from resin_toolkit.push.plan.build_source import BuildSource
-from resin_toolkit.terminal.ansi import without_colours
-from resin_toolkit.terminal.screen import clean, human_size
+from resin_toolkit.terminal.ansi import strip_colours
+from resin_toolkit.terminal.screen import clean, format_size
 
 _MEASURABLE = 8 * 1024 * 1024
 """Bytes from which on a transfer can be timed: less may still lie in buffers on the way."""
@@ -89,7 +89,7 @@ def build_image(
     for notice in source.context.notices:
         listener.warn(notice)
     listener.step(
-        service.name, f"building {source.recipe.name}: {human_size(size.bytes)}, {size.files} files"
+        service.name, f"building {source.recipe.name}: {format_size(size.bytes)}, {size.files} files"
     )
     if size.bytes >= _LARGE and size.advice():
         listener.warn(Notice("large-context", f"{service.name} sends {size.advice()}."))
@@ -175,7 +175,7 @@ class _LastLines:
             elif line.startswith(" ---> "):
                 self.images += [] if self._is_from else [line]
             elif line.strip() and not line.startswith("Removing intermediate"):
-                self.lines.append(clean(without_colours(line.rstrip("\r").rpartition("\r")[2])))
+                self.lines.append(clean(strip_colours(line.rstrip("\r").rpartition("\r")[2])))
 
 
 def _note_images(last: _LastLines, result: BuildResult) -> None:

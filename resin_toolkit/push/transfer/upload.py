@@ -15,7 +15,7 @@ from resin_toolkit.push.transfer.layer_content import ImageLayers
 from resin_toolkit.push.transfer.manifests import ArchivedImage
 from resin_toolkit.push.transfer.partial_archive import full_archive, partial_archive
 from resin_toolkit.push.transfer.receiver import ImageReceiver
-from resin_toolkit.terminal.screen import human_size
+from resin_toolkit.terminal.screen import format_size
 
 BATCH = 16 * 1024 * 1024
 """Bytes that are at least sent at a time, but for the last ones: each load costs an engine some work."""
@@ -123,7 +123,7 @@ class _Going:
         sent = [layer for first, end in batches for layer in dict.fromkeys(layers[first:end])]
         total = sum(map(self.content.size, sent))
         count = f"{len(layers) - batches[0][0]} of {len(layers)} layers"
-        what = f"{human_size(total)}, {count}" if sent else "all of its layers are there"
+        what = f"{format_size(total)}, {count}" if sent else "all of its layers are there"
         self.listener.step(self.subject, f"sending {self.wanted.name}: {what}")
         return self.listener.progress.step("sending", total, subject=self.subject)
 

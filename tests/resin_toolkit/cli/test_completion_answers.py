@@ -16,7 +16,7 @@ from support.shells import user
 from resin_toolkit.cli.completion import Files, Folders, split_line
 from resin_toolkit.cli.completion_values import device_types, distros
 from resin_toolkit.cli.root import root_command
-from resin_toolkit.device.service_cache import keep_services, known_services
+from resin_toolkit.device.service_cache import cache_services, cached_services
 
 
 def asked(line: str, home: Path, **changes: str) -> list[str]:
@@ -149,10 +149,10 @@ def test_a_line_is_split_as_bash_does(line: str, expected: tuple[list[str], str,
 
 def test_services_are_kept_and_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    keep_services("kitchen.local", ["web", "web", ""])
-    keep_services("kitchen.local", ["database"])
-    assert known_services("kitchen") == ["database", "web"]
-    assert known_services() == ["database", "web"]
-    keep_services("kitchen.local", ["radio"], all_of_them=True)
-    assert known_services("tcp://kitchen.local:2375") == ["radio"]
-    assert known_services("kit") == known_services("a:b:c") == []
+    cache_services("kitchen.local", ["web", "web", ""])
+    cache_services("kitchen.local", ["database"])
+    assert cached_services("kitchen") == ["database", "web"]
+    assert cached_services() == ["database", "web"]
+    cache_services("kitchen.local", ["radio"], all_of_them=True)
+    assert cached_services("tcp://kitchen.local:2375") == ["radio"]
+    assert cached_services("kit") == cached_services("a:b:c") == []

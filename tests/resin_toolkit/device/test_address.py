@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resin_toolkit.device.address import AccessMethod, Address, in_url, parse_address
+from resin_toolkit.device.address import AccessMethod, Address, parse_address, url_host
 from resin_toolkit.errors import BadValue
 
 
@@ -82,7 +82,7 @@ def test_any_word_is_a_device_or_a_bad_value(word: str) -> None:
 
 @given(st.ip_addresses(), st.integers(1, 65535))
 def test_an_address_with_a_port_comes_back(address: object, port: int) -> None:
-    found = parse_address(f"{in_url(str(address))}:{port}")
+    found = parse_address(f"{url_host(str(address))}:{port}")
     assert (found.host, found.engine_port) == (str(address), port)
     assert found.is_ip
 

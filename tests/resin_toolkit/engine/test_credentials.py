@@ -185,13 +185,13 @@ import sys
 from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import connect
-from resin_toolkit.progress import Silent
+from resin_toolkit.progress import SilentProgress
 from resin_toolkit.project.application import Service
 from resin_toolkit.push.apply.image_fetch import fetch_image
 
 
 class Listener:
-    progress = Silent()
+    progress = SilentProgress()
     step = warn = lambda *_: None
 
 

@@ -10,43 +10,43 @@ from hypothesis import strategies as st
 
 from resin_toolkit.engine.timestamps import stamp_of_nanoseconds
 from resin_toolkit.logs.cursor import Cursor
-from resin_toolkit.logs.cursor_search import CONTEXT, Locator
+from resin_toolkit.logs.cursor_search import CONTEXT, CursorFinder
 from resin_toolkit.logs.records import made
 
 Pieces = list[bytes]
 TAILS = (3, 10, 40)
 
 
-def piece(time: int, text: str = "x", stream: int = 1) -> bytes:
+def record(time: int, text: str = "x", stream: int = 1) -> bytes:
     return made(stream, stamp_of_nanoseconds(1_700_000_000 * 10**9 + time), text.encode() + b"\n")
 
 
 def numbered(*times: int) -> Pieces:
-    return [piece(time, f"line {number}") for number, time in enumerate(times)]
+    return [record(time, f"line {number}") for number, time in enumerate(times)]
 
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[Pieces]:
-    """A log as stretches of pieces that have one time each; the times go up and down as a board's clock does.
+    """A log as runs of records that share a time; the times go up and down as a board's clock does.
 
-    There are few texts, so that stretches are full of pieces that are the same.
+    There are few texts, so that stretches are full of records that are the same.
     """
     times = draw(st.lists(st.integers(0, 10**6), min_size=1, max_size=20, unique=True))
     texts = st.lists(st.sampled_from("ab"), min_size=1, max_size=7)
-    return [[piece(time, text) for text in draw(texts)] for time in times]
+    return [[record(time, text) for text in draw(texts)] for time in times]
 
 
 def flat(stretches: Sequence[Pieces]) -> Pieces:
-    return [piece for stretch in stretches for piece in stretch]
+    return [record for stretch in stretches for record in stretch]
 
 
-def taken(pieces: Pieces, sizes: Sequence[int], memory: int) -> Cursor:
-    """The cursor behind `pieces`, which came in as many at a time as `sizes` say, again and again."""
+def taken(records: Pieces, sizes: Sequence[int], memory: int) -> Cursor:
+    """The cursor behind `records`, which came in as many at a time as `sizes` say, again and again."""
     cursor = Cursor(memory=memory)
     start = 0
-    while start < len(pieces):
+    while start < len(records):
         size = sizes[start % len(sizes)]
-        cursor.advance(pieces[start : start + size])
+        cursor.advance(records[start : start + size])
         start += size
     return cursor
 
@@ -57,18 +57,18 @@ def resumed(log: Pieces, cursor: Cursor, sizes: Sequence[int]) -> tuple[Pieces, 
         if tail is not None and tail > len(log):
             continue
         sent = log if tail is None else log[-tail:]
-        locator = Locator(cursor, from_start=tail is None)
+        locator = CursorFinder(cursor, from_start=tail is None)
         found = fed(locator, sent, sizes)
         if found is not None:
             return sent[found:], True
         if tail is None and (known := locator.known()) is not None:
-            found = fed(Locator(known, from_start=True), sent, sizes)
+            found = fed(CursorFinder(known, from_start=True), sent, sizes)
             assert found is not None
             return sent[found:], True
     return log, False
 
 
-def fed(locator: Locator, sent: Pieces, sizes: Sequence[int]) -> int | None:
+def fed(locator: CursorFinder, sent: Pieces, sizes: Sequence[int]) -> int | None:
     start = 0
     while start < len(sent):
         size = sizes[start % len(sizes)]
@@ -95,7 +95,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(
 def test_the_engine_has_rotated_the_log(
     stretches: list[Pieces], data: st.DataObject, sizes: list[int], others: list[int]
 ) -> None:
-    """As long as it has the last piece, nothing is lost; else that is told, and what is left is shown."""
+    """As long as it has the last record, nothing is lost; else that is told, and what is left is shown."""
     log = flat(stretches)
     gone = data.draw(st.integers(0, len(stretches) - 1))
     left = flat(stretches[gone:])
@@ -109,10 +109,10 @@ def test_the_engine_has_rotated_the_log(
 def test_the_log_has_lost_its_end(
     stretches: list[Pieces], data: st.DataObject, sizes: list[int], others: list[int]
 ) -> None:
-    """A device that lost its power: the pieces that were seen last are in no file; what follows is new."""
+    """A device that lost its power: the records that were seen last are in no file; what follows is new."""
     kept = data.draw(st.integers(1, len(stretches)))
     cursor = taken(flat(stretches), sizes, memory=10_000)
-    later = [piece(10**7 + time, "new") for time in range(data.draw(st.integers(0, 5)))]
+    later = [record(10**7 + time, "new") for time in range(data.draw(st.integers(0, 5)))]
     assert resumed(flat(stretches[:kept]) + later, cursor, others) == (later, True)
 
 
@@ -139,26 +139,26 @@ def test_a_clock_that_is_set_back_by_a_day_and_stands_still() -> None:
 
 
 def test_the_same_line_many_times_at_one_time() -> None:
-    log = [piece(1, "before"), *[piece(2)] * 200, piece(3, "after")]
+    log = [record(1, "before"), *[record(2)] * 200, record(3, "after")]
     for cut in (1, 2, 100, 150, 201, 202):
         assert resumed(log, taken(log[:cut], [7], memory=20), [50]) == (log[cut:], True)
 
 
 def test_the_stream_counts() -> None:
-    cursor = taken([piece(0), piece(1, stream=1)], [1], memory=9)
-    assert resumed([piece(0), piece(1, stream=2)], cursor, [1]) == ([piece(1, stream=2)], True)
+    cursor = taken([record(0), record(1, stream=1)], [1], memory=9)
+    assert resumed([record(0), record(1, stream=2)], cursor, [1]) == ([record(1, stream=2)], True)
 
 
 def test_a_few_of_the_last_pieces_are_enough() -> None:
     log = numbered(*range(10_000))
-    locator = Locator(taken(log[:-3], [1000], memory=5000), from_start=False)
+    locator = CursorFinder(taken(log[:-3], [1000], memory=5000), from_start=False)
     assert locator.feed(log[-4 - CONTEXT :]) == CONTEXT + 1
 
 
 def test_the_length_of_a_run_is_known_once_its_beginning_was_seen() -> None:
     cursor = Cursor()
     runs = []
-    for part in ([piece(1)], [piece(1)], [piece(2)], [piece(2), piece(2)], [piece(3), piece(4)]):
+    for part in ([record(1)], [record(1)], [record(2)], [record(2), record(2)], [record(3), record(4)]):
         cursor.advance(part)
         runs.append((cursor.run, cursor.run_is_whole))
     assert runs == [(1, False), (2, False), (1, True), (3, True), (1, True)]

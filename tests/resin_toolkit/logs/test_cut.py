@@ -17,12 +17,12 @@ from resin_toolkit.engine import Container, connect
 from resin_toolkit.engine.timestamps import stamp_of_nanoseconds
 from resin_toolkit.errors import EngineFailed, ResinError
 from resin_toolkit.logs.container_log import ContainerLog
-from resin_toolkit.logs.follower import Logs
-from resin_toolkit.logs.query import Telling, Wanted
+from resin_toolkit.logs.follower import LogFollower
+from resin_toolkit.logs.query import LogListener, LogQuery
 from resin_toolkit.logs.records import made
-from resin_toolkit.logs.rendering import Labels, View
-from resin_toolkit.logs.writer import Outlet
-from resin_toolkit.reach.reconnecting_engine import Link
+from resin_toolkit.logs.rendering import LogFormat, ServiceLabels
+from resin_toolkit.logs.writer import LogWriter
+from resin_toolkit.reach.reconnecting_engine import ReconnectingEngine
 
 LINES = 400
 
@@ -71,7 +71,7 @@ class ShuttingDown:
             threading.Timer(0.5, self._away.clear).start()
 
 
-class Told(Telling):
+class Told(LogListener):
     """What was told: of nothing but remarks."""
 
     def __init__(self) -> None:
@@ -93,15 +93,15 @@ def shown(engine: ShuttingDown, out: list[bytes], lost: list[ResinError], told: 
         device = Device(
             place.address, (place.address,), engine_ports=(place.port,), access_method=AccessMethod.TCP
         )
-        link = Link(device, connect, lost=lost.append, back=lambda _: None, patience=10.0)
-        outlet = Outlet(out.append, None)
+        link = ReconnectingEngine(device, connect, lost=lost.append, back=lambda _: None, patience=10.0)
+        writer = LogWriter(out.append, None)
         try:
-            logs = Logs(link, Wanted(frozenset()), View(), Labels(), outlet, told)
+            logs = LogFollower(link, LogQuery(frozenset()), LogFormat(), ServiceLabels(), writer, told)
             logs.choose()
             logs.show()
             yield
         finally:
-            outlet.close()
+            writer.close()
             with suppress(ResinError):
                 link.close()
 

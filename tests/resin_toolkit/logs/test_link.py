@@ -13,7 +13,7 @@ from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import connect
 from resin_toolkit.errors import ResinError, Unreachable
-from resin_toolkit.reach.reconnecting_engine import Link
+from resin_toolkit.reach.reconnecting_engine import ReconnectingEngine
 
 
 def answers(method: str, path: str) -> bytes:  # noqa: ARG001
@@ -27,7 +27,7 @@ def test_what_answers_as_no_engine_would_is_not_waited_for() -> None:
         device = Device(
             "board.local", (place.address,), engine_ports=(place.port,), access_method=AccessMethod.TCP
         )
-        link = Link(device, connect, lost=told.append, back=told.append)
+        link = ReconnectingEngine(device, connect, lost=told.append, back=told.append)
         engine, number = link.engine()
         with pytest.raises(Unreachable) as asked:
             engine.containers(all=True)
@@ -47,7 +47,7 @@ def ends_when_asked(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(answers("GET", "/"))
 
 
-def ask_again_and_again(link: Link) -> None:
+def ask_again_and_again(link: ReconnectingEngine) -> None:
     for _ in range(100):
         engine, number = link.engine()
         with pytest.raises(Unreachable) as asked:
@@ -61,7 +61,7 @@ def test_connections_that_end_at_once_are_made_ever_more_slowly_and_end_the_pati
         device = Device(
             "board.local", (place.address,), engine_ports=(place.port,), access_method=AccessMethod.TCP
         )
-        link = Link(device, connect, lost=lost.append, back=lambda _: None, patience=1.0)
+        link = ReconnectingEngine(device, connect, lost=lost.append, back=lambda _: None, patience=1.0)
         with pytest.raises(Unreachable) as caught:
             ask_again_and_again(link)
         link.close()

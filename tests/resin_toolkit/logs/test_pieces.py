@@ -18,10 +18,10 @@ from resin_toolkit.engine.timestamps import (
     stamp_of_nanoseconds,
 )
 from resin_toolkit.errors import BadValue, EngineFailed
-from resin_toolkit.logs.lines import Line, LineMaker
-from resin_toolkit.logs.records import PART, FrameReader, Reader, TerminalReader, made, texts_of
-from resin_toolkit.logs.rendering import Labels, Renderer, View
-from resin_toolkit.terminal.ansi import cleaned
+from resin_toolkit.logs.lines import Line, LineAssembler
+from resin_toolkit.logs.records import PART, FrameReader, Reader, TerminalReader, made, record_texts
+from resin_toolkit.logs.rendering import LogFormat, Renderer, ServiceLabels
+from resin_toolkit.terminal.ansi import strip_control_sequences
 
 STAMP = b"2026-01-02T03:04:05.123456789Z"
 TEXTS = st.binary(max_size=40).map(lambda text: text.replace(b"\n", b"") + b"\n")
@@ -33,19 +33,19 @@ def frame(stream: int, payload: bytes) -> bytes:
 
 
 def read(reader: Reader, data: bytes, size: int) -> list[bytes]:
-    pieces = [p for start in range(0, len(data), size) for p in reader.feed(data[start : start + size])]
-    return pieces + reader.end()
+    records = [p for start in range(0, len(data), size) for p in reader.feed(data[start : start + size])]
+    return records + reader.end()
 
 
-def parts(pieces: list[bytes]) -> list[tuple[int, bytes]]:
-    return [(piece[0], piece[8:]) for piece in pieces]
+def parts(records: list[bytes]) -> list[tuple[int, bytes]]:
+    return [(record[0], record[8:]) for record in records]
 
 
 @given(st.lists(st.tuples(st.sampled_from([1, 2]), TIMES, TEXTS)), st.integers(1, 50))
 def test_frames_come_whole_however_they_are_cut(messages: list[tuple[int, bytes, bytes]], size: int) -> None:
     sent = b"".join(frame(stream, stamp + b" " + text) for stream, stamp, text in messages)
-    pieces = read(FrameReader(), sent, size)
-    assert parts(pieces) == [(stream, stamp + b" " + text) for stream, stamp, text in messages]
+    records = read(FrameReader(), sent, size)
+    assert parts(records) == [(stream, stamp + b" " + text) for stream, stamp, text in messages]
 
 
 @given(st.lists(st.tuples(TIMES, TEXTS), min_size=1), st.integers(1, 50), st.binary(max_size=9))
@@ -63,9 +63,9 @@ def test_a_long_line_is_one(tty: bool, size: int) -> None:
     cut[-1] += b"\n"
     messages = [STAMP + b" " + each for each in (b"before\n", *cut, b"after\n")]
     sent = b"".join(messages) if tty else b"".join(frame(1, each) for each in messages)
-    pieces = read(TerminalReader() if tty else FrameReader(), sent, size)
-    assert b"".join(texts_of(pieces)) == b"before\n" + text + b"\nafter\n"
-    lines = LineMaker().feed(pieces)
+    records = read(TerminalReader() if tty else FrameReader(), sent, size)
+    assert b"".join(record_texts(records)) == b"before\n" + text + b"\nafter\n"
+    lines = LineAssembler().feed(records)
     assert [line.text for line in lines] == [b"before", text, b"after"]
 
 
@@ -95,13 +95,13 @@ def test_bytes_that_are_no_log(data: bytes) -> None:
 
 def test_lines_of_two_streams_do_not_mix() -> None:
     part = b"a" * PART
-    pieces = [
+    records = [
         made(1, STAMP, part),
         made(2, STAMP, b"error\n"),
         made(1, STAMP, b"b\n"),
         made(1, STAMP, b"last"),
     ]
-    assert LineMaker().feed(pieces) == [
+    assert LineAssembler().feed(records) == [
         Line(STAMP, 2, b"error", True),
         Line(STAMP, 1, part + b"b", True),
         Line(STAMP, 1, b"last", False),
@@ -122,28 +122,28 @@ def test_lines_of_two_streams_do_not_mix() -> None:
     ],
 )
 def test_a_terminal_gets_colours_and_nothing_else(text: str, shown: str) -> None:
-    assert cleaned(text.encode()).decode() == shown
+    assert strip_control_sequences(text.encode()).decode() == shown
 
 
 @given(st.binary())
 def test_what_is_cleaned_is_text_without_controls(data: bytes) -> None:
-    shown = re.sub("\x1b\\[[0-9;:]*m", "", cleaned(data).decode())
+    shown = re.sub("\x1b\\[[0-9;:]*m", "", strip_control_sequences(data).decode())
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown)
 
 
 @given(st.lists(st.tuples(st.sampled_from([1, 2]), TEXTS)), st.booleans())
 def test_the_fast_way_shows_what_the_slow_one_does(messages: list[tuple[int, bytes]], raw: bool) -> None:
-    pieces = [made(stream, STAMP, text) for stream, text in messages]
-    fast = Renderer(View(raw=raw), Labels(), "web", "web").pieces(pieces)
-    slow = Renderer(View(raw=raw, since=STAMP), Labels(), "web", "web").pieces(pieces)
+    records = [made(stream, STAMP, text) for stream, text in messages]
+    fast = Renderer(LogFormat(raw=raw), ServiceLabels(), "web", "web").records(records)
+    slow = Renderer(LogFormat(raw=raw, since=STAMP), ServiceLabels(), "web", "web").records(records)
     assert (fast.data, fast.lines) == (slow.data, slow.lines)
 
 
 def test_names_colours_and_times_in_front() -> None:
-    labels = Labels()
+    labels = ServiceLabels()
     labels.add("db")
-    renderer = Renderer(View(timestamps=True, colour=True), labels, "we\x1bb", "web")
-    shown = renderer.pieces([made(1, STAMP, b"\x1b[31mred\n"), made(2, STAMP, b"end")])
+    renderer = Renderer(LogFormat(timestamps=True, colour=True), labels, "we\x1bb", "web")
+    shown = renderer.records([made(1, STAMP, b"\x1b[31mred\n"), made(2, STAMP, b"end")])
     name = re.escape("we\ufffdb | ")
     assert re.fullmatch(
         rf"\x1b\[\d\dm{name}\x1b\[0m{STAMP.decode()} \x1b\[31mred\x1b\[0m\n.*{STAMP.decode()} end",
@@ -153,9 +153,9 @@ def test_names_colours_and_times_in_front() -> None:
 
 
 def test_grep_looks_through_colours() -> None:
-    view = View(grep=re.compile("^two words$"))
-    pieces = [made(1, STAMP, b"two \x1b[1mwords\x1b[0m\n"), made(1, STAMP, b"others\n")]
-    assert Renderer(view, Labels(), "web", None).pieces(pieces).data == b"two \x1b[1mwords\x1b[0m\n"
+    view = LogFormat(grep=re.compile("^two words$"))
+    records = [made(1, STAMP, b"two \x1b[1mwords\x1b[0m\n"), made(1, STAMP, b"others\n")]
+    assert Renderer(view, ServiceLabels(), "web", None).records(records).data == b"two \x1b[1mwords\x1b[0m\n"
 
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1)), st.integers(0, SECOND - 1))
@@ -188,6 +188,8 @@ def test_what_is_no_time(word: str) -> None:
 
 
 def test_a_line_without_an_end_is_not_run_together_with_the_next_one() -> None:
-    pieces = [made(1, STAMP, b"no end"), made(1, STAMP, b"next\n")]
-    assert Renderer(View(), Labels(), "web", None).pieces(pieces).data == b"no end\nnext\n"
-    assert Renderer(View(raw=True), Labels(), "web", None).pieces(pieces).data == b"no endnext\n"
+    records = [made(1, STAMP, b"no end"), made(1, STAMP, b"next\n")]
+    assert Renderer(LogFormat(), ServiceLabels(), "web", None).records(records).data == b"no end\nnext\n"
+    assert (
+        Renderer(LogFormat(raw=True), ServiceLabels(), "web", None).records(records).data == b"no endnext\n"
+    )

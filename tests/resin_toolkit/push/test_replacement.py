@@ -21,7 +21,7 @@ from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.request_batch import Request, send_batch
 from resin_toolkit.errors import EngineFailed, PushFailed, Refused, ResinError, Unreachable
-from resin_toolkit.progress import Silent
+from resin_toolkit.progress import SilentProgress
 from resin_toolkit.project.application import Application, HealthCheck, Mount, Service
 from resin_toolkit.project.names import PUSHER_LABEL
 from resin_toolkit.push.apply import replacement
@@ -71,7 +71,11 @@ def replacer(
     engine: Engine, *, rollback: bool = True, grace: float = GRACE, reconnect_timeout: float = 0.0
 ) -> ContainerReplacer:
     return ContainerReplacer(
-        engine, SilentListener(Silent()), grace=grace, rollback=rollback, reconnect_timeout=reconnect_timeout
+        engine,
+        SilentListener(SilentProgress()),
+        grace=grace,
+        rollback=rollback,
+        reconnect_timeout=reconnect_timeout,
     )
 
 

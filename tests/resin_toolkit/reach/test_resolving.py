@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from resin_toolkit.device.address import parse_address
-from resin_toolkit.device.cache import recall, remember, remembered_hosts
+from resin_toolkit.device.cache import cache_device, cached_device, cached_hosts
 from resin_toolkit.errors import DeviceNotFound
-from resin_toolkit.reach.resolver import locate
-from resin_toolkit.state import changed_state
+from resin_toolkit.reach.resolver import resolve_device
+from resin_toolkit.state import update_state
 
 
 @pytest.fixture(autouse=True)
@@ -22,29 +22,29 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_address_is_itself() -> None:
-    device = locate(parse_address("ssh://me@[fe80::1%eth0]:22"))
+    device = resolve_device(parse_address("ssh://me@[fe80::1%eth0]:22"))
     assert (device.host, device.addresses, device.user, device.ssh_port) == (
         "fe80::1%eth0",
         ("fe80::1%eth0",),
         "me",
         22,
     )
-    assert locate(parse_address("10.0.0.7:2375")).engine_ports == (2375,)
-    assert locate(parse_address("ssh://10.0.0.7:22"), ssh_port=23).ssh_port == 23
+    assert resolve_device(parse_address("10.0.0.7:2375")).engine_ports == (2375,)
+    assert resolve_device(parse_address("ssh://10.0.0.7:22"), ssh_port=23).ssh_port == 23
 
 
 def test_localhost_is_this_machine() -> None:
-    assert locate(parse_address("localhost")).addresses == ("127.0.0.1", "::1")
+    assert resolve_device(parse_address("localhost")).addresses == ("127.0.0.1", "::1")
 
 
 @pytest.mark.parametrize(
     "word", ["no-such-device-here", "no-such-device-here.local", "no.such.device.invalid"]
 )
 def test_a_wrong_name_ends_in_time_and_says_what_was_tried(word: str) -> None:
-    remember("no-such-device-hero.local", ["10.0.0.7"])
+    cache_device("no-such-device-hero.local", ["10.0.0.7"])
     started = time.monotonic()
     with pytest.raises(DeviceNotFound) as caught:
-        locate(parse_address(word))
+        resolve_device(parse_address(word))
     assert time.monotonic() - started < 6
     assert word in caught.value.message
     if "." not in word:
@@ -53,33 +53,33 @@ def test_a_wrong_name_ends_in_time_and_says_what_was_tried(word: str) -> None:
 
 
 def test_what_is_remembered_comes_back() -> None:
-    assert recall("kitchen.local") is None
-    assert remember("kitchen.local", ["10.0.0.7"], engine_id="A:B", host_key="SHA256:x") == []
-    assert remember("kitchen.local", ["10.0.0.8"]) == []
-    known = recall("kitchen.local")
+    assert cached_device("kitchen.local") is None
+    assert cache_device("kitchen.local", ["10.0.0.7"], engine_id="A:B", host_key="SHA256:x") == []
+    assert cache_device("kitchen.local", ["10.0.0.8"]) == []
+    known = cached_device("kitchen.local")
     assert known is not None
     assert (known.addresses, known.engine_id, known.host_key) == (("10.0.0.8",), "A:B", "SHA256:x")
-    remember("kitchen.local", ["10.0.0.8"], engine_id="C:D")
-    known = recall("kitchen.local")
+    cache_device("kitchen.local", ["10.0.0.8"], engine_id="C:D")
+    known = cached_device("kitchen.local")
     assert known is not None
     assert (known.engine_id, known.host_key) == ("C:D", None)
 
 
 def test_a_file_that_somebody_edited() -> None:
-    with changed_state("devices.json") as state:
+    with update_state("devices.json") as state:
         state.update(
             {"a": 1, "b": {"addresses": "x", "at": 3}, "c": {"addresses": [1, "evil;rm", "10.0.0.7"]}}
         )
-    assert recall("a") is None
-    found = [recall(host) for host in ("b", "c")]
+    assert cached_device("a") is None
+    found = [cached_device(host) for host in ("b", "c")]
     assert [known.addresses for known in found if known] == [(), ("10.0.0.7",)]
-    assert set(remembered_hosts()) == {"b", "c"}
+    assert set(cached_hosts()) == {"b", "c"}
 
 
 def test_a_folder_that_cannot_be_written_is_a_notice(folder: Path) -> None:
     folder.parent.mkdir(parents=True)
     folder.write_text("no folder")
-    [notice] = remember("kitchen.local", ["10.0.0.7"])
+    [notice] = cache_device("kitchen.local", ["10.0.0.7"])
     assert notice.code == "not-remembered"
 
 
@@ -88,9 +88,9 @@ def test_an_alias_of_the_ssh_configuration(tmp_path: Path) -> None:
     (tmp_path / ".ssh" / "config").write_text(
         "Host board\n HostName 10.0.0.7\n User me\n Port 22\nHost far\n HostName inner\n ProxyJump gate\n"
     )
-    device = locate(parse_address("board"))
+    device = resolve_device(parse_address("board"))
     # The user is left to the connection, which reads the same file.
     assert (device.host, device.addresses, device.user, device.ssh_port) == ("board", ("10.0.0.7",), None, 22)
-    typed = locate(parse_address("ssh://root@board:22222"))
+    typed = resolve_device(parse_address("ssh://root@board:22222"))
     assert (typed.user, typed.ssh_port) == ("root", 22222)
-    assert locate(parse_address("far")).addresses == ()
+    assert resolve_device(parse_address("far")).addresses == ()

@@ -14,7 +14,7 @@ from resin_toolkit.errors import BadValue, NotSupported, Unreachable
 from resin_toolkit.ssh import Completed, connect
 from resin_toolkit.ssh.config import host_of, settings_of
 from resin_toolkit.ssh.forwarding import Forward, forwarded, parse_forward
-from resin_toolkit.terminal.attachment import Escapes
+from resin_toolkit.terminal.attachment import EscapeFilter
 
 
 @needs_root
@@ -162,7 +162,7 @@ def test_what_is_no_forward(word: str) -> None:
     ],
 )
 def test_escapes(typed: list[bytes], through: bytes, leaves: bool) -> None:
-    escapes = Escapes()
+    escapes = EscapeFilter()
     taken = [escapes.take(keys) for keys in typed]
     assert b"".join(data for data, _ in taken) == through
     assert any(left for _, left in taken) == leaves
