@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support import pushed_projects
-from support.pushed_projects import Bench, single_command
+from support.pushed_projects import Bench, single
 
 
 @pytest.fixture(scope="module")
@@ -26,4 +26,4 @@ def bench(made: Bench) -> Iterator[Bench]:
 @pytest.fixture
 def garden(tmp_path: Path) -> Path:
     """A project with one service."""
-    return single_command(tmp_path / "garden")
+    return single(tmp_path / "garden")

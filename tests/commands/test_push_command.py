@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support import pushed_projects
 from support.loop_devices import needs_root
-from support.pushed_projects import RUNS, UNPRIVILEGED, Bench, events, single_command, write
+from support.pushed_projects import RUNS, UNPRIVILEGED, Bench, events, single, write
 
 pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 
@@ -227,7 +227,7 @@ def test_images_of_earlier_pushes_go_and_nothing_else(
     bench: Bench, garden: Path, tmp_path: Path, remembers: bool
 ) -> None:
     device = bench.device
-    other = single_command(tmp_path / "yard", note="other\n")
+    other = single(tmp_path / "yard", note="other\n")
     bench.push(other)
     device.docker("tag", "stand-in", "garden_main:mine")
     device.docker("tag", "stand-in", "somebody:1")

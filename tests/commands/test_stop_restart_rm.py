@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from device.desk import wait_for
 from support.loop_devices import needs_root
-from support.pushed_projects import RUNS, Bench, compose, single_command
+from support.pushed_projects import RUNS, Bench, compose, single
 
 pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 
@@ -102,7 +102,7 @@ def test_a_device_with_nothing_or_with_several(bench: Bench, tmp_path: Path, ver
     run = bench.resin(*words, "--json", cwd=tmp_path)
     assert (run.code, run.error["code"]) == (3, "service-not-found")
     for name in ("garden", "yard"):
-        bench.push(single_command(tmp_path / name))
+        bench.push(single(tmp_path / name))
     run = bench.resin(*words, "--json", cwd=tmp_path)
     assert (run.code, run.error["code"]) == (2, "device-ambiguous")
     assert "garden, yard" in run.error["message"]
@@ -124,9 +124,7 @@ def test_what_was_stopped_stays_so_over_a_reboot(bench: Bench, garden: Path) -> 
 
 def test_one_that_crashes_again_and_again(bench: Bench, tmp_path: Path) -> None:
     """It is stopped and started whatever it does at that moment."""
-    project = single_command(
-        tmp_path / "garden", Dockerfile='FROM stand-in\nCMD ["sh", "-c", "sleep 0.1; exit 3"]\n'
-    )
+    project = single(tmp_path / "garden", Dockerfile='FROM stand-in\nCMD ["sh", "-c", "sleep 0.1; exit 3"]\n')
     bench.push(project, "--no-rollback")
     for _ in range(5):
         assert bench.resin("restart", cwd=project).code == 0
@@ -153,7 +151,7 @@ def test_all_of_an_application_is_removed_and_nothing_else(
     device = bench.device
     device.start("foreign", "sleep 1000")
     device.docker("network", "create", "foreign")
-    yard = single_command(tmp_path / "yard")
+    yard = single(tmp_path / "yard")
     bench.push(yard)
     device.docker("exec", "yard_main", "touch", "/data/kept")
     bench.push(compose(tmp_path / "shed", GARDEN))

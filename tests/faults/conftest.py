@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from device.stand_in import desk, stand_in
 from support.boot_images import OS_RELEASE, Boot, boot_image
-from support.pushed_projects import Bench, single_command
+from support.pushed_projects import Bench, single
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -50,4 +50,4 @@ def bench(made: Bench) -> Iterator[Bench]:
 @pytest.fixture
 def garden(tmp_path: Path) -> Path:
     """A project with one service."""
-    return single_command(tmp_path / "garden")
+    return single(tmp_path / "garden")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.pushed_projects import SINGLE, Bench, single_command
+from support.pushed_projects import SINGLE, Bench, single
 
 from faults.surroundings import Begun
 from faults.table import Fault, fault
@@ -20,7 +20,7 @@ NOTHING = "says what there is; nothing is changed"
 def pushed(made: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A project that runs on the device, which takes a second to stop."""
     slow = SINGLE.replace("'exit 0'", "'sleep 1; exit 0'")
-    project = single_command(tmp_path_factory.mktemp("pushed") / "garden", Dockerfile=slow)
+    project = single(tmp_path_factory.mktemp("pushed") / "garden", Dockerfile=slow)
     assert made.push(project).code == 0
     yield project
     made.clear()
@@ -61,7 +61,7 @@ def test_an_empty_device(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     "asks first, or needs `--yes`; nothing is removed",
 )
 def test_nobody_to_ask(fault: Fault, made: Bench, tmp_path: Path) -> None:
-    project = single_command(tmp_path / "garden")
+    project = single(tmp_path / "garden")
     assert made.push(project).code == 0
     for stdin in (b"", b"y\n"):
         fault.met(made.resin("rm", made.device.address, "--json", cwd=project, stdin=stdin), "--yes")
@@ -78,7 +78,7 @@ def test_nobody_to_ask(fault: Fault, made: Bench, tmp_path: Path) -> None:
 )
 def test_a_cut(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     device = bench.device
-    project = single_command(tmp_path / "garden", Dockerfile=SINGLE.replace("'exit 0'", "'sleep 1; exit 0'"))
+    project = single(tmp_path / "garden", Dockerfile=SINGLE.replace("'exit 0'", "'sleep 1; exit 0'"))
     assert bench.push(project).code == 0
     words = (fault.verb, device.address, "--yes")
     with Begun(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=project) as begun:
@@ -97,7 +97,7 @@ def two(made: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     made.clear()
     folder = tmp_path_factory.mktemp("two")
     for name in ("garden", "yard"):
-        assert made.push(single_command(folder / name)).code == 0
+        assert made.push(single(folder / name)).code == 0
     yield folder
     made.clear()
 

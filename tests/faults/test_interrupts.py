@@ -10,7 +10,7 @@ from device.desk import wait_for
 from support.boot_images import Boot
 from support.card_images import card_image
 from support.loop_devices import MIB
-from support.pushed_projects import SINGLE, Bench, single_command
+from support.pushed_projects import SINGLE, Bench, single
 from support.resin_command import Terminal, environment
 
 from faults.surroundings import Begun
@@ -142,7 +142,7 @@ def test_push(fault: Fault, bench: Bench, garden: Path, number: signal.Signals) 
 
 @fault("stop restart rm", STOPPED, Exit.INTERRUPTED, WORD, "says so; the same command completes it")
 def test_an_application(fault: Fault, bench: Bench, tmp_path: Path) -> None:
-    project = single_command(tmp_path / "garden", Dockerfile=SINGLE.replace("'exit 0'", "'sleep 1; exit 0'"))
+    project = single(tmp_path / "garden", Dockerfile=SINGLE.replace("'exit 0'", "'sleep 1; exit 0'"))
     assert bench.push(project).code == 0
     words = (fault.verb, bench.device.address, "--yes")
     with Begun(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=project) as begun:

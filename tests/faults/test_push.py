@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from device.desk import wait_for
 from device.stand_in import stand_in
-from support.pushed_projects import RUNS, SINGLE, Bench, compose, single_command
+from support.pushed_projects import RUNS, SINGLE, Bench, compose, single
 
 from faults.surroundings import Begun, small_disk
 from faults.table import CARRIES_ON, Fault, fault
@@ -139,7 +139,7 @@ def test_a_full_device(fault: Fault, bench: Bench, tmp_path: Path, monkeypatch: 
             small.start("first", "true")
             small.docker("rm", "--force", "first")
             there = Bench(bench.desk, small)
-            project = single_command(tmp_path / "garden")
+            project = single(tmp_path / "garden")
             assert there.push(project).code == 0
             (project / "Dockerfile").write_text(dockerfile("RUN dd if=/dev/zero of=/full bs=1M count=200"))
             fault.met(there.push(project, "--json"))

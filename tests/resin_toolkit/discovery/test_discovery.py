@@ -16,7 +16,7 @@ from resin_toolkit.discovery.messages import SUBTYPES, Question, RecordType, que
 from resin_toolkit.discovery.responders import Responders, devices_of
 from resin_toolkit.discovery.schedule import QuerySchedule
 from resin_toolkit.discovery.sockets import Datagram
-from resin_toolkit.terminal.live_text import cut
+from resin_toolkit.terminal.live_text import truncate
 
 ETH = LocalAddress("eth0", 2, "10.0.0.1", ("10.0.0.0/24",))
 WIFI = LocalAddress("wlan0", 3, "10.1.0.1", ("10.1.0.0/24",))
@@ -182,7 +182,7 @@ def test_names_are_fit_to_be_shown() -> None:
     [("kitchen", 4, "kitc"), ("厨房x", 4, "厨房"), ("厨房x", 3, "厨"), ("e\u0301x", 1, "e\u0301")],
 )
 def test_a_line_is_cut_to_the_columns_that_it_takes(line: str, columns: int, shown: str) -> None:
-    assert cut(line, columns) == shown
+    assert truncate(line, columns) == shown
 
 
 def test_loopback_is_asked_last() -> None:
