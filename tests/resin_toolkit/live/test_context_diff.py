@@ -6,12 +6,16 @@ import os
 from pathlib import Path
 
 from resin_toolkit.live.context_diff import ContextDiff
+from resin_toolkit.live.live_service import parse_ignored, scan_context
 from resin_toolkit.live.mapping.actions import FileChange, Rebuild
 from resin_toolkit.live.mapping.file_mapping import MappingInputs, make_mapping
 from resin_toolkit.live.mapping.mapping_inputs import BaseImage
 from resin_toolkit.live.snapshot import difference, scan
+from resin_toolkit.project.application import Application, Build, Service
 from resin_toolkit.project.context_walk import Kind
 from resin_toolkit.project.dockerfile import parse
+from resin_toolkit.push.plan.build_source import read_build_source
+from resin_toolkit.push.plan.platform import Platform
 
 
 def everything(path: str, is_folder: bool) -> bool:  # noqa: ARG001
@@ -80,3 +84,17 @@ def test_what_is_left_out_or_lies_beside_is_no_part_of_the_context(tmp_path: Pat
         None,
         None,
     ]
+
+
+def test_a_pattern_that_ends_with_two_stars_leaves_out_all_that_is_below(tmp_path: Path) -> None:
+    """In `.dockerignore`, with an exception, and in `[live] ignore`."""
+    for name in ("out/a/x", "out/keep", "tmp/deep/y", "tmpfile", "outer", "main"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "Dockerfile").write_text("FROM a\nCOPY . /\n")
+    (tmp_path / ".dockerignore").write_text("out/**\n!out/keep\n")
+    service = Service("main", build=Build(tmp_path))
+    source = read_build_source(Application("garden", (service,)), service, Platform((), "amd64"))
+    found = scan_context(source, parse_ignored(["tmp/**"]))
+    files = {path for path, stamp in found.items() if stamp.is_file}
+    assert files == {".dockerignore", "Dockerfile", "main", "out/keep", "outer", "tmpfile"}

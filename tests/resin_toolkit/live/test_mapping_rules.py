@@ -117,6 +117,23 @@ def test_what_a_dev_copy_covers_is_not_brought_by_the_dockerfile() -> None:
             Sync((SyncTarget("/w/main.go"),), False),
         ),
         ([rule(Action.SYNC, ".", "/w", include=("*.go",))], "index.js", Sync((SyncTarget("/app/index.js"),))),
+        # `lib/**` is everything below lib, and nothing that only begins with the same letters
+        (
+            [rule(Action.SYNC, ".", "/w", ignore=("lib/**",))],
+            "lib/deep/b.js",
+            Sync((SyncTarget("/app/lib/deep/b.js"),)),
+        ),
+        (
+            [rule(Action.SYNC, ".", "/w", ignore=("lib/**",))],
+            "library.js",
+            Sync((SyncTarget("/w/library.js"),), False),
+        ),
+        (
+            [rule(Action.SYNC, ".", "/w", include=("lib/**",))],
+            "lib/deep/b.js",
+            Sync((SyncTarget("/w/lib/deep/b.js"),), False),
+        ),
+        ([rule(Action.SYNC, ".", "/w", include=("lib/**",))], "main.go", Sync((SyncTarget("/app/main.go"),))),
         ([rule(Action.SYNC, "../shared", "/w")], "../shared/x", Sync((SyncTarget("/w/x"),), False)),
         ([rule(Action.SYNC, "../shared", "/w")], "../other/x", NoAction()),
         ([rule(Action.SYNC, "lib", "/w")], "library.js", Sync((SyncTarget("/app/library.js"),))),
