@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from resin_toolkit import tcp
 from resin_toolkit.errors import Unreachable
 from resin_toolkit.tcp import Endpoint, connect_any, endpoints
 
@@ -68,6 +70,30 @@ def test_the_preferred_one_of_two_that_answer_is_taken() -> None:
             connection, found = connect_any("here", wanted)
             connection.close()
             assert found == wanted[0]
+
+
+class LateAnswers(selectors.DefaultSelector):
+    """Reports the connection to the first endpoint only after that to another one."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        events = super().select(timeout)
+        return [event for event in events if event[0].data != 0] or events
+
+
+def test_a_preferred_endpoint_that_answers_a_little_later_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp.selectors, "DefaultSelector", LateAnswers)
+    with listening() as first, listening() as second:
+        connection, found = connect_any("here", [first, second])
+        connection.close()
+    assert found == first
+
+
+def test_an_endpoint_is_taken_when_the_preferred_one_stays_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "_PREFERENCE", 0.05)
+    with deaf() as silent, listening() as second:
+        connection, found = connect_any("here", [silent, second], within=60.0)
+        connection.close()
+    assert found == second
 
 
 def test_one_that_answers_is_enough() -> None:
