@@ -32,7 +32,7 @@ def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Boot:
     return boot_image(tmp_path / "image.img", files)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def made() -> Iterator[Bench]:
     with desk() as table, stand_in(table, "kitchen") as device:
         device.start("first", "true")
