@@ -19,22 +19,24 @@ if TYPE_CHECKING:
     from image_tools.answers import Answers, NetworkAnswers, SecretReference, WifiAnswers
     from image_tools.configuration import ConnectionFile, PlacedFile, Request
 
+_PIPE_FOLDERS = ("/dev", "/dev/fd", "/proc/self/fd")
 _PASSPHRASE_HINT = f"Give --passphrase-file FILE (- is stdin) or ${PASSPHRASE_VARIABLE}, or --security open."
 
 
-def request_of(options: ConfigureOptions, report: Report) -> Request:
-    """The request that the options make, laid over the file of answers that they name.
+def build_request(options: ConfigureOptions, answers: Answers, report: Report) -> Request:
+    """Return the request for one image; `answers` are those of `resolve_answers`.
 
-    Asks for what is missing. Raises Usage, BadValue or an OSError.
+    Prompts for missing values. Raises Usage, BadValue or OSError.
     """
-    return requests_of(options, report, [Card()])[0]
+    return build_requests(options, answers, report, [Card()])[0]
 
 
-def requests_of(options: ConfigureOptions, report: Report, cards: Sequence[Card]) -> list[Request]:
-    """A request for each card; they differ in host name and address. What is missing is asked for once."""
+def build_requests(
+    options: ConfigureOptions, answers: Answers, report: Report, cards: Sequence[Card]
+) -> list[Request]:
+    """Return a request for each card; they differ in host name and address. Prompts once for all cards."""
     from image_tools.configuration import Request
 
-    answers = all_answers(options)
     request = Request(
         sets=(*answers.sets, *(_assignment(text) for text in options.set_ or ())),
         unsets=answers.unset,
@@ -61,8 +63,11 @@ def _for_card(request: Request, found: Sequence[profiles.Profile], card: Card) -
     return request
 
 
-def all_answers(options: ConfigureOptions) -> Answers:
-    """What the options and the file of answers say together; the options count more."""
+def resolve_answers(options: ConfigureOptions) -> Answers:
+    """Merge the options with the answers file of `--from`; options take precedence.
+
+    Reads the file, which may be a pipe: call it once per run and pass the result on.
+    """
     from commands.common.typed_answers import answers_of
 
     typed = answers_of(options)
@@ -72,7 +77,10 @@ def all_answers(options: ConfigureOptions) -> Answers:
     from image_tools.answers.reader import read_answers
 
     file = options.from_
-    return merged(read_answers(file.read_bytes(), str(file), file.absolute().parent), typed)
+    folder = file.absolute().parent
+    if str(folder) in _PIPE_FOLDERS:  # relative paths in a pipe's answers are those of the working directory
+        folder = Path.cwd()
+    return merged(read_answers(file.read_bytes(), str(file), folder), typed)
 
 
 def ask_for_everything(report: Report, config: dict[str, object]) -> ConfigureOptions:

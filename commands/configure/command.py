@@ -12,13 +12,14 @@ import typer
 
 from commands.common.completions import files, images
 from commands.common.configure_options import ConfigureOptions
-from commands.common.configure_request import all_answers, ask_for_everything, request_of
+from commands.common.configure_request import ask_for_everything, build_request, resolve_answers
 from resin_toolkit.cli.verb import as_examples, report_of, single_command, with_options
 from resin_toolkit.errors import Interrupted, Usage
 from resin_toolkit.terminal.report import Report, Result
 from resin_toolkit.terminal.screen import Screen, clean
 
 if TYPE_CHECKING:
+    from image_tools.answers import Answers
     from image_tools.boot_partition import BootPartition
     from image_tools.configuration import Plan, Request
 
@@ -117,16 +118,19 @@ def configure(
         return _view(image, partition, report, keys=keys, check=check, toml=toml)
     if image is None:
         raise Usage("Missing argument 'IMAGE'.", hint="Name an image file, or a drive that was flashed.")
-    if partition is None and options.given:
-        partition = all_answers(options).partition
     if not options.given and not report.interactive:
         raise Usage(
             "Nothing to configure was given.", hint="For example --hostname NAME, --wifi or --set KEY=VALUE."
         )
-    request = _early_request(image, options, report) if output is not None and options.given else None
+    answers = resolve_answers(options) if options.given else None
+    if partition is None and answers is not None:
+        partition = answers.partition
+    request = None
+    if output is not None and answers is not None:
+        request = _early_request(image, options, answers, report)
     with _opened(image, output, report, dry_run=dry_run) as file:
         boot = open_boot(file, partition)
-        planned = _planned(boot, options, request, report)
+        planned = _planned(boot, options, answers, request, report)
         report.warn(*boot.notices, *planned.notices)
         target = str(image if output is None else output)
         if dry_run:
@@ -155,23 +159,30 @@ def _view(
 app = single_command(configure, epilog=as_examples(EXAMPLES))
 
 
-def _early_request(image: Path, options: ConfigureOptions, report: Report) -> Request:
+def _early_request(image: Path, options: ConfigureOptions, answers: Answers, report: Report) -> Request:
     """The request, checked as far as it can be before the image is copied, which takes long."""
     from image_tools.configuration import check_request
 
     image.stat()
-    request = request_of(options, report)
+    request = build_request(options, answers, report)
     check_request(request)
     return request
 
 
-def _planned(boot: BootPartition, options: ConfigureOptions, request: Request | None, report: Report) -> Plan:
+def _planned(
+    boot: BootPartition,
+    options: ConfigureOptions,
+    answers: Answers | None,
+    request: Request | None,
+    report: Report,
+) -> Plan:
     from image_tools.configuration import plan, read_config
 
     if request is None:
-        if not options.given:
+        if answers is None:
             options = ask_for_everything(report, read_config(boot.filesystem))
-        request = request_of(options, report)
+            answers = resolve_answers(options)
+        request = build_request(options, answers, report)
     return plan(boot.filesystem, request)
 
 

@@ -14,7 +14,7 @@ import typer
 from commands.common.block_map import block_map_of
 from commands.common.completions import drives, files
 from commands.common.configure_options import ConfigureOptions
-from commands.common.configure_request import all_answers, requests_of, uses_stdin
+from commands.common.configure_request import build_requests, resolve_answers, uses_stdin
 from commands.common.hosts_file import Card, cards_of, check_numbered
 from commands.flash.result import Fate, Flashed, failure_of, write_receipt
 from commands.flash.targets import open_targets
@@ -23,6 +23,7 @@ from resin_toolkit.errors import BadValue, Interrupted, Notice, NotPermitted, Pa
 from resin_toolkit.terminal.report import Report
 
 if TYPE_CHECKING:
+    from image_tools.answers import Answers
     from image_tools.block_map import BlockMap
     from image_tools.boot_partition import BootPartition
     from image_tools.configuration import Request
@@ -130,9 +131,10 @@ def flash(
     report.if_interrupted = Interrupted("Interrupted; nothing was written.")
     expected = parse_sha256(sha256) if sha256 is not None else None
     cards = cards_of(hosts, max(1, len(targets or ())))
-    requests = _requests(image, options, report, cards, configures=hosts is not None)
-    if partition is None and options.given:
-        partition = all_answers(options).partition
+    answers = resolve_answers(options) if options.given or hosts is not None else None
+    requests = _requests(image, options, answers, report, cards)
+    if partition is None and answers is not None:
+        partition = answers.partition
     block_map = block_map_of(bmap)
     digest = expected is not None or receipt is not None
     _check_receipt(receipt, [image, *(targets or ())])
@@ -178,17 +180,17 @@ def _checking(source: Source, block_map: BlockMap | None, stack: ExitStack) -> C
 
 
 def _requests(
-    image: str, options: ConfigureOptions, report: Report, cards: Sequence[Card], *, configures: bool
+    image: str, options: ConfigureOptions, answers: Answers | None, report: Report, cards: Sequence[Card]
 ) -> Sequence[Request | None]:
-    """What to configure for each card, checked as far as that can be without a boot partition."""
-    if not options.given and not configures:
+    """Return a request for each card, checked as far as possible without a boot partition."""
+    if answers is None:
         return [None] * len(cards)
     if image == "-" and uses_stdin(options):
         raise Usage("stdin cannot be the image and a secret.", hint="Give the secret in a file.")
     from image_tools.configuration import check_request
 
-    check_numbered(all_answers(options).hostname, cards)
-    requests = requests_of(options, report, cards)
+    check_numbered(answers.hostname, cards)
+    requests = build_requests(options, answers, report, cards)
     for request in requests:
         check_request(request)
     return requests

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.config_cases import ED25519, codes, configs, names
 
@@ -234,6 +234,7 @@ def test_a_key_that_has_dots_of_its_own_can_be_removed() -> None:
 
 
 @settings(max_examples=300, deadline=None)
+@example(value={".": 1}, name=".", text="1")
 @given(value=configs, name=names, text=st.text(max_size=6) | st.sampled_from(["true", "{}", "1"]))
 def test_changes_leave_their_input_alone(value: Config, name: str, text: str) -> None:
     before = copy.deepcopy(value)
@@ -245,7 +246,13 @@ def test_changes_leave_their_input_alone(value: Config, name: str, text: str) ->
 
     assert config.dump(value) == config.dump(before)
     if changed is not value:
-        assert config.dump(config.unset(removed, name)[0]) == config.dump(removed)
+        try:
+            again, _ = config.unset(removed, name)
+        except BadValue:
+            # "." and the like are keys only as long as config.json has them.
+            assert not all(name.split("."))
+            again = removed
+        assert config.dump(again) == config.dump(removed)
         assert not any(line.startswith("~") for line in config.diff(value, removed))
 
 
