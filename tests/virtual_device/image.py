@@ -19,7 +19,6 @@ from device.desk import run
 
 from virtual_device.making import MIB, RELEASE, ROOT, SYSTEM, make_disk, release
 
-MIRROR = "http://deb.debian.org/debian"
 SUITE = "bookworm"
 PACKAGES = (
     *("systemd", "systemd-sysv", "libpam-systemd", "systemd-timesyncd", "dbus", "udev", "kmod"),
@@ -58,13 +57,26 @@ def _tree() -> Path:
         for old in (*KEPT.glob("tree-*"), KEPT / "new-tree"):
             shutil.rmtree(old, ignore_errors=True)
         wanted = f"--include={','.join(PACKAGES)}"
-        run(["nice", "debootstrap", "--variant=minbase", wanted, SUITE, KEPT / "new-tree", MIRROR])
+        run(["nice", "debootstrap", "--variant=minbase", wanted, SUITE, KEPT / "new-tree", _mirror()])
         (KEPT / "new-tree").rename(made)
     return made
 
 
+def _mirror() -> str:
+    """The repository that apt takes this machine's own packages from, preferably those of the suite."""
+    form = "$(CODENAME) $(COMPONENT) $(REPO_URI)"
+    lines = run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"]).splitlines()
+    found = [line.split() for line in lines]
+    debian = [uri for suite, part, uri in found if part == "main" and suite == SUITE]
+    # A newer Debian gets the suite from where it gets its own.
+    debian += [uri for _, part, uri in found if part == "main" and "security" not in uri]
+    if not debian:
+        raise RuntimeError(f"apt is configured with no repository of Debian that could hold {SUITE}")
+    return debian[0]
+
+
 def _packages() -> bytes:
-    return " ".join((MIRROR, SUITE, *PACKAGES)).encode()
+    return " ".join((SUITE, *PACKAGES)).encode()
 
 
 def _digest(*parts: bytes) -> str:
