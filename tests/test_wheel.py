@@ -1,13 +1,18 @@
-"""The wheel: what is in it, and that it stays small."""
+"""The wheel and the source archive: what is in them, and that each installs and runs on its own."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
+import venv
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from hatchling.build import build_sdist
+
+import resin_toolkit
 
 CHECKOUT = Path(__file__).parent.parent
 PACKAGES = ("commands", "image_tools", "resin_toolkit")
@@ -54,3 +59,61 @@ def test_it_holds_every_file_of_the_packages(wheel: Path) -> None:
     assert len(wanted) > 300
     with ZipFile(wheel) as archive:
         assert wanted <= set(archive.namelist())
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source archive, as the build backend makes it from the checkout."""
+    folder = tmp_path_factory.mktemp("sdist")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(CHECKOUT)
+        return folder / build_sdist(str(folder))
+
+
+def test_the_source_archive_holds_the_program_its_tests_and_its_documentation(sdist: Path) -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    wanted = {
+        path
+        for path in listed.stdout.splitlines()
+        if path.partition("/")[0] in {*PACKAGES, "tests", "docs", "completions"}
+    }
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {path.partition("/")[0] for path in wanted} == {*PACKAGES, "tests", "docs", "completions"}
+    assert wanted | {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "pyproject.toml"} <= names
+
+
+@pytest.mark.parametrize("form", ["wheel", "sdist"])
+def test_it_installs_in_an_empty_tree_and_runs_the_demo(
+    form: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    archive: Path = request.getfixturevalue(form)
+    # Only what pip installs is in the tree; dependencies and the build backend are those of this environment.
+    tree = tmp_path / "tree"
+    venv.create(tree, with_pip=False)
+    python = tree / "bin" / "python"
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--ignore-installed"]
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", *options, archive]
+    (site,) = (tree / "lib").glob("python3*/site-packages")
+    (site / "dependencies.pth").write_text(f"{Path(pytest.__file__).parent.parent}\n")
+    subprocess.run(pip, check=True, cwd=tmp_path, timeout=300)
+    shown = _run(tree, tmp_path, python, "-c", "import resin_toolkit; print(resin_toolkit.__file__)")
+    assert Path(shown.strip()).is_relative_to(site)
+    assert resin_toolkit.__version__ in _run(tree, tmp_path, tree / "bin" / "resin", "--version")
+    assert _run(tree, tmp_path, tree / "bin" / "resin", "demo")
+
+
+def _run(tree: Path, folder: Path, *words: str | Path) -> str:
+    env = {"PATH": f"{tree / 'bin'}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(folder)}
+    done = subprocess.run(
+        words,
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done
+    return done.stdout
