@@ -150,7 +150,10 @@ def test_no_packages_import_each_other_in_a_circle() -> None:
         ({"zstandard"}, "image_tools.source resin_toolkit.push.transfer.decompression"),
         ({"xxhash"}, "image_tools.flash"),
         ({"zeroconf", "ifaddr"}, "resin_toolkit.discovery"),
-        ({"docker", "requests", "urllib3"}, "resin_toolkit.engine.credentials"),
+        (
+            {"docker", "requests", "urllib3"},
+            "resin_toolkit.engine.credentials resin_toolkit.engine.workstation_engine",
+        ),
         ({"paramiko", "cryptography"}, "resin_toolkit.ssh"),
         ({"yaml", "jsonschema"}, "resin_toolkit.compose"),
     ],

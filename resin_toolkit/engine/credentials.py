@@ -96,7 +96,7 @@ class Credentials:
 
     def _warn_of_sending(self, registry: str) -> None:
         engine = self._engine
-        if engine.access_method is not AccessMethod.TCP or engine.place.startswith("unix:"):
+        if engine.access_method is not AccessMethod.TCP:
             return
         if not _was_said(engine.facts.id, registry):
             self._warn(

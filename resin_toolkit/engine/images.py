@@ -131,12 +131,17 @@ class Images:
             )
 
     def _path(self, reference: str, rest: str = "") -> str:
-        if not _REFERENCE.fullmatch(reference) or ".." in reference or "//" in reference:
+        if not is_reference(reference):
             raise ImageNotFound(
                 f"{self._api.host}: no such image: {one_line(reference)}.",
                 hint="Is its name spelled right?",
             )
         return f"/images/{reference}{rest}"
+
+
+def is_reference(text: str) -> bool:
+    """Whether `text` can name an image, and stand in a path."""
+    return bool(_REFERENCE.fullmatch(text)) and ".." not in text and "//" not in text
 
 
 def _parted(reference: str) -> tuple[str, str]:

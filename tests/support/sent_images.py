@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -13,8 +14,7 @@ from device.stand_in import StandIn, desk, stand_in
 
 from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.engine import Engine
-from resin_toolkit.engine.build import BuildOptions, build
-from resin_toolkit.engine.workstation_engine import connect_local
+from resin_toolkit.engine.workstation_engine import connect_workstation
 from resin_toolkit.errors import Notice
 from resin_toolkit.progress import SilentStep
 from resin_toolkit.push.transfer.partial_archive import PART_LABEL
@@ -95,9 +95,9 @@ def made(tag: str, base: str, sizes: Sequence[int], *, first: int = 0, more: str
     content = {f"file{n}": random.Random(n).randbytes(size) for n, size in enumerate(sizes, first)}
     lines = [f"FROM {base}", *(f"COPY {name} /{name}" for name in content), "ENV A=b", more]
     archive = tar_of({"Dockerfile": "\n".join(lines).encode(), **content})
-    with connect_local() as local, build(local, [archive], BuildOptions(tags=(tag,))) as going:
-        for _ in going:
-            pass
+    with connect_workstation() as local:
+        steps = local.client.build(fileobj=io.BytesIO(archive), custom_context=True, tag=tag, decode=True)
+        assert [step["error"] for step in steps if "error" in step] == []
 
 
 def shown(device: StandIn, image: str) -> dict[str, object]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from typing import Protocol
 
 from resin_toolkit.device.address import AccessMethod, url_host
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, keep_alive
-from resin_toolkit.errors import NotPermitted, Unreachable
 from resin_toolkit.tcp import PATIENCE, Endpoint, connect_any
 
 
@@ -48,44 +46,6 @@ class TcpTransport:
     def open(self) -> DeadlineSocket:
         connection, _ = connect_any(self.host, [self.place], within=PATIENCE)
         keep_alive(connection)
-        return DeadlineSocket(connection)
-
-    def open_lasting(self) -> DeadlineSocket:
-        return self.open()
-
-    def close(self) -> None:
-        pass
-
-
-@dataclass(frozen=True)
-class UnixTransport:
-    """The engine's socket on this machine; no SSH is in the way."""
-
-    host: str
-    path: str
-    access_method: AccessMethod = AccessMethod.TCP
-
-    @property
-    def url(self) -> str:
-        return f"unix://{self.path}"
-
-    def open(self) -> DeadlineSocket:
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.connect(self.path)
-        except PermissionError as error:
-            connection.close()
-            raise NotPermitted(
-                f"This user may not use the engine of {self.host} at {self.path}.",
-                hint="Become a member of the socket's group, mostly `docker`, and log in anew.",
-            ) from error
-        except OSError as error:
-            connection.close()
-            raise Unreachable(
-                f"No engine answers on {self.host} at {self.path}: {(error.strerror or str(error)).lower()}.",
-                hint="Start Docker or Podman here.",
-                cause="refused",
-            ) from error
         return DeadlineSocket(connection)
 
     def open_lasting(self) -> DeadlineSocket:

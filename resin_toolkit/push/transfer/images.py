@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resin_toolkit.engine import Engine
-from resin_toolkit.engine.images import ImageDetails, Images
+from resin_toolkit.engine.images import ImageDetails
 from resin_toolkit.engine.models import one_line
-from resin_toolkit.engine.workstation_engine import connect_local
+from resin_toolkit.engine.workstation_engine import WorkstationEngine, connect_workstation
 from resin_toolkit.errors import (
     BadValue,
     ImageNotFound,
     Notice,
     NotPermitted,
-    NotSupported,
     Unreachable,
     from_os_error,
 )
@@ -29,7 +28,7 @@ from resin_toolkit.push.transfer.layer_content import ImageLayers, open_spool
 from resin_toolkit.push.transfer.manifests import ArchivedImage, with_tag
 from resin_toolkit.push.transfer.upload import ImageToSend, upload_image
 
-_NO_ENGINE = (Unreachable, NotPermitted, NotSupported)
+_NO_ENGINE = (NotPermitted, Unreachable)
 _SHOWN = 10
 
 
@@ -43,12 +42,12 @@ def send_if_here(engine: Engine, reference: str, listener: DeploymentListener, s
     if "@" in reference:
         return False
     try:
-        local = connect_local()
+        local = connect_workstation()
     except _NO_ENGINE:
         return False
     with local:
         try:
-            found = Images(local).inspect(reference)
+            found = local.inspect(reference)
         except _NO_ENGINE:
             return False
         if found is None:
@@ -71,14 +70,14 @@ def send_image(engine: Engine, word: str, listener: DeploymentListener, subject:
     if path.is_file():
         return _send_archive(engine, path, listener, subject)
     try:
-        local = connect_local()
+        local = connect_workstation()
     except _NO_ENGINE as error:
         raise ImageNotFound(
             f"There is no file {one_line(word)}, and no engine here that could have an image of that name.",
             hint=error.message,
         ) from error
     with local:
-        found = Images(local).inspect(word)
+        found = local.inspect(word)
         if found is None:
             raise ImageNotFound(
                 f"There is neither a file {one_line(word)} nor an image of that name on this workstation.",
@@ -141,7 +140,7 @@ def _check(engine: Engine, name: str, architecture: str) -> None:
 
 
 def _of_engine(
-    local: Engine, found: ImageDetails, reference: str, listener: DeploymentListener, subject: str
+    local: WorkstationEngine, found: ImageDetails, reference: str, listener: DeploymentListener, subject: str
 ) -> ImageToSend:
     @contextmanager
     def opened(there: frozenset[str]) -> Iterator[tuple[ArchivedImage, ImageLayers]]:
@@ -149,7 +148,7 @@ def _of_engine(
         with open_spool() as spool:
             # By its ID it is saved alone: a name without a tag stands for all of its tags.
             with (
-                Images(local).save([found.id]) as stream,
+                local.save(found.id) as stream,
                 listener.progress.step("reading", None, subject=subject) as step,
             ):
                 taken = read_saved_image(_Heard(stream, step), spool, reference, found.layers, there)

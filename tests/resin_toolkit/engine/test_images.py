@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -24,8 +25,8 @@ from resin_toolkit.engine.build import BuildOptions, build
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.progress_messages import Kind, Progressed
-from resin_toolkit.engine.workstation_engine import connect_local
-from resin_toolkit.errors import EngineFailed, ImageNotFound, NotSupported, Unreachable
+from resin_toolkit.engine.workstation_engine import connect_workstation
+from resin_toolkit.errors import EngineFailed, ImageNotFound, Unreachable
 
 pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 
@@ -283,7 +284,8 @@ def socket_of(device: StandIn) -> str:
 def use_context(home: Path, name: str, url: str) -> None:
     folder = home / ".docker" / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
     folder.mkdir(parents=True)
-    (folder / "meta.json").write_text(json.dumps({"Name": name, "Endpoints": {"docker": {"Host": url}}}))
+    content = {"Name": name, "Metadata": {}, "Endpoints": {"docker": {"Host": url}}}
+    (folder / "meta.json").write_text(json.dumps(content))
     (home / ".docker" / "config.json").write_text(json.dumps({"currentContext": name}))
 
 
@@ -291,16 +293,72 @@ def test_docker_host(kitchen: StandIn, home: Path, monkeypatch: pytest.MonkeyPat
     use_context(home, "lab", "unix:///nowhere")
     for url in (f"unix://{socket_of(kitchen)}", f"tcp://{kitchen.address}:2377"):
         monkeypatch.setenv("DOCKER_HOST", url)
-        with connect_local() as engine:
-            assert engine.facts.name == "kitchen"
-            assert engine.place == url
-            assert Images(engine).inspect("stand-in") is not None
+        with connect_workstation() as engine:
+            assert engine.client.info()["Name"] == "kitchen"
+            assert engine.url == url
+            found = engine.inspect("stand-in")
+            assert found is not None
+            assert engine.inspect(found.id) == found
+            assert engine.inspect("absent") is None
+            assert engine.inspect("../stand-in") is None
 
 
 def test_dockers_context(kitchen: StandIn, home: Path) -> None:
     use_context(home, "lab", f"unix://{socket_of(kitchen)}")
-    with connect_local() as engine:
-        assert engine.facts.name == "kitchen"
+    with connect_workstation() as engine:
+        assert engine.client.info()["Name"] == "kitchen"
+
+
+def test_a_context_that_does_not_exist(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_context(home, "lab", "unix:///nowhere")
+    monkeypatch.setenv("DOCKER_CONTEXT", "attic")
+    with pytest.raises(Unreachable, match="Docker's context attic does not exist"):
+        connect_workstation()
+
+
+def test_an_engine_through_ssh(
+    kitchen: StandIn, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docker reaches it: the ssh of this machine runs `docker system dial-stdio` there."""
+    ssh = tmp_path / "bin" / "ssh"
+    ssh.parent.mkdir()
+    dial = f"exec socat - UNIX-CONNECT:{socket_of(kitchen)}"
+    ssh.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/arguments\n{dial}\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{ssh.parent}:{os.environ['PATH']}")
+    use_context(home, "lab", "ssh://me@bench.example:2222")
+    assert in_a_process(SAVE) == "True"
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert arguments[0] == "-l me -p 2222 -- bench.example docker system dial-stdio"
+
+
+SAVE = """
+from resin_toolkit.engine.workstation_engine import connect_workstation
+with connect_workstation() as engine, engine.save("stand-in") as stream:
+    print(b"manifest.json" in b"".join(iter(stream.read, b"")))
+"""
+
+
+@pytest.mark.usefixtures("home")
+def test_an_engine_that_ssh_does_not_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://somebody@127.0.0.1:1")
+    assert in_a_process(LOOK).startswith(
+        "unreachable refused The engine of this workstation at DOCKER_HOST (ssh:"
+    )
+
+
+def in_a_process(script: str) -> str:
+    """What a script prints; the SDK leaves the program ssh to the end of the process."""
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_tls_without_certificates(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:2376")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    with pytest.raises(Unreachable, match="The TLS certificates for tcp"):
+        connect_workstation()
 
 
 def found_here() -> str:
@@ -312,12 +370,11 @@ def found_here() -> str:
 
 
 LOOK = """
-from resin_toolkit.engine.transport.transports import UnixTransport
-from resin_toolkit.engine.workstation_engine import connect_local
+from resin_toolkit.engine.workstation_engine import connect_workstation
 from resin_toolkit.errors import ResinError
 try:
-    with connect_local() as engine:
-        print(engine.facts.name)
+    with connect_workstation() as engine:
+        print(engine.client.info()["Name"])
 except ResinError as error:
     print(error.code, error.facts["cause"], error.message, error.hint)
 """
@@ -342,23 +399,20 @@ def test_a_socket_that_was_left_behind(kitchen: StandIn, home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "kind", "words"),
+    ("url", "words"),
     [
-        ("unix:///no/such.sock", Unreachable, "/no/such.sock"),
-        ("tcp://127.0.0.1:1", Unreachable, "127.0.0.1:1"),
-        ("tcp://[bad", Unreachable, "DOCKER_HOST leads to tcp://[bad"),
-        ("ssh://somebody@somewhere", NotSupported, "DOCKER_HOST leads to ssh://"),
+        ("unix:///no/such.sock", "/no/such.sock"),
+        ("tcp://127.0.0.1:1", "127.0.0.1:1"),
+        ("tcp://[bad", "DOCKER_HOST (tcp://[bad)"),
+        ("fd://3", "DOCKER_HOST (fd://3)"),
     ],
 )
 @pytest.mark.usefixtures("home")
-def test_an_engine_that_cannot_be_had(
-    url: str, kind: type[Exception], words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_engine_that_cannot_be_reached(url: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", url)
-    with pytest.raises(kind) as caught:
-        connect_local()
-    assert words in caught.value.message  # type: ignore[attr-defined]
-    assert caught.value.hint  # type: ignore[attr-defined]
+    message = in_a_process(LOOK)
+    assert message.startswith("unreachable refused The engine of this workstation at")
+    assert words in message
 
 
 def test_a_workstation_without_an_engine(home: Path) -> None:
@@ -380,19 +434,24 @@ def test_a_socket_of_others() -> None:
         theirs.bind(str(path))
         path.chmod(0o600)
         said = subprocess.run(
-            [sys.executable, "-c", OPEN, str(path)], capture_output=True, text=True, check=True
+            [sys.executable, "-c", OPEN],
+            env={**os.environ, "DOCKER_HOST": f"unix://{path}"},
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
     assert said.startswith("not-permitted")
     assert "group" in said
 
 
 OPEN = """
-import os, sys
-from resin_toolkit.engine.transport.transports import UnixTransport
+import os
+import docker.context
+from resin_toolkit.engine.workstation_engine import connect_workstation
 from resin_toolkit.errors import ResinError
 os.setresuid(65534, 65534, 65534)
 try:
-    UnixTransport("here", sys.argv[1]).open()
+    connect_workstation()
 except ResinError as error:
     print(error.code, error.message, error.hint)
 """

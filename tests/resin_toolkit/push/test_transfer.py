@@ -28,7 +28,7 @@ from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import Engine, connect
 from resin_toolkit.engine.images import Images
-from resin_toolkit.engine.workstation_engine import connect_local
+from resin_toolkit.engine.workstation_engine import connect_workstation
 from resin_toolkit.errors import BadValue, EngineFailed, ImageNotFound, Unreachable
 from resin_toolkit.push.transfer.images import send_if_here, send_image
 from resin_toolkit.push.transfer.partial_archive import PART_LABEL, TIME_LABEL
@@ -135,13 +135,13 @@ def test_what_is_not_here(modern: Engine, kitchen: StandIn, monkeypatch: pytest.
 
 
 def test_an_image_for_another_processor(modern: Engine, kitchen: StandIn, bench: StandIn) -> None:
-    with connect_local() as local:
-        with Images(local).save(["stand-in:latest"]) as stream:
+    with connect_workstation() as local:
+        with local.save("stand-in:latest") as stream:
             files = files_in(b"".join(iter(stream.read, b"")))
         name = json.loads(files["manifest.json"])[0]["Config"]
         files[name] = files[name].replace(b'"architecture":"amd64"', b'"architecture":"arm"')
         files["manifest.json"] = files["manifest.json"].replace(b"stand-in:latest", b"other:1")
-        list(Images(local).load([tar_of(files)]))
+        list(local.client.load_image(tar_of(files)))
     assert bench.docker("image", "inspect", "--format", "{{.Architecture}}", "other:1").strip() == "arm"
     listener = Hearing()
     assert not send_if_here(modern, "other:1", listener, "main")
