@@ -1,1 +1,1 @@
-"""The command line itself: the entry point, the table of commands, and shell completion."""
+"""The command line: entry point, table of commands, shared options and shell completion."""

@@ -1,8 +1,9 @@
-"""What a shell asks at TAB, and how it takes the answer. A user waits at each: this loads next to nothing.
+"""The protocol between resin and the completion scripts of the shells. It imports next to nothing.
 
-The scripts in `completions/` give the line by environment variables, so that another program of our name,
-which does not know them, is never given words to act on. The answer is lines: the first says how (`files`,
-`folders`, `nospace`, or empty), the others are values, for zsh and fish with a tabulator and what they mean.
+The scripts in `completions/` pass the line in environment variables, so that another program called resin,
+which does not know them, is never run with arguments. The answer is text: its first line is the kind
+(`files`, `folders`, `nospace`, or empty), the others are values; for zsh and fish, a tab and a description
+follow each.
 """
 
 from __future__ import annotations
@@ -12,27 +13,27 @@ from dataclasses import dataclass
 
 _COMPLETE = "_RESIN_COMPLETE"
 _LINE = "_RESIN_LINE"
-"""bash: the line up to the cursor, as it is typed."""
+"""bash: the line up to the cursor, as typed."""
 _BREAKS = "_RESIN_BREAKS"
-"""bash: where it begins anew within a word, $COMP_WORDBREAKS."""
+"""bash: $COMP_WORDBREAKS, the characters that also separate words."""
 _WORDS = "_RESIN_WORDS"
-"""zsh and fish: the words up to the cursor, with U+001F between them."""
+"""zsh and fish: the words up to the cursor, separated by U+001F."""
 _SEPARATOR = "\x1f"
 
 
 class Files(str):
-    """Among the values that a parameter offers: any file that begins like this."""
+    """A completion that stands for all files with this prefix."""
 
 
 class Folders(str):
-    """Among the values that a parameter offers: any folder that begins like this."""
+    """A completion that stands for all directories with this prefix."""
 
 
 @dataclass(frozen=True)
 class CompletionRequest:
-    """A line up to the cursor, without the name of the program and without quotes.
+    """The line up to the cursor, without the program's name and with quotes removed.
 
-    `last` is the word that is being typed; the shell keeps its first `kept` characters as they are.
+    `last` is the word being typed; bash keeps its first `kept` characters and replaces the rest.
     """
 
     shell: str
@@ -42,26 +43,26 @@ class CompletionRequest:
 
     @property
     def option(self) -> str:
-        """What stands before the value in the same word: `--security=`; empty where nothing does."""
+        """The `--option=` before the value in the same word; empty if there is none."""
         name, equals, _ = self.last.partition("=")
         return name + equals if equals and name.startswith("--") and "--" not in self.words else ""
 
     @property
     def names_file(self) -> bool:
-        """Whether the shell itself takes the word, for a file: `> FILE`."""
+        """Whether the word is the file of a redirection: `> FILE`."""
         return bool(self.words) and self.words[-1] in ("<", ">")
 
 
 @dataclass(frozen=True)
 class Completions:
-    """What could come next: values, each with what it means, or names of `files` or `folders`."""
+    """Possible values, each with a description. `kind` is `files`, `folders` or empty."""
 
     values: Sequence[tuple[str, str]] = ()
-    how: str = ""
+    kind: str = ""
 
 
 def parse_request(environment: Mapping[str, str]) -> CompletionRequest | None:
-    """What a script of ours asks; None where none does."""
+    """Read the request of a completion script; None if the environment holds none."""
     shell = environment.get(_COMPLETE, "").removeprefix("complete_")
     if shell == "bash" and _LINE in environment:
         words, last, kept = split_line(environment[_LINE], environment.get(_BREAKS, ""))
@@ -73,11 +74,11 @@ def parse_request(environment: Mapping[str, str]) -> CompletionRequest | None:
 
 
 def complete_without_loading(request: CompletionRequest) -> Completions | None:
-    """What is known without opening a verb; None where one has to be loaded."""
+    """Complete what needs no command to be imported; None if one has to be."""
     from resin_toolkit.cli.verb_table import VERBS
 
     if request.names_file:
-        return Completions(how="files")
+        return Completions(kind="files")
     if not request.words and not request.last.startswith("-"):
         return Completions(
             [(entry.name, entry.help) for entry in VERBS if entry.name.startswith(request.last)]
@@ -88,11 +89,11 @@ def complete_without_loading(request: CompletionRequest) -> Completions | None:
 
 
 def format_completions(request: CompletionRequest, completions: Completions) -> str:
-    """The lines that the shell takes."""
-    how = completions.how
+    """Format the answer for the shell."""
+    kind = completions.kind
     if completions.values and all(value.endswith("=") for value, _ in completions.values):
-        how = "nospace"
-    lines = [how]
+        kind = "nospace"
+    lines = [kind]
     for value, meaning in completions.values:
         if request.shell == "bash":
             lines.append((request.option + value)[request.kept :])
@@ -103,28 +104,28 @@ def format_completions(request: CompletionRequest, completions: Completions) -> 
 
 
 def split_line(line: str, breaks: str = "") -> tuple[list[str], str, int]:
-    """The words of a line that is being typed, its last one, and how much of that one bash keeps.
+    """Split a line that is being typed into its words, the last one, and how much of that one bash keeps.
 
-    bash gives to a word anew what follows one of `breaks`, or a quote that is still open.
+    bash replaces only what follows one of `breaks`, or a quote that is still open.
     """
     words: list[str] = []
-    word, quote, kept, opened, begun = "", "", 0, 0, False
+    word, quote, kept, quote_start, in_word = "", "", 0, 0, False
     characters = iter(line)
     for char in characters:
         if char == "\\" and quote != "'":
             word += next(characters, "")
-            begun = True
+            in_word = True
         elif quote:
             word, quote = (word, "") if char == quote else (word + char, quote)
         elif char in "'\"":
-            quote, opened, begun = char, len(word), True
+            quote, quote_start, in_word = char, len(word), True
         elif char.isspace() or char in "<>":
-            words += [word] if begun else []
+            words += [word] if in_word else []
             words += [char] if char in "<>" and words[-1:] != [char] else []
-            word, kept, begun = "", 0, False
+            word, kept, in_word = "", 0, False
         else:
             word += char
-            begun = True
+            in_word = True
             if char in breaks:
                 kept = len(word)
-    return words, word, opened if quote else kept
+    return words, word, quote_start if quote else kept

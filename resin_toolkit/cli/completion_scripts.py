@@ -1,8 +1,8 @@
-"""The scripts by which a shell asks resin at TAB: where they lie, and where a shell looks for them.
+"""The completion scripts of the shells: where resin ships them, and where a shell looks for them.
 
-A wheel brings them to the shells' own folders under its prefix; a shell loads them by itself where that is
-its own prefix too. For an environment of its own (pipx, venv), `resin --install-completion` copies one to the
-user's folder of the shell. Source: the FAQ of bash-completion, zshcompsys(1), fish's page on completions.
+A wheel installs them under its prefix, where a shell with the same prefix finds them. For an environment of
+its own (pipx, venv), `resin --install-completion` copies one to the user's directory for the shell.
+Source: the FAQ of bash-completion, zshcompsys(1), fish's page on completions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from resin_toolkit.terminal.screen import Screen
 
 
 def _base(variable: str, default: str) -> Path:
-    """A folder of the XDG Base Directory Specification."""
+    """Return a directory of the XDG Base Directory Specification."""
     named = os.environ.get(variable, "")
     return Path(named) if Path(named).is_absolute() else Path.home() / default
 
@@ -29,21 +29,21 @@ def _bash_folder() -> Path:
 
 @dataclass(frozen=True)
 class Script:
-    """The script of a shell: its name in a checkout, its place under a prefix, and the user's own."""
+    """The script of a shell: its file in a checkout, its path under a prefix, and the user's path."""
 
     file: str
     shared: str
-    place: Callable[[], Path]
-    before: str
-    """Below the home folder: where earlier versions put theirs, which a shell takes first."""
-    needs: str
+    user_path: Callable[[], Path]
+    old_path: str
+    """Where earlier versions put theirs, below the home directory; a shell prefers it."""
+    requirement: str
 
     def text(self) -> str:
         """Raises PathNotFound."""
         for path in self._places():
             if path.is_file():
                 return path.read_text(encoding="utf-8")
-        raise PathNotFound(f"The script {self.shared} is missing.", hint="Install resin-toolkit anew.")
+        raise PathNotFound(f"The script {self.shared} is missing.", hint="Reinstall resin-toolkit.")
 
     def _places(self) -> list[Path]:
         from importlib.metadata import PackageNotFoundError, distribution
@@ -63,14 +63,14 @@ SCRIPTS: Mapping[str, Script] = {
         "share/bash-completion/completions/resin",
         lambda: _bash_folder() / "completions" / "resin",
         ".bash_completions/resin.sh",
-        "The package bash-completion loads it.",
+        "It needs the package bash-completion.",
     ),
     "zsh": Script(
         "_resin",
         "share/zsh/site-functions/_resin",
         lambda: _base("XDG_DATA_HOME", ".local/share") / "zsh" / "site-functions" / "_resin",
         ".zfunc/_resin",
-        "In ~/.zshrc, before compinit: fpath+=({folder})",
+        "Add to ~/.zshrc, before compinit: fpath+=({folder})",
     ),
     "fish": Script(
         "resin.fish",
@@ -83,25 +83,25 @@ SCRIPTS: Mapping[str, Script] = {
 
 
 @dataclass(frozen=True)
-class Installed:
-    """Scripts that were written."""
+class InstalledScript:
+    """The result of --install-completion."""
 
     shell: str
     paths: tuple[Path, ...]
-    needs: str
+    requirement: str
 
     def data(self) -> Mapping[str, object]:
         return {"shell": self.shell, "files": [str(path) for path in self.paths]}
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
-        needs = f"{self.needs}\n" if self.needs else ""
+        requirement = f"{self.requirement}\n" if self.requirement else ""
         written = " and ".join(str(path) for path in self.paths)
-        return f"Completion for {self.shell} was written to {written}.\n{needs}It is there in the next shell."
+        return f"Wrote completion for {self.shell} to {written}.\n{requirement}Start a new shell to use it."
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A script, to be read."""
+class PrintedScript:
+    """The result of --show-completion."""
 
     shell: str
 
@@ -112,8 +112,8 @@ class Shown:
         return _script(self.shell).text().rstrip("\n")
 
 
-def used_shell() -> str:
-    """The shell that resin was started from, where that is one that there is a script for; else $SHELL's."""
+def current_shell() -> str:
+    """The shell that started resin if there is a script for it, else the one in $SHELL."""
     try:
         parent = Path(f"/proc/{os.getppid()}/comm").read_text(encoding="utf-8").strip().lstrip("-")
     except OSError:
@@ -121,25 +121,25 @@ def used_shell() -> str:
     return parent if parent in SCRIPTS else Path(os.environ.get("SHELL", "")).name
 
 
-def install(shell: str) -> Installed:
-    """Write the script to the user's folder of that shell. Raises BadValue, or what a file raises."""
+def install(shell: str) -> InstalledScript:
+    """Write the script to the user's directory for that shell. Raises BadValue, and errors of the file."""
     script = _script(shell)
     text = script.text()
-    old = Path.home() / script.before
-    paths = [script.place(), *([old] if script.before and old.is_file() else [])]
+    old = Path.home() / script.old_path
+    paths = [script.user_path(), *([old] if script.old_path and old.is_file() else [])]
     for path in paths:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise from_os_error(error, path) from error
-    return Installed(shell, tuple(paths), script.needs.format(folder=paths[0].parent))
+    return InstalledScript(shell, tuple(paths), script.requirement.format(folder=paths[0].parent))
 
 
 def _script(shell: str) -> Script:
     if shell not in SCRIPTS:
         raise BadValue(
-            f"There is no completion for {shell or 'this shell'}.",
-            hint="There is one for bash, zsh and fish; start resin from that shell, or set SHELL.",
+            f"Completion is not available for {shell or 'this shell'}.",
+            hint="Run resin from bash, zsh or fish, or set SHELL.",
         )
     return SCRIPTS[shell]

@@ -1,4 +1,4 @@
-"""The values that TAB knows. A user waits at each: no network, and no more is loaded than a value needs."""
+"""The values that completion offers, read from state and project files: no network, few imports."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _PLAIN = re.compile(r"[\w.:%@+/-]+")
-"""What no shell reads as anything but itself: a name from the network never runs a command."""
+"""Characters that no shell interprets: a name from the network must never run a command."""
 _SERVICES = re.compile(r"^services[ ]*:[ ]*(?:#.*)?\n((?:[ ].*\n|[ ]*(?:#.*)?\n)*)", re.MULTILINE)
 _SERVICE = re.compile(r"^( +)([\w.-]+|\"[\w.-]+\"|'[\w.-]+')[ ]*:(?:\s|$)", re.MULTILINE)
 
 
 def plain(values: Iterable[str]) -> list[str]:
-    """Those of the values that can be put on a command line as they are."""
+    """Keep the values that need no quoting on a command line."""
     return [value for value in values if _PLAIN.fullmatch(value) and not value.startswith("-")]
 
 
 def devices(incomplete: str) -> Iterator[tuple[str, str]]:
-    """The devices seen lately, the last one in front, each with an address of it.
+    """The devices seen recently, latest first, each with one of its addresses.
 
-    As people call them, without `.local`, unless that is begun. Read from the file of `remembered` itself,
-    which loads more than there is time for.
+    Without `.local`, unless it is already typed. Reads the state file itself, because `device.cache` imports
+    too much for completion.
     """
     from resin_toolkit.state import read_state
 
@@ -36,16 +36,16 @@ def devices(incomplete: str) -> Iterator[tuple[str, str]]:
 
 
 def services(device: str, folder: Path) -> list[str]:
-    """The services of the device that is typed, else of the usual one, as they were seen last."""
+    """The cached services of `device`, or of the default device if it is empty."""
     from os import environ
 
     from resin_toolkit.device.service_cache import cached_services
 
-    return plain(cached_services(device or usual_device(folder, environ.get("RESIN_DEVICE", ""))))
+    return plain(cached_services(device or default_device(folder, environ.get("RESIN_DEVICE", ""))))
 
 
-def usual_device(folder: Path, named: str = "") -> str:
-    """The DEVICE word that is meant where none is typed: `named`, else the project's; empty where none is."""
+def default_device(folder: Path, named: str = "") -> str:
+    """The DEVICE used if none is typed: `named`, or the project's; empty if there is none."""
     from resin_toolkit.project.project_state import project_around
 
     memory = None if named else project_around(folder)
@@ -53,7 +53,7 @@ def usual_device(folder: Path, named: str = "") -> str:
 
 
 def project_services(folder: Path) -> list[str]:
-    """The services that the compose files of a project name, found by their indentation alone."""
+    """The services in the compose files of a project, found by their indentation, without a YAML parser."""
     from resin_toolkit.compose.file_search import find
 
     found: dict[str, None] = {}
@@ -69,13 +69,13 @@ def project_services(folder: Path) -> list[str]:
 
 
 def device_types() -> list[str]:
-    """The boards, read from the table without a parser of it."""
+    """The device types, read from the data file without a TOML parser."""
     _, _, table = _table().partition("[device-types]\n")
     return plain(re.findall(r"^([\w.-]+) = \{", table, re.MULTILINE))
 
 
 def distros() -> list[str]:
-    """The distributions that there are base images of."""
+    """The distributions for which there are base images."""
     return plain(sorted(set(re.findall(r'^distro = "([^"]+)"', _table(), re.MULTILINE))))
 
 

@@ -1,4 +1,4 @@
-"""The entry point: start-up, and the end of every run."""
+"""The entry point: start-up, error handling and exit codes."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 COMPLETE_VARIABLE = "_RESIN_COMPLETE"
-USAGE_HINT = "Run `{command} --help` for what it takes."
+USAGE_HINT = "Run `{command} --help` for its options."
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run `resin` with `arguments` (the process's own by default) and exit."""
     if os.environ.get(COMPLETE_VARIABLE):
         _complete()
-    # Hardly anything of a run is garbage before its end: looking for it takes a tenth of the start.
+    # Hardly anything of a short run is garbage: collecting would take a tenth of the start-up time.
     gc.set_threshold(50_000)
-    _end_as_interrupted()
+    _treat_signals_as_interrupt()
     code = run(sys.argv[1:] if arguments is None else arguments)
     gc.freeze()
     sys.exit(code)
@@ -57,23 +57,23 @@ def run(arguments: list[str]) -> int:
     except ResinError as error:
         return _fail(report, error, error)
     except BrokenPipeError:
-        # The reader went away, which is its right.
+        # The reader closed the pipe, as `head` does: no error.
         discard(sys.stdout)
         return Exit.DONE
     except (OSError, MemoryError) as error:
         short = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
         failure = from_os_error(short if isinstance(error, MemoryError) else error)
-        return _fail(report, _noted(failure, error), error)
-    except Exception as error:  # noqa: BLE001 - a defect of ours still ends with one sentence
+        return _fail(report, _with_notes(failure, error), error)
+    except Exception as error:  # noqa: BLE001 - even a bug ends with one sentence
         defect = InternalError(
-            f"resin met a defect of its own ({type(error).__name__}).",
-            hint="Run it again with --debug and report what it prints.",
+            f"resin failed because of a bug ({type(error).__name__}).",
+            hint="Run the command again with --debug and report the traceback.",
         )
-        return _fail(report, _noted(defect, error), error)
+        return _fail(report, _with_notes(defect, error), error)
 
 
-def _end_as_interrupted() -> None:
-    """Let a polite kill, and a terminal that is closed, end a run as Ctrl-C does: tidied up, and told."""
+def _treat_signals_as_interrupt() -> None:
+    """Handle SIGTERM and SIGHUP like Ctrl-C: clean up and print how things were left."""
     import signal
 
     for name in ("SIGTERM", "SIGHUP"):
@@ -83,7 +83,7 @@ def _end_as_interrupted() -> None:
 
 
 def _complete() -> NoReturn:
-    """Answer the shell that asks what could come next. A user waits at each TAB: nothing is tidied up."""
+    """Answer a completion request and exit. Start-up time counts at each TAB: nothing is cleaned up."""
     gc.disable()
     from resin_toolkit.cli.completion import complete_without_loading, format_completions, parse_request
 
@@ -107,9 +107,9 @@ def _complete() -> NoReturn:
 
 
 def pin_packages() -> None:
-    """Make `commands` and `image_tools` the packages that lie beside `resin_toolkit`, whatever sys.path says.
+    """Import `commands` and `image_tools` from beside `resin_toolkit`, whatever sys.path says.
 
-    `commands` is a common name: with PYTHONPATH=. a project's own folder of that name would be run instead.
+    `commands` is a common name: with PYTHONPATH=. a project's own folder of that name would run instead.
     """
     home = str(Path(__file__).resolve().parents[2])
     for name in ("commands", "image_tools"):
@@ -147,14 +147,14 @@ def _run(arguments: list[str], report: Report) -> int:
 def _usage(error: click.ClickException, report: Report) -> ResinError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else f"resin {report.verb or ''}".rstrip()
-    message = error.format_message().strip() or "Something is missing"
+    message = error.format_message().strip() or "Missing argument"
     if message[-1] not in ".?!":
         message += "."
     return Usage(message, hint=USAGE_HINT.format(command=command))
 
 
-def _noted(failure: ResinError, cause: BaseException) -> ResinError:
-    """The failure, with what is noted at its cause: what state it has left things in."""
+def _with_notes(failure: ResinError, cause: BaseException) -> ResinError:
+    """Append the notes of the cause, which say how things were left, to the message of the failure."""
     notes = [note for note in getattr(cause, "__notes__", ()) if note]
     failure.message = " ".join([failure.message, *notes])
     return failure
@@ -168,7 +168,7 @@ def _fail(report: Report, error: ResinError, cause: BaseException) -> int:
 
         discard(sys.stdout)
     except ResinError as unwritten:
-        # stdout takes no JSON; what is left is stderr.
+        # stdout cannot be written to; report both errors on stderr.
         report.failure(report.verb, error)
         report.failure(report.verb, unwritten)
     if report.settings.debug:
@@ -196,10 +196,10 @@ def _print_version() -> int:
 
 
 def _prepare_streams() -> None:
-    """Give the process a stdout and a stderr, where it was started without, that take any name of a file."""
+    """Make sure that stdout and stderr exist and can print any file name."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - it lives as long as the process
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - open until the process exits
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""The root command: knows the verbs by name and opens the one that was typed."""
+"""The root command: it lists the commands by name and imports the one that was typed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ from resin_toolkit.errors import Exit
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen
 
+_HELP = (
+    "resin is a command line toolkit for resinOS and balenaOS devices. It configures OS images, flashes and "
+    "verifies SD cards, discovers devices on your network, and deploys containers to them directly. "
+    "No account, no cloud."
+)
 _BY_NAME = {entry.name: entry for entry in VERBS}
 
 
 class Verbs(Group):
-    """A group whose commands are opened on demand."""
+    """A group whose commands are imported on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_BY_NAME)
@@ -63,7 +68,7 @@ class Version:
 
 
 def load_command(entry: VerbEntry) -> click.Command:
-    """Import the module of a verb and return its command."""
+    """Import the module of a command and return the command."""
     command = get_command(import_module(entry.module).app)
     command.name = entry.name
     return command
@@ -78,27 +83,27 @@ def root_command() -> click.Command:
         pretty_exceptions_enable=False,
         context_settings=HELP_OPTIONS,
         subcommand_metavar=METAVAR,
-        help="Put containers on embedded boards: configure images, flash cards. For resinOS and balenaOS.",
+        help=_HELP,
     )
     app.callback(invoke_without_command=True)(_resin)
     return get_command(app)
 
 
 def complete_request(request: CompletionRequest) -> Completions:
-    """What could come next on a line that is being typed."""
+    """Return the completions of a line that is being typed."""
     shell = ShellComplete(root_command(), {}, "resin", "")
     values = []
     for item in shell.get_completions(list(request.words), request.last):
         if item.type == "file" or isinstance(item.value, Files):
-            return Completions(how="files")
+            return Completions(kind="files")
         if item.type == "dir" or isinstance(item.value, Folders):
-            return Completions(how="folders")
+            return Completions(kind="folders")
         values.append((str(item.value), item.help or ""))
     return Completions(values)
 
 
 def complete(instruction: str) -> int:
-    """Do what Typer's own scripts of before want, and PowerShell's, or print the script of a shell."""
+    """Serve Typer's own completion scripts (earlier versions, PowerShell), or print the script of a shell."""
     from typer import _completion_classes as shells
 
     from resin_toolkit.cli.completion_scripts import SCRIPTS
@@ -107,7 +112,7 @@ def complete(instruction: str) -> int:
     if what == "source" and name in SCRIPTS:
         typer.echo(SCRIPTS[name].text(), nl=False)
         return Exit.DONE
-    # The help of our commands has no markup, so that rich need not be loaded for each TAB.
+    # The help of our commands has no markup, so rich need not be loaded at each TAB.
     shells._sanitize_help_text = lambda text: text
     shells.completion_init()
     try:
@@ -118,12 +123,12 @@ def complete(instruction: str) -> int:
 
 def _resin(
     context: typer.Context,
-    version: bool = typer.Option(False, "--version", "-V", help="Print the version."),
+    version: bool = typer.Option(False, "--version", "-V", help="Show the version and exit."),
     install_completion: bool = typer.Option(
-        False, "--install-completion", help="Let the shell that you use ask resin at TAB."
+        False, "--install-completion", help="Install completion for the current shell."
     ),
     show_completion: bool = typer.Option(
-        False, "--show-completion", help="Print what --install-completion installs."
+        False, "--show-completion", help="Print the completion script of the current shell."
     ),
 ) -> None:
     if version:
@@ -132,13 +137,17 @@ def _resin(
     if install_completion or show_completion:
         from resin_toolkit.cli import completion_scripts
 
-        shell = completion_scripts.used_shell()
-        done = completion_scripts.install(shell) if install_completion else completion_scripts.Shown(shell)
+        shell = completion_scripts.current_shell()
+        done = (
+            completion_scripts.install(shell)
+            if install_completion
+            else completion_scripts.PrintedScript(shell)
+        )
         report_of(context).result("completion", done)
         raise typer.Exit()
     require_verb(context)
 
 
 def click_errors() -> tuple[type[click.ClickException], type[click.exceptions.Exit], type[click.Abort]]:
-    """The exceptions by which click ends a run: wrong usage, an asked-for exit, Ctrl-C."""
+    """The exceptions that end a run of click: a usage error, a requested exit, Ctrl-C."""
     return click.ClickException, click.exceptions.Exit, click.Abort

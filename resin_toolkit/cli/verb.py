@@ -1,4 +1,4 @@
-"""What every verb has in common: its classes of command, and the options that all of them take."""
+"""What all commands have in common: the command and group classes, and the shared options."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 METAVAR = "COMMAND [ARGS]..."
 
 _SHARED = {
-    "json": (["--json"], "Print one JSON object on stdout."),
-    "quiet": (["--quiet", "-q"], "Print results, warnings and errors only."),
-    "no_input": (["--no-input"], "Never ask; fail where an answer would be needed."),
-    "yes": (["--yes", "-y"], "Agree to the confirmation beforehand."),
-    "debug": (["--debug"], "Show the traceback of an error (also RESIN_DEBUG=1)."),
+    "json": (["--json"], "Print the result as JSON."),
+    "quiet": (["--quiet", "-q"], "Print only results, warnings and errors."),
+    "no_input": (["--no-input"], "Never prompt; fail if an answer is needed."),
+    "yes": (["--yes", "-y"], "Answer yes to confirmation prompts."),
+    "debug": (["--debug"], "Print tracebacks of errors (or set RESIN_DEBUG=1)."),
 }
 
 
 def report_of(context: typer.Context) -> Report:
-    """The report of the run that `context` belongs to."""
+    """Return the report of the run that `context` belongs to."""
     report = context.find_object(Report)
     assert report is not None
     return report
@@ -43,16 +43,16 @@ def _set(context: click.Context, parameter: click.Parameter, value: bool) -> Non
 
 
 class Verb(TyperCommand):
-    """A command that also takes the shared options; its epilog, the examples, stands first in its help."""
+    """A command that also takes the shared options. Its help starts with the epilog: the examples."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.params.extend(_shared_options())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        _tell_verb(ctx)
+        _set_report_command(ctx)
         if ctx.resilient_parsing and args and self._takes_value(args[-1]):
-            # At TAB, the value is yet to come: with it missing, click would read none of the other words.
+            # During completion the value is yet to be typed: without it, click would parse no other word.
             args = args[:-1]
         return super().parse_args(ctx, args)
 
@@ -67,7 +67,7 @@ class Verb(TyperCommand):
         self.format_options(ctx, formatter)
 
     def _restore_help_of_arguments(self) -> None:
-        """click 8.5 gives arguments a help of their own, and with it empties the one that Typer has set."""
+        """Work around click 8.5, whose own `help` of arguments empties the one that Typer has set."""
         signature = inspect.signature(self.callback, eval_str=True) if self.callback else inspect.Signature()
         for parameter in self.params:
             if isinstance(parameter, TyperArgument) and parameter.help is None and parameter.name:
@@ -77,14 +77,14 @@ class Verb(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A command that has verbs of its own, with the shared options before them too; examples come first."""
+    """A command with subcommands, which takes the shared options too. Its help starts with the examples."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.params.extend(_shared_options())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        _tell_verb(ctx)
+        _set_report_command(ctx)
         return super().parse_args(ctx, args)
 
     def resolve_command(
@@ -112,26 +112,26 @@ class Group(TyperGroup):
 
 
 def require_verb(context: typer.Context) -> None:
-    """Print the help of a group, and end with wrong usage, where none of its verbs was typed."""
+    """If no subcommand was given, print the help of the group and exit with a usage error."""
     if context.invoked_subcommand is not None:
         return
     if report_of(context).settings.json:
-        raise Usage("No command was given.", hint=f"`{context.command_path} --help` lists them.")
+        raise Usage("No command was given.", hint=f"Run `{context.command_path} --help` for a list.")
     typer.echo(context.get_help())
     raise typer.Exit(Exit.USAGE)
 
 
 def single_command(verb: Any, *, epilog: str | None = None) -> typer.Typer:
-    """The application of a verb that is one command; `epilog` is what its help begins with, the examples."""
+    """Build the Typer application of a single command; its help starts with `epilog`, the examples."""
     app = _application()
     app.command(cls=Verb, context_settings=HELP_OPTIONS, epilog=epilog)(verb)
     return app
 
 
 def command_group(help: str, examples: Mapping[str, str], **verbs: Any) -> typer.Typer:
-    """The application of a verb that has verbs of its own, each with its examples, one a line.
+    """Build the Typer application of a command with subcommands, each with its examples, one a line.
 
-    Its own help begins with the first example of each.
+    Its own help starts with the first example of each.
     """
     first = as_examples("\n".join(lines.strip().splitlines()[0] for lines in examples.values()))
     app = _application(
@@ -145,7 +145,7 @@ def command_group(help: str, examples: Mapping[str, str], **verbs: Any) -> typer
 
 
 def as_examples(lines: str) -> str:
-    """The epilog that shows command lines as they are."""
+    """Return the epilog that shows command lines unwrapped."""
     shown = "\n".join(f"  {line.strip()}" for line in lines.strip().splitlines())
     return f"\b\nExamples:\n{shown}"
 
@@ -163,8 +163,8 @@ def _shared_options() -> list[click.Option]:
     ]
 
 
-def _tell_verb(context: click.Context) -> None:
-    """Let the run's report know which command it is about: `flash`, `image ls`."""
+def _set_report_command(context: click.Context) -> None:
+    """Record in the run's report which command is running: `flash`, `image ls`."""
     report = context.find_object(Report)
     if report is not None:
         report.verb = context.command_path.partition(" ")[2] or None
@@ -177,10 +177,10 @@ def _application(**settings: Any) -> typer.Typer:
 
 
 def with_options(options: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator for a verb whose last parameter is a dataclass of options: each field becomes an option.
+    """Decorate a command whose last parameter is a dataclass of options: each field becomes an option.
 
-    The fields are annotated as Typer's parameters are, and have defaults, so that several verbs can take the
-    same group of options.
+    The fields are annotated as Typer's parameters are and have defaults, so several commands can share a
+    group of options.
     """
     hints = get_type_hints(options, include_extras=True)
     grouped = [

@@ -1,4 +1,4 @@
-"""The table of verbs: what `resin --help` and TAB show without opening any of them."""
+"""The table of commands: what `resin --help` and completion show without importing any of them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class VerbEntry:
-    """One command of `resin`, shown in its help and opened only when it is used.
+    """A command of `resin`, listed in its help and imported only when it is used.
 
-    Its `app` is in `commands/NAME.py`, or in `commands/NAME/command.py` where it `has_folder`.
+    Its `app` is in `commands/NAME.py`, or in `commands/NAME/command.py` if it `has_folder`. `streams`: with
+    --json it prints events before the result.
     """
 
     name: str
@@ -27,48 +28,54 @@ class VerbEntry:
 VERBS = (
     VerbEntry(
         "configure",
-        "Write config.json and network profiles into an image's boot partition.",
+        "Configure an OS image: host name, Wi-Fi and networks, SSH keys.",
         "Image",
         has_folder=True,
     ),
     VerbEntry(
         "image",
-        "Look into an image: its partitions, and the files of its boot partition.",
+        "Inspect an image: its partitions and the files on its boot partition.",
         "Image",
         has_folder=True,
     ),
-    VerbEntry("drives", "List the drives that may be flashed.", "Image", streams=True),
+    VerbEntry("drives", "List the drives that can be flashed.", "Image", streams=True),
     VerbEntry(
-        "flash", "Write an image to drives or files, and verify it.", "Image", streams=True, has_folder=True
+        "flash",
+        "Write an image to SD cards, drives or files, and verify it.",
+        "Image",
+        streams=True,
+        has_folder=True,
     ),
-    VerbEntry("verify", "Compare an image with what a drive holds.", "Image", streams=True),
+    VerbEntry("verify", "Compare a drive with an image.", "Image", streams=True),
     VerbEntry("emulate", "Boot an image in QEMU, without a board.", "Image", streams=True, has_folder=True),
-    VerbEntry("demo", "Try the image half on a sample image: no board, no root, no network.", "Image"),
-    VerbEntry("init", "Begin a project that can be pushed, on the right base image.", "Project"),
+    VerbEntry(
+        "demo", "Try configure, flash and verify on a sample image: no board, root or network.", "Image"
+    ),
+    VerbEntry("init", "Create a project on the base image for your board.", "Project"),
     VerbEntry(
         "push",
-        "Build and run a project on a device, and keep it in step.",
+        "Build and run a project on a device, then sync changes as you save.",
         "Project",
         streams=True,
         has_folder=True,
     ),
-    VerbEntry("stop", "Stop what was pushed to a device.", "Project"),
-    VerbEntry("restart", "Start anew what was pushed to a device.", "Project"),
-    VerbEntry("rm", "Remove what was pushed to a device.", "Project"),
-    VerbEntry("scan", "Find the devices on the local network.", "Device", streams=True),
-    VerbEntry("wait", "Wait until a device is there.", "Device"),
-    VerbEntry("ps", "List what runs on a device.", "Device"),
+    VerbEntry("stop", "Stop an application on a device.", "Project"),
+    VerbEntry("restart", "Restart an application on a device.", "Project"),
+    VerbEntry("rm", "Remove an application from a device.", "Project"),
+    VerbEntry("scan", "Discover devices on the local network.", "Device", streams=True),
+    VerbEntry("wait", "Wait until a device responds.", "Device"),
+    VerbEntry("ps", "List the containers on a device.", "Device"),
     VerbEntry(
         "logs",
-        "Show what the containers of a device write, and follow it.",
+        "Show the logs of a device's containers, or its system journal.",
         "Device",
         streams=True,
         has_folder=True,
     ),
-    VerbEntry("env", "Print what lets docker, and others, use a device's engine.", "Device"),
-    VerbEntry("ssh", "Open a shell on a device, or in a container of it, or run a command there.", "Device"),
-    VerbEntry("reboot", "Start a device anew.", "Device"),
-    VerbEntry("reset", "Put a device back to its unconfigured image.", "Device"),
-    VerbEntry("console", "Type into a device's console over a serial line.", "Device"),
-    VerbEntry("doctor", "Say what this workstation lacks for each verb.", "Device"),
+    VerbEntry("env", "Print the DOCKER_HOST setting for a device.", "Device"),
+    VerbEntry("ssh", "Open a shell or run a command on a device, or in one of its containers.", "Device"),
+    VerbEntry("reboot", "Reboot a device.", "Device"),
+    VerbEntry("reset", "Reset a device to its unconfigured state.", "Device"),
+    VerbEntry("console", "Connect to a device's serial console.", "Device"),
+    VerbEntry("doctor", "Check what this machine is missing for each command.", "Device"),
 )

@@ -1,6 +1,6 @@
-"""The one place that talks to the user: text, JSON, warnings, progress, questions.
+"""All input and output of a run: results, JSON, warnings, progress and prompts.
 
-Results go to stdout and everything else to stderr, so that `resin … > file` and `resin … | jq` work.
+Results go to stdout, everything else to stderr, so that `resin … > file` and `resin … | jq` work.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ SCHEMA = 1
 
 
 class Result(Protocol):
-    """What a verb returns."""
+    """What a command returns."""
 
     def data(self) -> Mapping[str, object]:
         """The `data` of the JSON envelope."""
 
     def text(self, screen: Screen) -> str:
-        """The same for a person; an empty text prints nothing."""
+        """The same as text; an empty text prints nothing."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The options that every verb takes."""
+    """The options that every command takes."""
 
     json: bool = False
     quiet: bool = False
@@ -46,41 +46,41 @@ class Settings:
 
 
 class Report:
-    """One run's conversation with its user. `settings` is replaced once the command line is parsed."""
+    """The input and output of one run. `settings` is replaced once the command line is parsed."""
 
     def __init__(self, settings: Settings | None = None, *, stdin: IO[str] | None = None) -> None:
         self.settings = settings or Settings()
         self.verb: str | None = None
         self.streams = False
         self.if_interrupted = Interrupted("Interrupted.")
-        """What Ctrl-C ends the run with; verbs say here what state it would leave things in."""
+        """The error that Ctrl-C ends the run with; commands say here how things are left."""
         self._stdin = stdin if stdin is not None else sys.stdin
         self._notices: list[Notice] = []
-        self._unheard: OSError | None = None
+        self._event_failure: OSError | None = None
         self.asked = False
-        """Whether the user was asked for a value."""
+        """Whether the user was prompted for a value."""
 
-    # what is said
+    # output
 
     @property
     def interactive(self) -> bool:
-        """Whether questions may be asked."""
+        """Whether prompts are possible: stdin is a terminal, and neither --json nor --no-input is given."""
         settings = self.settings
         return not (settings.no_input or settings.json) and self._stdin is not None and self._stdin.isatty()
 
     def say(self, text: str) -> None:
-        """A remark on stderr; silenced by --quiet and --json."""
+        """Print a line on stderr, unless --quiet or --json is given."""
         if not (self.settings.quiet or self.settings.json):
             self._error_line(text)
 
     def before_error(self, lines: Sequence[str]) -> None:
-        """What explains the error that follows, on stderr; with --json it is told by an event."""
+        """Print lines on stderr that explain the error to follow; with --json an event does."""
         for line in lines:
             if not self.settings.json:
                 self._error_line(line)
 
     def warn(self, *notices: Notice) -> None:
-        """Warnings on stderr; with --json they are also in the envelope's data."""
+        """Print warnings on stderr; with --json, list them in the envelope's data instead."""
         for notice in notices:
             if notice in self._notices:
                 continue
@@ -89,22 +89,22 @@ class Report:
                 self._error_line(f"warning: {notice.message}")
 
     def event(self, name: str, **fields: object) -> None:
-        """One JSON object on a line of its own, for verbs that stream; nothing without --json."""
+        """Print one JSON object on a line, if --json is given and the command streams."""
         if not (self.settings.json and self.streams):
             return
         try:
             sys.stdout.write(_dump({"event": name, **fields}) + "\n")
             sys.stdout.flush()
         except OSError as error:
-            # Whoever listened has gone: that must not end a flash half-way.
+            # The reader is gone: that must not interrupt a flash half-way.
             discard(sys.stdout)
-            self._unheard = None if isinstance(error, BrokenPipeError) else error
+            self._event_failure = None if isinstance(error, BrokenPipeError) else error
 
     def result(self, verb: str, result: Result | None) -> None:
-        """Print what a verb returned; raises where that, or an event before it, could not be written."""
-        if self._unheard is not None:
+        """Print the result of a command. Raises if it, or an earlier event, could not be written."""
+        if self._event_failure is not None:
             self.settings = replace(self.settings, json=False)
-            raise from_os_error(self._unheard, "stdout") from self._unheard
+            raise from_os_error(self._event_failure, "stdout") from self._event_failure
         if self.settings.json:
             self._out(_dump(_envelope(verb, data=self._data(result))))
         elif result is not None:
@@ -119,22 +119,22 @@ class Report:
         return data
 
     def line(self, text: str) -> None:
-        """A line of a result that comes bit by bit; with --json there are events instead."""
+        """Print a line of a result that is shown as it arrives; with --json there are events instead."""
         if not self.settings.json:
             self._out(clean(text))
 
     def heading(self, title: str, command: str) -> None:
-        """A step of a demonstration: what it shows, and the command that follows."""
+        """Print a step of a demonstration: its title and the command that follows."""
         self._out(f"\n# {clean(title)}\n$ {clean(command)}")
 
     def raw(self, data: bytes) -> None:
-        """Bytes of a result on stdout, as they are."""
+        """Write bytes to stdout, unchanged."""
         with self._stdout():
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
 
     def failure(self, verb: str | None, error: ResinError) -> None:
-        """Print a failure, in the form the user asked for, and what was done all the same."""
+        """Print an error, as text or JSON, and the partial result if there is one."""
         partial: Any = error.partial
         if self.settings.json:
             data = self._data(partial) if partial is not None else None
@@ -147,16 +147,16 @@ class Report:
             self._error_line(f"hint: {error.hint}")
 
     def live(self) -> LiveText | None:
-        """A result on stdout that is written anew in its place as more is known; None off a terminal."""
+        """Return an area of stdout that is redrawn in place; None if stdout is no terminal."""
         from resin_toolkit.terminal.live_text import LiveText
 
         takes_it = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not self.settings.json
         return LiveText(sys.stdout) if takes_it else None
 
-    # what is asked
+    # prompts
 
     def ask(self, question: str, *, default: str = "", check: Callable[[str], object] | None = None) -> str:
-        """A line typed by the user; asked again while `check` raises BadValue. Needs `interactive`."""
+        """Prompt for a line, again while `check` raises BadValue. Requires `interactive`."""
         self.asked = True
         while True:
             suffix = f" [{default}]" if default else ""
@@ -165,7 +165,7 @@ class Report:
                 return answer
 
     def ask_secret(self, question: str, *, check: Callable[[str], object] | None = None) -> str:
-        """Like `ask`, typed without echo."""
+        """Like `ask`, without echo."""
         from getpass import getpass
 
         self.asked = True
@@ -181,10 +181,10 @@ class Report:
                 return answer
 
     def choose(self, question: str, choices: Callable[[], Sequence[tuple[C, str]]]) -> C:
-        """The one of `choices` that the user picks by its number; nothing is preselected.
+        """Let the user pick one of `choices`, pairs of a value and its text, by number. There is no default.
 
-        While nothing is typed, `choices` is asked again each second, and the list shown anew where it has
-        changed: the number that is typed counts for the list that was shown last.
+        Until something is typed, `choices` is called again each second and the list redrawn if it changed;
+        the number refers to the list shown last.
         """
         shown = list(choices())
         self._list(shown)
@@ -219,7 +219,7 @@ class Report:
         for number, (_, text) in enumerate(choices, start=1):
             self._error_line(f"  {number}  {text}")
         if not choices:
-            self._error_line("  Nothing is there yet: plug it in.")
+            self._error_line("  None found yet: plug it in.")
 
     @staticmethod
     def _prompt(question: str, choices: Sequence[object]) -> None:
@@ -228,25 +228,25 @@ class Report:
         sys.stderr.flush()
 
     def _typed_within(self, seconds: float) -> bool:
-        """Whether a line is there to be read."""
+        """Wait for a line to read."""
         import select
 
         ready, _, _ = select.select([self._stdin], [], [], seconds)
         return bool(ready)
 
     def confirm(self, question: str) -> None:
-        """Return if the user agrees (or --yes was given), else raise Declined."""
+        """Return if the user confirms (or --yes is given), else raise Declined."""
         if self.settings.yes:
             return
         if not self.interactive:
-            raise Declined(f"Nobody could be asked: {question}", hint="Say --yes to agree beforehand.")
+            raise Declined(f"Confirmation is required: {question}", hint="Use --yes to confirm.")
         if self._line(f"{question} [y/N] ").lower() not in ("y", "yes"):
-            raise Declined("Declined; nothing was changed.", hint="Answer y to go on.")
+            raise Declined("Declined; nothing was changed.", hint="Answer y to continue.")
 
-    # how far it is
+    # progress
 
     def progress(self) -> Progress:
-        """Where long work reports to: a bar on a terminal, a line now and then elsewhere, or events."""
+        """Return what long operations report to: a bar on a terminal, else lines, or events with --json."""
         from resin_toolkit.terminal.progress_display import BarProgress, EventProgress, LineProgress
 
         if self.settings.json:
@@ -285,20 +285,20 @@ class Report:
 
     @contextmanager
     def _stdout(self) -> Iterator[None]:
-        """A full disk behind stdout is told as such, in text; a closed pipe goes its own way."""
+        """Report an error of stdout, such as a full disk, as text; let a closed pipe through."""
         try:
             yield
         except BrokenPipeError:
             raise
         except OSError as error:
-            # What could not be written must not be tried again as the process ends.
+            # Python would try to write the rest again at exit.
             discard(sys.stdout)
             self.settings = replace(self.settings, json=False)
             raise from_os_error(error, "stdout") from error
 
     @staticmethod
     def _error_line(text: str) -> None:
-        """A line on stderr, as long as somebody takes it: what is said must not end what is done."""
+        """Print a line on stderr; if that fails, the work goes on without output."""
         try:
             sys.stderr.write(clean(text) + "\n")
             sys.stderr.flush()
@@ -323,6 +323,6 @@ def _dump(value: object) -> str:
 
 def _no_answer(question: str) -> Declined:
     return Declined(
-        f"The input ended before an answer to: {question.strip()}",
-        hint="Give the value as an option, or run it on a terminal.",
+        f"stdin ended before an answer to: {question.strip()}",
+        hint="Pass the value as an option, or run the command in a terminal.",
     )

@@ -225,7 +225,7 @@ def test_a_defect_of_ours_ends_with_one_sentence_too(boot: Boot, monkeypatch: py
     monkeypatch.setattr(module, "open_boot", broken)
     run = resin("image", "ls", boot.path)
     assert run.code == 1
-    assert run.err.splitlines()[0] == "error: resin met a defect of its own (ZeroDivisionError)."
+    assert run.err.splitlines()[0] == "error: resin failed because of a bug (ZeroDivisionError)."
     assert "--debug" in run.err
     assert "secret" not in run.err
     assert resin("image", "ls", boot.path, "--json").error["code"] == "internal"
