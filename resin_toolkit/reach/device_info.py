@@ -84,12 +84,12 @@ class _Gathered:
 def _ask_ssh(device: Device, within: float, gathered: _Gathered) -> None:
     from resin_toolkit.ssh import connect
 
-    def greeted(line: str) -> None:
+    def on_version(line: str) -> None:
         gathered.add(ssh=_software(line))
 
     try:
         # Looking at a device is not yet trusting it: a key is pinned when somebody logs in.
-        with connect(device, within=within, greeted=greeted, pin=False) as shell:
+        with connect(device, within=within, on_version=on_version, pin=False) as shell:
             gathered.add(host_key=shell.host_key.fingerprint)
             said = shell.run(_SCRIPT, within=within * 2)
     except HostKeyChanged as error:

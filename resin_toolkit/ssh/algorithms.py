@@ -1,4 +1,4 @@
-"""Agreeing on keys with an SSH server, or saying what stands against it."""
+"""The key exchange with an SSH server, and the error that names what it does not have in common with us."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from typing import TYPE_CHECKING, Any
 
 from resin_toolkit.errors import Unreachable
 from resin_toolkit.ssh import lazy_paramiko
-from resin_toolkit.ssh.version_exchange import OURS, read_greeting
+from resin_toolkit.ssh.version_exchange import LOCAL_VERSION, read_version
 from resin_toolkit.terminal.screen import clean
 
 if TYPE_CHECKING:
     from resin_toolkit.ssh.transport import Transport
 
 _OF_RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
-"""The algorithms that one and the same key of type ssh-rsa signs by (RFC 8332)."""
+"""The algorithms that a key of type ssh-rsa signs with (RFC 8332)."""
 
 
 def algorithms_of(key_type: str) -> tuple[str, ...]:
-    """The host key algorithms to ask for, so that a key of this type is shown."""
+    """The host key algorithms to request, so that the server presents a key of this type."""
     return _OF_RSA if key_type == "ssh-rsa" else (key_type,) if key_type else ()
 
 
 def negotiate(
     host: str,
-    place: str,
+    endpoint: str,
     connection: Any,
     key_types: Sequence[str],
     within: float,
     rekey_bytes: int | None = None,
-    greeted: Callable[[str], object] = str,
+    on_version: Callable[[str], object] = str,
 ) -> Transport:
-    """A connection with keys, on one that our greeting was sent on; `greeted` hears the other end's.
+    """Exchange keys on a connection that our version line was sent on.
 
-    Raises Unreachable.
+    `on_version` is called with the server's version line. Raises Unreachable.
     """
     lazy_paramiko.load()
     from paramiko.ssh_exception import IncompatiblePeer, SSHException
 
     from resin_toolkit.ssh.transport import Transport
 
-    theirs = read_greeting(connection, host, place)
-    greeted(theirs.line)
-    transport = Transport(connection, OURS, theirs, key_types=key_types, rekey_bytes=rekey_bytes)
+    version = read_version(connection, host, endpoint)
+    on_version(version)
+    transport = Transport(connection, LOCAL_VERSION, version, key_types=key_types, rekey_bytes=rekey_bytes)
     try:
         transport.negotiate(within)
     except IncompatiblePeer as error:
@@ -51,10 +51,10 @@ def negotiate(
     except (EOFError, OSError, SSHException) as error:
         transport.close()
         slow = isinstance(error, TimeoutError)
-        what = "is too slow to agree" if slow else "broke off instead of agreeing"
+        problem = "timed out" if slow else "failed"
         raise Unreachable(
-            f"{host} {what} on keys at {place}.",
-            hint="Its SSH server has too many connections, or is still starting: try again.",
+            f"The SSH key exchange with {host} at {endpoint} {problem}.",
+            hint="Its SSH server is overloaded or still starting. Try again.",
             cause="no-answer" if slow else "refused",
         ) from error
     return transport
@@ -73,13 +73,13 @@ def _nothing_in_common(host: str, transport: Transport) -> Unreachable:
         theirs = (transport.offered or {}).get(name, [])
         if not set(theirs) & set(ours):
             offered = clean(", ".join(theirs)) or "nothing"
-            return _algorithms(f"{host} and this machine have no {kind} in common: it offers {offered}.")
-    return _algorithms(f"{host} and this machine have no algorithms in common.")
+            return _incompatible(f"{host} and this machine have no {kind} in common: it offers {offered}.")
+    return _incompatible(f"{host} and this machine have no algorithms in common.")
 
 
-def _algorithms(message: str) -> Unreachable:
+def _incompatible(message: str) -> Unreachable:
     return Unreachable(
         message,
-        hint="Its operating system is much older, or newer, than what is served here.",
+        hint="Update the operating system of the device, or this program.",
         cause="algorithms",
     )

@@ -1,4 +1,4 @@
-"""Channels of an SSH connection (RFC 4254): socket-like streams, and commands with their output in order."""
+"""Channels of an SSH connection (RFC 4254): streams with the methods of a socket, and running commands."""
 
 from __future__ import annotations
 
@@ -6,36 +6,32 @@ import errno
 import os
 import socket
 import threading
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from paramiko import channel as paramiko_channel
-from paramiko.buffered_pipe import PipeTimeout
 from paramiko.common import cMSG_CHANNEL_REQUEST, cMSG_CHANNEL_WINDOW_ADJUST
 from paramiko.message import Message
+from paramiko.ssh_exception import SSHException
 
 from resin_toolkit.errors import NotSupported
 
-# A great part of what is used here is not in the declarations of its types.
-_Channel: Any = paramiko_channel.Channel
-
 if TYPE_CHECKING:
-    from resin_toolkit.ssh.sealing import Bytes
     from resin_toolkit.ssh.transport import Transport
 
+# The type stubs of paramiko leave out much of what is used here.
+_Channel: Any = paramiko_channel.Channel
+
 WINDOW = 4 << 20
-"""Bytes that the device may send before they are taken."""
+"""Bytes that the server may send ahead of what was read."""
 PACKET = 128 << 10
-"""Bytes of the longest data in one packet that is taken."""
-_AT_ONCE = 8
-"""Packets that are written at once."""
+"""Bytes of data in the longest packet that the server may send."""
 
 
-class Stream(_Channel):  # type: ignore[misc]
+class StreamChannel(_Channel):  # type: ignore[misc]
     """A two-way stream with the methods of a socket.
 
-    Reading ends with b"" where the other end has closed it, and raises ConnectionResetError where the
+    Reading ends with b"" when the other end closes the stream, and raises ConnectionResetError when the
     connection is lost.
     """
 
@@ -43,15 +39,13 @@ class Stream(_Channel):  # type: ignore[misc]
 
     def __init__(self, chanid: int) -> None:
         super().__init__(chanid)
-        self.in_buffer = _Buffer()
-        self.in_stderr_buffer = _Buffer()
         self.lost = False
-        """Whether it ended because the connection did."""
+        """Whether the channel ended because the connection did."""
 
     def recv(self, nbytes: int) -> bytes:
         data: bytes = super().recv(nbytes)
         if not data and self.lost:
-            raise reset()
+            raise _reset()
         return data
 
     def recv_into(self, buffer: Any, nbytes: int = 0) -> int:
@@ -62,33 +56,32 @@ class Stream(_Channel):  # type: ignore[misc]
         return len(data)
 
     def send(self, s: Any) -> int:
-        """Some of the data, as much as the other end takes now, at least one byte. Raises OSError."""
-        view = memoryview(s)
-        if not len(view):
+        """Send some of the data, as much as one packet holds. Raises OSError; paramiko returns 0 instead."""
+        if not len(s):
             return 0
-        granted = self._granted(len(view))
-        most = self.out_max_packet_size
-        parts = [view[at : min(at + most, granted)] for at in range(0, granted, most)]
-        self.transport.send_data(self.remote_chanid, parts)
-        return granted
+        try:
+            sent: int = super().send(bytes(memoryview(s)[: self.out_max_packet_size]))
+        except TimeoutError:
+            raise
+        except OSError:  # paramiko raises it without an errno.
+            sent = 0
+        if not sent:
+            raise _reset() if self.lost else BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        return sent
 
     def sendall(self, s: Any) -> None:
-        """All of the data. Raises OSError."""
+        """Send all of the data. Raises OSError."""
         view = memoryview(s)
         while len(view):
             view = view[self.send(view) :]
 
     def shutdown(self, how: int) -> None:
-        """As socket.shutdown; whoever waits for data hears of it."""
+        """As socket.shutdown. paramiko would not wake a thread that waits for data."""
         if how in (socket.SHUT_RD, socket.SHUT_RDWR):
             self.in_buffer.close()
             self.in_stderr_buffer.close()
         if how in (socket.SHUT_WR, socket.SHUT_RDWR):
             super().shutdown(socket.SHUT_WR)
-
-    def deliver(self, data: memoryview) -> None:
-        """Data has come. The transport's thread calls this."""
-        self.in_buffer.feed(data)
 
     def request_start(self, command: str | None) -> None:
         """Start a command, None for the login shell. Raises NotSupported, OSError."""
@@ -99,12 +92,12 @@ class Stream(_Channel):  # type: ignore[misc]
         self.transport._send_user_message(message)
         self.event.wait()
         if self.lost:
-            raise reset()
+            raise _reset()
         if not self.event_ready:
-            raise NotSupported("The device does not let anyone start a command by SSH.")
+            raise NotSupported("The SSH server of the device does not allow commands to be run.")
 
     def send_signal(self, name: str) -> None:
-        """Ask for a signal to the far command: `INT`. Old servers know no such request."""
+        """Send a signal, such as `INT`, to the remote command. Old servers ignore the request."""
         message = self._request("signal", answered=False)
         message.add_string(name)
         self.transport._send_user_message(message)
@@ -117,24 +110,21 @@ class Stream(_Channel):  # type: ignore[misc]
         message.add_boolean(answered)
         return message
 
-    def _granted(self, size: int) -> int:
-        """How much may be sent now, once that is anything."""
-        until = None if self.timeout is None else time.monotonic() + self.timeout
-        with self.lock:
-            while not self.out_window_size or self.closed or self.eof_sent:
-                if self.lost:
-                    raise reset()
-                if self.closed or self.eof_sent:
-                    raise OSError(errno.EPIPE, os.strerror(errno.EPIPE))
-                left = None if until is None else until - time.monotonic()
-                if (left is not None and left <= 0) or not self.out_buffer_cv.wait(left):
-                    raise TimeoutError("timed out")
-            granted: int = min(size, self.out_window_size, self.out_max_packet_size * _AT_ONCE)
-            self.out_window_size -= granted
-            return granted
+    def _feed(self, m: Any) -> None:
+        super()._feed(m)
+        self._require_window(len(self.in_buffer) + len(self.in_stderr_buffer))
+
+    def _feed_extended(self, m: Message) -> None:
+        super()._feed_extended(m)
+        self._require_window(len(self.in_buffer) + len(self.in_stderr_buffer))
+
+    def _require_window(self, unread: int) -> None:
+        """paramiko buffers whatever a server sends; one that ignores the window would fill the memory."""
+        if unread > WINDOW:
+            raise SSHException("the server sends more than the window allows")
 
     def __del__(self) -> None:
-        """Nothing is sent from here: it may run in the middle of anything. Who opens a stream closes it."""
+        """paramiko sends a close from here, at any moment and in any thread. Callers close channels."""
 
     def _unlink(self) -> None:
         if not self.closed:
@@ -142,28 +132,30 @@ class Stream(_Channel):  # type: ignore[misc]
         super()._unlink()
 
 
-class Command(Stream):
-    """A command of the device. What it writes comes in order, stdout and stderr told apart."""
+class CommandChannel(StreamChannel):
+    """A running command. Its stdout and stderr are kept apart, in the order in which they arrived."""
 
     def __init__(self, chanid: int) -> None:
         super().__init__(chanid)
-        self._arrived: deque[tuple[int, Bytes]] = deque()
+        self._arrived: deque[tuple[int, bytes]] = deque()
+        self._unread = 0
         self._arrival = threading.Condition()
 
-    def take(self, within: float | None = None) -> list[tuple[int, Bytes]]:
-        """What has come since the last call: 1 and bytes of stdout, 2 and bytes of stderr.
+    def read_output(self, within: float | None = None) -> list[tuple[int, bytes]]:
+        """The output since the last call: (1, stdout) and (2, stderr). Empty at the end.
 
-        Waits for something; nothing is the end. Raises TimeoutError.
+        Waits for some, at most `within` seconds. Raises TimeoutError.
         """
         with self._arrival:
             if not self._arrival.wait_for(lambda: self._arrived or self.closed, within):
                 raise TimeoutError("timed out")
-            taken = list(self._arrived)
+            output = list(self._arrived)
             self._arrived.clear()
-        return taken
+            self._unread = 0
+        return output
 
-    def taken(self, size: int) -> None:
-        """So many bytes are done with: the device may send as many more."""
+    def acknowledge(self, size: int) -> None:
+        """Let the server send `size` more bytes, as many as were processed."""
         more = self._check_add_window(size)
         if more:
             message = Message()
@@ -173,7 +165,7 @@ class Command(Stream):
             self.transport._send_user_message(message)
 
     def request_terminal(self, kind: str, rows: int, columns: int) -> None:
-        """A terminal for what is started next (RFC 4254, section 6.2); one without any goes on."""
+        """Request a terminal of the kind $TERM for the command (RFC 4254, section 6.2)."""
         message = self._request("pty-req", answered=False)
         message.add_string(kind)
         for number in (columns, rows, 0, 0):
@@ -187,21 +179,22 @@ class Command(Stream):
             message.add_int(number)
         self.transport._send_user_message(message)
 
-    def deliver(self, data: memoryview) -> None:
-        self._arrive(1, data)
-
     def _feed(self, m: Any) -> None:
         self._arrive(1, m if isinstance(m, bytes) else m.get_binary())
 
     def _feed_extended(self, m: Message) -> None:
-        """RFC 4254, section 5.2: stderr is the only kind there is."""
+        """Stderr; RFC 4254, section 5.2, defines no other kind."""
         if m.get_int() == 1:
             self._arrive(2, m.get_binary())
 
-    def _arrive(self, stream: int, data: Bytes) -> None:
+    def _arrive(self, stream: int, data: bytes) -> None:
+        if not data:
+            return
         with self._arrival:
             self._arrived.append((stream, data))
+            self._unread += len(data)
             self._arrival.notify()
+            self._require_window(self._unread)
 
     def _set_closed(self) -> None:
         super()._set_closed()
@@ -209,75 +202,5 @@ class Command(Stream):
             self._arrival.notify_all()
 
 
-class _Buffer:
-    """What has come and is not read yet, without copies; has the methods of paramiko's BufferedPipe."""
-
-    def __init__(self) -> None:
-        self._chunks: deque[Bytes] = deque()
-        self._size = 0
-        self._changed = threading.Condition()
-        self._closed = False
-        self._event: Any = None
-
-    def __len__(self) -> int:
-        return self._size
-
-    def feed(self, data: Bytes) -> None:
-        if not len(data):
-            return
-        with self._changed:
-            self._chunks.append(data)
-            self._size += len(data)
-            if self._event is not None:
-                self._event.set()
-            self._changed.notify()
-
-    def read(self, nbytes: int, timeout: float | None = None) -> bytes:
-        """At most so many bytes, at least one; none at the end. Raises PipeTimeout."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._chunks or self._closed, timeout):
-                raise PipeTimeout
-            return self._cut(nbytes)
-
-    def empty(self) -> bytes:
-        with self._changed:
-            return self._cut(self._size)
-
-    def read_ready(self) -> bool:
-        return self._size > 0
-
-    def set_event(self, event: Any) -> None:
-        """`event` is set as long as a read would not wait."""
-        with self._changed:
-            self._event = event
-            if self._closed or self._chunks:
-                event.set()
-            else:
-                event.clear()
-
-    def close(self) -> None:
-        with self._changed:
-            self._closed = True
-            if self._event is not None:
-                self._event.set()
-            self._changed.notify_all()
-
-    def _cut(self, most: int) -> bytes:
-        cut: list[Bytes] = []
-        left = most
-        while self._chunks and left:
-            chunk = self._chunks.popleft()
-            if len(chunk) > left:
-                self._chunks.appendleft(memoryview(chunk)[left:])
-                chunk = memoryview(chunk)[:left]
-            left -= len(chunk)
-            cut.append(chunk)
-        self._size -= most - left
-        if not self._chunks and self._event is not None and not self._closed:
-            self._event.clear()
-        return b"".join(cut)
-
-
-def reset() -> ConnectionResetError:
-    """The connection is lost."""
+def _reset() -> ConnectionResetError:
     return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))

@@ -31,15 +31,15 @@ def connect(
     within: float = 3.0,
     ask: Ask | None = None,
     tell: Callable[[str], object] = str,
-    greeted: Callable[[str], object] = str,
+    on_version: Callable[[str], object] = str,
     pin: bool = True,
 ) -> Shell:
-    """Connect to `device` and log in. A dead address is told within `within` seconds.
+    """Connect to `device` and log in. Each address has `within` seconds to accept the connection.
 
-    `ask` asks a person for a password or passphrase, None where there is nobody; `tell` hears of a host key
-    that is new, `greeted` at once of what the server calls itself. Without `pin`, a host key that was never
-    seen is taken, and not kept. Raises Unreachable (its causes are `refused`, `no-answer`, `no-route`,
-    `not-ssh`, `algorithms` and `lost`), HostKeyChanged, LoginRefused and ConfigInvalid.
+    `ask` prompts a person for a password or passphrase; None if nobody is there. `tell` is called with the
+    notice of a new host key, `on_version` with the server's version line as soon as it arrives. Without
+    `pin`, an unknown host key is accepted and not stored. Raises Unreachable (causes: `refused`, `no-answer`,
+    `no-route`, `not-ssh`, `algorithms` and `lost`), HostKeyChanged, LoginRefused and ConfigInvalid.
     """
     config = settings_of(device.host)
     with ExitStack() as opened:
@@ -51,7 +51,7 @@ def connect(
         else:
             connection, place = _directly(device, within)
         opened.callback(connection.close)
-        transport, key = _negotiated(device, connection, place, config.rekey_bytes, greeted)
+        transport, key = _negotiated(device, connection, place, config.rekey_bytes, on_version)
         opened.callback(transport.close)
         check_key(device, key, tell, pin=pin)
         user = device.user or config.user or USER
@@ -79,7 +79,7 @@ def _directly(device: Device, within: float) -> tuple[socket.socket, str]:
         device.host, endpoints(device.addresses, [device.ssh_port]), within=within
     )
     version_exchange.tune(connection)
-    version_exchange.send_greeting(connection)
+    version_exchange.send_version(connection)
     return connection, str(place)
 
 
@@ -88,13 +88,13 @@ def _negotiated(
     connection: Any,
     place: str,
     rekey_bytes: int | None = None,
-    greeted: Callable[[str], object] = str,
+    on_version: Callable[[str], object] = str,
 ) -> tuple[Transport, HostKey]:
     from resin_toolkit.ssh.algorithms import algorithms_of, negotiate
 
     pinned = pinned_key(device)
     types = algorithms_of(pinned.type if pinned else "")
-    transport = negotiate(device.host, place, connection, types, _AGREEING, rekey_bytes, greeted)
+    transport = negotiate(device.host, place, connection, types, _AGREEING, rekey_bytes, on_version)
     shown = transport.get_remote_server_key()
     return transport, HostKey.of(shown.get_name(), shown.asbytes())
 

@@ -18,7 +18,7 @@ from resin_toolkit.errors import BadValue, DeviceNotFound, HostKeyChanged, Refus
 from resin_toolkit.ssh import version_exchange
 from resin_toolkit.ssh.algorithms import algorithms_of, negotiate
 from resin_toolkit.ssh.authentication import log_in
-from resin_toolkit.ssh.channels import Stream
+from resin_toolkit.ssh.channels import StreamChannel
 from resin_toolkit.ssh.config import HostConfig, folder, settings_of
 from resin_toolkit.ssh.host_keys import HostKey
 from resin_toolkit.ssh.transport import ChannelRefused, Transport
@@ -48,13 +48,13 @@ def through(
         host, user, port, settings = _hop(word)
         connection = _next(chain, host, port) if chain else _first(host, port, within)
         opened.callback(connection.close)
-        version_exchange.send_greeting(connection)
+        version_exchange.send_version(connection)
         transport = _host(connection, host, port, user, settings, ask)
         opened.callback(transport.close)
         chain.append(transport)
     target = config.host if config.host != config.alias or not device.addresses else device.addresses[0]
     connection = _next(chain, target, device.ssh_port)
-    version_exchange.send_greeting(connection)
+    version_exchange.send_version(connection)
     return connection, f"{url_host(target)}:{device.ssh_port}"
 
 
@@ -84,12 +84,12 @@ def _first(host: str, port: int, within: float) -> socket.socket:
     return connection
 
 
-def _next(chain: list[Transport], host: str, port: int) -> Stream:
+def _next(chain: list[Transport], host: str, port: int) -> StreamChannel:
     name, origin = host.encode(), b"127.0.0.1"
     extra = len(name).to_bytes(4, "big") + name + port.to_bytes(4, "big")
     extra += len(origin).to_bytes(4, "big") + origin + bytes(4)
     try:
-        return chain[-1].open("direct-tcpip", Stream, extra)
+        return chain[-1].open("direct-tcpip", StreamChannel, extra)
     except ChannelRefused as error:
         raise Unreachable(
             f"{host} cannot be reached at port {port} through the hosts of ~/.ssh/config.",

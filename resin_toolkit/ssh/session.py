@@ -15,11 +15,10 @@ from resin_toolkit.errors import NotSupported, Unreachable
 from resin_toolkit.ssh.host_keys import HostKey
 
 if TYPE_CHECKING:
-    from resin_toolkit.ssh.channels import Command
-    from resin_toolkit.ssh.channels import Stream as Channel
+    from resin_toolkit.ssh.channels import CommandChannel, StreamChannel
     from resin_toolkit.ssh.transport import Transport
 
-C = TypeVar("C", bound="Channel")
+C = TypeVar("C", bound="StreamChannel")
 
 NO_CODE = 255
 """What OpenSSH ends with where the far command ended by a signal, or its end was not seen."""
@@ -85,10 +84,10 @@ class Shell:
 
     def open_command(self, command: str) -> Stream:
         """The stdin and stdout of a shell command. Raises Unreachable, NotSupported."""
-        from resin_toolkit.ssh.channels import Stream as Channel
+        from resin_toolkit.ssh.channels import StreamChannel
 
         with self.lost_is_unreachable():
-            channel = self._open("session", Channel)
+            channel = self._open("session", StreamChannel)
             channel.request_start(command)
         return channel
 
@@ -97,45 +96,45 @@ class Shell:
 
         Raises NotSupported where its server knows no such thing or nothing listens there; Unreachable.
         """
-        from resin_toolkit.ssh.channels import Stream as Channel
+        from resin_toolkit.ssh.channels import StreamChannel
 
         name = path.encode()
         extra = len(name).to_bytes(4, "big") + name + bytes(8)
         with self.lost_is_unreachable():
-            return self._open("direct-streamlocal@openssh.com", Channel, extra)
+            return self._open("direct-streamlocal@openssh.com", StreamChannel, extra)
 
     def open_tcp(self, host: str, port: int) -> Stream:
         """A connection that the device makes for us (RFC 4254, section 7.2).
 
         Raises NotSupported, Unreachable.
         """
-        from resin_toolkit.ssh.channels import Stream as Channel
+        from resin_toolkit.ssh.channels import StreamChannel
 
         name, origin = host.encode(), b"127.0.0.1"
         extra = len(name).to_bytes(4, "big") + name + port.to_bytes(4, "big")
         extra += len(origin).to_bytes(4, "big") + origin + bytes(4)
         with self.lost_is_unreachable():
-            return self._open("direct-tcpip", Channel, extra)
+            return self._open("direct-tcpip", StreamChannel, extra)
 
-    def start(self, command: str | None, terminal: tuple[str, int, int] | None = None) -> FarCommand:
+    def start(self, command: str | None, terminal: tuple[str, int, int] | None = None) -> RemoteCommand:
         """Start a command, None for a login shell, to be talked to as it runs.
 
         `terminal` is its kind ($TERM), rows and columns, where the command is to have one.
         Raises Unreachable, NotSupported.
         """
-        from resin_toolkit.ssh.channels import Command
+        from resin_toolkit.ssh.channels import CommandChannel
 
         with self.lost_is_unreachable():
-            channel = self._open("session", Command)
+            channel = self._open("session", CommandChannel)
             if terminal is not None:
                 channel.request_terminal(*terminal)
             channel.request_start(command)
-        return FarCommand(self, channel)
+        return RemoteCommand(self, channel)
 
-    def _command(self, command: str) -> Command:
-        from resin_toolkit.ssh.channels import Command
+    def _command(self, command: str) -> CommandChannel:
+        from resin_toolkit.ssh.channels import CommandChannel
 
-        channel = self._open("session", Command)
+        channel = self._open("session", CommandChannel)
         channel.request_start(command)
         return channel
 
@@ -162,19 +161,19 @@ class Shell:
             raise lost(self.device) from error
 
 
-class FarCommand:
+class RemoteCommand:
     """A command of the device that runs. One thread reads; others may send, resize and close."""
 
-    def __init__(self, shell: Shell, channel: Command) -> None:
+    def __init__(self, shell: Shell, channel: CommandChannel) -> None:
         self._shell, self._channel = shell, channel
 
-    def read(self) -> list[tuple[int, bytes | memoryview]]:
+    def read(self) -> list[tuple[int, bytes]]:
         """What it has put out, 1 for stdout and 2 for stderr, in order; nothing is the end. Waits for it."""
-        return self._channel.take()  # type: ignore[return-value]
+        return self._channel.read_output()
 
     def done(self, size: int) -> None:
         """So many bytes of what was read are dealt with: as many more may come."""
-        self._channel.taken(size)
+        self._channel.acknowledge(size)
 
     def sendall(self, data: bytes | memoryview) -> None:
         """Give it input. Raises BrokenPipeError where it takes none any more, Unreachable."""
@@ -223,17 +222,19 @@ def lost(device: Device) -> Unreachable:
 
 
 def _completed(
-    device: Device, command: str, channel: Command, stdin: bytes, within: float | None
+    device: Device, command: str, channel: CommandChannel, stdin: bytes, within: float | None
 ) -> Completed:
     deadline = None if within is None else time.monotonic() + within
     feeder = threading.Thread(target=_feed, args=(channel, stdin))
     feeder.start()
-    written: dict[int, list[bytes | memoryview]] = {1: [], 2: []}
+    written: dict[int, list[bytes]] = {1: [], 2: []}
     try:
-        while chunks := channel.take(None if deadline is None else max(0.0, deadline - time.monotonic())):
+        while chunks := channel.read_output(
+            None if deadline is None else max(0.0, deadline - time.monotonic())
+        ):
             for stream, data in chunks:
-                written[stream].append(data)  # type: ignore[arg-type]
-            channel.taken(sum(len(data) for _, data in chunks))
+                written[stream].append(data)
+            channel.acknowledge(sum(len(data) for _, data in chunks))
     except TimeoutError as error:
         raise Unreachable(
             f"A command on {device.host} did not end in time: {command.split()[0]}.",
@@ -249,7 +250,7 @@ def _completed(
     return Completed(code, b"".join(written[1]), b"".join(written[2]))
 
 
-def _feed(channel: Command, stdin: bytes) -> None:
+def _feed(channel: CommandChannel, stdin: bytes) -> None:
     try:
         channel.sendall(stdin)
         channel.shutdown_write()

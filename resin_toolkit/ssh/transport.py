@@ -1,9 +1,9 @@
-"""An SSH connection, on top of paramiko's Transport: other packets and channels, and a rekeying that holds.
+"""An SSH connection: paramiko's Transport with a rekey that does not stall, and our kind of channels.
 
-paramiko stops all that its user sends while new keys are agreed on, and its one thread of messages may be
-among what is stopped: an answer or a close that falls due in that time waits for the exchange, which waits
-for that thread, until both give up ("Key-exchange timed out"). Here what that thread has to send meanwhile
-is held back, and goes out under the new keys.
+While new keys are negotiated, paramiko blocks every thread that sends. Its own thread, which reads the
+messages of the key exchange, sends as well: an answer or a close that falls due then waits for the exchange,
+which waits for that thread, until both give up ("Key-exchange timed out"). Here, what that thread has to send
+during an exchange is queued, and sent under the new keys.
 """
 
 from __future__ import annotations
@@ -11,45 +11,37 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from paramiko import transport as paramiko_transport
 from paramiko.common import (
-    MSG_CHANNEL_CLOSE,
     MSG_CHANNEL_DATA,
-    MSG_CHANNEL_EOF,
     MSG_CHANNEL_EXTENDED_DATA,
-    MSG_CHANNEL_FAILURE,
-    MSG_CHANNEL_REQUEST,
-    MSG_CHANNEL_SUCCESS,
-    MSG_CHANNEL_WINDOW_ADJUST,
     cMSG_CHANNEL_OPEN,
     cMSG_GLOBAL_REQUEST,
 )
 from paramiko.kex_curve25519 import KexCurve25519
 from paramiko.message import Message
+from paramiko.ssh_exception import SSHException
 
-from resin_toolkit.ssh.channels import PACKET, WINDOW, Stream, reset
-from resin_toolkit.ssh.packets import TICK, Packets
+from resin_toolkit.ssh.channels import PACKET, WINDOW, StreamChannel
+from resin_toolkit.ssh.packetizer import TICK, Packetizer
 
-if TYPE_CHECKING:
-    from resin_toolkit.ssh.sealing import Bytes
-    from resin_toolkit.ssh.version_exchange import Greeting
+S = TypeVar("S", bound=StreamChannel)
 
-S = TypeVar("S", bound=Stream)
-
-# A great part of what is used here is not in the declarations of its types.
+# The type stubs of paramiko leave out much of what is used here.
 _Transport: Any = paramiko_transport.Transport
 
-_FIRST_HELD = 80
-"""Messages from this number on are not part of a key exchange (RFC 4250, section 4.1.2)."""
+_FIRST_OF_CONNECTION = 80
+"""Messages from this number on must not be sent during a key exchange (RFC 4253, section 7.1)."""
+_MOST_QUEUED = 1000
+"""Messages queued during one key exchange. Honest servers cause a few for each open channel."""
 _OPENING = 30.0
-"""Seconds within which a device opens a channel, or says that it does not."""
+"""Seconds within which the server opens a channel, or refuses to."""
 
 
 class ChannelRefused(Exception):
-    """The device opens no such channel; `reason` is the code of RFC 4254, section 5.1."""
+    """The server refuses to open a channel; `reason` is the code of RFC 4254, section 5.1."""
 
     def __init__(self, reason: int) -> None:
         super().__init__(reason)
@@ -57,7 +49,7 @@ class ChannelRefused(Exception):
 
 
 class Transport(_Transport):  # type: ignore[misc]
-    """A connection to a server that has sent its greeting already. It is a thread, which `close` ends."""
+    """A connection on which both version lines were exchanged already. It is a thread, which `close` ends."""
 
     _preferred_kex = (
         "curve25519-sha256",
@@ -74,69 +66,71 @@ class Transport(_Transport):  # type: ignore[misc]
         "hmac-sha2-512-etm@openssh.com",
         *(name for name in _Transport._preferred_macs if not name.endswith("@openssh.com")),
     )
+    # paramiko's table names the functions of its own Channel, so what a subclass overrides is not called.
     _channel_handler_table: ClassVar[dict[int, Any]] = {
-        MSG_CHANNEL_SUCCESS: lambda channel, m: channel._request_success(m),
-        MSG_CHANNEL_FAILURE: lambda channel, m: channel._request_failed(m),
+        **_Transport._channel_handler_table,
         MSG_CHANNEL_DATA: lambda channel, m: channel._feed(m),
         MSG_CHANNEL_EXTENDED_DATA: lambda channel, m: channel._feed_extended(m),
-        MSG_CHANNEL_WINDOW_ADJUST: lambda channel, m: channel._window_adjust(m),
-        MSG_CHANNEL_REQUEST: lambda channel, m: channel._handle_request(m),
-        MSG_CHANNEL_EOF: lambda channel, m: channel._handle_eof(m),
-        MSG_CHANNEL_CLOSE: lambda channel, m: channel._handle_close(m),
     }
 
-    packetizer: Packets
+    packetizer: Packetizer
 
     def __init__(
         self,
         connection: Any,
-        ours: str,
-        theirs: Greeting,
+        local_version: str,
+        remote_version: str,
         *,
         key_types: Sequence[str] = (),
         rekey_bytes: int | None = None,
     ) -> None:
-        """`key_types` are the host key algorithms to be asked for before all others."""
+        """`key_types` are the host key algorithms to request before all others."""
         super().__init__(
             connection,
             default_window_size=WINDOW,
             default_max_packet_size=PACKET,
-            packetizer_class=lambda sock: Packets(sock, theirs.rest, rekey_bytes),
+            packetizer_class=lambda sock: Packetizer(sock, rekey_bytes),
         )
         connection.settimeout(TICK)
-        self.local_version = ours
-        self._theirs = theirs
+        self.local_version, self.remote_version = local_version, remote_version
         usual: tuple[str, ...] = _Transport._preferred_keys
         known = tuple(name for name in key_types if name in usual)
         self._preferred_keys = (*known, *(name for name in usual if name not in known))
-        self.packetizer.deliver = self._deliver
         self.offered: dict[str, Any] | None = None
-        """The algorithms that the other end offers, as its first message of the key exchange names them."""
-        self._held: list[Message] = []
+        """The algorithms that the server offers, as parsed from its first SSH_MSG_KEXINIT."""
+        self._queued: list[Message] = []
         self._refusals: dict[int, int] = {}
 
     def negotiate(self, within: float) -> None:
-        """Agree on keys. Raises SSHException, EOFError, OSError, TimeoutError."""
+        """Exchange keys within so many seconds. Raises SSHException, EOFError, OSError, TimeoutError."""
         self.handshake_timeout = within
-        agreed = threading.Event()
-        self.start_client(event=agreed)
-        if not agreed.wait(within + TICK):
+        done = threading.Event()
+        self.start_client(event=done)
+        if not done.wait(within + TICK):
             raise TimeoutError("timed out")
         self.require_alive()
         if not self.initial_kex_done:
             raise EOFError
 
     def require_alive(self) -> None:
-        """Raises what has ended the connection, if anything has."""
-        if not self.active:
-            raise self.get_exception() or EOFError()
+        """Raise what ended the connection, if it ended: SSHException, EOFError or OSError."""
+        if self.active:
+            return
+        error = self.get_exception() or EOFError()
+        if isinstance(error, (EOFError, OSError, SSHException)):
+            raise error
+        # The thread of paramiko ends with whatever it met: InvalidTag of a cipher, IndexError of a parser.
+        raise SSHException(f"the server sent an invalid packet ({type(error).__name__})") from error
 
     def watch(self) -> None:
-        """From now on ask for a sign of life when the other end is silent."""
+        """From now on, probe the server when it is silent."""
         self.packetizer.probe = self._probe
 
     def open(self, kind: str, channel_type: type[S], extra: bytes = b"") -> S:
-        """A channel. Raises ChannelRefused, and what `require_alive` raises."""
+        """Open a channel; `extra` is what its kind adds to the request.
+
+        Raises ChannelRefused, TimeoutError, and what `require_alive` raises.
+        """
         with self.lock:
             number = self._next_channel()
             channel = channel_type(number)
@@ -158,29 +152,15 @@ class Transport(_Transport):  # type: ignore[misc]
             raise ChannelRefused(self._refusals.pop(number))
         return channel
 
-    def send_data(self, channel: int, parts: Sequence[Bytes]) -> None:
-        """SSH_MSG_CHANNEL_DATA, one for each part, written at once. Raises EOFError, OSError."""
-        head = bytes((MSG_CHANNEL_DATA,)) + channel.to_bytes(4, "big")
-        packets = [(head, len(part).to_bytes(4, "big"), part) for part in parts]
-        while True:
-            self._wait_clear()
-            with self.clear_to_send_lock:
-                if self.clear_to_send.is_set():
-                    try:
-                        self.packetizer.send(packets)
-                    except EOFError:
-                        raise reset() from None
-                    return
-
     def close(self) -> None:
         super().close()
         if self.is_alive() and threading.current_thread() is not self:
             self.join()
 
-    # what paramiko calls
+    # called by paramiko
 
     def _check_banner(self) -> None:
-        self.remote_version = self._theirs.line
+        """The version line was read before there was a Transport."""
 
     def _really_parse_kex_init(self, m: Message, ignore_first_byte: bool = False) -> dict[str, Any]:
         parsed: dict[str, Any] = super()._really_parse_kex_init(m, ignore_first_byte)
@@ -188,8 +168,10 @@ class Transport(_Transport):  # type: ignore[misc]
             self.offered = {name: list(value) for name, value in parsed.items() if isinstance(value, list)}
         return parsed
 
+    # A thread that sends without a pause takes the lock again before the waiting thread gets it. So the event
+    # is cleared first, which stops the sender, and the lock then only waits for the message being sent.
+
     def _send_kex_init(self) -> None:
-        # Before the lock: a thread that writes without a pause sees it, and lets go.
         self.clear_to_send.clear()
         super()._send_kex_init()
 
@@ -199,30 +181,31 @@ class Transport(_Transport):  # type: ignore[misc]
 
     def _parse_newkeys(self, m: Message) -> None:
         super()._parse_newkeys(m)
-        held, self._held = self._held, []
-        for message in held:
+        queued, self._queued = self._queued, []
+        for message in queued:
             self.packetizer.send_message(message)
 
     def _send_message(self, data: Message) -> None:
         exchanging = not self.clear_to_send.is_set() and self.initial_kex_done
-        if exchanging and data.asbytes()[0] >= _FIRST_HELD:
-            self._held.append(data)
+        # Only the messages of this thread are queued: another thread holds the lock, so that what it sends
+        # precedes the key exchange, and queueing it would let later data overtake it.
+        if exchanging and threading.current_thread() is self and data.asbytes()[0] >= _FIRST_OF_CONNECTION:
+            if len(self._queued) >= _MOST_QUEUED:
+                raise SSHException("the server sends requests instead of exchanging keys")
+            self._queued.append(data)
         else:
             self.packetizer.send_message(data)
 
     def _send_user_message(self, data: Message) -> None:
-        """That the connection is lost shows when an answer, or data, is waited for."""
         if threading.current_thread() is self:
             self._send_message(data)
             return
-        while self.active:
-            if not self.clear_to_send.wait(TICK):
-                continue
-            with self.clear_to_send_lock:
-                if self.clear_to_send.is_set():
-                    with suppress(EOFError):
-                        self.packetizer.send_message(data)
-                    return
+        try:
+            super()._send_user_message(data)
+        except EOFError:
+            return  # That the connection is lost shows when an answer, or data, is waited for.
+        except SSHException as error:
+            raise TimeoutError(str(error)) from error
 
     def _parse_channel_open_failure(self, m: Message) -> None:
         number, reason = m.get_int(), m.get_int()
@@ -233,28 +216,12 @@ class Transport(_Transport):  # type: ignore[misc]
                 self._channels.delete(number)
                 opened.set()
 
-    # below
-
-    def _deliver(self, number: int, data: memoryview) -> bool:
-        channel = self._channels.get(number)
-        if channel is None:
-            return False
-        channel.deliver(data)
-        return True
-
     def _probe(self) -> None:
         message = Message()
         message.add_byte(cMSG_GLOBAL_REQUEST)
         message.add_string("keepalive@openssh.com")
         message.add_boolean(True)
         self._send_message(message)
-
-    def _wait_clear(self) -> bool:
-        """Whether messages may go out now; waits a while for it. Raises ConnectionResetError."""
-        clear: bool = self.clear_to_send.wait(TICK)
-        if not self.active:
-            raise reset()
-        return clear
 
     def _wait_for(self, opened: threading.Event) -> None:
         until = time.monotonic() + _OPENING

@@ -1,7 +1,10 @@
-"""Requests to be let in (RFC 4252, 4256), in place of paramiko's AuthHandler.
+"""Authentication requests (RFC 4252, 4256) that first ask whether the server accepts a key.
 
-That one signs for every key before it knows whether the device takes it: an agent's owner would have to
-touch each, and a passphrase be typed for nothing.
+paramiko signs with every key before it knows whether the server accepts it: the owner of a security key would
+have to touch it, or type a passphrase, for nothing. Its `send_auth_request` also creates the event for the
+answer only after the request is sent, so that the answer of a fast server is missed for 30 seconds, and
+it does not return the methods that a server accepts after a plain refusal. Hence the requests are built here;
+state, dispatch and the end of the connection are paramiko's.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from paramiko import auth_handler as paramiko_auth_handler
 from paramiko.common import (
     MSG_SERVICE_ACCEPT,
     MSG_USERAUTH_BANNER,
@@ -25,16 +29,20 @@ if TYPE_CHECKING:
     from resin_toolkit.ssh.keys import Candidate
     from resin_toolkit.ssh.transport import Transport
 
-_OF_METHOD = 60
-"""What this number means depends on the method: a key that is welcome, or questions."""
+# The type stubs of paramiko leave out much of what is used here.
+_AuthHandler: Any = paramiko_auth_handler.AuthHandler
+
+_METHOD_SPECIFIC = 60
+"""SSH_MSG_USERAUTH_PK_OK or SSH_MSG_USERAUTH_INFO_REQUEST, depending on the method."""
 _INFO_RESPONSE = b"\x3d"
 _PATIENCE = 30.0
-"""Seconds within which a device answers; one that hashes a password may be slow."""
+"""Seconds within which a server answers; one that hashes a password may be slow."""
+_MOST_PROMPTS = 16
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the device said: in, or by which methods one may go on; `partial` if this one was right."""
+class AuthResult:
+    """The answer to a request: success, or the methods that may continue; `partial` if this one succeeded."""
 
     done: bool
     methods: tuple[str, ...] = ()
@@ -42,54 +50,47 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Questions:
-    """What the device asks; the texts are its own."""
+class Prompts:
+    """The prompts of keyboard-interactive authentication, in the server's words."""
 
     title: str
     instructions: str
     prompts: tuple[str, ...]
 
 
-class UserAuthentication:
-    """Asks to be let in as `user`. Made once the keys are agreed on; the Transport hands it the answers."""
+class UserAuthentication(_AuthHandler):  # type: ignore[misc]
+    """Authenticates `user`. The transport passes it the answers of the server.
+
+    Each request raises EOFError, OSError or SSHException when the connection ends.
+    """
 
     def __init__(self, transport: Transport, user: str) -> None:
+        super().__init__(transport)
+        self.username = user
         self._transport = transport
-        self._user = user
-        self._answers: queue.SimpleQueue[Message | Answer | None] = queue.SimpleQueue()
-        self._welcome = False
-        self.banner = ""
-        self._handler_table = {
-            MSG_SERVICE_ACCEPT: self._answers.put,
-            MSG_USERAUTH_SUCCESS: self._succeeded,
-            MSG_USERAUTH_FAILURE: self._failed,
-            MSG_USERAUTH_BANNER: self._show,
-            _OF_METHOD: self._answers.put,
-        }
+        self._answers: queue.SimpleQueue[Message | AuthResult | None] = queue.SimpleQueue()
 
-    # what is asked; each raises EOFError, OSError, SSHException where the connection ends
-
-    def none(self) -> Answer:
-        """Without anything, as development images allow it; else the methods that there are."""
+    def request_none(self) -> AuthResult:
+        """Log in without credentials, as development images allow. Else, learn the methods."""
         message = Message()
         message.add_byte(cMSG_SERVICE_REQUEST)
         message.add_string("ssh-userauth")
         self._transport._send_message(message)
-        self._next()
-        return self._answer(self._request("none"))
+        self._next_answer()
+        return self._request_answer(self._new_request("none"))
 
-    def welcomes(self, blob: bytes, algorithm: str) -> bool:
-        """Whether the device would take this key."""
-        message = self._request("publickey")
+    def accepts_key(self, blob: bytes, algorithm: str) -> bool:
+        """Whether the server accepts signatures by this key."""
+        message = self._new_request("publickey")
         message.add_boolean(False)
         message.add_string(algorithm)
         message.add_string(blob)
         self._transport._send_message(message)
-        return not isinstance(self._next(), Answer)
+        return not isinstance(self._next_answer(), AuthResult)
 
-    def publickey(self, key: Candidate, algorithm: str) -> Answer:
+    def request_publickey(self, key: Candidate, algorithm: str) -> AuthResult:
         assert key.blob is not None
-        message = self._request("publickey")
+        message = self._new_request("publickey")
         message.add_boolean(True)
         message.add_string(algorithm)
         message.add_string(key.blob)
@@ -97,62 +98,72 @@ class UserAuthentication:
         signed.add_string(self._transport.session_id)
         signed.add_bytes(message.asbytes())
         message.add_string(key.sign(signed.asbytes(), algorithm))
-        return self._answer(message)
+        return self._request_answer(message)
 
-    def password(self, password: str) -> Answer:
-        message = self._request("password")
+    def request_password(self, password: str) -> AuthResult:
+        message = self._new_request("password")
         message.add_boolean(False)
         message.add_string(password)
         self._transport._send_message(message)
-        answer = self._next()
-        # Anything but a plain answer is the wish for a new password, which is not the time for.
-        return answer if isinstance(answer, Answer) else Answer(False)
+        answer = self._next_answer()
+        # Any other message is a request to change the password, which is not supported here.
+        return answer if isinstance(answer, AuthResult) else AuthResult(False)
 
-    def interactive(self, reply: Callable[[Questions], Sequence[str]]) -> Answer:
-        """Answer questions until the device has had enough."""
-        message = self._request("keyboard-interactive")
+    def request_interactive(self, reply: Callable[[Prompts], Sequence[str]]) -> AuthResult:
+        """AuthResult questions until the device has had enough."""
+        message = self._new_request("keyboard-interactive")
         message.add_string("")
         message.add_string("")
         self._transport._send_message(message)
-        while not isinstance(asked := self._next(), Answer):
-            replies = reply(_questions(asked))
+        while not isinstance(answer := self._next_answer(), AuthResult):
+            replies = reply(_parse_prompts(answer))
             message = Message()
             message.add_byte(_INFO_RESPONSE)
             message.add_int(len(replies))
             for text in replies:
                 message.add_string(text)
             self._transport._send_message(message)
-        return asked
+        return answer
 
-    # what paramiko's Transport asks
+    # called by paramiko
 
-    def is_authenticated(self) -> bool:
-        return self._welcome
+    @property
+    def _client_handler_table(self) -> dict[int, Callable[[Message], object]]:
+        return {
+            MSG_SERVICE_ACCEPT: self._answers.put,
+            MSG_USERAUTH_SUCCESS: self._parse_userauth_success,
+            MSG_USERAUTH_FAILURE: self._parse_userauth_failure,
+            MSG_USERAUTH_BANNER: lambda m: None,  # noqa: ARG005 - not shown
+            _METHOD_SPECIFIC: self._answers.put,
+        }
 
-    def get_username(self) -> str:
-        return self._user
+    def _parse_userauth_success(self, m: Message) -> None:
+        super()._parse_userauth_success(m)
+        self._answers.put(AuthResult(True))
+
+    def _parse_userauth_failure(self, m: Message) -> None:
+        methods = tuple(m.get_list())
+        self._answers.put(AuthResult(False, methods, m.get_boolean()))
 
     def abort(self) -> None:
         self._answers.put(None)
 
-    # below
-
-    def _request(self, method: str) -> Message:
+    def _new_request(self, method: str) -> Message:
         message = Message()
         message.add_byte(cMSG_USERAUTH_REQUEST)
-        message.add_string(self._user)
+        message.add_string(self.username)
         message.add_string("ssh-connection")
         message.add_string(method)
         return message
 
-    def _answer(self, message: Message) -> Answer:
+    def _request_answer(self, message: Message) -> AuthResult:
         self._transport._send_message(message)
-        answer = self._next()
-        if not isinstance(answer, Answer):
+        answer = self._next_answer()
+        if not isinstance(answer, AuthResult):
             raise EOFError
         return answer
 
-    def _next(self) -> Message | Answer:
+    def _next_answer(self) -> Message | AuthResult:
         try:
             answer = self._answers.get(timeout=_PATIENCE)
         except queue.Empty:
@@ -162,23 +173,11 @@ class UserAuthentication:
             raise EOFError
         return answer
 
-    def _succeeded(self, m: Any) -> None:  # noqa: ARG002
-        self._welcome = True
-        self._transport._auth_trigger()
-        self._answers.put(Answer(True))
 
-    def _failed(self, m: Message) -> None:
-        methods = tuple(m.get_list())
-        self._answers.put(Answer(False, methods, m.get_boolean()))
-
-    def _show(self, m: Message) -> None:
-        self.banner += m.get_string().decode("utf-8", "replace")
-
-
-def _questions(m: Message) -> Questions:
+def _parse_prompts(m: Message) -> Prompts:
     title, instructions, _ = (m.get_string().decode("utf-8", "replace") for _ in range(3))
     prompts = []
-    for _ in range(min(m.get_int(), 16)):
+    for _ in range(min(m.get_int(), _MOST_PROMPTS)):
         prompts.append(m.get_string().decode("utf-8", "replace"))
         m.get_boolean()
-    return Questions(title, instructions, tuple(prompts))
+    return Prompts(title, instructions, tuple(prompts))

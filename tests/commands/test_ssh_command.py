@@ -169,7 +169,7 @@ def test_production_takes_a_key(table: Desk) -> None:
     with stand_in(table, "factory", production=True) as factory:
         refused = raw(factory, "--", "true")
         assert refused.returncode == 255
-        assert b"does not let root in: it takes publickey" in refused.stderr
+        assert b"refuses the login of root (methods: publickey" in refused.stderr
         keys = table.home / ".ssh"
         keys.mkdir(mode=0o700, exist_ok=True)
         words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret words", "-f", keys / "id_ed25519"]

@@ -128,7 +128,7 @@ def test_what_is_typed_counts_more_than_the_configuration(
         name, connection = run.data["stdout"].splitlines()
         assert (name, connection.split()[-1]) == ("root", port[1])
     else:
-        assert f"does not let {user[1]} in" in run.error["message"]
+        assert f"refuses the login of {user[1]}" in run.error["message"]
 
 
 def test_modes_that_come_in_pieces_and_those_that_were_undone() -> None:

@@ -202,7 +202,7 @@ def test_a_password_is_asked_for(home: Path, method: str, typed: list[str], is_i
         else:
             with pytest.raises(LoginRefused) as raised:
                 connect(device, ask=ask)
-            assert raised.value.hint == "What was typed is not its password."
+            assert raised.value.hint == "The password is wrong."
         assert len(asked) == len(typed)
         assert "\x1b" not in "".join(asked)
         thread.join()
