@@ -57,7 +57,7 @@ def candidates(config: HostConfig, ask: Callable[[str], str] | None) -> Iterator
     """All keys, those first that are configured for this host. A locked one asks when it has to sign."""
     files = [key for path in _paths(config) if (key := _of_file(path, ask)) is not None]
     named = {key.blob for key in files if key.blob is not None}
-    agent = _Agent()
+    agent = Agent()
     try:
         held = [_of_agent(key) for key in agent.load()]
         first = [key for key in held if key.blob in named]
@@ -68,7 +68,7 @@ def candidates(config: HostConfig, ask: Callable[[str], str] | None) -> Iterator
         agent.close()
 
 
-class _Agent(AgentSSH):
+class Agent(AgentSSH):
     """The agent at SSH_AUTH_SOCK, if there is one that answers."""
 
     def __init__(self) -> None:
