@@ -1,4 +1,4 @@
-"""What the parts of the adapter have in common: how each asks its engine."""
+"""Requests to an engine that containers, images, networks, volumes and builds share."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Any, TypeVar
 
 from resin_toolkit.engine.engine import Engine
 from resin_toolkit.engine.models import WrongShape, one_line
-from resin_toolkit.engine.transport.connection_pool import PATIENCE, strange_answer
-from resin_toolkit.engine.transport.http import with_query
-from resin_toolkit.engine.version_negotiation import version_of
+from resin_toolkit.engine.transport.connection_pool import PATIENCE
 from resin_toolkit.errors import BadValue
 
 T = TypeVar("T")
@@ -31,11 +29,11 @@ class ApiClient:
 
     def speaks(self, major: int, minor: int) -> bool:
         """Whether the engine has what came with that version of the API."""
-        return version_of(self.engine.api_version) >= (major, minor)
+        return self.engine.speaks(major, minor)
 
     def path(self, path: str, /, **fields: str) -> str:
         """A path with its version, and those fields as its query that are not empty."""
-        return with_query(f"/v{self.engine.api_version}{path}", **fields)
+        return self.engine.path(path, **fields)
 
     def get(self, path: str, read: Callable[[Any], T], /, **fields: str) -> T:
         """What `read` makes of an answer."""
@@ -53,10 +51,7 @@ class ApiClient:
 
     def shaped(self, answer: Any, read: Callable[[Any], T]) -> T:
         """What `read` makes of an answer. Raises Unreachable where that has no shape that an engine sends."""
-        try:
-            return read(answer)
-        except WrongShape as error:
-            raise strange_answer(self.host) from error
+        return self.engine.shaped(read, answer)
 
 
 def checked_name(name: str, what: str) -> str:

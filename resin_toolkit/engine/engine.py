@@ -43,7 +43,7 @@ class Engine:
         self.connections = connections
         self.api_version = negotiated.api_version
         """The version of the Docker Engine API that is spoken: `1.41`."""
-        self.facts: EngineFacts = self._shaped(
+        self.facts: EngineFacts = self.shaped(
             lambda info: facts_of(negotiated.said, info), self._get("/info", within=within)
         )
 
@@ -64,15 +64,15 @@ class Engine:
 
     def time(self) -> str:
         """The engine's own clock now, RFC 3339 to the nanosecond; empty where it does not say."""
-        return self._shaped(lambda info: text(as_object(info), "SystemTime"), self._get("/info"))
+        return self.shaped(lambda info: text(as_object(info), "SystemTime"), self._get("/info"))
 
     def containers(self, *, all: bool = False) -> list[Container]:
         """Its containers: those that run, or all."""
-        return self._shaped(containers_of, self._get("/containers/json", all="1" if all else ""))
+        return self.shaped(containers_of, self._get("/containers/json", all="1" if all else ""))
 
     def inspect(self, container: str) -> ContainerDetails:
         """What it knows of one container, by its ID or name."""
-        return self._shaped(details_of, self._get(f"/containers/{self._named(container)}/json"))
+        return self.shaped(details_of, self._get(f"/containers/{self._named(container)}/json"))
 
     def logs(
         self,
@@ -93,8 +93,8 @@ class Engine:
         when the log is asked for again.
         """
         # Docker 1.10 takes `since` for a whole number and refuses any other.
-        sent = since if self._speaks(1, 24) else since.partition(".")[0]
-        path = self._path(
+        sent = since if self.speaks(1, 24) else since.partition(".")[0]
+        path = self.path(
             f"/containers/{self._named(container)}/logs",
             stdout="1",
             stderr="1",
@@ -102,7 +102,7 @@ class Engine:
             timestamps="1" if timestamps else "",
             tail=tail,
             since=sent,
-            until=until if self._speaks(1, 35) else "",
+            until=until if self.speaks(1, 35) else "",
         )
         return self._stream(path)
 
@@ -113,7 +113,7 @@ class Engine:
         the other. `filters` is as in `{"type": ["container"], "event": ["start"]}`.
         """
         chosen = json.dumps({name: list(values) for name, values in filters.items()}) if filters else ""
-        return self._stream(self._path("/events", since=since, until=until, filters=chosen))
+        return self._stream(self.path("/events", since=since, until=until, filters=chosen))
 
     def exec(
         self,
@@ -137,15 +137,28 @@ class Engine:
             "Cmd": [*self._environment(environment), *command],
             "User": user,
         }
-        if environment and self._speaks(1, 25):
+        if environment and self.speaks(1, 25):
             content["Env"] = [f"{name}={value}" for name, value in environment.items()]
-        made = self.connections.call(
-            "POST", self._path(f"/containers/{self._named(container)}/exec"), content
-        )
-        identity = self._shaped(lambda answer: text(as_object(answer), "Id"), made)
+        made = self.connections.call("POST", self.path(f"/containers/{self._named(container)}/exec"), content)
+        identity = self.shaped(lambda answer: text(as_object(answer), "Id"), made)
         path = f"/v{self.api_version}/exec/{self._named(identity)}"
         wire, response = self.connections.upgraded(f"{path}/start", {"Detach": False, "Tty": tty})
         return ExecSession(self.connections, path, wire, response, tty=tty)
+
+    def speaks(self, major: int, minor: int) -> bool:
+        """Whether the engine has what came with that version of the API."""
+        return version_of(self.api_version) >= (major, minor)
+
+    def path(self, path: str, /, **fields: str) -> str:
+        """`path` with the API version, and the non-empty `fields` as its query."""
+        return with_query(f"/v{self.api_version}{path}", **fields)
+
+    def shaped(self, read: Callable[[Any], T], answer: Any) -> T:
+        """Parse an answer with `read`. Raises Unreachable if it has a shape that no engine sends."""
+        try:
+            return read(answer)
+        except WrongShape as error:
+            raise strange_answer(self.host) from error
 
     def close(self) -> None:
         """End the connection. Streams and sessions that are open are closed by themselves."""
@@ -159,7 +172,7 @@ class Engine:
 
     def _environment(self, environment: Mapping[str, str] | None) -> list[str]:
         """What stands before the command where the engine takes no environment for it (below API 1.25)."""
-        if not environment or self._speaks(1, 25):
+        if not environment or self.speaks(1, 25):
             return []
         return ["env", *(f"{name}={value}" for name, value in environment.items())]
 
@@ -172,22 +185,10 @@ class Engine:
             )
         return container
 
-    def _speaks(self, major: int, minor: int) -> bool:
-        return version_of(self.api_version) >= (major, minor)
-
-    def _path(self, path: str, **fields: str) -> str:
-        return with_query(f"/v{self.api_version}{path}", **fields)
-
     def _get(self, path: str, *, within: float | None = None, **fields: str) -> Any:
         limits = {} if within is None else {"within": within}
-        return self.connections.call("GET", self._path(path, **fields), **limits)
+        return self.connections.call("GET", self.path(path, **fields), **limits)
 
     def _stream(self, path: str) -> RawStream:
         wire, response = self.connections.stream(path)
         return RawStream(self.host, wire, response)
-
-    def _shaped(self, read: Callable[[Any], T], answer: Any) -> T:
-        try:
-            return read(answer)
-        except WrongShape as error:
-            raise strange_answer(self.host) from error
