@@ -10,12 +10,12 @@ from resin_toolkit.device.record import Device
 from resin_toolkit.engine.engine import Engine
 from resin_toolkit.engine.insecure_warning import insecure_warning
 from resin_toolkit.engine.transport.connection_pool import ConnectionPool
-from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, keep_alive
+from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket
 from resin_toolkit.engine.transport.ssh_transport import open_ssh_transport
 from resin_toolkit.engine.transport.transports import EngineTransport, TcpTransport
 from resin_toolkit.engine.version_negotiation import NegotiatedVersion, negotiate_version
 from resin_toolkit.errors import Notice, Unreachable
-from resin_toolkit.tcp import PATIENCE, Endpoint, connect_any, endpoints
+from resin_toolkit.tcp import PATIENCE, Endpoint, connect_any, endpoints, keep_alive
 
 _CONNECTING = 2.0
 """Seconds that opening a connection may take: a lost first packet is sent again after one. It leaves a busy

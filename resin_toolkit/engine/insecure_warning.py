@@ -1,4 +1,4 @@
-"""The warning that an engine on the network serves anybody there, said once for each device."""
+"""The warning that an engine accepts unauthenticated connections, given once per engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STATE = "engines.json"
 
 
 def insecure_warning(host: str, place: Endpoint, facts: EngineFacts) -> Notice | None:
-    """The warning, the first time that this engine is met on the network; None afterwards."""
+    """Return the warning the first time an engine is reached over the network; None afterwards."""
     address = ipaddress.ip_address(place.address)
     if address.is_loopback or _was_said(facts.id):
         return None

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from resin_toolkit import __version__
 from resin_toolkit.errors import Unreachable
+from resin_toolkit.tcp import keep_alive
 from resin_toolkit.terminal.screen import clean
 
 LOCAL_VERSION = f"SSH-2.0-resin_{__version__.replace('-', '_')}"
@@ -136,13 +137,4 @@ def tune(connection: socket.socket) -> None:
     See tcp(7). Options that the system lacks are skipped; the probes of the SSH connection remain.
     """
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (
-        ("TCP_KEEPIDLE", 5),
-        ("TCP_KEEPINTVL", 3),
-        ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", 13_000),
-    ):
-        option = getattr(socket, name, None)
-        if option is not None:
-            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+    keep_alive(connection)

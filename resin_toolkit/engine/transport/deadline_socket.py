@@ -12,11 +12,10 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from resin_toolkit.errors import ResinError, Unreachable
+from resin_toolkit.tcp import DEAD_AFTER, set_tcp_option
 
 REMEMBERED = 32
 """How many of the first bytes are kept, to tell what it was that answered."""
-_SILENCE = 13_000
-"""Milliseconds without a word after which a link is taken for dead."""
 _STALL = 60_000
 """Milliseconds for which a board may take none of what is sent: it writes to a worn card."""
 
@@ -90,7 +89,7 @@ class DeadlineSocket:
         """Whether the far side may take nothing for a minute: the system counts that as silence (tcp(7))."""
         stream = self._stream
         if isinstance(stream, socket.socket) and stream.family in (socket.AF_INET, socket.AF_INET6):
-            _set_option(stream, "TCP_USER_TIMEOUT", _STALL if yes else _SILENCE)
+            set_tcp_option(stream, "TCP_USER_TIMEOUT", _STALL if yes else DEAD_AFTER)
 
     def is_idle(self) -> bool:
         """Whether the far side has neither said anything nor ended the connection."""
@@ -161,27 +160,6 @@ class _Incoming(io.RawIOBase):
         if not self.closed:
             super().close()
             self._wire.reader_closed()
-
-
-def keep_alive(connection: socket.socket) -> None:
-    """Let the system notice within 15 s that a silent link is dead.
-
-    Source: tcp(7). A probe after 5 s of silence, then each 2 s; given up 13 s after the last word.
-    """
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (
-        ("TCP_KEEPIDLE", 5),
-        ("TCP_KEEPALIVE", 5),  # what macOS calls it
-        ("TCP_KEEPINTVL", 2),
-        ("TCP_KEEPCNT", 4),
-        ("TCP_USER_TIMEOUT", _SILENCE),
-    ):
-        _set_option(connection, name, value)
-
-
-def _set_option(connection: socket.socket, name: str, value: int) -> None:
-    if hasattr(socket, name):
-        connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def connection_lost(host: str, error: Exception) -> ResinError:

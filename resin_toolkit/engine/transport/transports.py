@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from resin_toolkit.device.address import AccessMethod, url_host
-from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, keep_alive
-from resin_toolkit.tcp import PATIENCE, Endpoint, connect_any
+from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket
+from resin_toolkit.tcp import PATIENCE, Endpoint, connect_any, keep_alive
 
 
 class EngineTransport(Protocol):
