@@ -99,13 +99,13 @@ def verify(
     Ends with 5 where they differ, and tells where, in which partition, and what it looks like. A card that
     was configured, or that has run, differs from its image.
     """
-    from image_tools.flash import Options, compare, is_drive
+    from image_tools.flash import FlashOptions, compare, is_drive
     from image_tools.sha256 import parse_sha256
     from image_tools.source import open_source
 
     report = report_of(context)
     expected = parse_sha256(sha256) if sha256 is not None else None
-    options = Options(full=full, sha256=expected, block_map=block_map_of(bmap))
+    options = FlashOptions(full=full, sha256=expected, block_map=block_map_of(bmap))
     with open_source(image, digest=expected is not None, entry=entry) as source:
         try:
             done = compare(source, target, report.progress(), options)

@@ -120,7 +120,7 @@ def _ambiguous(found: Sequence[BootPartition]) -> PartitionAmbiguous:
     shown = ", ".join(f"{c.partition.number} ({c.filesystem.label or 'no label'})" for c in found)
     return PartitionAmbiguous(
         f"More than one partition could be the boot partition: {shown}.",
-        hint="Say which with --partition N.",
+        hint="Select one with --partition N.",
         partitions=[candidate.partition.number for candidate in found],
     )
 

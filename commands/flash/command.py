@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from image_tools.boot_partition import BootPartition
     from image_tools.configuration import Request
     from image_tools.drives import Drive
-    from image_tools.flash import Options, Outcome, Target
-    from image_tools.flash.bmap_verifier import CheckAhead
+    from image_tools.flash import FlashOptions, Target, TargetResult
+    from image_tools.flash.bmap_verifier import BmapVerifier
     from image_tools.flash.target_plan import Edit
     from image_tools.source import Source
 
@@ -140,16 +140,16 @@ def flash(
     _check_receipt(receipt, [image, *(targets or ())])
     with open_source(image, digest=digest, entry=entry) as source, ExitStack() as stack:
         # A block map's checksums take longest: they begin before all else is even loaded.
-        checking = _checking(source, block_map, stack)
-        from image_tools.flash import Options
+        bmap_verifier = _bmap_verifier(source, block_map, stack)
+        from image_tools.flash import FlashOptions
 
-        how = Options(
+        how = FlashOptions(
             verify=not no_verify,
             full=full,
             sha256=expected,
             digest=digest,
             block_map=block_map,
-            checking=checking,
+            bmap_verifier=bmap_verifier,
             partition=partition,
             probe=probe,
             discard=discard,
@@ -170,13 +170,13 @@ def flash(
 app = single_command(flash, epilog=EXAMPLES)
 
 
-def _checking(source: Source, block_map: BlockMap | None, stack: ExitStack) -> CheckAhead | None:
+def _bmap_verifier(source: Source, block_map: BlockMap | None, stack: ExitStack) -> BmapVerifier | None:
     """What compares a block map's checksums from now on; None where that is done as the image streams by."""
     if block_map is None or not source.is_random_access:
         return None
-    from image_tools.flash.bmap_verifier import CheckAhead
+    from image_tools.flash.bmap_verifier import BmapVerifier
 
-    return stack.enter_context(CheckAhead(block_map, source))
+    return stack.enter_context(BmapVerifier(block_map, source))
 
 
 def _requests(
@@ -230,26 +230,26 @@ def _flashed(
     targets: Sequence[Target],
     requests: Sequence[Request | None],
     report: Report,
-    how: Options,
+    how: FlashOptions,
     started: str,
 ) -> Flashed:
     from image_tools.drives import find_drive
-    from image_tools.flash import Job
+    from image_tools.flash import FlashJob
     from image_tools.flash import flash as write_and_verify
 
     drives = [find_drive(target.path) if target.is_drive else None for target in targets]
     jobs = [
-        Job(target, None if request is None else _edit(request, report))
+        FlashJob(target, None if request is None else _edit(request, report))
         for target, request in zip(targets, requests, strict=True)
     ]
     # The first Ctrl-C tidies up; this is for one that comes while that goes on.
     names = ", ".join(target.path for target in targets)
     report.if_interrupted = Interrupted(f"Interrupted at once: {names} may hold no usable image.")
     try:
-        outcomes = write_and_verify(source, jobs, report.progress(), how)
+        results = write_and_verify(source, jobs, report.progress(), how)
     finally:
         report.warn(*source.notices, *(notice for target in targets for notice in target.notices))
-    done = next((outcome for outcome in outcomes if outcome.error is None), outcomes[0])
+    done = next((outcome for outcome in results if outcome.error is None), results[0])
     return Flashed(
         image=source.name,
         kind=source.kind.value,
@@ -260,12 +260,12 @@ def _flashed(
         finished=_now(),
         fates=tuple(
             _fate(outcome, drive, request, how)
-            for outcome, drive, request in zip(outcomes, drives, requests, strict=True)
+            for outcome, drive, request in zip(results, drives, requests, strict=True)
         ),
     )
 
 
-def _fate(outcome: Outcome, drive: Drive | None, request: Request | None, how: Options) -> Fate:
+def _fate(outcome: TargetResult, drive: Drive | None, request: Request | None, how: FlashOptions) -> Fate:
     return Fate(
         target=outcome.target.path,
         drive=drive,

@@ -1,4 +1,4 @@
-"""The checksums of a block map, compared in a thread of their own while the rest is made ready."""
+"""Verifies the checksums of a block map in a background thread."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Self
 from image_tools.block_map import BlockMap, check_ranges
 from image_tools.source import Source
 
-Told = int | BaseException
-"""Up to which byte the image was found right, or why it was not."""
+VerifiedUpTo = int | BaseException
+"""The offset up to which the image is verified, or the failure."""
 
 
 class _Closed(Exception):
     pass
 
 
-class CheckAhead:
-    """Compares the mapped ranges of a source that can be read anywhere, from when the `with` block begins.
+class BmapVerifier:
+    """Verifies the mapped ranges of a seekable source while the `with` block runs.
 
-    Nothing is raised before somebody listens.
+    A failure is passed to the listener, not raised.
     """
 
     def __init__(self, block_map: BlockMap, source: Source) -> None:
@@ -28,12 +28,12 @@ class CheckAhead:
         self._map = block_map
         self._closed = Event()
         self._lock = Lock()
-        self._last: Told = 0
-        self._tell: Callable[[Told], object] = bool
+        self._last: VerifiedUpTo = 0
+        self._tell: Callable[[VerifiedUpTo], object] = bool
         self._thread = Thread(target=self._run, name="flash-check", daemon=True)
 
-    def listen(self, tell: Callable[[Told], object]) -> None:
-        """Let `tell` hear how far it is now, and from now on; from any thread."""
+    def listen(self, tell: Callable[[VerifiedUpTo], object]) -> None:
+        """Call `tell` with the current state, and with each later one, from any thread."""
         with self._lock:
             self._tell = tell
             tell(self._last)
@@ -48,18 +48,18 @@ class CheckAhead:
 
     def _run(self) -> None:
         try:
-            check_ranges(self._map, self.source.size or 0, self._read_at, self._passed)
+            check_ranges(self._map, self.source.size or 0, self._read_at, self._verified)
         except _Closed:
             return
         except BaseException as failure:  # noqa: BLE001 - carried over to the thread that listens
-            self._passed(failure)
+            self._verified(failure)
 
     def _read_at(self, buffer: memoryview, offset: int) -> int:
         if self._closed.is_set():
             raise _Closed
         return self.source.read_at(buffer, offset)
 
-    def _passed(self, told: Told) -> None:
+    def _verified(self, told: VerifiedUpTo) -> None:
         with self._lock:
             self._last = told
             self._tell(told)

@@ -1,4 +1,4 @@
-"""The boot partition of an image that is still packed: unpacked as far as that partition's end."""
+"""The boot partition of a compressed image, which is decompressed only up to that partition's end."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from resin_toolkit.errors import FileSystemDamaged, NotAnImage, Notice, Partitio
 START = 1024 * 1024
 STEP = 16 * 1024 * 1024
 _TRUNCATED = ("partition-past-end", "logical-partitions-cut-off", "gpt-backup-damaged")
-"""Notices about a table of which only the beginning is known."""
+"""Notices that only mean that the rest of the table is not known yet."""
 
 
-def open_early(reader: ImageReader, number: int | None = None) -> tuple[Overlay, BootPartition]:
-    """The boot partition, or partition `number`, opened in an overlay that takes the changes.
+def open_boot_preview(reader: ImageReader, number: int | None = None) -> tuple[Overlay, BootPartition]:
+    """Open the boot partition, or partition `number`, in an overlay that records the changes.
 
-    A packed image is unpacked until a partition is labelled as the boot partition (or is the one of that
-    number); where none is, to its end. A second one that is so labelled and lies behind is not seen here:
-    `check_unambiguous` finds it once all is written. Raises what `open_boot` raises.
+    A compressed image is decompressed up to the end of the first partition with a boot label (or of the given
+    number), or completely if there is none. A second partition with such a label behind it is not seen here:
+    `check_unambiguous` finds it once everything is written. Raises what `open_boot` raises.
     """
     length = reader.known_size if reader.source.is_random_access else _end_of_boot(reader, number)
     if length is None:
@@ -34,24 +34,24 @@ def open_early(reader: ImageReader, number: int | None = None) -> tuple[Overlay,
 
 
 def lasting_notices(boot: BootPartition) -> list[Notice]:
-    """The notices of the boot partition, less those that only say that the rest was not looked at."""
+    """The notices of the boot partition, without those about the part that is not read yet."""
     return [notice for notice in boot.notices if notice.code not in _TRUNCATED]
 
 
 def check_unambiguous(written: BinaryIO, partition: Partition) -> None:
-    """Raise PartitionAmbiguous where `written`, the whole disk, names another boot partition too."""
+    """Raise PartitionAmbiguous if `written`, the whole disk, has another boot partition too."""
     found = open_boot(written)
     if found.partition.start != partition.start:
         raise PartitionAmbiguous(
             f"More than one partition could be the boot partition: {partition.number}, "
             f"{found.partition.number}.",
-            hint="Say which with --partition N.",
+            hint="Select one with --partition N.",
             partitions=[partition.number, found.partition.number],
         )
 
 
 def _end_of_boot(reader: ImageReader, number: int | None) -> int | None:
-    """Where the boot partition ends, None if only the whole image can tell which one it is."""
+    """The end of the boot partition; None if it can be identified only in the whole image."""
     length, looked_at = START, set[int]()
     while reader.keep(length):
         for partition in _partitions(reader, length):
@@ -72,7 +72,7 @@ def _partitions(reader: ImageReader, length: int) -> tuple[Partition, ...]:
 
 
 def _may_be_boot(reader: ImageReader, partition: Partition) -> bool:
-    """Whether it is named or labelled as the boot partition; a FAT is unpacked whole to tell."""
+    """Whether the partition has a boot name or label; a FAT is decompressed completely to find out."""
     if partition.name.lower() in BOOT_NAMES:
         return True
     try:

@@ -9,16 +9,16 @@ from typing import ClassVar
 
 from image_tools.flash.diagnosis import verify_failure
 from image_tools.flash.direct_io import BLOCK, CHUNK, buffers, read_all, round_up
-from image_tools.flash.flash_run import Party
+from image_tools.flash.flash_run import FlashRun
 from image_tools.flash.image_reader import ImageReader
 from image_tools.flash.image_usage import usage_of
 from image_tools.flash.io_errors import medium_failure
-from image_tools.flash.outcome import Options, Outcome
-from image_tools.flash.overlay import laid_over
-from image_tools.flash.read_back import BadGrain, bad_grains, collect
+from image_tools.flash.outcome import FlashOptions, TargetResult
+from image_tools.flash.overlay import with_changes
+from image_tools.flash.read_back import BadBlock, collect, find_bad_blocks
 from image_tools.flash.target import State, Target, is_drive
-from image_tools.flash.target_plan import Job, plan_for
-from image_tools.flash.target_writer import Lane
+from image_tools.flash.target_plan import FlashJob, plan_target
+from image_tools.flash.target_writer import TargetWriter
 from image_tools.flash.write_record import Extent, extent_of
 from image_tools.source import Source
 from image_tools.usage import UsageContradicted
@@ -26,12 +26,14 @@ from resin_toolkit.errors import BadValue, DriveNotFound, ImageDamaged, from_os_
 from resin_toolkit.progress import Progress
 
 
-def compare(source: Source, path: str, progress: Progress, options: Options | None = None) -> Outcome:
+def compare(
+    source: Source, path: str, progress: Progress, options: FlashOptions | None = None
+) -> TargetResult:
     """Compare what of `source` has to be on a drive with what `path` holds; `written` counts the bytes.
 
     Raises VerifyFailed for what differs, ImageDamaged, IoFailed, DriveNotFound, NotPermitted, BadValue.
     """
-    options = options or Options()
+    options = options or FlashOptions()
     with _opened(path) as target:
         try:
             return _compare(source, target, progress, options)
@@ -41,54 +43,54 @@ def compare(source: Source, path: str, progress: Progress, options: Options | No
                     f"{source.name} cannot be compared in parts: {contradiction.reason}.",
                     hint="Compare it with --full.",
                 ) from contradiction
-        with source.reopen() as again:
-            return _compare(again, target, progress, replace(options, full=True))
+        with source.reopen() as reread:
+            return _compare(reread, target, progress, replace(options, full=True))
 
 
-def _compare(source: Source, target: Target, progress: Progress, options: Options) -> Outcome:
+def _compare(source: Source, target: Target, progress: Progress, options: FlashOptions) -> TargetResult:
     with ImageReader(source) as reader:
         usage = usage_of(reader, full=options.full, block_map=options.block_map)
-        plan = plan_for(reader, Job(target), None)
-        party = Party(reader, usage, progress, [plan], options, lane_type=Comparison)
-        party.go()
-        [outcome] = party.outcomes()
+        plan = plan_target(reader, FlashJob(target), None)
+        party = FlashRun(reader, usage, progress, [plan], options, writer_type=Comparison)
+        party.run()
+        [outcome] = party.results()
     if outcome.error is not None:
         raise outcome.error
     return outcome
 
 
 @dataclass
-class Comparison(Lane):
-    """A lane that reads where others write."""
+class Comparison(TargetWriter):
+    """A writer that reads and compares instead of writing."""
 
     step_name: ClassVar[str] = "comparing"
-    _bad: list[BadGrain] = field(default_factory=list)
+    _bad: list[BadBlock] = field(default_factory=list)
     _extents: list[Extent] = field(default_factory=list)
-    _wanted: bytes | None = None
+    _ranges_to_write: bytes | None = None
     _is_relocated: bool = True
 
     def _work(self) -> None:
         [self._buffer] = buffers(1, CHUNK)
         self.reading = self.target.drop_cache(flush=False)
-        ending = self._take_pieces()
-        if ending is None:
+        end_of_image = self._write_chunks()
+        if end_of_image is None:
             return
-        head = self._head(ending, changed=False)
+        head = self._head(end_of_image, changed=False)
         self._compare_part(0, head)
-        for held in ending.held:
+        for held in end_of_image.held:
             for offset, data in self._outside_head(held):
                 self._compare_part(offset, data)
         if self._is_relocated:
             for offset, data in self.changes:
-                if offset >= ending.size:
+                if offset >= end_of_image.size:
                     self._compare_with(memoryview(data), extent_of(offset, data))
         if self._bad:
             raise verify_failure(
                 self.target.path,
                 self._bad,
-                [*ending.extents, *self._extents],
-                self.surroundings.partitions(),
-                self._wanted,
+                [*end_of_image.extents, *self._extents],
+                self.context.partitions(),
+                self._ranges_to_write,
                 was_written=False,
             )
 
@@ -97,7 +99,7 @@ class Comparison(Lane):
 
     def _compare_part(self, offset: int, data: bytes) -> None:
         """Compare what may have changed when the backup of a GPT was moved: both forms are right."""
-        changed = laid_over(data, offset, self.changes)
+        changed = with_changes(data, offset, self.changes)
         found = bytes(self._read(offset, len(data)))
         if found == data != changed:
             self._is_relocated = False
@@ -109,10 +111,10 @@ class Comparison(Lane):
 
     def _compare_with(self, data: memoryview, extent: Extent) -> None:
         found = self._read(extent.offset, extent.length)
-        bad = bad_grains(found, extent.offset, extent.length, extent.grains)
+        bad = find_bad_blocks(found, extent.offset, extent.length, extent.hashes)
         if bad and not self._bad:
             start = bad[0].offset - extent.offset
-            self._wanted = bytes(data[start : start + bad[0].length])
+            self._ranges_to_write = bytes(data[start : start + bad[0].length])
         collect(self._bad, bad)
         self.written += extent.length
 

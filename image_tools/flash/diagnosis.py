@@ -1,4 +1,4 @@
-"""What it looks like when a drive does not hold what was written, and what that tells of the drive."""
+"""Diagnosis of a failed verification: where the drive differs, what it looks like, and the likely cause."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from image_tools.flash.read_back import BadGrain
-from image_tools.flash.write_record import GRAIN, HASH, Extent, hash_of_same
+from image_tools.flash.read_back import BadBlock
+from image_tools.flash.write_record import HASH, HASH_BLOCK, Extent, hash_of_same
 from image_tools.partitions import Partition
 from resin_toolkit.errors import VerifyFailed
 
 
-class Look(Enum):
-    """What the first grain that differs looks like."""
+class Pattern(Enum):
+    """What the first differing block looks like."""
 
     ZERO = "all-zero"
     ONES = "all-ones"
@@ -24,37 +24,37 @@ class Look(Enum):
 
 
 _WORDS = {
-    Look.ZERO: "it reads as all zero",
-    Look.ONES: "it reads as all ones",
-    Look.ONE_BIT: "one bit is flipped",
-    Look.MISSING: "the drive ends there",
-    Look.OTHER: "it reads as something else",
+    Pattern.ZERO: "it reads as all zero",
+    Pattern.ONES: "it reads as all ones",
+    Pattern.ONE_BIT: "one bit is flipped",
+    Pattern.MISSING: "the drive ends there",
+    Pattern.OTHER: "it reads as something else",
 }
 _HINTS = {
-    Look.ZERO: "The card loses what is written, or is smaller than it says: try another one, or --probe it.",
-    Look.ONES: "The card loses what is written there: it is worn out or not what it says; try another one.",
-    Look.ELSEWHERE: "A counterfeit card does this, which is smaller than it says: --probe tells its size.",
-    Look.ONE_BIT: "A bad cable, reader or cell does this: try another reader, then another card.",
-    Look.MISSING: "The drive is smaller than it says: try another one.",
-    Look.OTHER: "Write it again; if it fails again, the card, the reader or its cable is bad.",
+    Pattern.ZERO: "The card loses data or is smaller than it reports: try another, or check it with --probe.",
+    Pattern.ONES: "The card is worn out or counterfeit: try another one.",
+    Pattern.ELSEWHERE: "The card is probably counterfeit and smaller than it reports: check it with --probe.",
+    Pattern.ONE_BIT: "The cable, reader or card is faulty: try another reader, then another card.",
+    Pattern.MISSING: "The drive is smaller than it reports: try another one.",
+    Pattern.OTHER: "Flash it again; if that fails too, the card, reader or cable is faulty.",
 }
-_KEPT = "The card is locked, worn out or not as large as it says: try another one, or --probe it."
-_CHANGED = "A card that was configured or that has run differs; if it did neither, it holds something else."
+_KEPT = "The card is locked, worn out or smaller than it reports: try another one, or check it with --probe."
+_CHANGED = "A card that was configured or booted since then differs; otherwise it holds something else."
 
 
 @dataclass(frozen=True)
 class _Finding:
-    """Where the first difference is, to the byte if `exact`, and what it looks like."""
+    """The first difference: its offset, exact to the byte if `exact`, and its pattern."""
 
     offset: int
     exact: bool
-    look: Look
+    pattern: Pattern
     elsewhere: int | None = None
 
 
 def verify_failure(
     path: str,
-    bad: Sequence[BadGrain],
+    bad: Sequence[BadBlock],
     extents: Iterable[Extent],
     partitions: Iterable[Partition],
     original: bytes | None,
@@ -63,42 +63,42 @@ def verify_failure(
     was_written: bool = True,
     was_cleared: bool = False,
 ) -> VerifyFailed:
-    """The failure that tells of `bad`, which is not empty: first byte, how many, where, what it looks like.
+    """The error for `bad`, which is not empty: first byte, number of blocks, partition and pattern.
 
-    `original` is what the first bad grain should hold, None where that cannot be had any more; `repeated`
-    says that the bad grains were written twice, `was_written` that this run has written them at all,
-    `was_cleared` that it is not the image that they should hold, but zeros, before it comes.
+    `original` is the expected content of the first bad block, None if it is not available; `repeated`: the
+    blocks were written twice; `was_written`: this run wrote them; `was_cleared`: they should hold zeros,
+    because the start of the drive was cleared.
     """
     known = list(extents)
-    total = sum(len(extent.grains) // HASH for extent in known)
+    total = sum(len(extent.hashes) // HASH for extent in known)
     finding = _finding(bad[0], known, original)
     where = (
         f"first at byte {finding.offset}"
         if finding.exact
-        else f"first within the {GRAIN // 1024} KiB at byte {finding.offset}"
+        else f"first within the {HASH_BLOCK // 1024} KiB at byte {finding.offset}"
     )
     twice = ", although that was written twice" if repeated else ""
     partition = _partition_at(finding.offset, partitions)
     what = "does not hold the image: it differs"
-    hint = _HINTS[finding.look] if was_written else _CHANGED
+    hint = _HINTS[finding.pattern] if was_written else _CHANGED
     if was_cleared:
-        what = "does not keep what is written: it was cleared where a system starts, and is not,"
-        hint = _KEPT if finding.look is Look.OTHER else hint
+        what = "does not keep data: its start was cleared, and it is not empty,"
+        hint = _KEPT if finding.pattern is Pattern.OTHER else hint
     return VerifyFailed(
         f"{path} {what} {where} ({_place(partition)}), in {len(bad)} of "
-        f"{total} blocks of {GRAIN // 1024} KiB{twice}; {_words(finding)}.",
+        f"{total} blocks of {HASH_BLOCK // 1024} KiB{twice}; {_words(finding)}.",
         hint=hint,
         offset=finding.offset,
         exact=finding.exact,
-        grain=GRAIN,
+        grain=HASH_BLOCK,
         count=len(bad),
-        look=finding.look.value,
+        look=finding.pattern.value,
         partition=partition.number if partition else None,
         elsewhere=finding.elsewhere,
     )
 
 
-def _finding(bad: BadGrain, extents: list[Extent], original: bytes | None) -> _Finding:
+def _finding(bad: BadBlock, extents: list[Extent], original: bytes | None) -> _Finding:
     content = bad.content or b""
     offset, exact = bad.offset, False
     if original is not None:
@@ -106,33 +106,33 @@ def _finding(bad: BadGrain, extents: list[Extent], original: bytes | None) -> _F
         pairs = zip(original, content, strict=False)
         offset += next((i for i, (one, other) in enumerate(pairs) if one != other), len(content))
     if len(content) < bad.length:
-        return _Finding(offset, exact, Look.MISSING)
+        return _Finding(offset, exact, Pattern.MISSING)
     if bad.found == hash_of_same(0, bad.length):
-        return _Finding(offset, exact, Look.ZERO)
+        return _Finding(offset, exact, Pattern.ZERO)
     if bad.found == hash_of_same(0xFF, bad.length):
-        return _Finding(offset, exact, Look.ONES)
+        return _Finding(offset, exact, Pattern.ONES)
     if original is not None and _bits_that_differ(original, content) == 1:
-        return _Finding(offset, exact, Look.ONE_BIT)
+        return _Finding(offset, exact, Pattern.ONE_BIT)
     elsewhere = _offset_of(bad.found, extents)
     if elsewhere is not None:
-        return _Finding(offset, exact, Look.ELSEWHERE, elsewhere)
-    return _Finding(offset, exact, Look.OTHER)
+        return _Finding(offset, exact, Pattern.ELSEWHERE, elsewhere)
+    return _Finding(offset, exact, Pattern.OTHER)
 
 
 def _words(finding: _Finding) -> str:
-    if finding.look is Look.ELSEWHERE:
+    if finding.pattern is Pattern.ELSEWHERE:
         return f"it reads as what was written at byte {finding.elsewhere}"
-    return _WORDS[finding.look]
+    return _WORDS[finding.pattern]
 
 
 def _offset_of(found: bytes, extents: list[Extent]) -> int | None:
-    """Where the grain with this hash was written."""
+    """The offset at which a block with this hash was written."""
     for extent in extents:
-        place = extent.grains.find(found)
+        place = extent.hashes.find(found)
         while place >= 0 and place % HASH:
-            place = extent.grains.find(found, place + 1)
+            place = extent.hashes.find(found, place + 1)
         if place >= 0:
-            return extent.offset + place // HASH * GRAIN
+            return extent.offset + place // HASH * HASH_BLOCK
     return None
 
 

@@ -1,4 +1,4 @@
-"""Drives that are written side by side share the buffers; one that is far slower must not hold the others."""
+"""Flow control: targets share the buffers, so one that is much slower must not stall the others."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 PATIENCE = 20.0
-"""Seconds, in all, that the others have waited for a drive before it is set apart."""
+"""Total seconds that the other targets wait for one before it is excluded."""
 FAR_SLOWER = 4.0
 
 
 class Worker(Protocol):
-    """One of those that keep pace."""
+    """A writer, as flow control sees it."""
 
     @property
     def alive(self) -> bool: ...
@@ -24,16 +24,16 @@ class Worker(Protocol):
 W = TypeVar("W", bound=Worker)
 
 
-class Pace:
-    """Tells which of several workers the others have waited for too long."""
+class FlowControl:
+    """Finds workers that the others have waited for too long."""
 
     def __init__(self) -> None:
         self._waited: dict[int, float] = {}
 
-    def laggards(self, workers: Sequence[W], seconds: float) -> list[W]:
-        """Those who are overdue, now that all have waited `seconds` more for a free buffer.
+    def slow_workers(self, workers: Sequence[W], seconds: float) -> list[W]:
+        """The workers to exclude, after everyone waited `seconds` more for a free buffer.
 
-        One is only ever overdue beside others that had nothing to do, and that are several times as fast.
+        A worker is excluded only if others were idle meanwhile and are several times as fast.
         """
         working = [worker for worker in workers if worker.alive]
         idle = [worker for worker in working if not worker.pending]

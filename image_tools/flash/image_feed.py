@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 from image_tools.block_map import BlockMap, RangeCheck
 from image_tools.byte_ranges import Range, subtracted
-from image_tools.flash.bmap_verifier import CheckAhead
+from image_tools.flash.bmap_verifier import BmapVerifier
 from image_tools.flash.direct_io import BLOCK, CHUNK, buffers, spans
-from image_tools.flash.flow_control import Pace
+from image_tools.flash.flow_control import FlowControl
 from image_tools.flash.image_reader import ImageReader
 from image_tools.flash.pipeline import Channel, Pipeline
 from image_tools.flash.write_record import Extent, extent_of
@@ -26,7 +26,7 @@ POOL = 8
 
 
 @dataclass
-class Piece:
+class Chunk:
     """`length` bytes of the image at `offset`, of which `extents` are to be written, out of `buffer`.
 
     `consumed` tells how much of the file that the image comes in had been used by then.
@@ -38,7 +38,7 @@ class Piece:
     buffer: memoryview | None = None
     ranges: Sequence[Range] | None = None
     extents: Sequence[Extent] = ()
-    holders: int = 0
+    users: int = 0
 
     def content(self, extent: Extent) -> memoryview:
         assert self.buffer is not None
@@ -46,7 +46,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Ending:
+class EndOfImage:
     """What is known once the image was read to its end.
 
     `size` in bytes; `extents` is all that the pieces had to write; `held` are the bytes, by offset, that no
@@ -59,11 +59,11 @@ class Ending:
     sha256: str | None
 
 
-class Taker(Protocol):
-    """A lane, as the feed sees it."""
+class FeedConsumer(Protocol):
+    """A writer, as the feed sees it."""
 
     @property
-    def queue(self) -> Channel[Piece | Ending]: ...
+    def queue(self) -> Channel[Chunk | EndOfImage]: ...
     @property
     def alive(self) -> bool: ...
 
@@ -71,204 +71,204 @@ class Taker(Protocol):
 
     @property
     def rate(self) -> float:
-        """Bytes a second while it works."""
+        """Bytes per second while it is working."""
         ...
 
-    def set_apart(self) -> None:
-        """Give nothing more to it: it is too slow to keep company."""
+    def exclude(self) -> None:
+        """Send it no more data: it is much slower than the others."""
         ...
 
 
 @dataclass
-class Feed:
-    """One reading of the image. `held` are ascending ranges, cut at grains, that no piece writes."""
+class ImageFeed:
+    """Reads the image once. `held` are ascending ranges, aligned to hash blocks, that no chunk writes."""
 
     reader: ImageReader
     usage: Usage
     held: Sequence[Range]
-    takers: Sequence[Taker]
+    consumers: Sequence[FeedConsumer]
     pipeline: Pipeline
     digest: bool = False
     block_map: BlockMap | None = None
-    """Its checksums are compared before a range is handed out; of a stream, as it goes by."""
-    checking: CheckAhead | None = None
-    """Compares them already, ahead of the reading."""
-    approve: Callable[[str | None], None] = lambda _: None
-    """Called with the image's SHA-256, if it was taken, before anybody gets the ending; may raise."""
+    """Its checksums are verified before a range is distributed; for a stream, as it is read."""
+    bmap_verifier: BmapVerifier | None = None
+    """Verifies the block map ahead of the reading."""
+    check_digest: Callable[[str | None], None] = lambda _: None
+    """Called with the SHA-256 of the image, if computed, before the writers finish; may raise."""
     _check: RangeCheck | None = None
-    _passed: Channel[object] | None = None
-    _right: int = 0
+    _verified: Channel[object] | None = None
+    _verified_up_to: int = 0
     _free: Channel[memoryview] = field(init=False)
-    _filled: Channel[Piece] = field(init=False)
+    _filled: Channel[Chunk] = field(init=False)
     _lock: Lock = field(default_factory=Lock)
-    _pace: Pace = field(default_factory=Pace)
+    _flow_control: FlowControl = field(default_factory=FlowControl)
     _extents: list[Extent] = field(default_factory=list)
     _parts: list[tuple[int, bytes]] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start to read; each taker gets pieces, in order, and then the ending."""
-        self._free, self._filled = self.pipeline.channel(memoryview), self.pipeline.channel(Piece)
+        """Start reading. Each consumer receives the chunks in order, then EndOfImage."""
+        self._free, self._filled = self.pipeline.channel(memoryview), self.pipeline.channel(Chunk)
         for buffer in buffers(POOL, CHUNK):
             self._free.put(buffer)
-        if self.checking is not None:
-            self._passed = self.pipeline.channel(object)
-            self.checking.listen(self._passed.put)
+        if self.bmap_verifier is not None:
+            self._verified = self.pipeline.channel(object)
+            self.bmap_verifier.listen(self._verified.put)
         elif self.block_map is not None:
             self._check = RangeCheck(self.block_map)
         self.pipeline.stage("flash-hash", self._hash)
         read = self._read_parts if self._skips_reading else self._read_all
         self.pipeline.stage("flash-read", read, may_wait=True)
 
-    def release(self, piece: Piece) -> None:
-        """A taker needs the piece no more."""
+    def release(self, chunk: Chunk) -> None:
+        """A consumer no longer needs the chunk."""
         with self._lock:
-            piece.holders -= 1
-            done = piece.holders == 0
-        if done and piece.buffer is not None:
-            self._free.put(piece.buffer)
+            chunk.users -= 1
+            done = chunk.users == 0
+        if done and chunk.buffer is not None:
+            self._free.put(chunk.buffer)
 
     @property
     def _skips_reading(self) -> bool:
-        """Whether the parts that are not needed need not even be read."""
+        """Whether unneeded parts are skipped while reading too."""
         return self.reader.source.is_random_access and not self.digest
 
-    # the thread that reads
+    # the reading thread
 
     def _read_all(self) -> None:
         offset, length = 0, CHUNK
         while length == CHUNK:
             buffer = self._free_buffer()
             length = self.reader.readinto(buffer)
-            self._filled.put(Piece(offset, length, self.reader.source.consumed, buffer))
+            self._filled.put(Chunk(offset, length, self.reader.source.consumed, buffer))
             offset += length
         if length:
-            self._filled.put(Piece(offset, 0, self.reader.source.consumed))
+            self._filled.put(Chunk(offset, 0, self.reader.source.consumed))
 
     def _read_parts(self) -> None:
         size = self.reader.source.size or 0
         for offset, length in spans(0, size, CHUNK):
-            ranges = self._wanted(offset, offset + length)
-            piece = Piece(offset, length, offset + length, ranges=ranges)
+            ranges = self._ranges_to_write(offset, offset + length)
+            chunk = Chunk(offset, length, offset + length, ranges=ranges)
             if ranges:
-                piece.buffer = self._free_buffer()
+                chunk.buffer = self._free_buffer()
                 for start, end in ranges:
-                    self._read_part(piece.buffer[start - offset : end - offset], start)
-            self._filled.put(piece)
+                    self._read_part(chunk.buffer[start - offset : end - offset], start)
+            self._filled.put(chunk)
         for start, end in self.held:
             if start < size:
                 self._parts.append((start, self.reader.at(start, min(end, size) - start)))
         last = size // BLOCK * BLOCK
         for start, end in subtracted([(last, size)], self.held):
             self._parts.append((start, self.reader.at(start, end - start)))
-        self._filled.put(Piece(size, 0, size))
+        self._filled.put(Chunk(size, 0, size))
 
     def _read_part(self, part: memoryview, start: int) -> None:
         if self.reader.source.read_at(part, start) < len(part):
             raise ImageDamaged(
-                f"{self.reader.source.name} became shorter while it was read.",
-                hint="Let nothing else write to it.",
+                f"{self.reader.source.name} was truncated while it was being read.",
+                hint="Make sure that no other program writes to it.",
             )
 
     def _free_buffer(self) -> memoryview:
-        """A buffer; where only some lanes keep the others waiting, and for long, those are set apart."""
+        """A free buffer. Writers that make all others wait for too long are excluded."""
         started = time.monotonic()
         while (buffer := self._free.get_within(0.5)) is None:
-            self._blame(time.monotonic() - started)
+            self._exclude_slow_writers(time.monotonic() - started)
             started = time.monotonic()
-        self._blame(time.monotonic() - started)
+        self._exclude_slow_writers(time.monotonic() - started)
         return buffer
 
-    def _blame(self, waited: float) -> None:
-        for taker in self._pace.laggards(self.takers, waited):
-            taker.set_apart()
-            while (piece := taker.queue.get_now()) is not None:
-                if isinstance(piece, Piece):
-                    self.release(piece)
+    def _exclude_slow_writers(self, waited: float) -> None:
+        for consumer in self._flow_control.slow_workers(self.consumers, waited):
+            consumer.exclude()
+            while (chunk := consumer.queue.get_now()) is not None:
+                if isinstance(chunk, Chunk):
+                    self.release(chunk)
 
-    # the thread that decides what is needed, and hashes it
+    # the hashing thread: decides what is needed
 
     def _hash(self) -> None:
         sha256 = _sha256() if self.digest else None
-        piece = self._filled.get()
-        while piece.length:
+        chunk = self._filled.get()
+        while chunk.length:
             if not self._skips_reading:
-                self._judge(piece, sha256)
-            elif piece.ranges is not None:
-                piece.extents = self._extents_of(piece, piece.ranges)
-            self._extents += piece.extents
-            self._await_check(piece.offset + piece.length)
-            self._hand_out(piece)
-            piece = self._filled.get()
-        size = piece.offset
+                self._inspect(chunk, sha256)
+            elif chunk.ranges is not None:
+                chunk.extents = self._extents_of(chunk, chunk.ranges)
+            self._extents += chunk.extents
+            self._wait_for_verifier(chunk.offset + chunk.length)
+            self._distribute(chunk)
+            chunk = self._filled.get()
+        size = chunk.offset
         if isinstance(self.usage, StreamUsage):
             self.usage.finish()
         if self._check is not None:
             self._check.finish(size)
-        self._await_check(size)
-        # What was left out of an image is by bitmaps that were read before the rest.
+        self._wait_for_verifier(size)
+        # Blocks were skipped by bitmaps that were read before the rest.
         self.reader.source.check_unchanged()
         digest = sha256.hexdigest() if sha256 else None
-        self.approve(digest)
-        ending = Ending(size, self._extents, self._parts, digest)
-        for taker in self.takers:
-            taker.queue.put(ending)
+        self.check_digest(digest)
+        end_of_image = EndOfImage(size, self._extents, self._parts, digest)
+        for consumer in self.consumers:
+            consumer.queue.put(end_of_image)
 
-    def _await_check(self, end: int) -> None:
-        """Return when the image was found right up to `end`."""
-        while self._passed is not None and self._right < min(end, self.reader.source.size or 0):
-            told = self._passed.get()
+    def _wait_for_verifier(self, end: int) -> None:
+        """Wait until the block map is verified up to `end`."""
+        while self._verified is not None and self._verified_up_to < min(end, self.reader.source.size or 0):
+            told = self._verified.get()
             if isinstance(told, BaseException):
                 raise told
             assert isinstance(told, int)
-            self._right = told
+            self._verified_up_to = told
 
-    def _judge(self, piece: Piece, sha256: Any) -> None:
-        assert piece.buffer is not None
-        content = piece.buffer[: piece.length]
+    def _inspect(self, chunk: Chunk, sha256: Any) -> None:
+        assert chunk.buffer is not None
+        content = chunk.buffer[: chunk.length]
         if sha256 is not None:
             sha256.update(content)
         if self._check is not None:
-            self._check.update(piece.offset, content)
+            self._check.update(chunk.offset, content)
         if isinstance(self.usage, StreamUsage):
-            self.usage.take(piece.offset, content)
-        end = piece.offset + piece.length
+            self.usage.take(chunk.offset, content)
+        end = chunk.offset + chunk.length
         for start, stop in self.held:
-            if start < end and stop > piece.offset:
-                self._hold(piece, max(start, piece.offset), min(stop, end))
+            if start < end and stop > chunk.offset:
+                self._hold_back(chunk, max(start, chunk.offset), min(stop, end))
         for start, stop in subtracted([(end // BLOCK * BLOCK, end)], self.held):
-            self._hold(piece, start, stop)
-        piece.extents = self._extents_of(piece, self._wanted(piece.offset, end))
+            self._hold_back(chunk, start, stop)
+        chunk.extents = self._extents_of(chunk, self._ranges_to_write(chunk.offset, end))
 
-    def _wanted(self, start: int, end: int) -> list[Range]:
-        """What the pieces write of a stretch: whole blocks, since part of one has to be filled up."""
+    def _ranges_to_write(self, start: int, end: int) -> list[Range]:
+        """The ranges of a stretch to write, in whole blocks; a partial block has to be completed first."""
         return subtracted(self.usage.needed(start, end // BLOCK * BLOCK), self.held)
 
-    def _hold(self, piece: Piece, start: int, end: int) -> None:
-        assert piece.buffer is not None
-        part = bytes(piece.buffer[start - piece.offset : end - piece.offset])
+    def _hold_back(self, chunk: Chunk, start: int, end: int) -> None:
+        assert chunk.buffer is not None
+        part = bytes(chunk.buffer[start - chunk.offset : end - chunk.offset])
         if self._parts and self._parts[-1][0] + len(self._parts[-1][1]) == start:
             before, content = self._parts.pop()
             start, part = before, content + part
         self._parts.append((start, part))
 
     @staticmethod
-    def _extents_of(piece: Piece, ranges: Sequence[Range]) -> list[Extent]:
-        if piece.buffer is None:
+    def _extents_of(chunk: Chunk, ranges: Sequence[Range]) -> list[Extent]:
+        if chunk.buffer is None:
             return []
-        content = piece.buffer
-        return [extent_of(start, content[start - piece.offset : end - piece.offset]) for start, end in ranges]
+        content = chunk.buffer
+        return [extent_of(start, content[start - chunk.offset : end - chunk.offset]) for start, end in ranges]
 
-    def _hand_out(self, piece: Piece) -> None:
-        takers = [taker for taker in self.takers if taker.alive]
-        if not piece.extents and piece.buffer is not None:
-            self._free.put(piece.buffer)
-            piece.buffer = None
-        piece.holders = len(takers)
-        if not takers:
+    def _distribute(self, chunk: Chunk) -> None:
+        consumers = [consumer for consumer in self.consumers if consumer.alive]
+        if not chunk.extents and chunk.buffer is not None:
+            self._free.put(chunk.buffer)
+            chunk.buffer = None
+        chunk.users = len(consumers)
+        if not consumers:
             self.pipeline.stop()
-        for taker in takers:
-            taker.pending += 1
-            taker.queue.put(piece)
+        for consumer in consumers:
+            consumer.pending += 1
+            consumer.queue.put(chunk)
 
 
 def _sha256() -> Any:

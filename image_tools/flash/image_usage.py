@@ -1,4 +1,4 @@
-"""What of an image has to be written, for a flash and for a comparison alike."""
+"""Which parts of an image are in use, for flashing and for comparing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from image_tools.usage import Everything, StreamUsage, Usage, usage_of_file
 
 
 def usage_of(reader: ImageReader, *, full: bool, block_map: BlockMap | None) -> Usage:
-    """What of the image has to be written; a block map's checksums are not looked at here."""
+    """The parts of the image that must be written. Does not verify the checksums of a block map."""
     source = reader.source
     if full:
         return Everything()

@@ -1,4 +1,4 @@
-"""What an error of a drive or file means, while it is written or read back."""
+"""I/O errors of a drive or file, while writing or reading back, as errors with a hint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BROKEN = (errno.EIO, errno.EREMOTEIO, errno.ETIMEDOUT)
 
 
 def write_failure(error: OSError, target: Target, offset: int) -> ResinError:
-    """What a failed write at `offset` means."""
+    """The error for a failed write at `offset`."""
     if error.errno not in _FULL:
         return medium_failure(error, target.path, offset, "written")
     if target.capacity is not None:
@@ -31,17 +31,17 @@ def write_failure(error: OSError, target: Target, offset: int) -> ResinError:
 
 
 def medium_failure(error: OSError, path: str, offset: int, action: str) -> ResinError:
-    """What an error of the medium means while a chunk at `offset` was "written" or "read back"."""
+    """The error for a chunk at `offset` that could not be "written" or "read back"."""
     if error.errno in _GONE or not Path(path).exists():
         return DriveNotFound(
-            f"{path} went away at byte {offset}.",
-            hint="Check its connection, plug it in again and start over.",
+            f"{path} disappeared at byte {offset}.",
+            hint="Check the connection, plug it in again and start over.",
             offset=offset,
         )
     if error.errno in _BROKEN:
         return IoFailed(
             f"{path} reports an I/O error: the {CHUNK // 1024**2} MiB at byte {offset} cannot be {action}.",
-            hint="The card, the reader or its cable is bad: try another one.",
+            hint="The card, reader or cable is faulty: try another one.",
             offset=offset,
         )
     return from_os_error(error, path)
@@ -49,7 +49,7 @@ def medium_failure(error: OSError, path: str, offset: int, action: str) -> Resin
 
 def too_small(target: Target, offset: int) -> Refused:
     return Refused(
-        f"{target.path} is too small: it has {target.capacity} bytes and the image goes on.",
+        f"{target.path} is too small: it has {target.capacity} bytes, and the image is larger.",
         hint="Choose a larger drive.",
         capacity=target.capacity,
         offset=offset,

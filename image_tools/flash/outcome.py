@@ -1,4 +1,4 @@
-"""How an image is written, and what became of each target."""
+"""The options of a flash, and its result for each target."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from image_tools.block_map import BlockMap
-from image_tools.flash.bmap_verifier import CheckAhead
-from image_tools.flash.read_access import Reading
+from image_tools.flash.bmap_verifier import BmapVerifier
+from image_tools.flash.read_access import ReadAccess
 from image_tools.flash.target import Target
 from image_tools.usage import Area
 from resin_toolkit.errors import ResinError
 
 
 @dataclass(frozen=True)
-class Options:
+class FlashOptions:
     """How an image is written.
 
-    `full`: also what the image does not use. `sha256`: what the image, or the file that it comes in, must
-    have; for it, and for `digest`, which asks for the image's own, the source is opened with `digest`.
+    `full`: write unused blocks too. `sha256`: the expected checksum of the image or of its compressed file;
+    for it, and for `digest` (compute the checksum of the image), the source must be opened with `digest`.
     `partition`: the number of the boot partition.
     """
 
@@ -28,8 +28,8 @@ class Options:
     sha256: str | None = None
     digest: bool = False
     block_map: BlockMap | None = None
-    checking: CheckAhead | None = None
-    """Compares the block map's checksums with the source already; without it that begins with the reading."""
+    bmap_verifier: BmapVerifier | None = None
+    """A verifier that runs already; without one, verification starts with the reading."""
     partition: int | None = None
     probe: bool = False
     discard: bool = False
@@ -37,12 +37,12 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one target; `error` is None only if the image is on it.
+class TargetResult:
+    """The result for one target; `error` is None only if the image is on it.
 
-    `size` is the image's, `written` what of it was written, both in bytes; `rewritten` counts the grains of
-    64 KiB that had to be written twice. `cleared` says that all that the drive held before was discarded.
-    `reading` tells how it was read back, None if it was not.
+    `size` is the size of the image, `written` how much of it was written, both in bytes; `rewritten` counts
+    the 64 KiB blocks that had to be written twice. `cleared`: the whole drive was discarded first.
+    `reading`: how it was read back, None if it was not.
     """
 
     target: Target
@@ -52,7 +52,7 @@ class Outcome:
     written: int
     rewritten: int
     cleared: bool
-    reading: Reading | None
+    reading: ReadAccess | None
     areas: Sequence[Area]
     sha256: str | None
     write_seconds: float
@@ -60,5 +60,5 @@ class Outcome:
 
     @property
     def verified(self) -> bool:
-        """Whether all that was written was read back from the medium itself, and was the same."""
+        """Whether everything written was read back from the medium itself and matched."""
         return self.error is None and self.reading is not None and self.reading.past_cache

@@ -95,7 +95,7 @@ class Overlay(io.RawIOBase):
         return block
 
 
-def laid_over(data: bytes, offset: int, changes: Iterable[tuple[int, bytes]]) -> bytes:
+def with_changes(data: bytes, offset: int, changes: Iterable[tuple[int, bytes]]) -> bytes:
     """`data`, which lies at `offset`, with those of the changes (offset, bytes) that touch it."""
     result = bytearray(data)
     for place, content in changes:

@@ -1,4 +1,4 @@
-"""How a target can be read back: from the medium itself, or only through a cache."""
+"""Whether a target can be read back from the medium itself, or only through a cache."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from pathlib import Path
 from image_tools.drives.sysfs import Kernel
 
 _PAST_THE_CACHE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "vfat", "exfat", "ntfs3", "jfs"})
-"""File systems whose direct reads come from the medium."""
+"""File systems on which direct reads bypass the cache."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How the target is read back: whether past the page cache, and if not, why."""
+class ReadAccess:
+    """Whether a target is read back past the page cache, and if not, why."""
 
     past_cache: bool
     reason: str = ""
 
 
-def reading_of_file(path: str) -> Reading:
+def file_read_access(path: str) -> ReadAccess:
     kind = file_system_of(path)
     if kind in _PAST_THE_CACHE:
-        return Reading(True)
-    return Reading(False, f"it is on {kind or 'an unknown file system'}")
+        return ReadAccess(True)
+    return ReadAccess(False, f"it is on {kind or 'an unknown file system'}")
 
 
-def reading_of_drive(path: str) -> Reading:
-    """Direct reads pass this system's cache; only the file behind a loop device has a cache of its own."""
+def drive_read_access(path: str) -> ReadAccess:
+    """Direct reads bypass the page cache of a drive; the file behind a loop device has a cache of its own."""
     kernel = Kernel()
     name = Path(path).name
     backing = kernel.backing_file(name)
     if not backing or kernel.value(name, "loop/dio") == "1":
-        return Reading(True)
+        return ReadAccess(True)
     try:
         descriptor = os.open(backing, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return Reading(False, "the file behind the loop device is cached and cannot be opened")
+        return ReadAccess(False, "the file behind the loop device is cached and cannot be opened")
     try:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(descriptor)
     kind = file_system_of(backing)
     if kind in _PAST_THE_CACHE or kind.startswith("fuse"):
-        return Reading(True)
-    return Reading(False, f"the file behind the loop device is on {kind or 'an unknown file system'}")
+        return ReadAccess(True)
+    return ReadAccess(False, f"the file behind the loop device is on {kind or 'an unknown file system'}")
 
 
 def file_system_of(path: str) -> str:
-    """The type of the file system that a file is on, empty where it is not known."""
+    """The type of the file system that holds a file; empty if unknown."""
     device = Path(path).stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
     for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():

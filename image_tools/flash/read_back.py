@@ -9,7 +9,7 @@ from threading import Lock
 from image_tools.flash.direct_io import BLOCK, buffers, read_all, round_up, spans
 from image_tools.flash.io_errors import medium_failure
 from image_tools.flash.pipeline import Channel, Pipeline
-from image_tools.flash.write_record import GRAIN, HASH, Extent, grain_hashes
+from image_tools.flash.write_record import HASH, HASH_BLOCK, Extent, block_hashes
 from resin_toolkit.errors import ResinError
 
 READERS = 4
@@ -18,12 +18,12 @@ POOL = 8
 PIECE = 1024 * 1024
 """What is read back at once, in bytes; a multiple of `GRAIN`."""
 MOST_KEPT = 16
-"""So many grains that differ are kept as they were read back, to tell what they look like."""
+"""How many differing blocks are kept in memory for the diagnosis."""
 
 
 @dataclass(frozen=True)
-class BadGrain:
-    """A grain that differs: `found` is the hash of what was read back, `content` that itself, if kept."""
+class BadBlock:
+    """A differing block: `found` is the hash of what was read back, `content` the data, if kept."""
 
     offset: int
     length: int
@@ -58,14 +58,14 @@ def differences(
     extents: Sequence[Extent],
     pipeline: Pipeline,
     advance: Callable[[int], None],
-) -> list[BadGrain]:
-    """Read back `extents`, in order, and return the grains that are not what they should be.
+) -> list[BadBlock]:
+    """Read back `extents`, in order, and return the blocks that are not what they should be.
 
     Several reads overlap, with each other and with hashing; `advance` gets the bytes that are done.
     `descriptor` is opened with O_DIRECT where the medium is to answer. Raises IoFailed, DriveNotFound,
     Stopped.
     """
-    bad: list[BadGrain] = []
+    bad: list[BadBlock] = []
     free, filled = pipeline.channel(memoryview), pipeline.channel(_Back)
     for buffer in buffers(POOL, PIECE):
         free.put(buffer)
@@ -129,34 +129,34 @@ def _cut(extents: Iterable[Extent]) -> Iterator[_Part]:
         yield _Part(number, extent, offset, length)
 
 
-def _compare(back: _Back, bad: list[BadGrain]) -> None:
+def _compare(back: _Back, bad: list[BadBlock]) -> None:
     part = back.part
-    first = (part.offset - part.extent.offset) // GRAIN * HASH
-    expected = part.extent.grains[first : first + -(-part.length // GRAIN) * HASH]
-    collect(bad, bad_grains(back.buffer[: back.got], part.offset, part.length, expected))
+    first = (part.offset - part.extent.offset) // HASH_BLOCK * HASH
+    expected = part.extent.hashes[first : first + -(-part.length // HASH_BLOCK) * HASH]
+    collect(bad, find_bad_blocks(back.buffer[: back.got], part.offset, part.length, expected))
 
 
-def collect(bad: list[BadGrain], found: Iterable[BadGrain]) -> None:
+def collect(bad: list[BadBlock], found: Iterable[BadBlock]) -> None:
     """Add what was `found` to `bad`; only the first ones keep their content."""
-    for grain in found:
-        bad.append(grain if len(bad) < MOST_KEPT else replace(grain, content=None))
+    for block in found:
+        bad.append(block if len(bad) < MOST_KEPT else replace(block, content=None))
 
 
-def bad_grains(found: memoryview, offset: int, length: int, expected: bytes) -> list[BadGrain]:
-    """The grains of `length` bytes at `offset` that differ from the `expected` hashes.
+def find_bad_blocks(found: memoryview, offset: int, length: int, expected: bytes) -> list[BadBlock]:
+    """The blocks of `length` bytes at `offset` that differ from the `expected` hashes.
 
     `found` is what the medium holds there, and short where it ends early.
     """
-    hashes = grain_hashes(found)
+    hashes = block_hashes(found)
     if hashes == expected:
         return []
     bad = []
-    for number in range(-(-length // GRAIN)):
+    for number in range(-(-length // HASH_BLOCK)):
         part = slice(number * HASH, (number + 1) * HASH)
         if hashes[part] == expected[part]:
             continue
-        start = number * GRAIN
-        size = min(GRAIN, length - start)
+        start = number * HASH_BLOCK
+        size = min(HASH_BLOCK, length - start)
         content = bytes(found[start : start + size])
-        bad.append(BadGrain(offset + start, size, expected[part], hashes[part], content))
+        bad.append(BadBlock(offset + start, size, expected[part], hashes[part], content))
     return bad

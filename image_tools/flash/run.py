@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from image_tools.flash.flash_run import Party
+from image_tools.flash.flash_run import FlashRun
 from image_tools.flash.image_reader import ImageReader
 from image_tools.flash.image_usage import usage_of
-from image_tools.flash.outcome import Options, Outcome
+from image_tools.flash.outcome import FlashOptions, TargetResult
 from image_tools.flash.target import Target
-from image_tools.flash.target_plan import Job, plan_for
+from image_tools.flash.target_plan import FlashJob, plan_target
 from image_tools.source import Source
 from image_tools.usage import StreamUsage, Usage, UsageContradicted
 from resin_toolkit.errors import ImageDamaged, NoSpace, Notice
@@ -19,8 +19,8 @@ from resin_toolkit.progress import Progress
 
 
 def flash(
-    source: Source, jobs: Sequence[Job], progress: Progress, options: Options | None = None
-) -> list[Outcome]:
+    source: Source, jobs: Sequence[FlashJob], progress: Progress, options: FlashOptions | None = None
+) -> list[TargetResult]:
     """Write `source` to every job's target, flush it, read it back and compare; an outcome for each.
 
     The source is read once. What one target fails with is its outcome's `error`, and does not stop the
@@ -28,7 +28,7 @@ def flash(
     block map), what the edits raise, Refused or NoSpace (too small, before anything is written where the size
     is known). Each error says what state the target is in.
     """
-    options = options or Options()
+    options = options or FlashOptions()
     try:
         return _flash(source, jobs, progress, options)
     except UsageContradicted as contradiction:
@@ -43,19 +43,23 @@ def flash(
             return _flash(again, jobs, progress, replace(options, full=True, sha256=None))
 
 
-def _flash(source: Source, jobs: Sequence[Job], progress: Progress, options: Options) -> list[Outcome]:
+def _flash(
+    source: Source, jobs: Sequence[FlashJob], progress: Progress, options: FlashOptions
+) -> list[TargetResult]:
     with ImageReader(source) as reader:
         usage = usage_of(reader, full=options.full, block_map=options.block_map)
-        plans = [plan_for(reader, job, options.partition) for job in jobs]
+        plans = [plan_target(reader, job, options.partition) for job in jobs]
         for job in jobs:
             _check_room(job.target, source.size, _needed(usage, source.size))
-        party = Party(reader, usage, progress, plans, options)
-        party.go()
-        outcomes = party.outcomes()
-    apart = [index for index, lane in enumerate(party.lanes) if lane.apart and lane.error is None]
-    for index in apart:
-        outcomes[index] = _alone(source, jobs[index], progress, options)
-    return outcomes
+        party = FlashRun(reader, usage, progress, plans, options)
+        party.run()
+        results = party.results()
+    excluded = [
+        index for index, writer in enumerate(party.writers) if writer.excluded and writer.error is None
+    ]
+    for index in excluded:
+        results[index] = _alone(source, jobs[index], progress, options)
+    return results
 
 
 def _check_room(target: Target, size: int | None, needed: int | None) -> None:
@@ -80,7 +84,7 @@ def _check_room(target: Target, size: int | None, needed: int | None) -> None:
         )
 
 
-def _alone(source: Source, job: Job, progress: Progress, options: Options) -> Outcome:
+def _alone(source: Source, job: FlashJob, progress: Progress, options: FlashOptions) -> TargetResult:
     """Write to a target by itself that was too slow to keep company."""
     job.target.notices.append(
         Notice("set-apart", f"{job.target.path} was far slower than the others, and written after them.")

@@ -16,7 +16,7 @@ from typing import Self
 
 from image_tools.flash.direct_io import BLOCK, aligned, buffers, read_all, write_all
 from image_tools.flash.io_errors import medium_failure, write_failure
-from image_tools.flash.read_access import Reading, reading_of_drive, reading_of_file
+from image_tools.flash.read_access import ReadAccess, drive_read_access, file_read_access
 from resin_toolkit.errors import (
     BadValue,
     Interrupted,
@@ -188,7 +188,7 @@ class Target:
         if self.capacity is None:
             self._truncate(length)
 
-    def drop_cache(self, *, flush: bool = True) -> Reading:
+    def drop_cache(self, *, flush: bool = True) -> ReadAccess:
         """Drop what the page cache holds, flushed before, and prepare to read from the medium itself."""
         if flush:
             self.flush()
@@ -198,8 +198,8 @@ class Target:
                 fcntl.ioctl(self.descriptor, _BLKFLSBUF)
         os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         if not self.direct:
-            return Reading(False, "it does not take direct I/O")
-        return reading_of_drive(self.path) if self.is_drive else reading_of_file(self.path)
+            return ReadAccess(False, "it does not take direct I/O")
+        return drive_read_access(self.path) if self.is_drive else file_read_access(self.path)
 
     def finish(self) -> None:
         """The image is on the target, flushed; the system is told of the new partitions."""

@@ -1,4 +1,4 @@
-"""What is particular to one target: the changes that are laid over the image for it."""
+"""The changes to the image that are specific to one target."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ from typing import Any
 
 from image_tools.boot_partition import BootPartition
 from image_tools.byte_ranges import Range
-from image_tools.flash.boot_preview import lasting_notices, open_early
+from image_tools.flash.boot_preview import lasting_notices, open_boot_preview
 from image_tools.flash.image_reader import ImageReader
 from image_tools.flash.target import HEAD, Target
-from image_tools.flash.write_record import GRAIN
+from image_tools.flash.write_record import HASH_BLOCK
 from image_tools.partitions.gpt_relocation import relocated
 
 Edit = Callable[[BootPartition], Any]
-"""Changes the boot partition that it gets; what it returns is kept as `Plan.edited`."""
+"""A function that changes a boot partition; its result becomes `TargetPlan.edited`."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """A target, and how its boot partition is changed on the way, if it is."""
+class FlashJob:
+    """A target, and the edit to apply to its boot partition, if any."""
 
     target: Target
     edit: Edit | None = None
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is particular to one target."""
+class TargetPlan:
+    """The changes for one target."""
 
-    job: Job
+    job: FlashJob
     changes: list[tuple[int, bytes]]
     edited: Any
     boot: BootPartition | None
 
 
-def plan_for(reader: ImageReader, job: Job, number: int | None) -> Plan:
+def plan_target(reader: ImageReader, job: FlashJob, number: int | None) -> TargetPlan:
     changes: list[tuple[int, bytes]] = []
     edited, boot = None, None
     if job.edit is not None:
-        overlay, boot = open_early(reader, number)
+        overlay, boot = open_boot_preview(reader, number)
         edited = job.edit(boot)
         job.target.notices.extend(lasting_notices(boot))
         changes += overlay.changes()
     if job.target.capacity is not None:
         changes = [*changes, *_relocation(reader, job.target, job.target.capacity)]
-    return Plan(job, sorted(changes), edited, boot)
+    return TargetPlan(job, sorted(changes), edited, boot)
 
 
 def _relocation(reader: ImageReader, target: Target, capacity: int) -> Iterable[tuple[int, bytes]]:
-    """The changes by which the backup of a GPT moves to the drive's end."""
+    """The changes that move a backup GPT to the end of the drive."""
     moved = relocated(reader.at, capacity, target.block)
     if moved is None:
         return ()
@@ -58,16 +58,16 @@ def _relocation(reader: ImageReader, target: Target, capacity: int) -> Iterable[
     return moved.changes
 
 
-def held_ranges(plans: Sequence[Plan]) -> list[Range]:
-    """The grains that each target writes by itself: those that are changed for any of them, and the head."""
-    grains = set(range(0, HEAD, GRAIN))
+def held_ranges(plans: Sequence[TargetPlan]) -> list[Range]:
+    """The ranges that each writer writes itself: the head, and what is changed for any of the targets."""
+    blocks = set(range(0, HEAD, HASH_BLOCK))
     for plan in plans:
         for offset, data in plan.changes:
-            grains.update(range(offset // GRAIN * GRAIN, offset + len(data), GRAIN))
+            blocks.update(range(offset // HASH_BLOCK * HASH_BLOCK, offset + len(data), HASH_BLOCK))
     ranges: list[Range] = []
-    for start in sorted(grains):
+    for start in sorted(blocks):
         if ranges and ranges[-1][1] == start:
-            ranges[-1] = (ranges[-1][0], start + GRAIN)
+            ranges[-1] = (ranges[-1][0], start + HASH_BLOCK)
         else:
-            ranges.append((start, start + GRAIN))
+            ranges.append((start, start + HASH_BLOCK))
     return ranges

@@ -1,4 +1,4 @@
-"""What a drive holds, as a file, while its head is still to be written."""
+"""A target as a readable file, while its head is not written yet."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from image_tools.flash.target import Target
 _WINDOW = 256 * 1024
 
 
-def written_view(target: Target, head: bytes, size: int) -> BinaryIO:
-    """The first `size` bytes of the target, which begin with `head` whatever is there; read-only."""
-    return cast(BinaryIO, _WrittenView(target, head, size))
+def target_view(target: Target, head: bytes, size: int) -> BinaryIO:
+    """The first `size` bytes of the target, starting with `head` instead of what is there; read-only."""
+    return cast(BinaryIO, _TargetView(target, head, size))
 
 
-class _WrittenView(io.RawIOBase):
+class _TargetView(io.RawIOBase):
     def __init__(self, target: Target, head: bytes, size: int) -> None:
         self._target = target
         self._head = head

@@ -1,4 +1,4 @@
-"""One drive's way from its old content to the verified image, in a thread of its own."""
+"""Writes the image to one target, and verifies it, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -9,85 +9,85 @@ from typing import ClassVar, Protocol
 
 from image_tools.flash.diagnosis import verify_failure
 from image_tools.flash.direct_io import BLOCK, CHUNK, aligned, round_up, spans
-from image_tools.flash.image_feed import Ending, Piece
+from image_tools.flash.image_feed import Chunk, EndOfImage
 from image_tools.flash.io_errors import too_small
-from image_tools.flash.overlay import laid_over
+from image_tools.flash.overlay import with_changes
 from image_tools.flash.pipeline import Channel, Pipeline
-from image_tools.flash.read_access import Reading
-from image_tools.flash.read_back import BadGrain, bad_grains, differences
+from image_tools.flash.read_access import ReadAccess
+from image_tools.flash.read_back import BadBlock, differences, find_bad_blocks
 from image_tools.flash.target import HEAD, Target
-from image_tools.flash.write_record import GRAIN, HASH, Extent, extent_of, hash_of_same
+from image_tools.flash.write_record import HASH, HASH_BLOCK, Extent, extent_of, hash_of_same
 from image_tools.partitions import Partition
 from resin_toolkit.errors import Notice, ResinError
 from resin_toolkit.progress import SilentStep
 
 
 @dataclass(frozen=True)
-class Event:
-    """What a lane tells of its progress: a step begins (`name`, `total` in bytes), or `amount` is done."""
+class WriterEvent:
+    """Progress of a writer: a step starts (`name`, `total` in bytes), or `amount` bytes are done."""
 
-    lane: Lane
+    writer: TargetWriter
     name: str = ""
     total: int | None = None
     amount: int = 0
     consumed: int = 0
-    """How much of the file that the image comes in has been used, where that is known."""
+    """How much of the compressed file has been consumed, if known."""
 
 
-class Surroundings(Protocol):
-    """What a lane needs of the run that it is a part of."""
+class RunContext(Protocol):
+    """What a writer needs from its flash run."""
 
     pipeline: Pipeline
-    events: Channel[Event]
+    events: Channel[WriterEvent]
 
-    def release(self, piece: Piece) -> None: ...
-    def again(self, places: Sequence[tuple[int, int]]) -> Iterable[tuple[int, bytes]] | None:
-        """The image's bytes at each (offset, length) once more, None where they cannot be had."""
+    def release(self, chunk: Chunk) -> None: ...
+    def reread(self, places: Sequence[tuple[int, int]]) -> Iterable[tuple[int, bytes]] | None:
+        """Read the image again at each (offset, length); None if it cannot be read twice."""
         ...
 
     def partitions(self) -> Sequence[Partition]: ...
-    def before_head(self, target: Target, head: bytes, size: int) -> None:
-        """A last look at what was written, before the head makes it a system; may raise."""
+    def check_before_head(self, target: Target, head: bytes, size: int) -> None:
+        """Check what was written before the head makes it bootable; may raise."""
         ...
 
 
 @dataclass
-class Lane:
-    """One target, and the changes (offset, bytes) that are laid over the image for it alone.
+class TargetWriter:
+    """One target, and the changes (offset, bytes) to apply to the image for this target only.
 
-    When the thread has ended, `error` tells whether it failed; `apart` that it was too slow to keep company
-    and was not written to its end. Counts are in bytes, but for `rewritten`, which counts grains.
+    When the thread has ended, `error` is set if it failed, and `excluded` if it was much slower than the
+    other targets and was not completed. Counts are in bytes, except `rewritten`, which counts hash blocks.
     """
 
     step_name: ClassVar[str] = "writing"
     target: Target
     changes: Sequence[tuple[int, bytes]]
-    surroundings: Surroundings
+    context: RunContext
     full: bool = False
     verify: bool = True
     probe: bool = False
     discard: bool = False
     eject: bool = False
     error: ResinError | None = None
-    apart: bool = False
-    ending: Ending | None = None
-    reading: Reading | None = None
+    excluded: bool = False
+    end_of_image: EndOfImage | None = None
+    reading: ReadAccess | None = None
     written: int = 0
     rewritten: int = 0
     cleared: bool = False
-    """Whether all that was on the drive before was discarded."""
+    """Whether the whole drive was discarded first."""
     write_seconds: float = 0.0
     verify_seconds: float = 0.0
     alive: bool = True
     pending: int = 0
     done: bool = False
-    queue: Channel[Piece | Ending] = field(init=False)
+    queue: Channel[Chunk | EndOfImage] = field(init=False)
     _busy: float = 0.0
     _since: float | None = None
     _own: list[tuple[int, bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.queue = self.surroundings.pipeline.channel(Piece)
+        self.queue = self.context.pipeline.channel(Chunk)
 
     @property
     def rate(self) -> float:
@@ -95,11 +95,11 @@ class Lane:
         busy = self._busy + (time.monotonic() - since if since is not None else 0.0)
         return self.written / max(busy, 0.001)
 
-    def set_apart(self) -> None:
-        self.apart, self.alive = True, False
+    def exclude(self) -> None:
+        self.excluded, self.alive = True, False
 
     def run(self) -> None:
-        """Write and verify; raises Stopped where the whole run is stopped."""
+        """Write and verify. Raises Stopped if the whole run is stopped."""
         self.target.is_busy = True
         try:
             self._work()
@@ -108,40 +108,42 @@ class Lane:
             self.error = self.target.explain(error)
         finally:
             self.alive = self.target.is_busy = False
-        while self.ending is None:
+        while self.end_of_image is None:
             self._drop(self.queue.get())
         self.done = True
-        self.surroundings.events.put(Event(self))
+        self.context.events.put(WriterEvent(self))
 
-    def _drop(self, item: Piece | Ending) -> None:
-        if isinstance(item, Ending):
-            self.ending = item
+    def _drop(self, item: Chunk | EndOfImage) -> None:
+        if isinstance(item, EndOfImage):
+            self.end_of_image = item
         else:
-            self.surroundings.release(item)
+            self.context.release(item)
 
     def _work(self) -> None:
         self._prepare()
         self._blank()
         started = time.monotonic()
-        ending = self._take_pieces()
-        if ending is None:
+        end_of_image = self._write_chunks()
+        if end_of_image is None:
             return
-        extents = sorted((*ending.extents, *self._write_own(ending)), key=lambda extent: extent.offset)
-        self.target.set_length(ending.size)
+        extents = sorted(
+            (*end_of_image.extents, *self._write_own(end_of_image)), key=lambda extent: extent.offset
+        )
+        self.target.set_length(end_of_image.size)
         self.target.flush()
         self.write_seconds = time.monotonic() - started
-        head = self._head(ending)
+        head = self._head(end_of_image)
         if self.verify:
             self._verify(extents, "verifying")
-        self.surroundings.before_head(self.target, head, ending.size)
+        self.context.check_before_head(self.target, head, end_of_image.size)
         self._write_head(head)
-        self.target.set_length(ending.size)
+        self.target.set_length(end_of_image.size)
         self.target.finish()
         if self.eject:
             self.target.eject()
 
     def _blank(self) -> None:
-        """Clear what could boot. A drive whose start, told twice, is not clear, keeps no image either."""
+        """Clear what could boot. A drive whose start is not clear after two attempts does not keep data."""
         target = self.target
         for _ in range(2):
             target.blank()
@@ -150,9 +152,9 @@ class Lane:
         # What is wrong at the end alone is told with the image's own blocks, later.
         offset, length = target.starts[0]
         zeros = extent_of(offset, bytes(length))
-        bad = bad_grains(memoryview(target.read(offset, length)), offset, length, zeros.grains)
+        bad = find_bad_blocks(memoryview(target.read(offset, length)), offset, length, zeros.hashes)
         if bad:
-            partitions, wanted = self.surroundings.partitions(), bytes(bad[0].length)
+            partitions, wanted = self.context.partitions(), bytes(bad[0].length)
             raise verify_failure(
                 target.path, bad, [zeros], partitions, wanted, repeated=True, was_cleared=True
             )
@@ -174,22 +176,22 @@ class Lane:
 
     # writing
 
-    def _take_pieces(self) -> Ending | None:
+    def _write_chunks(self) -> EndOfImage | None:
         self._step(self.step_name, None)
         while True:
             item = self.queue.get()
-            if isinstance(item, Ending):
-                self.ending = item
+            if isinstance(item, EndOfImage):
+                self.end_of_image = item
                 return item
             try:
-                if self.apart:
+                if self.excluded:
                     return None
                 for extent in item.extents:
                     self._write(item.content(extent), extent)
             finally:
                 self.pending -= 1
-                self.surroundings.release(item)
-            self.surroundings.events.put(Event(self, amount=item.length, consumed=item.consumed))
+                self.context.release(item)
+            self.context.events.put(WriterEvent(self, amount=item.length, consumed=item.consumed))
 
     def _write(self, data: memoryview, extent: Extent) -> None:
         """Write one extent. Zeros are left out of a file, and a drive is told to write them by itself."""
@@ -207,11 +209,11 @@ class Lane:
             self._since = None
             self.written += end - start
 
-    def _write_own(self, ending: Ending) -> list[Extent]:
+    def _write_own(self, end_of_image: EndOfImage) -> list[Extent]:
         """Write what belongs to this target alone, all but the head; what is then on it."""
-        own = [part for held in ending.held for part in self._outside_head(held)]
-        self._own = [(offset, laid_over(data, offset, self.changes)) for offset, data in own]
-        self._own += self._behind(ending.size)
+        own = [part for held in end_of_image.held for part in self._outside_head(held)]
+        self._own = [(offset, with_changes(data, offset, self.changes)) for offset, data in own]
+        self._own += self._behind(end_of_image.size)
         return [self._write_part(offset, data) for offset, data in self._own]
 
     def _write_part(self, offset: int, data: bytes) -> Extent:
@@ -232,13 +234,13 @@ class Lane:
         if start >= end:
             return []
         return [
-            (offset, laid_over(bytes(length), offset, self.changes))
+            (offset, with_changes(bytes(length), offset, self.changes))
             for offset, length in spans(start, end, CHUNK)
         ]
 
-    def _head(self, ending: Ending, *, changed: bool = True) -> bytes:
-        head = b"".join(data for held in ending.held for offset, data in _split(held) if offset < HEAD)
-        return laid_over(head, 0, self.changes) if changed else head
+    def _head(self, end_of_image: EndOfImage, *, changed: bool = True) -> bytes:
+        head = b"".join(data for held in end_of_image.held for offset, data in _split(held) if offset < HEAD)
+        return with_changes(head, 0, self.changes) if changed else head
 
     @staticmethod
     def _outside_head(held: tuple[int, bytes]) -> list[tuple[int, bytes]]:
@@ -269,21 +271,21 @@ class Lane:
                 bad = self._differences(_extents_of(bad), "verifying again")
             if bad:
                 original = next((data for _, data in self._original(bad[:1]) or ()), None)
-                partitions = self.surroundings.partitions()
+                partitions = self.context.partitions()
                 raise verify_failure(self.target.path, bad, extents, partitions, original, repeated=repeated)
         finally:
             self.verify_seconds += time.monotonic() - started
 
-    def _differences(self, extents: Sequence[Extent], step: str) -> list[BadGrain]:
+    def _differences(self, extents: Sequence[Extent], step: str) -> list[BadBlock]:
         target = self.target
         self.reading = target.drop_cache()
         if not self.reading.past_cache and not any(n.code == "read-back-cached" for n in target.notices):
             target.notices.append(_from_cache(target, self.reading))
         advance = self._step(step, sum(extent.length for extent in extents))
-        return differences(target.descriptor, target.path, extents, self.surroundings.pipeline, advance)
+        return differences(target.descriptor, target.path, extents, self.context.pipeline, advance)
 
-    def _write_again(self, bad: Sequence[BadGrain]) -> bool:
-        """Write the grains that differ once more; tells whether their content could be had again."""
+    def _write_again(self, bad: Sequence[BadBlock]) -> bool:
+        """Write the blocks that differ once more; tells whether their content could be had again."""
         content = self._original(bad)
         if content is None:
             return False
@@ -293,28 +295,28 @@ class Lane:
         self.target.flush()
         return True
 
-    def _original(self, bad: Sequence[BadGrain]) -> Iterable[tuple[int, bytes]] | None:
-        """What the grains should hold, in their order; own content from memory, the image's once more."""
-        own = {grain.offset: self._own_bytes(grain) for grain in bad}
-        again = self.surroundings.again([(g.offset, g.length) for g in bad if own[g.offset] is None])
-        if again is None:
+    def _original(self, bad: Sequence[BadBlock]) -> Iterable[tuple[int, bytes]] | None:
+        """What the blocks should hold, in their order; own content from memory, the image's once more."""
+        own = {block.offset: self._own_bytes(block) for block in bad}
+        reread = self.context.reread([(g.offset, g.length) for g in bad if own[g.offset] is None])
+        if reread is None:
             return None
-        return self._in_order(bad, own, iter(again))
+        return self._in_order(bad, own, iter(reread))
 
     @staticmethod
     def _in_order(
-        bad: Sequence[BadGrain], own: dict[int, bytes | None], again: Iterable[tuple[int, bytes]]
+        bad: Sequence[BadBlock], own: dict[int, bytes | None], reread: Iterable[tuple[int, bytes]]
     ) -> Iterable[tuple[int, bytes]]:
-        others = iter(again)
-        for grain in bad:
-            content = own[grain.offset]
-            yield (grain.offset, content) if content is not None else next(others)
+        others = iter(reread)
+        for block in bad:
+            content = own[block.offset]
+            yield (block.offset, content) if content is not None else next(others)
 
-    def _own_bytes(self, grain: BadGrain) -> bytes | None:
+    def _own_bytes(self, block: BadBlock) -> bytes | None:
         for offset, data in self._own:
-            if offset <= grain.offset < offset + round_up(len(data), self._block):
-                start = grain.offset - offset
-                return data[start : start + grain.length].ljust(grain.length, b"\0")
+            if offset <= block.offset < offset + round_up(len(data), self._block):
+                start = block.offset - offset
+                return data[start : start + block.length].ljust(block.length, b"\0")
         return None
 
     def _step(self, name: str, total: int | None) -> Callable[[int], None]:
@@ -324,20 +326,20 @@ class Lane:
 class _Steps:
     """Progress that is shown by the thread that waits for the lanes."""
 
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
+    def __init__(self, writer: TargetWriter) -> None:
+        self._lane = writer
 
-    def step(self, name: str, total: int | None, *, subject: str = "") -> _LaneStep:  # noqa: ARG002
-        self._lane.surroundings.events.put(Event(self._lane, name=name, total=total))
-        return _LaneStep(self._lane)
+    def step(self, name: str, total: int | None, *, subject: str = "") -> _WriterStep:  # noqa: ARG002
+        self._lane.context.events.put(WriterEvent(self._lane, name=name, total=total))
+        return _WriterStep(self._lane)
 
 
-class _LaneStep(SilentStep):
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
+class _WriterStep(SilentStep):
+    def __init__(self, writer: TargetWriter) -> None:
+        self._lane = writer
 
     def advance(self, amount: int) -> None:
-        self._lane.surroundings.events.put(Event(self._lane, amount=amount))
+        self._lane.context.events.put(WriterEvent(self._lane, amount=amount))
 
 
 def _split(part: tuple[int, bytes]) -> list[tuple[int, bytes]]:
@@ -351,20 +353,20 @@ def _split(part: tuple[int, bytes]) -> list[tuple[int, bytes]]:
 def _stretches(extent: Extent) -> list[tuple[int, int, bool]]:
     """The parts of an extent, as (start, end, whether all of it is zero), within it."""
     found: list[tuple[int, int, bool]] = []
-    for number in range(len(extent.grains) // HASH):
-        start, end = number * GRAIN, min((number + 1) * GRAIN, extent.length)
-        is_zero = extent.grains[number * HASH : (number + 1) * HASH] == hash_of_same(0, end - start)
+    for number in range(len(extent.hashes) // HASH):
+        start, end = number * HASH_BLOCK, min((number + 1) * HASH_BLOCK, extent.length)
+        is_zero = extent.hashes[number * HASH : (number + 1) * HASH] == hash_of_same(0, end - start)
         if found and found[-1][2] is is_zero:
             start = found.pop()[0]
         found.append((start, end, is_zero))
     return found
 
 
-def _extents_of(bad: Iterable[BadGrain]) -> list[Extent]:
-    return [Extent(grain.offset, grain.length, grain.expected) for grain in bad]
+def _extents_of(bad: Iterable[BadBlock]) -> list[Extent]:
+    return [Extent(block.offset, block.length, block.expected) for block in bad]
 
 
-def _from_cache(target: Target, reading: Reading) -> Notice:
+def _from_cache(target: Target, reading: ReadAccess) -> Notice:
     return Notice(
         "read-back-cached",
         f"{target.path} was read back, but maybe from the page cache, not the medium: {reading.reason}.",

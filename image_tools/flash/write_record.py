@@ -1,22 +1,22 @@
-"""What was written where, as hashes: what the medium holds is compared with it."""
+"""Records what was written, as hashes, for comparison with what is read back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
 
-GRAIN = 64 * 1024
-"""A hash is kept of each so many bytes, so that a difference is found to that precision."""
+HASH_BLOCK = 64 * 1024
+"""Bytes per hash; a difference is located with this precision."""
 HASH = 16
 
 
 @dataclass(frozen=True)
 class Extent:
-    """`length` bytes that were written at `offset`, and the hashes of their grains, counted from `offset`."""
+    """`length` bytes written at `offset`, and the hashes of their blocks."""
 
     offset: int
     length: int
-    grains: bytes
+    hashes: bytes
 
     @property
     def end(self) -> int:
@@ -24,18 +24,20 @@ class Extent:
 
 
 def extent_of(offset: int, data: memoryview | bytes) -> Extent:
-    """The extent that `data`, written at `offset`, makes."""
-    return Extent(offset, len(data), grain_hashes(memoryview(data)))
+    """The record of `data` written at `offset`."""
+    return Extent(offset, len(data), block_hashes(memoryview(data)))
 
 
-def grain_hashes(data: memoryview) -> bytes:
-    """The xxh3-128 hashes of all grains of `data`, one after the other."""
+def block_hashes(data: memoryview) -> bytes:
+    """The xxh3-128 hashes of all blocks of `data`, concatenated."""
     from xxhash import xxh3_128_digest
 
-    return b"".join(xxh3_128_digest(data[start : start + GRAIN]) for start in range(0, len(data), GRAIN))
+    return b"".join(
+        xxh3_128_digest(data[start : start + HASH_BLOCK]) for start in range(0, len(data), HASH_BLOCK)
+    )
 
 
 @lru_cache(maxsize=64)
 def hash_of_same(byte: int, length: int) -> bytes:
-    """The hash of a grain of `length` times the same byte."""
-    return grain_hashes(memoryview(bytes([byte]) * length))
+    """The hash of a block that repeats one byte `length` times."""
+    return block_hashes(memoryview(bytes([byte]) * length))

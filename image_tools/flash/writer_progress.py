@@ -1,17 +1,17 @@
-"""Progress of all lanes, shown by the one thread that waits for them."""
+"""Progress of all writers, displayed by the thread that waits for them."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import Self
 
-from image_tools.flash.target_writer import Event, Lane
+from image_tools.flash.target_writer import TargetWriter, WriterEvent
 from image_tools.source import Source
 from resin_toolkit.progress import Progress, Step
 
 
-class LaneProgress:
-    """A step for what each lane does at the time; leaving the `with` block ends them."""
+class WriterProgress:
+    """One progress step per writer; leaving the `with` block ends them."""
 
     def __init__(self, progress: Progress, source: Source, *, several: bool) -> None:
         self._progress = progress
@@ -20,14 +20,14 @@ class LaneProgress:
         self._steps: dict[int, Step] = {}
         self._stored: dict[int, int] = {}
 
-    def show(self, event: Event) -> None:
-        lane = event.lane
-        if event.name or lane.done:
-            self._end(lane)
+    def show(self, event: WriterEvent) -> None:
+        writer = event.writer
+        if event.name or writer.done:
+            self._end(writer)
         if event.name:
             self._begin(event)
-        elif id(lane) in self._steps:
-            self._steps[id(lane)].advance(self._amount(event))
+        elif id(writer) in self._steps:
+            self._steps[id(writer)].advance(self._amount(event))
 
     def __enter__(self) -> Self:
         return self
@@ -39,28 +39,28 @@ class LaneProgress:
             step.__exit__(kind, error, trace)
         self._steps.clear()
 
-    def _begin(self, event: Event) -> None:
+    def _begin(self, event: WriterEvent) -> None:
         name, total = event.name, event.total
-        if name == event.lane.step_name:
+        if name == event.writer.step_name:
             total = self._source.size
             if total is None and self._source.stored_size is not None:
-                # Nothing tells the image's own size, but how much of its file is used is known.
+                # The size of the image is unknown, but not how much of the compressed file was consumed.
                 name, total = f"{name}, by compressed size", self._source.stored_size
-                self._stored[id(event.lane)] = 0
-        subject = event.lane.target.path if self._several else ""
+                self._stored[id(event.writer)] = 0
+        subject = event.writer.target.path if self._several else ""
         step = self._progress.step(name, total, subject=subject)
         step.__enter__()
-        self._steps[id(event.lane)] = step
+        self._steps[id(event.writer)] = step
 
-    def _amount(self, event: Event) -> int:
-        before = self._stored.get(id(event.lane))
+    def _amount(self, event: WriterEvent) -> int:
+        before = self._stored.get(id(event.writer))
         if before is None or not event.consumed:
             return event.amount
-        self._stored[id(event.lane)] = event.consumed
+        self._stored[id(event.writer)] = event.consumed
         return event.consumed - before
 
-    def _end(self, lane: Lane) -> None:
-        step = self._steps.pop(id(lane), None)
+    def _end(self, writer: TargetWriter) -> None:
+        step = self._steps.pop(id(writer), None)
         if step is not None:
             step.__exit__(None, None, None)
-        self._stored.pop(id(lane), None)
+        self._stored.pop(id(writer), None)

@@ -15,7 +15,7 @@ from support.disk_images import run
 from support.flash_runs import to_file
 
 from image_tools.block_map import BlockMap, read_block_map
-from image_tools.flash.bmap_verifier import CheckAhead
+from image_tools.flash.bmap_verifier import BmapVerifier
 from image_tools.source import open_source
 from resin_toolkit.errors import BadValue, ImageDamaged
 
@@ -213,12 +213,12 @@ def test_elements_without_an_end_inside_each_other_are_damage() -> None:
 def told(path: Path, *, listens_late: bool) -> list[object]:
     """What is told of an image, up to its end or its failure."""
     heard: SimpleQueue[object] = SimpleQueue()
-    with open_source(str(path)) as source, CheckAhead(parsed(map_text("2.0")), source) as checking:
+    with open_source(str(path)) as source, BmapVerifier(parsed(map_text("2.0")), source) as bmap_verifier:
         if listens_late:
             for thread in threading.enumerate():
                 if thread.name == "flash-check":
                     thread.join()
-        checking.listen(heard.put)
+        bmap_verifier.listen(heard.put)
         found = [heard.get()]
         while found[-1] != SIZE and not isinstance(found[-1], BaseException):
             found.append(heard.get())
@@ -242,6 +242,6 @@ def test_what_differs_is_told_to_who_listens_late(tmp_path: Path) -> None:
 
 
 def test_it_ends_with_its_block_whether_anybody_listened_or_not(tmp_path: Path) -> None:
-    with open_source(str(image(tmp_path))) as source, CheckAhead(parsed(map_text("2.0")), source):
+    with open_source(str(image(tmp_path))) as source, BmapVerifier(parsed(map_text("2.0")), source):
         pass
     assert not [thread for thread in threading.enumerate() if thread.name == "flash-check"]

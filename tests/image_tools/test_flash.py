@@ -16,11 +16,11 @@ from support.flash_runs import IMAGE, SIZE, STALE, content, image_file, to_drive
 from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
 from support.loop_devices import blank_loop, loop_device, mounted, needs_root, run
 
-from image_tools.flash import Job, flash
+from image_tools.flash import FlashJob, flash
 from image_tools.flash.direct_io import CHUNK
 from image_tools.flash.image_feed import POOL
 from image_tools.flash.target import HEAD, TAIL_SECTORS, open_drive
-from image_tools.flash.write_record import GRAIN
+from image_tools.flash.write_record import HASH_BLOCK
 from image_tools.source import Source
 from resin_toolkit.errors import IoFailed, Refused, ResinError, VerifyFailed
 from resin_toolkit.progress import SilentProgress
@@ -114,7 +114,7 @@ def test_a_bit_that_is_wrong_once_is_written_again(at: int, kind: str, tmp_path:
 
 @root_only
 def test_from_a_pipe_the_offset_is_that_of_the_grain(tmp_path: Path) -> None:
-    at = 25 * GRAIN + 17
+    at = 25 * HASH_BLOCK + 17
     with (
         lying_drive(tmp_path, Fault.FLIP, at) as device,
         subprocess.Popen(["cat", image_file(tmp_path)], stdout=subprocess.PIPE) as cat,
@@ -122,9 +122,9 @@ def test_from_a_pipe_the_offset_is_that_of_the_grain(tmp_path: Path) -> None:
     ):
         assert cat.stdout is not None
         with Source(io.FileIO(cat.stdout.fileno(), closefd=False), "stdin") as source:
-            [outcome] = flash(source, [Job(target)], SilentProgress())
+            [outcome] = flash(source, [FlashJob(target)], SilentProgress())
     assert isinstance(outcome.error, VerifyFailed)
-    assert outcome.error.facts["offset"] == 25 * GRAIN
+    assert outcome.error.facts["offset"] == 25 * HASH_BLOCK
     assert outcome.error.facts["exact"] is False
     assert "within the 64 KiB" in outcome.error.message
 
@@ -142,7 +142,7 @@ def test_what_a_drive_reads_as_is_told(fault: Fault, look: str, tmp_path: Path) 
     assert failure.value.facts["partition"] == 1
     if fault is not Fault.WRAP:
         assert failure.value.facts["offset"] == at
-        assert failure.value.facts["count"] == (SIZE - at) // GRAIN + (1 if fault is Fault.ONES else 0)
+        assert failure.value.facts["count"] == (SIZE - at) // HASH_BLOCK + (1 if fault is Fault.ONES else 0)
 
 
 @root_only

@@ -11,7 +11,7 @@ from support.flash_runs import IMAGE, SIZE, STALE, image_file, to_file, to_targe
 from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
 from support.loop_devices import needs_root, small_file_system
 
-from image_tools.flash import Job, Options, flash
+from image_tools.flash import FlashJob, FlashOptions, flash
 from image_tools.flash.direct_io import CHUNK
 from image_tools.flash.image_feed import POOL
 from image_tools.flash.target import open_file
@@ -121,5 +121,5 @@ def test_an_image_that_is_written_to_meanwhile_is_not_called_flashed(kind: str, 
     with open_source(str(image)) as source, open_file(str(goal)) as target:
         os.utime(image, ns=(0, 1))
         with pytest.raises(ImageDamaged, match="changed while it was read"):
-            flash(source, [Job(target)], SilentProgress(), Options())
+            flash(source, [FlashJob(target)], SilentProgress(), FlashOptions())
     assert not goal.exists()

@@ -16,7 +16,7 @@ from support.flash_runs import IMAGE, SIZE, image_file, to_target
 from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
 from support.loop_devices import blank_loop, needs_root
 
-from image_tools.flash import Job, flash
+from image_tools.flash import FlashJob, flash
 from image_tools.flash.direct_io import CHUNK
 from image_tools.flash.pipeline import Pipeline
 from image_tools.flash.target import open_drive, open_file
@@ -80,7 +80,7 @@ def test_an_interrupt_while_a_pipe_gives_nothing_does_not_hang(tmp_path: Path) -
         with pytest.raises(Interrupted, match="was removed"):  # noqa: PT012
             feeder.start()
             with Source(io.FileIO(end), "stdin") as source, open_file(str(goal)) as target:
-                flash(source, [Job(target)], SilentProgress())
+                flash(source, [FlashJob(target)], SilentProgress())
     finally:
         over.set()
         for thread in set(threading.enumerate()) - others:

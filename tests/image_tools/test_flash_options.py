@@ -15,7 +15,7 @@ from support.file_systems import ext, ext_problems, files
 from support.flash_runs import STALE, content, to_drive, to_file
 from support.loop_devices import blank_loop, loop_device, needs_root
 
-from image_tools.flash import Job, Options, flash, flow_control
+from image_tools.flash import FlashJob, FlashOptions, flash, flow_control
 from image_tools.flash.capacity import probe_capacity, stamp_places
 from image_tools.flash.direct_io import aligned
 from image_tools.flash.target import open_drive
@@ -80,7 +80,7 @@ def test_a_drive_that_does_not_discard_is_found_out(tmp_path: Path) -> None:
         open_source(str(image)) as source,
     ):
         target.write(aligned(STALE * MIB, MIB), 16 * MIB)
-        [outcome] = flash(source, [Job(target)], SilentProgress(), Options(discard=True))
+        [outcome] = flash(source, [FlashJob(target)], SilentProgress(), FlashOptions(discard=True))
         assert outcome.verified
         assert not outcome.cleared
         assert "no-discard" in [notice.code for notice in target.notices]
@@ -247,8 +247,8 @@ def test_a_slow_drive_does_not_hold_up_the_others(
         open_drive(fast) as other,
         open_source(str(image)) as source,
     ):
-        outcomes = flash(source, [Job(one), Job(other)], SilentProgress())
-        for outcome in outcomes:
+        results = flash(source, [FlashJob(one), FlashJob(other)], SilentProgress())
+        for outcome in results:
             assert outcome.error is None
             assert outcome.verified
         assert content(slow, 48 * MIB) == data

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from image_tools.flash import Job, Options, Outcome, flash
+from image_tools.flash import FlashJob, FlashOptions, TargetResult, flash
 from image_tools.flash.target import Target, open_drive, open_file
 from image_tools.source import open_source
 from resin_toolkit.progress import Progress, SilentProgress
@@ -23,21 +23,23 @@ def image_file(folder: Path, data: bytes = IMAGE) -> str:
     return str(path)
 
 
-def to_drive(image: str, device: str, **options: Any) -> Outcome:
+def to_drive(image: str, device: str, **options: Any) -> TargetResult:
     with open_drive(device) as target:
         return to_target(image, target, **options)
 
 
-def to_file(image: str, path: Path, **options: Any) -> Outcome:
+def to_file(image: str, path: Path, **options: Any) -> TargetResult:
     with open_file(str(path)) as target:
         return to_target(image, target, **options)
 
 
-def to_target(image: str, target: Target, *, progress: Progress | None = None, **options: Any) -> Outcome:
+def to_target(
+    image: str, target: Target, *, progress: Progress | None = None, **options: Any
+) -> TargetResult:
     """The outcome of the one target; what it failed with is raised."""
-    how = Options(**options)
+    how = FlashOptions(**options)
     with open_source(image, digest=how.sha256 is not None) as source:
-        [outcome] = flash(source, [Job(target)], progress or SilentProgress(), how)
+        [outcome] = flash(source, [FlashJob(target)], progress or SilentProgress(), how)
     if outcome.error is not None:
         raise outcome.error
     return outcome

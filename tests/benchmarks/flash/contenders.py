@@ -54,8 +54,10 @@ def at_card_speed(image: Image, device: Device, endings: Sequence[str]) -> list[
         return peers.dd_and_cmp(image.dense, device, prefix)
 
     found = [Contender(f"{tag}dd mapped, slow", image, lambda: image.dense, dd, is_slow=True)]
-    for ending in endings:
-        found.append(resin(f"{tag}resin {ending or 'raw'}, slow", image, ending, [device], is_slow=True))
+    for end_of_image in endings:
+        found.append(
+            resin(f"{tag}resin {end_of_image or 'raw'}, slow", image, end_of_image, [device], is_slow=True)
+        )
     if not image.full:
         found.append(etcher("etcher raw trimmed, slow", image, device, trim=True, is_slow=True))
     return found
@@ -92,11 +94,11 @@ def side_by_side(image: Image, devices: list[Device]) -> list[Contender]:
     ]
 
 
-def bmaptool(name: str, image: Image, ending: str, device: Device) -> Contender:
+def bmaptool(name: str, image: Image, end_of_image: str, device: Device) -> Contender:
     def run(_: peers.Prefix) -> Use:
-        return peers.bmaptool(image.form(ending), block_map(image), device)
+        return peers.bmaptool(image.form(end_of_image), block_map(image), device)
 
-    return Contender(name, image, lambda: image.form(ending), run, missing=no_bmaptool())
+    return Contender(name, image, lambda: image.form(end_of_image), run, missing=no_bmaptool())
 
 
 def etcher(name: str, image: Image, device: Device, *, trim: bool, is_slow: bool = False) -> Contender:
@@ -109,7 +111,7 @@ def etcher(name: str, image: Image, device: Device, *, trim: bool, is_slow: bool
 def resin(
     name: str,
     image: Image,
-    ending: str,
+    end_of_image: str,
     devices: Sequence[Device],
     option: str = "",
     *,
@@ -117,13 +119,13 @@ def resin(
 ) -> Contender:
     def run(prefix: peers.Prefix) -> Use:
         options = [option, block_map(image)] if option == "--bmap" else [option] if option else []
-        return peers.resin(image.form(ending), devices, prefix, *options)
+        return peers.resin(image.form(end_of_image), devices, prefix, *options)
 
     extents = {"": lambda: image.extents, "--full": whole, "--bmap": lambda: image.used_in_block_map}[option]
     missing = None if peers.resin_has(option) else f"this resin has no {option}"
     if option == "--bmap":
         missing = missing or no_bmaptool()
-    return Contender(name, image, lambda: image.form(ending), run, devices, extents, is_slow, missing)
+    return Contender(name, image, lambda: image.form(end_of_image), run, devices, extents, is_slow, missing)
 
 
 def whole() -> list[Extent]:

@@ -64,15 +64,16 @@ class Image:
         """Nothing but the mapped bytes."""
         return self._kept(".dense", lambda path: mapped.write_dense(self.raw, self.extents, path))
 
-    def form(self, ending: str) -> Path:
+    def form(self, end_of_image: str) -> Path:
         """The image packed as `ending` says; raw where it is empty."""
-        if not ending:
+        if not end_of_image:
             return self.raw
-        if ending == ".zip":
+        if end_of_image == ".zip":
             return self._kept(".zip", lambda path: self._zip(path))
-        words = " ".join(PACKERS[ending])
+        words = " ".join(PACKERS[end_of_image])
         return self._kept(
-            f".img{ending}", lambda path: os_image.run("sh", "-c", f'{words} "$0" >"$1"', self.raw, path)
+            f".img{end_of_image}",
+            lambda path: os_image.run("sh", "-c", f'{words} "$0" >"$1"', self.raw, path),
         )
 
     def _zip(self, path: Path) -> None:
@@ -86,8 +87,8 @@ class Image:
             return None
         return self._kept(".blocks", lambda path: os_image.run("bmaptool", "create", "-o", path, self.sparse))
 
-    def _kept(self, ending: str, make: Callable[[Path], object]) -> Path:
-        path = self.folder / f"{self.name}{ending}"
+    def _kept(self, end_of_image: str, make: Callable[[Path], object]) -> Path:
+        path = self.folder / f"{self.name}{end_of_image}"
         if not path.exists():
             print(f"making {path.name}", flush=True)
             unfinished = path.with_suffix(".part")

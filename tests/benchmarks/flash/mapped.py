@@ -10,7 +10,7 @@ from pathlib import Path
 
 from os_image import BOOT, EXT4, MIB, SIZE, Part, run
 
-GRAIN = 64 * 1024
+HASH_BLOCK = 64 * 1024
 LEAST, MOST = 465 * MIB, 480 * MIB
 
 
@@ -24,14 +24,14 @@ class Extent:
 
 def mapped_extents(image: Path) -> list[Extent]:
     """Every grain of 64 KiB that is not wholly free; what lies outside the file systems counts as in use."""
-    used = bytearray(b"\x01") * (SIZE // GRAIN)
+    used = bytearray(b"\x01") * (SIZE // HASH_BLOCK)
     for free in free_extents(image):
-        first = -(-free.start // GRAIN)
-        last = (free.start + free.length) // GRAIN
+        first = -(-free.start // HASH_BLOCK)
+        last = (free.start + free.length) // HASH_BLOCK
         if last > first:
             used[first:last] = bytes(last - first)
     found = re.finditer(rb"\x01+", used)
-    return [Extent(run.start() * GRAIN, (run.end() - run.start()) * GRAIN) for run in found]
+    return [Extent(run.start() * HASH_BLOCK, (run.end() - run.start()) * HASH_BLOCK) for run in found]
 
 
 def total(extents: Iterable[Extent]) -> int:
