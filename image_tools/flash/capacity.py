@@ -85,7 +85,7 @@ def _smaller(target: Target, wrong: dict[int, bytes], nonce: bytes) -> VerifyFai
         what = f"what was written at byte {place} came back as {looks}"
     if 0 in origins and origins[0] is None:
         return VerifyFailed(
-            f"{target.path} does not keep what is written: {what}.",
+            f"{target.path} does not keep data: {what}.",
             hint="It is worn out or locked: try another one.",
             claimed=target.capacity,
             real=0,

@@ -82,7 +82,7 @@ def verify_failure(
     what = "does not hold the image: it differs"
     hint = _HINTS[finding.pattern] if was_written else _CHANGED
     if was_cleared:
-        what = "does not keep data: its start was cleared, and it is not empty,"
+        what = "does not keep data: its start was cleared but still differs,"
         hint = _KEPT if finding.pattern is Pattern.OTHER else hint
     return VerifyFailed(
         f"{path} {what} {where} ({_place(partition)}), in {len(bad)} of "

@@ -194,7 +194,7 @@ def test_a_drive_that_keeps_nothing_is_not_called_a_small_one(tmp_path: Path) ->
     with (
         faulty_file(tmp_path, 64 * MIB, Fault.LIMIT, 0) as file,
         loop_device(file) as device,
-        pytest.raises(VerifyFailed, match="does not keep what is written"),
+        pytest.raises(VerifyFailed, match="does not keep data"),
     ):
         to_drive(str(image), device, probe=True)
 

@@ -107,18 +107,21 @@ def test_a_run_that_is_stopped_half_way_leaves_no_system(
 
 
 @root_only
-def test_whenever_it_is_killed_there_is_no_system_or_the_whole_image(tmp_path: Path) -> None:
+def test_a_killed_flash_leaves_no_system_or_the_whole_image(tmp_path: Path) -> None:
     numbers = random.Random(11)
     image = tmp_path / "image.img"
     image.write_bytes(IMAGE)
     stopped = 0
     with used_card(tmp_path) as device:
         before = content(device, DRIVE)
-        for _ in range(12):
+        for kill_late in (True, True, False) * 4:
             Path(device).write_bytes(before)
             command = [sys.executable, "-m", "resin_toolkit", "flash", str(image), device]
             with subprocess.Popen([*command, "--yes", "--allow-fixed", "--quiet"]) as process:
-                time.sleep(numbers.uniform(0.15, 0.7))
+                # However busy the machine is: some kills fall anywhere, most behind the clearing of the head.
+                while kill_late and process.poll() is None and any(content(device, HEAD)):
+                    time.sleep(0.01)
+                time.sleep(numbers.uniform(0, 0.3))
                 process.kill()
             found = content(device, DRIVE)
             if not any(found[:HEAD]):
@@ -171,7 +174,7 @@ def test_a_card_that_is_locked_is_found_before_anything_is_written(verify: bool,
         with (
             loop_device(file) as device,
             open_drive(device) as target,
-            pytest.raises(VerifyFailed, match="does not keep what is written"),
+            pytest.raises(VerifyFailed, match="does not keep data"),
         ):
             to_target(str(image), target, progress=NothingIsWritten(), verify=verify)
 
