@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -277,17 +278,25 @@ def test_drives_are_watched_until_ctrl_c(as_json: bool, tmp_path: Path) -> None:
     with subprocess.Popen([*RESIN, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert b"present" in process.stdout.readline()
-        with blank_loop(tmp_path, 8 * MIB) as device:
+        backing = tmp_path / "device.img"
+        backing.touch()
+        os.truncate(backing, 8 * MIB)
+        device = run("losetup", "--find", "--show", backing)
+        # Other tests use loop devices too: this one a moment ago, and one whose name begins alike.
+        ours = re.compile(rb"%b\b" % device.encode())
+        try:
             for change in (b"plugged-in", b"changed", b"gone"):
-                line = next(line for line in process.stdout if device.encode() in line)
-                assert change in line
+                line = next(line for line in process.stdout if ours.search(line) and change in line)
                 if change == b"plugged-in":
                     assert not as_json or json.loads(line)["drive"]["path"] == device
-                    os.truncate(tmp_path / "device.img", 9 * MIB)
+                    os.truncate(backing, 9 * MIB)
                     run("losetup", "--set-capacity", device)
                 elif change == b"changed":
                     run("losetup", "--detach", device)
-            run("losetup", device, tmp_path / "device.img")
+        finally:
+            # Once detached it may be the loop device of another test.
+            if device in run("losetup", "--noheadings", "--output", "NAME", "--associated", backing).split():
+                run("losetup", "--detach", device)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         assert process.stderr is not None
