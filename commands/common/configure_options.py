@@ -4,33 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from commands.common.completions import assignments, files, keys
-
-PASSPHRASE_VARIABLE = "RESIN_WIFI_PASSPHRASE"
-
-
-class Security(Enum):
-    """How a Wi-Fi network is secured; the words are those of `image_tools.profiles.Security`."""
-
-    WPA_PSK = "wpa-psk"
-    SAE = "sae"
-    OPEN = "open"
-    PEAP = "peap"
-    TTLS = "ttls"
-    TLS = "tls"
-
-
-class Phase2(Enum):
-    """How the password is given inside the tunnel of PEAP or TTLS."""
-
-    MSCHAPV2 = "mschapv2"
-    PAP = "pap"
+from image_tools.answers.inputs import PASSPHRASE_VARIABLE
+from image_tools.profiles.methods import Phase2, Security
 
 
 def _flag(words: str, text: str) -> object:

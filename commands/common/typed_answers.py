@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from commands.common.configure_options import PASSPHRASE_VARIABLE, ConfigureOptions, Security
+from commands.common.configure_options import ConfigureOptions
 from image_tools.answers import (
     Answers,
     CellularAnswers,
@@ -15,6 +15,8 @@ from image_tools.answers import (
     SecretReference,
     WifiAnswers,
 )
+from image_tools.answers.inputs import PASSPHRASE_VARIABLE
+from image_tools.profiles.methods import Security
 from resin_toolkit.errors import Usage
 
 _WIFI = ("ssid", "passphrase_file", "plain_passphrase", "hidden", "security")

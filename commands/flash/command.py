@@ -15,9 +15,9 @@ from commands.common.block_map import block_map_of
 from commands.common.completions import drives, files
 from commands.common.configure_options import ConfigureOptions
 from commands.common.configure_request import build_requests, resolve_answers, uses_stdin
-from commands.common.hosts_file import Card, cards_of, check_numbered
 from commands.flash.result import Fate, Flashed, failure_of, write_receipt
 from commands.flash.targets import open_targets
+from image_tools.answers.hosts import Card, cards_of, check_numbered
 from resin_toolkit.cli.verb import report_of, single_command, with_options
 from resin_toolkit.errors import BadValue, Interrupted, Notice, NotPermitted, PathNotFound, ResinError, Usage
 from resin_toolkit.terminal.report import Report

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from image_tools.answers.inputs import PASSPHRASE_VARIABLE
 from image_tools.answers.model import (
     Answers,
     CellularAnswers,
@@ -43,7 +44,6 @@ from image_tools.profiles import (
 from image_tools.proxy import read_no_proxy, read_redsocks
 from resin_toolkit.errors import ConfigInvalid, Notice, ResinError
 
-VARIABLE = "RESIN_WIFI_PASSPHRASE"
 PROXY_VARIABLE = "RESIN_PROXY"
 _SECRETS = frozenset({"psk", "password", "pin", "private-key-password"})
 _STAND_IN = "a stand-in"
@@ -66,7 +66,9 @@ class _Found:
     def secret(self) -> SecretReference:
         """A variable of its own for the next secret."""
         self.secrets += 1
-        return SecretReference(variable=VARIABLE if self.secrets == 1 else f"{VARIABLE}_{self.secrets}")
+        return SecretReference(
+            variable=PASSPHRASE_VARIABLE if self.secrets == 1 else f"{PASSPHRASE_VARIABLE}_{self.secrets}"
+        )
 
 
 def answers_of_image(filesystem: FatFileSystem) -> tuple[Answers, list[Notice]]:

@@ -10,14 +10,15 @@ if TYPE_CHECKING:
     from image_tools.profiles.addressing import Addressing
     from image_tools.profiles.attachment import Attachment
     from image_tools.profiles.cellular import CellularProfile
-    from image_tools.profiles.enterprise import Enterprise, Phase2
+    from image_tools.profiles.enterprise import Enterprise
     from image_tools.profiles.ethernet import EthernetProfile
     from image_tools.profiles.hotspot import Band, HotspotProfile
     from image_tools.profiles.identity import Profile, file_name_of, uuid_of
     from image_tools.profiles.keyfile import Keyfile, mended, read_keyfile
+    from image_tools.profiles.methods import Phase2, Security
     from image_tools.profiles.profile import is_sample, summary
     from image_tools.profiles.wifi import check_passphrase, check_ssid, ssid_of, ssid_text
-    from image_tools.profiles.wifi_profile import Security, WifiProfile
+    from image_tools.profiles.wifi_profile import WifiProfile
 
 __all__ = [
     "Addressing",
@@ -53,9 +54,9 @@ _HOMES = {
     "EthernetProfile": "ethernet",
     "HotspotProfile": "hotspot",
     "Keyfile": "keyfile",
-    "Phase2": "enterprise",
+    "Phase2": "methods",
     "Profile": "identity",
-    "Security": "wifi_profile",
+    "Security": "methods",
     "WifiProfile": "wifi_profile",
     "check_passphrase": "wifi",
     "check_ssid": "wifi",

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from image_tools.profiles.attachment import DEVICE_FOLDER, Attachment, Content
 from image_tools.profiles.identity import is_readable
 from image_tools.profiles.keyfile import escape
+from image_tools.profiles.methods import Eap, Phase2
 from resin_toolkit.errors import BadValue
 
 _NO_ONE_TO_ASK = "The device has nobody that it could ask."
-
-
-class Eap(StrEnum):
-    """A method of EAP (RFC 3748), by NetworkManager's name."""
-
-    PEAP = "peap"
-    TTLS = "ttls"
-    TLS = "tls"
-
-
-class Phase2(StrEnum):
-    """How the password is shown inside the tunnel of PEAP and TTLS."""
-
-    MSCHAPV2 = "mschapv2"
-    PAP = "pap"
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from image_tools.profiles.addressing import AUTOMATIC, Addressing
-from image_tools.profiles.enterprise import Eap, Enterprise
+from image_tools.profiles.enterprise import Enterprise
 from image_tools.profiles.identity import Profile, check_id, check_priority, uuid_of
 from image_tools.profiles.keyfile import Sections, escape, escape_ssid
+from image_tools.profiles.methods import Security
 from image_tools.profiles.wifi import (
     check_passphrase,
     check_sae_passphrase,
@@ -17,22 +17,6 @@ from image_tools.profiles.wifi import (
     ssid_text,
 )
 from resin_toolkit.errors import BadValue
-
-
-class Security(StrEnum):
-    """How a Wi-Fi network is protected."""
-
-    WPA_PSK = "wpa-psk"
-    SAE = "sae"
-    OPEN = "open"
-    PEAP = "peap"
-    TTLS = "ttls"
-    TLS = "tls"
-
-    @property
-    def eap(self) -> Eap | None:
-        """The method of a company's network; None for one with a passphrase or without."""
-        return Eap(self.value) if self in (Security.PEAP, Security.TTLS, Security.TLS) else None
 
 
 @dataclass(frozen=True)

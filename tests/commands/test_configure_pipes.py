@@ -117,3 +117,15 @@ def test_the_hosts_of_cards_come_from_a_pipe(boot: Boot) -> None:
     written = run("flash", boot, b"hostname,address\nrow,10.0.0.7/24\n", "--hosts", "PIPE")
     assert b'"hostname": "row"' in written.read("config.json")
     assert b"10.0.0.7/24" in written.read("system-connections/ethernet")
+
+
+def test_two_options_may_name_the_same_pipe(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(boot.path.parent)
+    answers = "".join(
+        f'[[wifi]]\nssid = "{name}"\nplain-passphrase = true\npassphrase-file = "PIPE"\n' for name in "ab"
+    )
+    with piped(SECRET.encode()) as pipe:
+        Path("answers.toml").write_text(answers.replace("PIPE", f"/dev/fd/{pipe}"))
+        words = [PROGRAM, "configure", boot.path, "--from", "answers.toml"]
+        subprocess.run(words, pass_fds=[pipe], check=True, timeout=120, env=environment())
+    assert sum(SECRET.encode() in content for content in boot.tree().values() if content) == 2
