@@ -137,14 +137,14 @@ def _on_host(
     report: Report, device: Device, command: list[str] | None, words: Sequence[str], *, tty: bool
 ) -> int | Ran:
     from resin_toolkit.ssh import connect
-    from resin_toolkit.ssh.forwarding import forwarded, parse_forward
+    from resin_toolkit.ssh.forwarding import forward_ports, parse_forward
     from resin_toolkit.terminal.attachment import attach, terminal_size
 
     forwards = [parse_forward(word) for word in words]
     ask = report.ask_secret if report.interactive else None
-    with connect(device, ask=ask, tell=report.say) as shell, forwarded(shell, forwards, report.say) as at:
+    with connect(device, ask=ask, tell=report.say) as shell, forward_ports(shell, forwards, report.say) as at:
         for (address, port), to in zip(at, forwards, strict=True):
-            report.say(f"Port {port} of {address} leads to {to.host}:{to.far_port}.")
+            report.say(f"Port {port} of {address} forwards to {to.host}:{to.far_port}.")
         if forwards and command is None and not _is_terminal():
             shell.wait()
         if report.settings.json:
@@ -154,7 +154,7 @@ def _on_host(
         far = shell.start(
             " ".join(command) if command else None, (_kind(), *terminal_size()) if raw else None
         )
-        return attach(far, raw=raw, done=far.done, interrupt=far.interrupt)
+        return attach(far, raw=raw, done=far.acknowledge, interrupt=far.interrupt)
 
 
 def _in_service(

@@ -121,7 +121,7 @@ class Journal:
 
     def _entries(self, words: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
         """The entries that a journalctl with these words gives, as they come."""
-        with self._connected() as shell, shell.lost_is_unreachable():
+        with self._connected() as shell, shell.raising_unreachable():
             options = " ".join(map(shlex.quote, ["--output=json", "--no-pager", "--quiet", *words]))
             stream = shell.open_command(f"journalctl {options} 2>/dev/null ; echo {_END.decode()}$?")
             try:

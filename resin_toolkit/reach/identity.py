@@ -115,9 +115,9 @@ def _engine_id(device: Device) -> str:
 
 
 def _host_key(device: Device) -> str:
-    from resin_toolkit.ssh import shown_key
+    from resin_toolkit.ssh import fetch_host_key
 
     try:
-        return shown_key(device, within=_WITHIN).fingerprint
+        return fetch_host_key(device, within=_WITHIN).fingerprint
     except ResinError:
         return ""

@@ -20,7 +20,7 @@ from resin_toolkit.device.address import Address, is_ip
 from resin_toolkit.device.cache import CachedDevice, cached_device, cached_hosts
 from resin_toolkit.device.record import ENGINE_PORTS, SSH_PORT, Device
 from resin_toolkit.errors import DeviceAmbiguous, DeviceNotFound
-from resin_toolkit.ssh.config import host_of, settings_of
+from resin_toolkit.ssh.config import find_host_config, host_config
 
 _LOCAL = ".local"
 _LIVE = 0.2
@@ -36,7 +36,7 @@ def resolve_device(address: Address, *, ssh_port: int | None = None, within: flo
     within so many seconds, DeviceAmbiguous where several have that name, and ConfigInvalid. A host of
     ~/.ssh/config that is reached by way of another has no addresses.
     """
-    alias = None if address.is_ip or address.host.endswith(_LOCAL) else host_of(address.host)
+    alias = None if address.is_ip or address.host.endswith(_LOCAL) else find_host_config(address.host)
     typed = ssh_port or address.ssh_port
     asked = Device(
         address.host,
@@ -59,7 +59,7 @@ def resolve_device(address: Address, *, ssh_port: int | None = None, within: flo
 
 def _configured_port(host: str) -> int:
     """The port that ~/.ssh/config has for a host that it names."""
-    return settings_of(host).port or SSH_PORT
+    return host_config(host).port or SSH_PORT
 
 
 def _host_and_addresses(asked: Device, deadline: float) -> tuple[str, tuple[str, ...]]:

@@ -17,7 +17,7 @@ _OF_RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 """The algorithms that a key of type ssh-rsa signs with (RFC 8332)."""
 
 
-def algorithms_of(key_type: str) -> tuple[str, ...]:
+def host_key_algorithms(key_type: str) -> tuple[str, ...]:
     """The host key algorithms to request, so that the server presents a key of this type."""
     return _OF_RSA if key_type == "ssh-rsa" else (key_type,) if key_type else ()
 

@@ -9,7 +9,7 @@ from paramiko.ssh_exception import SSHException
 
 from resin_toolkit.errors import LoginRefused
 from resin_toolkit.ssh.config import HostConfig
-from resin_toolkit.ssh.keys import Candidate, candidates
+from resin_toolkit.ssh.keys import CandidateKey, candidate_keys
 from resin_toolkit.ssh.userauth import AuthResult, Prompts, UserAuthentication
 from resin_toolkit.terminal.screen import clean
 
@@ -44,7 +44,7 @@ def _by_key(
 ) -> tuple[AuthResult, int]:
     """The last answer, and how many keys were offered."""
     offered = 0
-    with candidates(config, ask) as keys:
+    with candidate_keys(config, ask) as keys:
         for key in keys:
             algorithm = _algorithm(transport, key)
             if key.blob is None or algorithm is None:
@@ -66,7 +66,7 @@ def _by_key(
     return answer, offered
 
 
-def _algorithm(transport: Transport, key: Candidate) -> str | None:
+def _algorithm(transport: Transport, key: CandidateKey) -> str | None:
     """The signature algorithm (RFC 8332): a server that supports more than SHA-1 for RSA announces it."""
     if key.type != "ssh-rsa":
         return key.type or None

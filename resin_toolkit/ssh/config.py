@@ -1,4 +1,4 @@
-"""What the user's ~/.ssh/config says of a host (ssh_config(5))."""
+"""The settings of a host in ~/.ssh/config (ssh_config(5))."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from paramiko.config import SSHConfigDict
 
 _INCLUDES = 16
-"""How deep files include one another at most, as in OpenSSH."""
+"""The maximum depth of Include, as in OpenSSH."""
 _WORD = re.compile(r'"([^"]*)"|(\S+)')
 
 
 @dataclass(frozen=True)
 class HostConfig:
-    """What is configured for one host. What is not is None or empty."""
+    """The settings of one host. Those that are not configured are None or empty."""
 
     alias: str
     host: str
@@ -31,19 +31,19 @@ class HostConfig:
     port: int | None = None
     identity_files: tuple[Path, ...] = ()
     identities_only: bool = False
-    """Whether of the agent's keys only those of the identity files may be shown."""
+    """Whether only those keys of the agent may be offered that are identity files too."""
     jumps: tuple[str, ...] = ()
-    """ProxyJump: `[USER@]HOST[:PORT]` each, the nearest one first."""
+    """ProxyJump: `[USER@]HOST[:PORT]` each, in the order of connecting."""
     rekey_bytes: int | None = None
-    """RekeyLimit: after so many bytes new keys are agreed on."""
+    """RekeyLimit, in bytes."""
 
 
-def folder() -> Path:
+def ssh_folder() -> Path:
     return Path.home() / ".ssh"
 
 
-def host_of(alias: str) -> HostConfig | None:
-    """What is configured for `alias`; None if no Host line names it, where `*` alone names nobody.
+def find_host_config(alias: str) -> HostConfig | None:
+    """The settings of `alias`; None if no Host line names it. A lone `*` does not count.
 
     Raises ConfigInvalid.
     """
@@ -51,8 +51,8 @@ def host_of(alias: str) -> HostConfig | None:
     return _look_up(text, alias) if _is_named(text, alias) else None
 
 
-def settings_of(host: str) -> HostConfig:
-    """What holds for `host`. Of what is said to all hosts, only the keys count: those devices' user is root.
+def host_config(host: str) -> HostConfig:
+    """The settings that apply to `host`. Of `Host *`, only the keys apply: the user of a device is root.
 
     Raises ConfigInvalid.
     """
@@ -66,8 +66,8 @@ def settings_of(host: str) -> HostConfig:
 
 
 def _read() -> str:
-    """The file and what it includes, as one text; empty if there is none."""
-    return "\n".join(_lines(folder() / "config", _INCLUDES))
+    """The file with its includes, as one text; empty if there is none."""
+    return "\n".join(_lines(ssh_folder() / "config", _INCLUDES))
 
 
 def _lines(path: Path, depth: int) -> list[str]:
@@ -77,7 +77,7 @@ def _lines(path: Path, depth: int) -> list[str]:
         return []
     lines: list[str] = []
     for line in text.splitlines():
-        key, words = _taken_apart(line)
+        key, words = _split_line(line)
         if key != "include":
             lines.append(line)
         elif depth:
@@ -87,12 +87,12 @@ def _lines(path: Path, depth: int) -> list[str]:
 
 def _files(pattern: str) -> list[Path]:
     path = Path(os.path.expanduser(pattern))  # noqa: PTH111 - a pattern, not a path
-    base = Path(path.anchor) if path.is_absolute() else folder()
+    base = Path(path.anchor) if path.is_absolute() else ssh_folder()
     relative = str(path.relative_to(path.anchor)) if path.is_absolute() else str(path)
     return sorted(base.glob(relative))
 
 
-def _taken_apart(line: str) -> tuple[str, list[str]]:
+def _split_line(line: str) -> tuple[str, list[str]]:
     """The keyword in lower case, and its words."""
     match = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.*)", line)
     if match is None:
@@ -102,7 +102,7 @@ def _taken_apart(line: str) -> tuple[str, list[str]]:
 
 def _is_named(text: str, host: str) -> bool:
     for line in text.splitlines():
-        key, patterns = _taken_apart(line)
+        key, patterns = _split_line(line)
         if key != "host":
             continue
         refused = any(p.startswith("!") and fnmatchcase(host, p[1:]) for p in patterns)
@@ -120,7 +120,7 @@ def _look_up(text: str, alias: str) -> HostConfig:
         return _as_host(alias, found)
     except (config.ConfigParseError, config.CouldNotCanonicalize, ValueError, KeyError) as error:
         raise ConfigInvalid(
-            f"{folder() / 'config'} cannot be understood: {error}.", hint="Mend that line of it."
+            f"{ssh_folder() / 'config'} is invalid: {error}.", hint="Correct that line."
         ) from error
 
 
@@ -141,7 +141,7 @@ def _as_host(alias: str, found: SSHConfigDict) -> HostConfig:
 
 
 def _bytes(limit: str) -> int | None:
-    """`1G`, perhaps with a time behind it; None for `default`."""
+    """Parse RekeyLimit: `1G`, optionally followed by a time; None for `default`."""
     match = re.match(r"(\d+)([KMG]?)\b", limit, re.IGNORECASE)
     return (
         int(match[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[match[2].lower()] if match else None

@@ -1,4 +1,4 @@
-"""Connecting to a device by SSH, directly or through the hosts that ~/.ssh/config names."""
+"""Connecting to a device by SSH, directly or through the jump hosts of ~/.ssh/config."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from resin_toolkit.device.record import USER, Device
 from resin_toolkit.errors import Unreachable
 from resin_toolkit.ssh import version_exchange
-from resin_toolkit.ssh.config import HostConfig, settings_of
+from resin_toolkit.ssh.config import HostConfig, host_config
 from resin_toolkit.ssh.host_keys import HostKey, check_key, pinned_key
-from resin_toolkit.ssh.session import Shell, lost
+from resin_toolkit.ssh.session import Shell, connection_lost
 from resin_toolkit.tcp import connect_any, endpoints
 from resin_toolkit.terminal.screen import clean
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 Ask = Callable[[str], str]
 
-_AGREEING = 15.0
-"""Seconds within which keys are agreed on; the smallest boards need some for their part of it."""
+_KEY_EXCHANGE = 15.0
+"""Seconds for the key exchange; the smallest boards need some of them."""
 
 
 def connect(
@@ -41,17 +41,17 @@ def connect(
     `pin`, an unknown host key is accepted and not stored. Raises Unreachable (causes: `refused`, `no-answer`,
     `no-route`, `not-ssh`, `algorithms` and `lost`), HostKeyChanged, LoginRefused and ConfigInvalid.
     """
-    config = settings_of(device.host)
+    config = host_config(device.host)
     with ExitStack() as opened:
         chain: list[Transport] = []
         if config.jumps:
-            from resin_toolkit.ssh.jump_hosts import through
+            from resin_toolkit.ssh.jump_hosts import connect_through
 
-            connection, place = through(config, device, opened, chain, within=within, ask=ask)
+            connection, endpoint = connect_through(config, device, opened, chain, within=within, ask=ask)
         else:
-            connection, place = _directly(device, within)
+            connection, endpoint = _directly(device, within)
         opened.callback(connection.close)
-        transport, key = _negotiated(device, connection, place, config.rekey_bytes, on_version)
+        transport, key = _negotiated(device, connection, endpoint, config.rekey_bytes, on_version)
         opened.callback(transport.close)
         check_key(device, key, tell, pin=pin)
         user = device.user or config.user or USER
@@ -61,40 +61,40 @@ def connect(
         return Shell(device, user, key, chain)
 
 
-def shown_key(device: Device, *, within: float = 3.0) -> HostKey:
-    """The host key that is shown at the addresses of `device`, which are connected to without a detour.
+def fetch_host_key(device: Device, *, within: float = 3.0) -> HostKey:
+    """The host key that `device` presents, connecting directly to its addresses.
 
-    The server has proved that it holds the key; nobody logs in, and nothing is pinned. Raises Unreachable.
+    The server has proved that it holds the key. There is no login, and nothing is pinned. Raises Unreachable.
     """
-    connection, place = _directly(device, within)
+    connection, endpoint = _directly(device, within)
     with ExitStack() as opened:
         opened.callback(connection.close)
-        transport, key = _negotiated(device, connection, place)
+        transport, key = _negotiated(device, connection, endpoint)
         opened.callback(transport.close)
         return key
 
 
 def _directly(device: Device, within: float) -> tuple[socket.socket, str]:
-    connection, place = connect_any(
+    connection, endpoint = connect_any(
         device.host, endpoints(device.addresses, [device.ssh_port]), within=within
     )
     version_exchange.tune(connection)
     version_exchange.send_version(connection)
-    return connection, str(place)
+    return connection, str(endpoint)
 
 
 def _negotiated(
     device: Device,
     connection: Any,
-    place: str,
+    endpoint: str,
     rekey_bytes: int | None = None,
     on_version: Callable[[str], object] = str,
 ) -> tuple[Transport, HostKey]:
-    from resin_toolkit.ssh.algorithms import algorithms_of, negotiate
+    from resin_toolkit.ssh.algorithms import host_key_algorithms, negotiate
 
     pinned = pinned_key(device)
-    types = algorithms_of(pinned.type if pinned else "")
-    transport = negotiate(device.host, place, connection, types, _AGREEING, rekey_bytes, on_version)
+    types = host_key_algorithms(pinned.type if pinned else "")
+    transport = negotiate(device.host, endpoint, connection, types, _KEY_EXCHANGE, rekey_bytes, on_version)
     shown = transport.get_remote_server_key()
     return transport, HostKey.of(shown.get_name(), shown.asbytes())
 
@@ -108,9 +108,9 @@ def _log_in(transport: Transport, device: Device, user: str, config: HostConfig,
         log_in(transport, device.host, user, config, ask)
     except TimeoutError as error:
         raise Unreachable(
-            f"{device.host} does not say whether {clean(user)} may log in.",
-            hint="It is overloaded, or its SSH server hangs: try again.",
+            f"{device.host} does not answer the login of {clean(user)}.",
+            hint="The device is overloaded, or its SSH server hangs. Try again.",
             cause="no-answer",
         ) from error
     except (EOFError, OSError, SSHException) as error:
-        raise lost(device) from error
+        raise connection_lost(device) from error

@@ -1,4 +1,4 @@
-"""Ports of this machine that lead to places the device can reach (-L of ssh(1))."""
+"""Local port forwarding: ports of this machine that connect through the device (-L of ssh(1))."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FORM = re.compile(
 
 @dataclass(frozen=True)
 class Forward:
-    """Connections to `port` at `bind` go to `far_port` of `host`, as the device names it."""
+    """Forwards connections to `bind`:`port` to `host`:`far_port`, which the device resolves."""
 
     bind: str
     port: int
@@ -30,21 +30,24 @@ class Forward:
 
 
 def parse_forward(word: str) -> Forward:
-    """The meaning of `[BIND:]PORT:HOST:HOSTPORT`. Raises BadValue."""
+    """Parse `[BIND:]PORT:HOST:HOSTPORT`. Raises BadValue."""
     match = _FORM.fullmatch(word)
     if match is None or not 0 < int(match["far"]) < 65536 or int(match["port"]) > 65535:
-        raise BadValue(f"{word!r} is no forward.", hint="It is [BIND:]PORT:HOST:HOSTPORT, as for ssh.")
+        raise BadValue(
+            f"Invalid port forwarding: {word!r}.", hint="Use [BIND:]PORT:HOST:HOSTPORT, as for ssh."
+        )
     bind = {None: "127.0.0.1", "": "", "*": ""}.get(match["bind"], (match["bind"] or "").strip("[]"))
     return Forward(bind, int(match["port"]), match["host"].strip("[]"), int(match["far"]))
 
 
 @contextmanager
-def forwarded(
+def forward_ports(
     shell: Shell, forwards: Sequence[Forward], warn: Callable[[str], object]
 ) -> Iterator[list[tuple[str, int]]]:
-    """Listen as long as the block lasts; yields where. `warn` hears of connections that could not be made.
+    """Forward ports while the block runs; yields the local addresses.
 
-    Raises the error of a port that is not to be had.
+    `warn` is called when the device cannot make a connection. Raises Refused if a port is in use, and other
+    ResinErrors if it cannot be bound.
     """
     with ExitStack() as opened:
         listeners = [opened.enter_context(_listening(forward)) for forward in forwards]
@@ -62,14 +65,14 @@ def _listening(forward: Forward) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise Refused(
-                f"Another program listens at port {forward.port} of this machine.",
-                hint="Lead another port there: the first number of -L.",
+                f"Port {forward.port} of this machine is already in use.",
+                hint="Forward another local port: the first number of -L.",
             ) from None
         raise from_os_error(error, f"port {forward.port}") from error
 
 
 class _Serving:
-    """The threads of all forwards: one that accepts for each, and two for each connection."""
+    """The threads of all forwards: one for each listener, and two for each connection."""
 
     def __init__(self, shell: Shell, warn: Callable[[str], object]) -> None:
         self._shell, self._warn = shell, warn
@@ -118,12 +121,12 @@ class _Serving:
             far = self._shell.open_tcp(forward.host, forward.far_port)
         except ResinError as error:
             near.close()
-            self._warn(f"No connection to {forward.host}:{forward.far_port}: {error.message}")
+            self._warn(f"Cannot connect to {forward.host}:{forward.far_port}: {error.message}")
             return
         with self._lock:
             self._open |= {near, far}
             ends = () if not self._closed else (near, far)
-        for end in ends:  # What was made while all was being closed.
+        for end in ends:  # Opened while `close` was running.
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
         back = threading.Thread(target=_pump, args=(far, near))
@@ -137,7 +140,7 @@ class _Serving:
 
 
 def _pump(source: socket.socket | Stream, target: socket.socket | Stream) -> None:
-    """Hand on until the source ends; a broken end ends the other one, too."""
+    """Copy until the source ends. If either end breaks, shut down both."""
     try:
         while data := source.recv(1 << 16):
             target.sendall(data)

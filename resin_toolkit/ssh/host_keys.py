@@ -1,6 +1,6 @@
-"""The host keys of devices, pinned at first sight in a file of our own.
+"""The host keys of devices, stored at the first connection and required from then on.
 
-A device is known by its name and port. What is pinned stays until the user forgets it; another is refused.
+A device is identified by its name and port. Its key stays pinned until the user forgets it.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ class HostKey:
 
     @property
     def fingerprint(self) -> str:
-        """As OpenSSH prints it: `SHA256:` and the digest in base64 without padding."""
+        """As printed by OpenSSH: `SHA256:` and the digest in base64 without padding."""
         digest = hashlib.sha256(base64.b64decode(self.base64)).digest()
         return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 def pinned_key(device: Device) -> HostKey | None:
-    """The key that `device` showed at first; None if it was never seen, or is forgotten."""
+    """The key pinned for `device`, if any."""
     return _key_in(read_state(FILE), device)
 
 
 def check_key(device: Device, key: HostKey, tell: Callable[[str], object], *, pin: bool = True) -> None:
-    """Return if `key` is the pinned one. What was never seen is pinned, which `tell` hears, or let be.
+    """Compare `key` with the pinned one. If none is pinned, pin it, unless `pin` is false.
 
-    Raises HostKeyChanged.
+    `tell` is called with a notice of the new key. Raises HostKeyChanged.
     """
     known = pinned_key(device)
     if known is None and pin:
@@ -54,7 +54,7 @@ def check_key(device: Device, key: HostKey, tell: Callable[[str], object], *, pi
 
 
 def forget_key(device: Device) -> HostKey | None:
-    """Forget the key of `device`; returns the one that was pinned. Raises OSError."""
+    """Remove the pinned key of `device` and return it. Raises OSError."""
     if pinned_key(device) is None:
         return None
     with update_state(FILE) as state:
@@ -64,7 +64,7 @@ def forget_key(device: Device) -> HostKey | None:
 
 
 def _pin(device: Device, key: HostKey, tell: Callable[[str], object]) -> HostKey:
-    """Pin `key`, unless another run has just pinned one; the one that is pinned now."""
+    """Pin `key`, unless another process has just pinned one. Return the pinned key."""
     try:
         with update_state(FILE) as state:
             known = _key_in(state, device)
@@ -74,9 +74,9 @@ def _pin(device: Device, key: HostKey, tell: Callable[[str], object]) -> HostKey
             state[_name_of(device)] = {"type": key.type, "key": key.base64, "since": now}
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        tell(f"The host key of {device.name} cannot be kept in {state_folder()}: {reason}.")
+        tell(f"Cannot store the host key of {device.name} in {state_folder()}: {reason}.")
         return key
-    tell(f"{device.name} is new here: its host key is pinned, {key.type} {key.fingerprint}.")
+    tell(f"Permanently added the host key of {device.name}: {key.type} {key.fingerprint}.")
     return key
 
 
@@ -101,10 +101,10 @@ def _key_in(state: Mapping[str, object], device: Device) -> HostKey | None:
 def _changed(device: Device, known: HostKey, shown: HostKey) -> HostKeyChanged:
     port = "" if device.ssh_port == SSH_PORT else f" --ssh-port {device.ssh_port}"
     return HostKeyChanged(
-        f"{device.host} shows another host key than before: {shown.type} {shown.fingerprint}, "
-        f"pinned is {known.type} {known.fingerprint}.",
-        hint=f"Was it flashed again, or reset? Then `resin ssh {device.name}{port} --forget-key`. "
-        "If not, something else answers in its place.",
+        f"The host key of {device.host} has changed: it presents {shown.type} {shown.fingerprint}, "
+        f"but {known.type} {known.fingerprint} is stored.",
+        hint=f"If it was flashed or reset, run `resin ssh {device.name}{port} --forget-key`. "
+        "If not, another machine may be impersonating it.",
         pinned=known.fingerprint,
         shown=shown.fingerprint,
     )

@@ -1,4 +1,4 @@
-"""Reaching a device through other hosts (ProxyJump of ssh_config(5))."""
+"""Connecting to a device through jump hosts (ProxyJump of ssh_config(5))."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from resin_toolkit.device.address import url_host
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import BadValue, DeviceNotFound, HostKeyChanged, Refused, Unreachable
 from resin_toolkit.ssh import version_exchange
-from resin_toolkit.ssh.algorithms import algorithms_of, negotiate
+from resin_toolkit.ssh.algorithms import host_key_algorithms, negotiate
 from resin_toolkit.ssh.authentication import log_in
 from resin_toolkit.ssh.channels import StreamChannel
-from resin_toolkit.ssh.config import HostConfig, folder, settings_of
+from resin_toolkit.ssh.config import HostConfig, host_config, ssh_folder
 from resin_toolkit.ssh.host_keys import HostKey
 from resin_toolkit.ssh.transport import ChannelRefused, Transport
 from resin_toolkit.tcp import connect_any, endpoints
@@ -29,7 +29,7 @@ _SYSTEM_WIDE = Path("/etc/ssh/ssh_known_hosts")
 _PORT = 22
 
 
-def through(
+def connect_through(
     config: HostConfig,
     device: Device,
     opened: ExitStack,
@@ -38,10 +38,10 @@ def through(
     within: float,
     ask: Callable[[str], str] | None,
 ) -> tuple[Any, str]:
-    """A connection to `device` through the hosts of `config`, our greeting sent, and its place.
+    """Connect to `device` through the jump hosts of `config` and send our version line.
 
-    What is opened on the way goes to `opened` and `chain`. Raises Unreachable, HostKeyChanged, Refused,
-    LoginRefused, DeviceNotFound.
+    Returns the connection and its endpoint. What is opened on the way is added to `opened` and `chain`.
+    Raises Unreachable, HostKeyChanged, Refused, LoginRefused, DeviceNotFound.
     """
     connection: Any = None
     for word in config.jumps:
@@ -64,9 +64,9 @@ def _hop(word: str) -> tuple[str, str, int, HostConfig]:
 
     match = _HOP.fullmatch(word)
     if match is None:
-        raise BadValue(f"{word!r} is no ProxyJump.", hint="Mend it in ~/.ssh/config: [USER@]HOST[:PORT].")
+        raise BadValue(f"Invalid ProxyJump: {word!r}.", hint="Use [USER@]HOST[:PORT] in ~/.ssh/config.")
     alias = match["host"].strip("[]")
-    settings = settings_of(alias)
+    settings = host_config(alias)
     user = match["user"] or settings.user or pwd.getpwuid(os.getuid()).pw_name
     return settings.host, user, int(match["port"] or settings.port or _PORT), settings
 
@@ -76,7 +76,7 @@ def _first(host: str, port: int, within: float) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise DeviceNotFound(
-            f"{host}, through which ~/.ssh/config says to go, is not found.", hint="Check its ProxyJump."
+            f"Cannot resolve the jump host {host}.", hint="Check ProxyJump in ~/.ssh/config."
         ) from error
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     connection, _ = connect_any(host, endpoints(addresses, [port]), within=within)
@@ -92,19 +92,19 @@ def _next(chain: list[Transport], host: str, port: int) -> StreamChannel:
         return chain[-1].open("direct-tcpip", StreamChannel, extra)
     except ChannelRefused as error:
         raise Unreachable(
-            f"{host} cannot be reached at port {port} through the hosts of ~/.ssh/config.",
-            hint="Is it on, and may one go on from there?",
+            f"The jump host cannot connect to {host} at port {port}.",
+            hint="Check that the device is on, and that the jump host allows TCP forwarding.",
             cause="refused" if error.reason == 2 else "no-route",
         ) from error
     except (EOFError, OSError, SSHException) as error:
-        raise _broke_off(host) from error
+        raise _connection_lost(host) from error
 
 
 def _host(
     connection: Any, host: str, port: int, user: str, settings: HostConfig, ask: Callable[[str], str] | None
 ) -> Transport:
     known = _known(host, port)
-    types = [name for key in known for name in algorithms_of(key.type)]
+    types = [name for key in known for name in host_key_algorithms(key.type)]
     transport = negotiate(host, f"{url_host(host)}:{port}", connection, types, 15.0)
     try:
         shown = transport.get_remote_server_key()
@@ -112,7 +112,7 @@ def _host(
         log_in(transport, host, user, settings, ask)
     except (EOFError, OSError, SSHException) as error:
         transport.close()
-        raise _broke_off(host) from error
+        raise _connection_lost(host) from error
     except BaseException:
         transport.close()
         raise
@@ -120,10 +120,10 @@ def _host(
 
 
 def _known(host: str, port: int) -> list[HostKey]:
-    """The keys that the user's own OpenSSH knows `host` by."""
+    """The keys of `host` in the known_hosts files of OpenSSH."""
     name = host if port == _PORT else f"[{host}]:{port}"
     found = []
-    for path in (folder() / "known_hosts", _SYSTEM_WIDE):
+    for path in (ssh_folder() / "known_hosts", _SYSTEM_WIDE):
         if path.is_file():
             entries: Any = HostKeys(str(path)).lookup(name) or {}
             found += [HostKey.of(key.get_name(), key.asbytes()) for key in entries.values()]
@@ -134,15 +134,16 @@ def _require(host: str, port: int, known: list[HostKey], shown: HostKey) -> None
     option = "" if port == _PORT else f" -p {port}"
     if not known:
         raise Refused(
-            f"{host}, through which ~/.ssh/config says to go, is not in ~/.ssh/known_hosts.",
-            hint=f"Log in once with `ssh{option} {host}`; it shows {shown.fingerprint}.",
+            f"The jump host {host} is not in ~/.ssh/known_hosts.",
+            hint=f"Log in once with `ssh{option} {host}`. It presents {shown.fingerprint}.",
         )
     if shown not in known:
         raise HostKeyChanged(
-            f"{host} shows a host key that is not the one in known_hosts: {shown.type} {shown.fingerprint}.",
-            hint=f"If it was set up anew: `ssh-keygen -R {host}`, then `ssh{option} {host}` once.",
+            f"The host key of the jump host {host} is not the one in known_hosts: "
+            f"{shown.type} {shown.fingerprint}.",
+            hint=f"If it was reinstalled, run `ssh-keygen -R {host}`, then `ssh{option} {host}` once.",
         )
 
 
-def _broke_off(host: str) -> Unreachable:
+def _connection_lost(host: str) -> Unreachable:
     return Unreachable(f"The SSH connection to {host} was lost.", hint="Try again.", cause="lost")

@@ -1,4 +1,4 @@
-"""The keys that a user may log in with: those of the agent, and files."""
+"""The keys that a user can log in with: those of the agent, and key files."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from paramiko.message import Message
 from paramiko.rsakey import RSAKey
 from paramiko.ssh_exception import PasswordRequiredException, SSHException
 
-from resin_toolkit.ssh.config import HostConfig, folder
+from resin_toolkit.ssh.config import HostConfig, ssh_folder
 
 USUAL = ("id_ed25519", "id_ecdsa", "id_rsa")
-"""In ~/.ssh, where the configuration names none."""
+"""Key files in ~/.ssh that are tried if none is configured."""
 _CLASSES: dict[str, Any] = {"ssh-ed25519": Ed25519Key, "ssh-rsa": RSAKey}
 _PEM = {"RSA": "ssh-rsa", "EC": "ecdsa"}
 _TRIES = 3
 _AGENT_PATIENCE = 60.0
-"""Seconds for an agent to sign: it may ask its user."""
+"""Seconds for an agent to sign: it may prompt its user."""
 
 Sign = Callable[[bytes, str], bytes]
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A key that may be shown. `blob` is its public half; None if that is not known before it is unlocked."""
+class CandidateKey:
+    """A key to offer. `blob` is its public half; None if that is unknown before the key is unlocked."""
 
     name: str
     blob: bytes | None
     sign: Sign
-    """Signs data by an algorithm. Raises SSHException and OSError if that does not work out."""
+    """Signs data with an algorithm. Raises SSHException or OSError on failure."""
 
     @property
     def type(self) -> str:
@@ -48,13 +48,13 @@ class Candidate:
 
 
 def type_of(blob: bytes) -> str:
-    """`ssh-ed25519`: what a public key begins with (RFC 4253, section 6.6)."""
+    """The type at the start of a public key (RFC 4253, section 6.6), such as `ssh-ed25519`."""
     return Message(blob).get_text()
 
 
 @contextmanager
-def candidates(config: HostConfig, ask: Callable[[str], str] | None) -> Iterator[list[Candidate]]:
-    """All keys, those first that are configured for this host. A locked one asks when it has to sign."""
+def candidate_keys(config: HostConfig, ask: Callable[[str], str] | None) -> Iterator[list[CandidateKey]]:
+    """All keys, those configured for this host first. `ask` prompts for a passphrase when a key must sign."""
     files = [key for path in _paths(config) if (key := _of_file(path, ask)) is not None]
     named = {key.blob for key in files if key.blob is not None}
     agent = Agent()
@@ -69,7 +69,7 @@ def candidates(config: HostConfig, ask: Callable[[str], str] | None) -> Iterator
 
 
 class Agent(AgentSSH):
-    """The agent at SSH_AUTH_SOCK, if there is one that answers."""
+    """The agent at SSH_AUTH_SOCK, with a timeout. paramiko's own would wait for a hung agent forever."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,20 +93,20 @@ class Agent(AgentSSH):
             self._socket.close()
 
 
-def _of_agent(key: AgentKey) -> Candidate:
+def _of_agent(key: AgentKey) -> CandidateKey:
     def sign(data: bytes, algorithm: str) -> bytes:
         signature: Any = key.sign_ssh_data(data, algorithm)
         return bytes(signature)
 
-    return Candidate(f"{key.comment or key.name} of the agent", key.asbytes(), sign)
+    return CandidateKey(f"{key.comment or key.name} of the agent", key.asbytes(), sign)
 
 
 def _paths(config: HostConfig) -> tuple[Path, ...]:
-    return config.identity_files or tuple(folder() / name for name in USUAL)
+    return config.identity_files or tuple(ssh_folder() / name for name in USUAL)
 
 
-def _of_file(path: Path, ask: Callable[[str], str] | None) -> Candidate | None:
-    """None if there is no such file, or it holds no private key."""
+def _of_file(path: Path, ask: Callable[[str], str] | None) -> CandidateKey | None:
+    """None if the file does not exist or is not a private key."""
     try:
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
@@ -120,12 +120,12 @@ def _of_file(path: Path, ask: Callable[[str], str] | None) -> Candidate | None:
         return bytes(_unlocked(path, text, key_type, ask).sign_ssh_data(data, algorithm).asbytes())
 
     if blob is None:
-        # An unlocked PEM file says what it is; a locked one cannot be asked about, and is left alone.
+        # The public half of an unencrypted PEM file can be derived. An encrypted one is skipped.
         try:
             blob = _unlocked(path, text, key_type, None).asbytes()
         except (SSHException, OSError):
             return None
-    return Candidate(str(path), blob, sign)
+    return CandidateKey(str(path), blob, sign)
 
 
 def _unlocked(path: Path, text: str, key_type: str, ask: Callable[[str], str] | None) -> Any:
@@ -136,7 +136,7 @@ def _unlocked(path: Path, text: str, key_type: str, ask: Callable[[str], str] | 
         if ask is None:
             raise
     for _ in range(_TRIES):
-        passphrase = ask(f"Passphrase of {path} (empty: leave it out)")
+        passphrase = ask(f"Passphrase for {path} (empty to skip this key)")
         if not passphrase:
             break
         try:
@@ -147,7 +147,7 @@ def _unlocked(path: Path, text: str, key_type: str, ask: Callable[[str], str] | 
 
 
 def _blob_inside(text: str) -> bytes | None:
-    """The public key that OpenSSH's format holds in the clear (PROTOCOL.key of OpenSSH)."""
+    """The public key, which OpenSSH's format holds unencrypted (PROTOCOL.key of OpenSSH)."""
     begin, end = "-----BEGIN OPENSSH PRIVATE KEY-----", "-----END OPENSSH PRIVATE KEY-----"
     inner = text.partition(begin)[2].partition(end)[0]
     try:

@@ -1,4 +1,4 @@
-"""Loading no more of paramiko than is used, for who types a command waits for it."""
+"""Importing only the parts of paramiko that are used: start-up time depends on it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import ModuleType
 
 
 def load() -> ModuleType:
-    """The package paramiko, silent: what it would log is told by the errors of resin."""
+    """The package paramiko, with its log turned off: our errors report what it would log."""
     with _without("invoke"):
         import paramiko
     import logging
@@ -33,7 +33,7 @@ def load_config(*, needs_exec: bool) -> ModuleType:
 
 @contextmanager
 def _without(name: str) -> Iterator[None]:
-    """A module that takes a third of the time and that paramiko does without, as if it was not installed."""
+    """Hide an optional module of paramiko, which takes a third of the import time, while the block runs."""
     if name in sys.modules:
         yield
         return

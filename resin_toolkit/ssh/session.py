@@ -1,4 +1,4 @@
-"""An open SSH connection to a device, and what can be had through it."""
+"""An open SSH connection to a device: its commands and streams."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound="StreamChannel")
 
 NO_CODE = 255
-"""What OpenSSH ends with where the far command ended by a signal, or its end was not seen."""
+"""The exit code of OpenSSH when the remote command is killed by a signal, or its exit status is unknown."""
 
 
 @dataclass(frozen=True)
 class Completed:
-    """How a command of the device ended, and what it wrote."""
+    """The exit code of a remote command, and its output."""
 
     code: int
     out: bytes
@@ -34,7 +34,7 @@ class Completed:
 
 
 class Stream(Protocol):
-    """A two-way stream, with the methods of a socket; all of them raise OSError as a socket's do."""
+    """A two-way stream with the methods of a socket, which raise OSError as those of a socket do."""
 
     def recv(self, nbytes: int, /) -> bytes: ...
     def recv_into(self, buffer: bytearray | memoryview, nbytes: int = 0, /) -> int: ...
@@ -47,9 +47,9 @@ class Stream(Protocol):
 
 
 class Shell:
-    """A device that let us in. Every command and stream is a channel of its own, usable from any thread.
+    """A logged-in connection to a device. Each command and stream is a channel, usable from any thread.
 
-    A context manager; `close` ends all channels and the threads beneath.
+    A context manager; `close` ends all channels and threads.
     """
 
     def __init__(self, device: Device, user: str, host_key: HostKey, chain: list[Transport]) -> None:
@@ -57,7 +57,7 @@ class Shell:
         self.user = user
         self.host_key = host_key
         self._chain = chain
-        """The connections, the one to the device last; the others are to the hosts on the way."""
+        """The connections to the jump hosts, then the one to the device."""
 
     def __enter__(self) -> Shell:
         return self
@@ -72,39 +72,42 @@ class Shell:
             transport.close()
 
     def wait(self) -> None:
-        """Wait for the connection to be lost, which raises Unreachable."""
+        """Wait until the connection is lost. Raises Unreachable then."""
         while self._chain[-1].is_alive():
             self._chain[-1].join(1.0)
-        raise lost(self.device)
+        raise connection_lost(self.device)
 
     def run(self, command: str, *, stdin: bytes = b"", within: float | None = 30.0) -> Completed:
-        """Run a shell command to its end. Raises Unreachable, after `within` seconds too; NotSupported."""
-        with self.lost_is_unreachable(), self._command(command) as channel:
+        """Run a shell command to its end.
+
+        Raises NotSupported, and Unreachable, also if it takes longer than `within` seconds.
+        """
+        with self.raising_unreachable(), self._command(command) as channel:
             return _completed(self.device, command, channel, stdin, within)
 
     def open_command(self, command: str) -> Stream:
-        """The stdin and stdout of a shell command. Raises Unreachable, NotSupported."""
+        """Start a shell command; the stream is its stdin and stdout. Raises Unreachable, NotSupported."""
         from resin_toolkit.ssh.channels import StreamChannel
 
-        with self.lost_is_unreachable():
+        with self.raising_unreachable():
             channel = self._open("session", StreamChannel)
             channel.request_start(command)
         return channel
 
     def open_unix_socket(self, path: str) -> Stream:
-        """A connection to a Unix socket of the device (OpenSSH's PROTOCOL, section 2.4).
+        """Connect to a Unix socket of the device (OpenSSH's PROTOCOL, section 2.4).
 
-        Raises NotSupported where its server knows no such thing or nothing listens there; Unreachable.
+        Raises NotSupported if the server does not support it or nothing listens there; Unreachable.
         """
         from resin_toolkit.ssh.channels import StreamChannel
 
         name = path.encode()
         extra = len(name).to_bytes(4, "big") + name + bytes(8)
-        with self.lost_is_unreachable():
+        with self.raising_unreachable():
             return self._open("direct-streamlocal@openssh.com", StreamChannel, extra)
 
     def open_tcp(self, host: str, port: int) -> Stream:
-        """A connection that the device makes for us (RFC 4254, section 7.2).
+        """Connect to a TCP port from the device (RFC 4254, section 7.2).
 
         Raises NotSupported, Unreachable.
         """
@@ -113,18 +116,18 @@ class Shell:
         name, origin = host.encode(), b"127.0.0.1"
         extra = len(name).to_bytes(4, "big") + name + port.to_bytes(4, "big")
         extra += len(origin).to_bytes(4, "big") + origin + bytes(4)
-        with self.lost_is_unreachable():
+        with self.raising_unreachable():
             return self._open("direct-tcpip", StreamChannel, extra)
 
     def start(self, command: str | None, terminal: tuple[str, int, int] | None = None) -> RemoteCommand:
-        """Start a command, None for a login shell, to be talked to as it runs.
+        """Start an interactive command, or a login shell if it is None.
 
-        `terminal` is its kind ($TERM), rows and columns, where the command is to have one.
+        `terminal` is $TERM, rows and columns of the terminal that the command gets; None for no terminal.
         Raises Unreachable, NotSupported.
         """
         from resin_toolkit.ssh.channels import CommandChannel
 
-        with self.lost_is_unreachable():
+        with self.raising_unreachable():
             channel = self._open("session", CommandChannel)
             if terminal is not None:
                 channel.request_terminal(*terminal)
@@ -145,44 +148,44 @@ class Shell:
             return self._chain[-1].open(kind, channel_type, extra)
         except ChannelRefused as error:
             raise NotSupported(
-                f"The SSH server of {self.device.host} {_REFUSALS.get(error.reason, 'refuses it')}.",
-                hint="It is of an old operating system, not allowed there, or nothing listens.",
+                f"The SSH server of {self.device.host} {_REFUSALS.get(error.reason, 'refuses this')}.",
+                hint="The operating system is too old, its settings forbid it, or nothing listens there.",
                 reason=error.reason,
             ) from error
 
     @contextmanager
-    def lost_is_unreachable(self) -> Iterator[None]:
-        """What a broken connection raises below, as Unreachable."""
+    def raising_unreachable(self) -> Iterator[None]:
+        """Raise Unreachable for the exceptions of a broken connection."""
         from paramiko.ssh_exception import SSHException
 
         try:
             yield
         except (EOFError, OSError, SSHException) as error:
-            raise lost(self.device) from error
+            raise connection_lost(self.device) from error
 
 
 class RemoteCommand:
-    """A command of the device that runs. One thread reads; others may send, resize and close."""
+    """A running remote command. One thread reads; others may send, resize and close."""
 
     def __init__(self, shell: Shell, channel: CommandChannel) -> None:
         self._shell, self._channel = shell, channel
 
     def read(self) -> list[tuple[int, bytes]]:
-        """What it has put out, 1 for stdout and 2 for stderr, in order; nothing is the end. Waits for it."""
+        """Wait for output: (1, stdout) and (2, stderr), in order. Empty at the end."""
         return self._channel.read_output()
 
-    def done(self, size: int) -> None:
-        """So many bytes of what was read are dealt with: as many more may come."""
+    def acknowledge(self, size: int) -> None:
+        """Let the device send `size` more bytes, as many as were processed."""
         self._channel.acknowledge(size)
 
     def sendall(self, data: bytes | memoryview) -> None:
-        """Give it input. Raises BrokenPipeError where it takes none any more, Unreachable."""
+        """Send input. Raises BrokenPipeError if the command reads no more, Unreachable."""
         try:
             self._channel.sendall(data)
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise lost(self._shell.device) from error
+            raise connection_lost(self._shell.device) from error
 
     def end_input(self) -> None:
         self._channel.shutdown_write()
@@ -191,13 +194,13 @@ class RemoteCommand:
         self._channel.request_size(rows, columns)
 
     def interrupt(self) -> None:
-        """As Ctrl-C does, for a command without a terminal."""
+        """Send SIGINT to a command that has no terminal."""
         self._channel.send_signal("INT")
 
     def exit_code(self) -> int:
-        """Once its output has ended: its code; 255 if a signal ended it. Raises Unreachable."""
+        """The exit code, once the output has ended; 255 after a signal. Raises Unreachable."""
         if self._channel.exit_status < 0 and self._channel.lost:
-            raise lost(self._shell.device)
+            raise connection_lost(self._shell.device)
         return self._channel.exit_status if self._channel.exit_status >= 0 else NO_CODE
 
     def close(self) -> None:
@@ -205,18 +208,18 @@ class RemoteCommand:
 
 
 _REFUSALS = {
-    1: "forbids it",
-    2: "could not connect there",
-    3: "knows no such channel",
-    4: "has no room for it",
+    1: "forbids the connection",
+    2: "cannot connect to that address",
+    3: "does not support this kind of connection",
+    4: "is out of resources",
 }
 """RFC 4254, section 5.1."""
 
 
-def lost(device: Device) -> Unreachable:
+def connection_lost(device: Device) -> Unreachable:
     return Unreachable(
         f"The SSH connection to {device.host} was lost.",
-        hint="Is it still on, and on the network? `resin wait` tells when it is back.",
+        hint="Check that the device is on and on the network. `resin wait` waits until it is back.",
         cause="lost",
     )
 
@@ -237,15 +240,15 @@ def _completed(
             channel.acknowledge(sum(len(data) for _, data in chunks))
     except TimeoutError as error:
         raise Unreachable(
-            f"A command on {device.host} did not end in time: {command.split()[0]}.",
-            hint="The device may be overloaded: try again.",
+            f"A command on {device.host} timed out: {command.split()[0]}.",
+            hint="The device may be overloaded. Try again.",
             cause="no-answer",
         ) from error
     finally:
         channel.close()
         feeder.join()
     if channel.exit_status < 0 and channel.lost:
-        raise lost(device)
+        raise connection_lost(device)
     code = channel.exit_status if channel.exit_status >= 0 else NO_CODE
     return Completed(code, b"".join(written[1]), b"".join(written[2]))
 
@@ -255,4 +258,4 @@ def _feed(channel: CommandChannel, stdin: bytes) -> None:
         channel.sendall(stdin)
         channel.shutdown_write()
     except OSError:
-        return  # It takes no more, which is its right; its exit code tells the rest.
+        return  # The command reads no more input; its exit code says whether that is an error.

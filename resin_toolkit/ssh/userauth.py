@@ -26,7 +26,7 @@ from paramiko.common import (
 from paramiko.message import Message
 
 if TYPE_CHECKING:
-    from resin_toolkit.ssh.keys import Candidate
+    from resin_toolkit.ssh.keys import CandidateKey
     from resin_toolkit.ssh.transport import Transport
 
 # The type stubs of paramiko leave out much of what is used here.
@@ -88,7 +88,7 @@ class UserAuthentication(_AuthHandler):  # type: ignore[misc]
         self._transport._send_message(message)
         return not isinstance(self._next_answer(), AuthResult)
 
-    def request_publickey(self, key: Candidate, algorithm: str) -> AuthResult:
+    def request_publickey(self, key: CandidateKey, algorithm: str) -> AuthResult:
         assert key.blob is not None
         message = self._new_request("publickey")
         message.add_boolean(True)

@@ -279,7 +279,7 @@ def test_a_port_is_led_there_until_interrupted(kitchen: StandIn) -> None:
         words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=kitchen.desk.environment
     ) as running:
         assert running.stderr is not None
-        assert b"leads to localhost:22222" in running.stderr.readline()
+        assert b"forwards to localhost:22222" in running.stderr.readline()
         said = kitchen.desk.run("sh", "-c", "sleep 1 | nc 127.0.0.1 2299 | head -1")
         assert said.startswith("SSH-2.0-")
         running.send_signal(signal.SIGINT)

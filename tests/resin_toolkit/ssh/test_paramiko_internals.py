@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,16 +31,18 @@ def of_paramiko(path: str) -> Any:
 
 
 @pytest.fixture
-def instances() -> dict[str, object]:
+def instances() -> Iterator[dict[str, object]]:
     """One object of each class: some names are attributes that a constructor sets."""
-    transport = of_paramiko("transport.Transport")(socket.socket())
-    return {
+    connection = socket.socket()
+    transport = of_paramiko("transport.Transport")(connection)
+    yield {
         "packet.Packetizer": transport.packetizer,
         "transport.Transport": transport,
         "channel.Channel": of_paramiko("channel.Channel")(0),
         "auth_handler.AuthHandler": of_paramiko("auth_handler.AuthHandler")(transport),
         "agent.AgentSSH": of_paramiko("agent.AgentSSH")(),
     }
+    connection.close()
 
 
 @pytest.mark.parametrize("path", OURS)

@@ -12,8 +12,8 @@ from support.ssh_servers import home_with_key, needs_root, sshd  # noqa: F401 - 
 
 from resin_toolkit.errors import BadValue, NotSupported, Unreachable
 from resin_toolkit.ssh import Completed, connect
-from resin_toolkit.ssh.config import host_of, settings_of
-from resin_toolkit.ssh.forwarding import Forward, forwarded, parse_forward
+from resin_toolkit.ssh.config import find_host_config, host_config
+from resin_toolkit.ssh.forwarding import Forward, forward_ports, parse_forward
 from resin_toolkit.terminal.attachment import EscapeFilter
 
 
@@ -25,7 +25,7 @@ def test_commands(home: Path) -> None:
         data = os.urandom(12_000_000)
         assert shell.run("cat", stdin=data).out == data
         assert shell.run("true", stdin=data).code == 0
-        with pytest.raises(Unreachable, match="did not end in time: sleep"):
+        with pytest.raises(Unreachable, match="timed out: sleep"):
             shell.run("sleep 60", within=0.3)
 
 
@@ -94,7 +94,7 @@ def test_a_port_that_leads_there(home: Path) -> None:
     with sshd(home) as device, connect(device) as shell, socket.create_server(("127.0.0.1", 0)) as there:
         warned: list[str] = []
         ports = [Forward("127.0.0.1", 0, "127.0.0.1", port) for port in (there.getsockname()[1], 1)]
-        with forwarded(shell, ports, warned.append) as at:
+        with forward_ports(shell, ports, warned.append) as at:
             near = socket.create_connection(at[0])
             far, _ = there.accept()
             with near, far:
@@ -118,12 +118,12 @@ def test_the_configuration(home: Path) -> None:
     )
     text = "Include config.d/*\nHost *\n  User alice\n  IdentityFile ~/.ssh/mine\n  IdentitiesOnly yes\n"
     (home / ".ssh" / "config").write_text(text)
-    lab = host_of("lab1")
+    lab = find_host_config("lab1")
     assert lab is not None
     assert (lab.host, lab.user, lab.port) == ("10.0.0.7", "pi", 2200)
-    assert host_of("lab9") is None
-    assert host_of("kitchen.local") is None
-    kitchen = settings_of("kitchen.local")
+    assert find_host_config("lab9") is None
+    assert find_host_config("kitchen.local") is None
+    kitchen = host_config("kitchen.local")
     assert (kitchen.user, kitchen.identity_files, kitchen.identities_only) == (
         None,
         (home / ".ssh" / "mine",),
