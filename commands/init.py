@@ -16,7 +16,7 @@ from resin_toolkit.terminal.screen import Screen, table
 
 if TYPE_CHECKING:
     from resin_toolkit.device.types import BaseImage, DeviceType
-    from resin_toolkit.project.scaffold import Plan
+    from resin_toolkit.project.scaffold import ProjectPlan
 
 EXAMPLES = """\b
 Examples:
@@ -34,7 +34,7 @@ class Project:
 
     folder: Path
     name: str
-    plan: Plan
+    plan: ProjectPlan
     files: tuple[str, ...]
 
     def data(self) -> Mapping[str, object]:
@@ -155,12 +155,12 @@ def init(
 
 def _list(board: DeviceType | None, distro: str | None, language: str | None) -> BaseImages:
     from resin_toolkit.device.types import architectures, base_images
-    from resin_toolkit.project.scaffold import no_images
+    from resin_toolkit.project.scaffold import no_base_images
 
     places = [board] if board else architectures()
     found = [i for place in places for i in base_images(place, distro=distro, language=language)]
     if not found:
-        raise no_images(board or "", distro, language)
+        raise no_base_images(board or "", distro, language)
     return BaseImages(tuple(found))
 
 
@@ -169,14 +169,14 @@ def _begin(
 ) -> Project:
     from resin_toolkit.project import scaffold
 
-    scaffold.check_free(folder)
+    scaffold.check_no_project(folder)
     if report.interactive:
         language = language or _ask_language(report)
         distro = distro or _ask_distro(report)
         board = board or _ask_board(report)
     else:
         _tell_defaults(report, language, distro, board)
-    plan = scaffold.plan(language or LANGUAGE, distro or DISTRO, board)
+    plan = scaffold.plan_project(language or LANGUAGE, distro or DISTRO, board)
     name = scaffold.project_name(folder)
     texts = scaffold.project_files(plan, name)
     scaffold.write_project(folder, texts)

@@ -99,10 +99,10 @@ def resolve_app(engine: Engine, name: str | None) -> str:
 
     Raises ServiceNotFound, and DeviceAmbiguous where several could be meant.
     """
-    from resin_toolkit.project.project_state import project_around
+    from resin_toolkit.project.project_state import find_project_state
     from resin_toolkit.push.plan.observed_state import list_apps
 
-    memory = project_around(Path.cwd())
+    memory = find_project_state(Path.cwd())
     known = name or (memory.app if memory else "")
     if known:
         return known
@@ -120,7 +120,7 @@ def resolve_app(engine: Engine, name: str | None) -> str:
 
 def built_here(app: str) -> tuple[str, ...]:
     """The images that builds of an application have made on the way, if the user is in its project."""
-    from resin_toolkit.project.project_state import project_around
+    from resin_toolkit.project.project_state import find_project_state
 
-    memory = project_around(Path.cwd())
+    memory = find_project_state(Path.cwd())
     return memory.built if memory is not None and memory.app == app else ()

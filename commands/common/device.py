@@ -71,9 +71,9 @@ def _located(word: str, options: DeviceOptions) -> Device:
 
 
 def _of_project(report: Report, options: DeviceOptions) -> Device | None:
-    from resin_toolkit.project.project_state import project_around
+    from resin_toolkit.project.project_state import find_project_state
 
-    memory = project_around(Path.cwd())
+    memory = find_project_state(Path.cwd())
     word = memory.device if memory else ""
     if not word:
         return None

@@ -1,4 +1,4 @@
-"""How `resin emulate` lets an image begin, by what is in it and what the user brings."""
+"""How `resin emulate` lets an image wait_until_started, by what is in it and what the user brings."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from commands.emulate.image import Emulated, temporary
+from commands.emulate.image import EmulatedImage, temporary
 from image_tools.raspberry_pi import started_by
-from resin_toolkit.emulation.boot_method import Way, pc_command_line, pi_command_line
+from resin_toolkit.emulation.boot_method import BootMethod, pc_command_line, pi_command_line
 from resin_toolkit.emulation.firmware import find_firmware
 from resin_toolkit.emulation.machines import Machine
 from resin_toolkit.errors import NotSupported, PathNotFound
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Brought:
+class KernelOptions:
     """A kernel of the user's own, and what it is told besides."""
 
     kernel: Path | None
@@ -31,7 +31,9 @@ class Brought:
         return bool(self.kernel or self.initrd or self.append)
 
 
-def way_of(image: Emulated, machine: Machine, brought: Brought, stack: ExitStack) -> Way:
+def choose_boot_method(
+    image: EmulatedImage, machine: Machine, kernel_options: KernelOptions, stack: ExitStack
+) -> BootMethod:
     """How the machine begins; `stack` closes the files of it.
 
     What the user brings counts most; then a loader for the BIOS, one for UEFI, and a kernel in the boot
@@ -39,15 +41,15 @@ def way_of(image: Emulated, machine: Machine, brought: Brought, stack: ExitStack
     ProgramNotFound where the UEFI firmware is missing, and NotSupported where nothing can be started.
     """
     if not machine.is_pc:
-        return _of_board(image, machine, brought, stack)
+        return _of_board(image, machine, kernel_options, stack)
     startup = image.startup
-    if not brought.anything:
+    if not kernel_options.anything:
         if startup.has_mbr_loader:
-            return Way()
+            return BootMethod()
         for arch in machine.efi:
             if arch in startup.efi:
-                return Way(firmware=find_firmware(arch))
-    kernel = _file(brought.kernel, image.boot, startup.kernel, stack)
+                return BootMethod(firmware=find_firmware(arch))
+    kernel = _file(kernel_options.kernel, image.boot, startup.kernel, stack)
     if kernel is None:
         raise NotSupported(
             "There is nothing in the image that a PC could start: no boot loader in its first sector, no "
@@ -55,35 +57,43 @@ def way_of(image: Emulated, machine: Machine, brought: Brought, stack: ExitStack
             hint="Bring a kernel: --kernel FILE --initrd FILE --append 'root=/dev/sda2'.",
         )
     # An initrd belongs to its kernel: that of the image is of no use to another.
-    initrd = _file(brought.initrd, image.boot, None if brought.kernel else startup.initrd, stack)
-    return Way(
+    initrd = _file(
+        kernel_options.initrd, image.boot, None if kernel_options.kernel else startup.initrd, stack
+    )
+    return BootMethod(
         kernel=kernel,
         initrd=initrd,
-        command_line=pc_command_line(machine, startup.root, brought.append),
+        command_line=pc_command_line(machine, startup.root, kernel_options.append),
     )
 
 
-def _of_board(image: Emulated, machine: Machine, brought: Brought, stack: ExitStack) -> Way:
+def _of_board(
+    image: EmulatedImage, machine: Machine, kernel_options: KernelOptions, stack: ExitStack
+) -> BootMethod:
     if image.boot is None:
         raise PathNotFound(
             "The image has no boot partition that the board's firmware could start from.",
             hint="`resin image info` shows what is in it.",
         )
-    started = started_by(image.boot, machine.firmware, needs_kernel=brought.kernel is None)
-    return Way(
-        kernel=_file(brought.kernel, image.boot, started.kernel, stack),
-        initrd=_file(brought.initrd, image.boot, None if brought.kernel else started.initrd, stack),
+    started = started_by(image.boot, machine.firmware, needs_kernel=kernel_options.kernel is None)
+    return BootMethod(
+        kernel=_file(kernel_options.kernel, image.boot, started.kernel, stack),
+        initrd=_file(
+            kernel_options.initrd, image.boot, None if kernel_options.kernel else started.initrd, stack
+        ),
         tree=_file(None, image.boot, started.tree, stack),
-        command_line=pi_command_line(machine, started.command_line, image.startup.root, brought.append),
+        command_line=pi_command_line(
+            machine, started.command_line, image.startup.root, kernel_options.append
+        ),
     )
 
 
 def _file(
-    brought: Path | None, boot: FatFileSystem | None, path: str | None, stack: ExitStack
+    kernel_options: Path | None, boot: FatFileSystem | None, path: str | None, stack: ExitStack
 ) -> BinaryIO | None:
     """The user's file, else a copy of the one at `path` in the boot partition, else None."""
-    if brought is not None:
-        return stack.enter_context(brought.open("rb"))
+    if kernel_options is not None:
+        return stack.enter_context(kernel_options.open("rb"))
     if boot is None or path is None:
         return None
     copy = stack.enter_context(temporary())

@@ -18,11 +18,11 @@ from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen
 
 if TYPE_CHECKING:
-    from commands.emulate.image import Emulated
-    from resin_toolkit.emulation.command_line import Medium
+    from commands.emulate.image import EmulatedImage
+    from resin_toolkit.emulation.command_line import EmulatedDisk
     from resin_toolkit.emulation.firmware import Firmware
     from resin_toolkit.emulation.machines import Machine
-    from resin_toolkit.emulation.virtual_machine import Running
+    from resin_toolkit.emulation.virtual_machine import VirtualMachine
 
 EXAMPLES = """\b
 Examples:
@@ -103,7 +103,7 @@ def emulate(
     `resin push localhost`, `resin logs localhost` and `resin ssh localhost` then go there. Without --snapshot
     the image is written to, as a card would be. Runs until Ctrl-C, or until it switches itself off.
     """
-    from commands.emulate.boot_method import Brought, way_of
+    from commands.emulate.boot_method import KernelOptions, choose_boot_method
     from commands.emulate.image import opened
     from commands.emulate.session import Ports, Session, forget_last_guest
     from resin_toolkit.emulation.command_line import command_line
@@ -113,7 +113,7 @@ def emulate(
 
     report = report_of(context)
     published = [parse_publish(word) for word in publish or ()]
-    brought = Brought(kernel, initrd, append)
+    kernel_options = KernelOptions(kernel, initrd, append)
     with ExitStack() as stack:
         found = stack.enter_context(opened(image, report, snapshot=snapshot, partition=partition))
         starts = bool(kernel or found.startup.has_mbr_loader or found.startup.efi)
@@ -122,20 +122,27 @@ def emulate(
             told.device_type if told else None, told.architecture if told else None, starts_as_pc=starts
         )
         program, name = find_emulator(machine)
-        way = way_of(found, machine, brought, stack)
+        boot_method = choose_boot_method(found, machine, kernel_options, stack)
         _warn(report, found)
-        medium = _medium(image, found, machine, stack, snapshot=snapshot)
-        variables = _variables(way.firmware, stack)
+        disk = _disk_for(image, found, machine, stack, snapshot=snapshot)
+        variables = _variables_store(boot_method.firmware, stack)
         ports = Ports(choose_ports(published))
-        describe = partial(command_line, program, name, machine, way, medium, ports.forwards, variables)
-        inherited = (found.file, medium.overlay, variables, way.kernel, way.initrd, way.tree)
+        describe = partial(command_line, program, name, machine, boot_method, disk, ports.forwards, variables)
+        inherited = (
+            found.file,
+            disk.overlay,
+            variables,
+            boot_method.kernel,
+            boot_method.initrd,
+            boot_method.tree,
+        )
         files = [file.fileno() for file in inherited if file is not None]
         kvm = not no_kvm and _can_use_kvm(program, machine, report)
         running = _started(machine, describe, files, report, kvm=kvm)
         stack.callback(running.release)
         forget_last_guest(ports)
         session = Session(report, running, ports, snapshot=snapshot)
-        title = f"{machine.title}, started by {way.title}"
+        title = f"{machine.title}, started by {boot_method.title}"
         session.tell(title, str(image))
         session.run()
         return SwitchedOff(str(image), machine.title, snapshot, session.seconds)
@@ -144,7 +151,7 @@ def emulate(
 app = single_command(emulate, epilog=EXAMPLES)
 
 
-def _warn(report: Report, image: Emulated) -> None:
+def _warn(report: Report, image: EmulatedImage) -> None:
     if image.os is not None and image.os.is_flasher:
         report.warn(
             Notice(
@@ -154,10 +161,12 @@ def _warn(report: Report, image: Emulated) -> None:
         )
 
 
-def _medium(image: Path, found: Emulated, machine: Machine, stack: ExitStack, *, snapshot: bool) -> Medium:
+def _disk_for(
+    image: Path, found: EmulatedImage, machine: Machine, stack: ExitStack, *, snapshot: bool
+) -> EmulatedDisk:
     """The image as the machine gets it. A card's size is a power of two: with an overlay it seems to be."""
     from commands.emulate.image import temporary
-    from resin_toolkit.emulation.command_line import Medium
+    from resin_toolkit.emulation.command_line import EmulatedDisk
     from resin_toolkit.emulation.qcow2 import write_overlay
 
     size = found.size if machine.is_pc else 1 << (found.size - 1).bit_length()
@@ -170,10 +179,10 @@ def _medium(image: Path, found: Emulated, machine: Machine, stack: ExitStack, *,
             hint=f"Say --snapshot, which writes nothing to it{longer}",
         )
     if not snapshot:
-        return Medium(found.place, found.is_drive, None)
+        return EmulatedDisk(found.place, found.is_drive, None)
     overlay = stack.enter_context(temporary())
     write_overlay(overlay, size)
-    return Medium(found.place, found.is_drive, overlay)
+    return EmulatedDisk(found.place, found.is_drive, overlay)
 
 
 def _started(
@@ -183,34 +192,34 @@ def _started(
     report: Report,
     *,
     kvm: bool,
-) -> Running:
+) -> VirtualMachine:
     """The machine, started: by KVM where that can be had, else without."""
-    from resin_toolkit.emulation.virtual_machine import start
+    from resin_toolkit.emulation.virtual_machine import start_machine
 
     if kvm:
         try:
-            return start(machine, describe(kvm=True), inherited)
+            return start_machine(machine, describe(kvm=True), inherited)
         except EmulatorFailed as error:
             # Whatever else was wrong is still wrong without it, and told then.
             reason = error.message
-        running = start(machine, describe(kvm=False), inherited)
+        running = start_machine(machine, describe(kvm=False), inherited)
         report.warn(Notice("no-kvm", f"KVM does not work here, and all is slower: {reason}"))
         return running
-    return start(machine, describe(kvm=False), inherited)
+    return start_machine(machine, describe(kvm=False), inherited)
 
 
 def _can_use_kvm(program: str, machine: Machine, report: Report) -> bool:
-    from resin_toolkit.emulation.kvm import has_kvm, is_worth_it
+    from resin_toolkit.emulation.kvm import has_kvm, is_kvm_faster
 
     if not has_kvm(machine):
         return False
-    if is_worth_it(program):
+    if is_kvm_faster(program):
         return True
     report.warn(Notice("slow-kvm", "KVM is slower here than emulation, and is not used."))
     return False
 
 
-def _variables(firmware: Firmware | None, stack: ExitStack) -> BinaryIO | None:
+def _variables_store(firmware: Firmware | None, stack: ExitStack) -> BinaryIO | None:
     """A copy of the firmware's empty store, which is gone at the end: nothing in an image relies on it."""
     import shutil
 

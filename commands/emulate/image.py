@@ -29,7 +29,7 @@ _SECTOR = 512
 
 
 @dataclass(frozen=True)
-class Emulated:
+class EmulatedImage:
     """An image, open, and what it says of itself; `boot` is None where it has no boot partition."""
 
     file: BinaryIO
@@ -43,7 +43,7 @@ class Emulated:
 
 
 @contextmanager
-def opened(image: Path, report: Report, *, snapshot: bool, partition: int | None) -> Iterator[Emulated]:
+def opened(image: Path, report: Report, *, snapshot: bool, partition: int | None) -> Iterator[EmulatedImage]:
     """The image, until the block ends; with `snapshot` it is only read, and unpacked if it has to be.
 
     Raises Usage for a packed one that would be written to, Refused where another program changes or has
@@ -113,7 +113,7 @@ def _hold(image: Path, file: BinaryIO) -> None:
         raise Refused(f"Another program is changing {image}.", hint="Wait until it is done.") from None
 
 
-def _looked_into(image: Path, file: BinaryIO, partition: int | None, report: Report) -> Emulated:
+def _looked_into(image: Path, file: BinaryIO, partition: int | None, report: Report) -> EmulatedImage:
     table = read_table(file)
     report.warn(*table.notices)
     boot, info = None, None
@@ -128,7 +128,7 @@ def _looked_into(image: Path, file: BinaryIO, partition: int | None, report: Rep
         boot, info = found.filesystem, read_os_info(found.filesystem, found.partition.name)
     status = os.fstat(file.fileno())
     is_named = os.path.samestat(status, image.stat())
-    return Emulated(
+    return EmulatedImage(
         file=file,
         place=str(image.absolute()) if is_named else f"/dev/fd/{file.fileno()}",
         is_drive=stat.S_ISBLK(status.st_mode),

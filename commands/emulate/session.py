@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from resin_toolkit.device.record import ENGINE_PORTS, SSH_PORT, Device
 from resin_toolkit.emulation.port_forwarding import Forward
-from resin_toolkit.emulation.qmp import Ended, Event
-from resin_toolkit.emulation.readiness import engine_says, ssh_says
-from resin_toolkit.emulation.virtual_machine import Running
+from resin_toolkit.emulation.qmp import QmpClosed, QmpEvent
+from resin_toolkit.emulation.readiness import engine_version, ssh_version
+from resin_toolkit.emulation.virtual_machine import VirtualMachine
 from resin_toolkit.errors import Interrupted, Notice
 from resin_toolkit.terminal.report import Report
 
@@ -54,7 +54,7 @@ class Ports:
 class Session:
     """Tells of a machine that runs, until it is off."""
 
-    def __init__(self, report: Report, running: Running, ports: Ports, *, snapshot: bool) -> None:
+    def __init__(self, report: Report, running: VirtualMachine, ports: Ports, *, snapshot: bool) -> None:
         self._report = report
         self._snapshot = snapshot
         self._running = running
@@ -99,15 +99,15 @@ class Session:
         try:
             while True:
                 self._look()
-                event = self._running.happened(_PAUSE)
+                event = self._running.next_event(_PAUSE)
                 if event is not None:
                     self._note(event)
-        except Ended:
+        except QmpClosed:
             return
         except KeyboardInterrupt:
             self._switch_off()
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: QmpEvent) -> None:
         if event.name == "RESET" and event.data.get("guest", True):
             self._began, self._ssh, self._engine = time.monotonic(), None, False
             self._report.event("reset")
@@ -120,7 +120,7 @@ class Session:
 
     def _look(self) -> None:
         """Tell of what answers since the last look."""
-        if self._ssh is None and (said := ssh_says(self._ports.ssh)):
+        if self._ssh is None and (said := ssh_version(self._ports.ssh)):
             self._ssh = time.monotonic()
             self._answers("ssh", SSH_PORT, said, f"SSH answers after {{}}: {self._ports.words('ssh')}")
         self._remark_silence()
@@ -128,7 +128,7 @@ class Session:
         if self._engine or late:
             return
         for port in ENGINE_PORTS:
-            if said := engine_says(self._ports.host(port)):
+            if said := engine_version(self._ports.host(port)):
                 self._engine = True
                 words = self._ports.words("push", port)
                 self._answers("engine", port, said, f"The engine answers after {{}}: {words}")
@@ -154,10 +154,10 @@ class Session:
             self._report.say("Switching it off; Ctrl-C once more cuts its power.")
             is_off = self._running.power_down(_POWER_DOWN)
         except KeyboardInterrupt:
-            self._running.cut()
+            self._running.kill()
             raise
         if not is_off:
-            self._running.cut()
+            self._running.kill()
             raise Interrupted(
                 f"It did not switch off within {_POWER_DOWN:.0f} s: its power was cut.{self._lost}"
             )

@@ -89,11 +89,11 @@ class PushRun:
 
     def _remembered_device(self) -> str | None:
         """The device of the last push, for a project outside the working directory."""
-        from resin_toolkit.project.project_state import project_around
+        from resin_toolkit.project.project_state import find_project_state
 
         folder = self._session.project.folder
-        project = project_around(folder)
-        here = project_around(folder.cwd())
+        project = find_project_state(folder)
+        here = find_project_state(folder.cwd())
         if project is None or (here is not None and here.folder == project.folder):
             return None
         return project.device or None

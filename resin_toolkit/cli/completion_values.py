@@ -46,18 +46,18 @@ def services(device: str, folder: Path) -> list[str]:
 
 def default_device(folder: Path, named: str = "") -> str:
     """The DEVICE used if none is typed: `named`, or the project's; empty if there is none."""
-    from resin_toolkit.project.project_state import project_around
+    from resin_toolkit.project.project_state import find_project_state
 
-    memory = None if named else project_around(folder)
+    memory = None if named else find_project_state(folder)
     return memory.device if memory else named
 
 
 def project_services(folder: Path) -> list[str]:
     """The services in the compose files of a project, found by their indentation, without a YAML parser."""
-    from resin_toolkit.compose.file_search import find
+    from resin_toolkit.compose.file_search import find_compose_files
 
     found: dict[str, None] = {}
-    for path in find(folder):
+    for path in find_compose_files(folder):
         try:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError:

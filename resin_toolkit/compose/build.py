@@ -5,37 +5,37 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from resin_toolkit.compose.load_context import Surroundings
-from resin_toolkit.compose.nodes import Leaf, Map, Node
-from resin_toolkit.compose.problems import Where
-from resin_toolkit.compose.values import environment, text, texts, words
+from resin_toolkit.compose.load_context import LoadContext
+from resin_toolkit.compose.nodes import Map, Node, Scalar
+from resin_toolkit.compose.problems import ValuePath
+from resin_toolkit.compose.values import environment, string_map, strings, text
 from resin_toolkit.project.application import Build
 
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://|git@|github\.com/|[a-z-]+:")
 
 
-def build(node: Node | None, where: Where, around: Surroundings) -> Build | None:
-    if isinstance(node, Leaf):
-        node = Map({"context": node}, node.place, {"context": node.place})
+def read_build(node: Node | None, path: ValuePath, load_context: LoadContext) -> Build | None:
+    if isinstance(node, Scalar):
+        node = Map({"context": node}, node.location, {"context": node.location})
     if not isinstance(node, Map):
         return None
-    context = node.get("context") or Leaf(".", node.place)
+    context = node.get("context") or Scalar(".", node.location)
     return Build(
-        _folder(context, where / "context"),
+        _folder(context, path / "context"),
         text(node.get("dockerfile")) or None,
         text(node.get("target")),
-        environment(node.get("args"), around.variables),
-        words(node.get("cache_from")),
-        texts(node.get("labels")),
+        environment(node.get("args"), load_context.variables),
+        strings(node.get("cache_from")),
+        string_map(node.get("labels")),
         text(node.get("network")),
     )
 
 
-def _folder(node: Node, where: Where) -> Path:
+def _folder(node: Node, path: ValuePath) -> Path:
     written = text(node)
-    folder = (node.place.base / Path(written).expanduser()).resolve()
+    folder = (node.location.base / Path(written).expanduser()).resolve()
     if _ELSEWHERE.match(written):
-        where.bad(node, "is not a folder of the workstation", "Clone it, and name the folder.")
+        path.add_problem(node, "is not a folder of the workstation", "Clone it, and name the folder.")
     elif not folder.is_dir():
-        where.bad(node, f"names the folder {written}, which does not exist", "Check the spelling.")
+        path.add_problem(node, f"names the folder {written}, which does not exist", "Check the spelling.")
     return folder

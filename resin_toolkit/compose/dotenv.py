@@ -12,8 +12,8 @@ from collections import ChainMap
 from collections.abc import Mapping
 
 from resin_toolkit.compose.interpolation import Variables, substitute
-from resin_toolkit.compose.nodes import Place
-from resin_toolkit.compose.problems import Findings, Unusable
+from resin_toolkit.compose.nodes import Location
+from resin_toolkit.compose.problems import Diagnostics, InvalidValue
 
 _BLANK = re.compile(r"(?:\s+|#[^\n]*)*")
 _NAME = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.\-]*)[ \t]*")
@@ -26,7 +26,9 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "b": "\b", "a": "\a", "v": "\v", "$": "$$"}
 
 
-def parse(text: str, at: Place, outer: Mapping[str, str], findings: Findings) -> dict[str, str | None]:
+def parse(
+    text: str, at: Location, outer: Mapping[str, str], diagnostics: Diagnostics
+) -> dict[str, str | None]:
     """The variables of a file; None is the value of a name that stands alone.
 
     `outer` are the variables that its values may use besides those of the lines before; they count first, as
@@ -37,23 +39,23 @@ def parse(text: str, at: Place, outer: Mapping[str, str], findings: Findings) ->
     position = _after_blank(text, 0)
     while position < len(text):
         line = text.count("\n", 0, position) + 1
-        place = Place(at.shown, line, at.base)
+        location = Location(at.shown, line, at.base)
         name = _NAME.match(text, position)
         try:
             if name is None:
-                raise Unusable("there is no name of a variable here", "Write `NAME=value`.")
+                raise InvalidValue("there is no name of a variable here", "Write `NAME=value`.")
             known = {key: value for key, value in found.items() if value is not None}
             value, position = _value(text, name, Variables(ChainMap(dict(outer), known)))
             found[name[1]] = value
-        except Unusable as error:
-            about = f"{name[1]} {error.why}" if name else error.why
-            findings.add(place, about, error.hint)
+        except InvalidValue as error:
+            about = f"{name[1]} {error.reason}" if name else error.reason
+            diagnostics.add(location, about, error.hint)
             position = _end_of_line(text, position)
         position = _after_blank(text, position)
     return found
 
 
-def parse_raw(text: str, at: Place, findings: Findings) -> dict[str, str | None]:
+def parse_raw(text: str, at: Location, diagnostics: Diagnostics) -> dict[str, str | None]:
     """The same of a file of the format `raw`: all that follows the first `=` is the value."""
     found: dict[str, str | None] = {}
     for number, line in enumerate(text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"), 1):
@@ -61,8 +63,8 @@ def parse_raw(text: str, at: Place, findings: Findings) -> dict[str, str | None]
             continue
         name, equals, value = line.partition("=")
         if not name.strip() or " " in name.strip():
-            place = Place(at.shown, number, at.base)
-            findings.add(place, "there is no name of a variable here", "Write `NAME=value`.")
+            location = Location(at.shown, number, at.base)
+            diagnostics.add(location, "there is no name of a variable here", "Write `NAME=value`.")
             continue
         found[name.strip()] = value if equals else None
     return found
@@ -84,7 +86,7 @@ def _value(text: str, name: re.Match[str], variables: Variables) -> tuple[str | 
     if sign in ("", "\n", "#"):
         return None, _end_of_line(text, position)
     if sign not in "=:":
-        raise Unusable("has no `=` behind it", "Write `NAME=value`.")
+        raise InvalidValue("has no `=` behind it", "Write `NAME=value`.")
     position += 1
     while text[position : position + 1] in (" ", "\t"):
         position += 1
@@ -94,10 +96,12 @@ def _value(text: str, name: re.Match[str], variables: Variables) -> tuple[str | 
         return substitute(_COMMENT.sub("", text[position:end]).strip(), variables), end
     match = (_SINGLE if quote == "'" else _DOUBLE).match(text, position)
     if match is None:
-        raise Unusable("has a quote that is not closed", "Close it, or put the value into the other quotes.")
+        raise InvalidValue(
+            "has a quote that is not closed", "Close it, or put the value into the other quotes."
+        )
     after = _AFTER.match(text, match.end())
     if after is None:
-        raise Unusable("has text behind its closing quote", "Put the whole value into quotes.")
+        raise InvalidValue("has text behind its closing quote", "Put the whole value into quotes.")
     if quote == "'":
         return match[1].replace("\\'", "'"), after.end()
     return substitute(_ESCAPE.sub(_unescaped, match[1]), variables), after.end()

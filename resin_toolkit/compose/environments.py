@@ -5,44 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resin_toolkit.compose import dotenv
-from resin_toolkit.compose.load_context import Surroundings
-from resin_toolkit.compose.nodes import Leaf, List, Map, Node, Place
-from resin_toolkit.compose.problems import Where
-from resin_toolkit.compose.values import environment, flag, read, text
+from resin_toolkit.compose.load_context import LoadContext
+from resin_toolkit.compose.nodes import List, Location, Map, Node, Scalar
+from resin_toolkit.compose.problems import ValuePath
+from resin_toolkit.compose.values import environment, parse_bool, parse_scalar, text
 
 
-def variables(service: Map, where: Where, around: Surroundings) -> dict[str, str]:
+def service_environment(service: Map, path: ValuePath, load_context: LoadContext) -> dict[str, str]:
     found: dict[str, str] = {}
-    for given in _files(service.get("env_file"), where / "env_file", around):
+    for given in _files(service.get("env_file"), path / "env_file", load_context):
         for name, value in given.items():
             if value is not None:
                 found[name] = value
-            elif name in around.variables:
-                found[name] = around.variables[name]
-    return {**found, **environment(service.get("environment"), around.variables)}
+            elif name in load_context.variables:
+                found[name] = load_context.variables[name]
+    return {**found, **environment(service.get("environment"), load_context.variables)}
 
 
-def _files(node: Node | None, where: Where, around: Surroundings) -> Iterator[dict[str, str | None]]:
-    items = node.items if isinstance(node, List) else (node,) if isinstance(node, Leaf) else ()
+def _files(node: Node | None, path: ValuePath, load_context: LoadContext) -> Iterator[dict[str, str | None]]:
+    items = node.items if isinstance(node, List) else (node,) if isinstance(node, Scalar) else ()
     for number, item in enumerate(items):
-        entry = item if isinstance(item, Map) else Map({"path": item}, item.place)
-        yield _file(entry, where / number, around)
+        entry = item if isinstance(item, Map) else Map({"path": item}, item.location)
+        yield _file(entry, path / number, load_context)
 
 
-def _file(entry: Map, where: Where, around: Surroundings) -> dict[str, str | None]:
+def _file(entry: Map, path: ValuePath, load_context: LoadContext) -> dict[str, str | None]:
     named = entry.get("path") or entry
-    path = (named.place.base / text(named)).resolve()
-    if not read(entry.get("required"), where / "required", flag, True) and not path.exists():
+    file = (named.location.base / text(named)).resolve()
+    if not parse_scalar(entry.get("required"), path / "required", parse_bool, True) and not file.exists():
         return {}
-    content = around.text(path, named.place)
+    content = load_context.text(file, named.location)
     if content is None:
         return {}
-    at = Place(around.shown(path), 1, path.parent)
+    at = Location(load_context.shown(file), 1, file.parent)
     kind = text(entry.get("format"))
     if kind == "raw":
-        return dotenv.parse_raw(content, at, around.findings)
+        return dotenv.parse_raw(content, at, load_context.diagnostics)
     if kind:
-        where.bad(
+        path.add_problem(
             entry, f"has a format that does not exist: {kind!r}", "There is `raw`; leave it out otherwise."
         )
-    return dotenv.parse(content, at, around.variables, around.findings)
+    return dotenv.parse(content, at, load_context.variables, load_context.diagnostics)

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resin_toolkit.compose.merge import merge_service
-from resin_toolkit.compose.nodes import Map, Node, Place
-from resin_toolkit.compose.problems import Findings
+from resin_toolkit.compose.nodes import Location, Map, Node
+from resin_toolkit.compose.problems import Diagnostics
 from resin_toolkit.compose.values import text
 
 Chain = tuple[tuple[Path, str], ...]
 
 
 @dataclass(frozen=True)
-class Extending:
-    read: Callable[[Path, Place], Map | None]
-    """Another file's values; None, with a problem told, where it cannot be read."""
-    findings: Findings
+class ServiceExtender:
+    read: Callable[[Path, Location], Map | None]
+    """Another file's values; None, if cannot be read."""
+    diagnostics: Diagnostics
 
     def applied(self, tree: Map, file: Path) -> Map:
         """A file whose services are written out."""
@@ -32,21 +32,21 @@ class Extending:
         extends = service.get("extends") if isinstance(service, Map) else None
         if not isinstance(service, Map) or extends is None:
             return service
-        place = service.key_place("extends")
+        location = service.key_location("extends")
         own = replace(service, entries={k: v for k, v in service.entries.items() if k != "extends"})
         if (file, name) in chain:
-            self.findings.add(place, f"services.{name}.extends comes back to itself")
+            self.diagnostics.add(location, f"services.{name}.extends comes back to itself")
             return own
-        base = self._base(extends, place, tree, file, (*chain, (file, name)))
+        base = self._base(extends, location, tree, file, (*chain, (file, name)))
         return merge_service(base, own) if isinstance(base, Map) else own
 
-    def _base(self, extends: Node, place: Place, tree: Map, file: Path, chain: Chain) -> Node | None:
+    def _base(self, extends: Node, location: Location, tree: Map, file: Path, chain: Chain) -> Node | None:
         written = text(extends.get("file")) if isinstance(extends, Map) else ""
         name = text(extends.get("service")) if isinstance(extends, Map) else text(extends)
-        where, other = file, tree
+        base_file, other = file, tree
         if written:
-            where = (extends.place.base / written).resolve()
-            found = tree if where == file else self.read(where, place)
+            base_file = (extends.location.base / written).resolve()
+            found = tree if base_file == file else self.read(base_file, location)
             if found is None:
                 return None
             other = found
@@ -54,6 +54,6 @@ class Extending:
         base = services.get(name) if isinstance(services, Map) else None
         if base is None:
             there = f"{written or 'this file'} has no service {name}"
-            self.findings.add(place, f"extends cannot be done: {there}", "Check the spelling.")
+            self.diagnostics.add(location, f"extends cannot be done: {there}", "Check the spelling.")
             return None
-        return self._service(base, name, other, where, chain)
+        return self._service(base, name, other, base_file, chain)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from resin_toolkit.compose.nodes import Leaf
-from resin_toolkit.compose.problems import Where
+from resin_toolkit.compose.nodes import Scalar
+from resin_toolkit.compose.problems import ValuePath
 from resin_toolkit.project.application import Mount
 
 _PREFIXES = ("io.balena.features.", "io.resin.features.")
@@ -27,7 +27,7 @@ _MOUNTS = {
 }
 _SOCKETS = {"balena-socket", "docker-socket"}
 ENGINE_SOCKET = "/host/run/balena-engine.sock"
-"""Where a service finds the engine's socket, whatever it is called on the device."""
+"""ValuePath a service finds the engine's socket, whatever it is called on the device."""
 _REFUSED = {
     "supervisor-api": "there is no supervisor on a device that resin pushes to",
     "resin-supervisor-api": "there is no supervisor on a device that resin pushes to",
@@ -42,7 +42,7 @@ _SAID = {
 }
 
 
-def features(labels: dict[str, Leaf], where: Where) -> tuple[tuple[Mount, ...], str]:
+def feature_mounts(labels: dict[str, Scalar], path: ValuePath) -> tuple[tuple[Mount, ...], str]:
     """The mounts that a service's labels ask for, and where it finds the engine's socket."""
     mounts: list[Mount] = []
     socket = ""
@@ -52,7 +52,7 @@ def features(labels: dict[str, Leaf], where: Where) -> tuple[tuple[Mount, ...], 
         if not prefix or name.startswith(_CONDITIONS) or not _asked(value):
             continue
         if name in _REFUSED:
-            where.bad(value, f"has {label}: {_REFUSED[name]}", _SAID.get(name, "Leave it out."))
+            path.add_problem(value, f"has {label}: {_REFUSED[name]}", _SAID.get(name, "Leave it out."))
         elif name in _SOCKETS:
             socket = ENGINE_SOCKET
         elif name in _MOUNTS:
@@ -62,9 +62,9 @@ def features(labels: dict[str, Leaf], where: Where) -> tuple[tuple[Mount, ...], 
             hint = (
                 f"Did you mean {prefix}{close[0]}?" if close else f"There are {', '.join(sorted(_MOUNTS))}."
             )
-            where.bad(value, f"has {label}, which is no feature of a device", hint)
+            path.add_problem(value, f"has {label}, which is no feature of a device", hint)
     return tuple(mounts), socket
 
 
-def _asked(value: Leaf) -> bool:
+def _asked(value: Scalar) -> bool:
     return value.text.lower() in ("1", "true")

@@ -17,7 +17,7 @@ _OVERLAYS = (
 )
 
 
-def find(folder: Path) -> list[Path]:
+def find_compose_files(folder: Path) -> list[Path]:
     """The compose files of a folder, each to be laid over those before it; none without a first one."""
     base = _first(folder, _BASES)
     if base is None:

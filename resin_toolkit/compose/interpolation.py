@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from resin_toolkit.compose.nodes import Leaf, List, Map, Node
-from resin_toolkit.compose.problems import Findings, Unusable
+from resin_toolkit.compose.nodes import List, Map, Node, Scalar
+from resin_toolkit.compose.problems import Diagnostics, InvalidValue
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR = re.compile(r":?[-?+]")
@@ -27,11 +27,11 @@ class Variables:
 
 
 def substitute(text: str, variables: Variables, depth: int = 0) -> str:
-    """`text` with its variables filled in. Raises Unusable."""
+    """`text` with its variables filled in. Raises InvalidValue."""
     if "$" not in text:
         return text
     if depth > _DEEPEST:
-        raise Unusable("has variables nested too deeply")
+        raise InvalidValue("has variables nested too deeply")
     done, position = [], 0
     while (dollar := text.find("$", position)) >= 0:
         done.append(text[position:dollar])
@@ -47,17 +47,17 @@ def _variable(text: str, start: int, variables: Variables, depth: int) -> tuple[
     if text[start : start + 1] != "{":
         name = _NAME.match(text, start)
         if name is None:
-            raise Unusable("has a `$` that no variable follows", _DOLLAR)
+            raise InvalidValue("has a `$` that no variable follows", _DOLLAR)
         return _value(name[0], variables), name.end()
     end = _closing(text, start)
     name = _NAME.match(text, start + 1, end)
     if name is None:
-        raise Unusable("has a `${` that no variable follows", _DOLLAR)
+        raise InvalidValue("has a `${` that no variable follows", _DOLLAR)
     if name.end() == end:
         return _value(name[0], variables), end + 1
     operator = _OPERATOR.match(text, name.end(), end)
     if operator is None:
-        raise Unusable(
+        raise InvalidValue(
             f"has `${{{name[0]}` with an operator that does not exist",
             "They are :- - :? ? :+ and +, as in a shell.",
         )
@@ -71,7 +71,7 @@ def _closing(text: str, start: int) -> int:
         depth += {"{": 1, "}": -1}.get(text[position], 0)
         if depth == 0:
             return position
-    raise Unusable("has a `${` without its `}`", _DOLLAR)
+    raise InvalidValue("has a `${` without its `}`", _DOLLAR)
 
 
 def _value(name: str, variables: Variables) -> str:
@@ -90,39 +90,40 @@ def _chosen(name: str, operator: str, word: str, variables: Variables, depth: in
         return value or ""
     if kind == "-":
         return substitute(word, variables, depth)
-    raise Unusable(
+    raise InvalidValue(
         f"needs the variable {name}, which is {'empty' if value == '' else 'not set'}"
         + (f": {word}" if word else ""),
         f"Set it: `export {name}=…`, or a line in the file .env beside the compose file.",
     )
 
 
-def interpolated(node: Node, values: Mapping[str, str], findings: Findings, path: str = "") -> Node:
+def interpolate(node: Node, values: Mapping[str, str], diagnostics: Diagnostics, path: str = "") -> Node:
     """A tree with the variables of all its values filled in; names stay as they are."""
     if isinstance(node, Map):
         return replace(
             node,
             entries={
-                key: interpolated(value, values, findings, f"{path}.{key}" if path else key)
+                key: interpolate(value, values, diagnostics, f"{path}.{key}" if path else key)
                 for key, value in node.entries.items()
             },
         )
     if isinstance(node, List):
-        items = (interpolated(item, values, findings, f"{path}[{i}]") for i, item in enumerate(node.items))
+        items = (interpolate(item, values, diagnostics, f"{path}[{i}]") for i, item in enumerate(node.items))
         return replace(node, items=tuple(items))
     if not isinstance(node.value, str) or "$" not in node.value:
         return node
-    return _leaf(node, values, findings, path)
+    return _leaf(node, values, diagnostics, path)
 
 
-def _leaf(node: Leaf, values: Mapping[str, str], findings: Findings, path: str) -> Leaf:
+def _leaf(node: Scalar, values: Mapping[str, str], diagnostics: Diagnostics, path: str) -> Scalar:
     def unset(name: str) -> None:
-        findings.notice(
-            "compose-variable-unset", f"{node.place}: the variable {name} is not set, and is taken as empty."
+        diagnostics.notice(
+            "compose-variable-unset",
+            f"{node.location}: the variable {name} is not set, and is taken as empty.",
         )
 
     try:
         return replace(node, value=substitute(str(node.value), Variables(values, unset)))
-    except Unusable as error:
-        findings.add(node.place, f"{path} {error.why}", error.hint)
+    except InvalidValue as error:
+        diagnostics.add(node.location, f"{path} {error.reason}", error.hint)
         return node

@@ -8,25 +8,25 @@ from dataclasses import replace
 from pathlib import Path
 
 from resin_toolkit.compose import dotenv, schema
-from resin_toolkit.compose.consistency import check, without_optional
-from resin_toolkit.compose.extends import Extending
-from resin_toolkit.compose.file_search import find
-from resin_toolkit.compose.interpolation import interpolated
-from resin_toolkit.compose.load_context import Surroundings
-from resin_toolkit.compose.merge import merge, without_resets
-from resin_toolkit.compose.networks_and_volumes import networks, volumes
-from resin_toolkit.compose.nodes import Map, Node, Place
-from resin_toolkit.compose.problems import Where
-from resin_toolkit.compose.service import service
-from resin_toolkit.compose.unsupported import refuse
-from resin_toolkit.compose.values import text, words
-from resin_toolkit.compose.yaml_reader import read
+from resin_toolkit.compose.consistency import check_references, drop_missing_optional
+from resin_toolkit.compose.extends import ServiceExtender
+from resin_toolkit.compose.file_search import find_compose_files
+from resin_toolkit.compose.interpolation import interpolate
+from resin_toolkit.compose.load_context import LoadContext
+from resin_toolkit.compose.merge import merge, remove_resets
+from resin_toolkit.compose.networks_and_volumes import read_networks, read_volumes
+from resin_toolkit.compose.nodes import Location, Map, Node
+from resin_toolkit.compose.problems import ValuePath
+from resin_toolkit.compose.service import read_service
+from resin_toolkit.compose.unsupported import check_supported
+from resin_toolkit.compose.values import strings, text
+from resin_toolkit.compose.yaml_reader import read_yaml
 from resin_toolkit.errors import BadValue, PathNotFound
 from resin_toolkit.project.application import Application
 from resin_toolkit.project.names import app_name, checked_app_name
 
 
-def load(
+def load_application(
     folder: Path,
     files: Sequence[Path] | None,
     *,
@@ -40,41 +40,41 @@ def load(
     that the user has named: they are there even if their profiles are not active, beside all the others.
     Raises ComposeInvalid with all that is wrong, PathNotFound where there is no file.
     """
-    around = Surroundings(_beside(Path.cwd(), folder))
-    around.variables = _variables(around, environment, files)
-    around.findings.end_if_any()
-    tree = _tree(_files(around, files), around)
-    around.findings.end_if_any()
-    application = _application(tree, around, name, services)
-    around.findings.end_if_any()
+    load_context = LoadContext(_beside(Path.cwd(), folder))
+    load_context.variables = _variables(load_context, environment, files)
+    load_context.diagnostics.raise_if_any()
+    tree = _tree(_files(load_context, files), load_context)
+    load_context.diagnostics.raise_if_any()
+    application = _application(tree, load_context, name, services)
+    load_context.diagnostics.raise_if_any()
     return application
 
 
 def _variables(
-    around: Surroundings, environment: Mapping[str, str], files: Sequence[Path] | None
+    load_context: LoadContext, environment: Mapping[str, str], files: Sequence[Path] | None
 ) -> dict[str, str]:
     """The workstation's variables, and those of the file `.env` beside the first compose file."""
-    path = (around.folder / files[0]).parent / ".env" if files else around.folder / ".env"
-    content = around.text(path) if path.is_file() else None
+    env_file = (load_context.folder / files[0]).parent / ".env" if files else load_context.folder / ".env"
+    content = load_context.text(env_file) if env_file.is_file() else None
     found = {}
     if content is not None:
-        place = Place(around.shown(path), 1, path.parent)
-        given = dotenv.parse(content, place, environment, around.findings)
+        location = Location(load_context.shown(env_file), 1, env_file.parent)
+        given = dotenv.parse(content, location, environment, load_context.diagnostics)
         found = {key: value for key, value in given.items() if value is not None}
     return {**found, **environment}
 
 
-def _files(around: Surroundings, files: Sequence[Path] | None) -> list[Path]:
+def _files(load_context: LoadContext, files: Sequence[Path] | None) -> list[Path]:
     if files:
-        return [_beside(around.folder, file) for file in files]
-    named = around.variables.get("COMPOSE_FILE", "")
+        return [_beside(load_context.folder, file) for file in files]
+    named = load_context.variables.get("COMPOSE_FILE", "")
     if named:
-        sign = around.variables.get("COMPOSE_PATH_SEPARATOR", "") or os.pathsep
-        return [_beside(around.folder, word) for word in named.split(sign) if word]
-    found = find(around.folder)
+        sign = load_context.variables.get("COMPOSE_PATH_SEPARATOR", "") or os.pathsep
+        return [_beside(load_context.folder, word) for word in named.split(sign) if word]
+    found = find_compose_files(load_context.folder)
     if not found:
         raise PathNotFound(
-            f"{around.folder} has no compose file.",
+            f"{load_context.folder} has no compose file.",
             hint="It is called compose.yaml or docker-compose.yml; name another one on the command line.",
         )
     return found
@@ -85,70 +85,78 @@ def _beside(folder: Path, path: str | Path) -> Path:
     return Path(os.path.normpath(folder / path))
 
 
-def _tree(files: Sequence[Path], around: Surroundings) -> Map:
+def _tree(files: Sequence[Path], load_context: LoadContext) -> Map:
     """All files laid over each other; what is told as wrong ends the run before anyone uses it."""
     base = files[0].parent
-    empty = Map({}, Place(around.shown(files[0]), 1, base))
+    empty = Map({}, Location(load_context.shown(files[0]), 1, base))
     merged = empty
     for file in files:
-        tree = _read(file, base, None, around)
+        tree = _read(file, base, None, load_context)
         if tree is None:
             continue
-        if around.findings.problems:
+        if load_context.diagnostics.problems:
             continue
-        extending = Extending(lambda other, at: _read(other, other.parent, at, around), around.findings)
+        extending = ServiceExtender(
+            lambda other, at: _read(other, other.parent, at, load_context), load_context.diagnostics
+        )
         tree = extending.applied(tree, file)
         merged = tree if merged is empty else merge(merged, tree)
-    result = without_resets(merged)
+    result = remove_resets(merged)
     assert isinstance(result, Map)
     return result
 
 
-def _read(file: Path, base: Path, named_at: Place | None, around: Surroundings) -> Map | None:
-    content = around.text(file, named_at)
-    raw = read(content, around.shown(file), base, around.findings) if content is not None else None
+def _read(file: Path, base: Path, named_at: Location | None, load_context: LoadContext) -> Map | None:
+    content = load_context.text(file, named_at)
+    raw = (
+        read_yaml(content, load_context.shown(file), base, load_context.diagnostics)
+        if content is not None
+        else None
+    )
     if raw is None:
         return None
-    before = len(around.findings.problems)
-    tree = interpolated(raw, around.variables, around.findings)
-    checked = without_resets(tree)
+    before = len(load_context.diagnostics.problems)
+    tree = interpolate(raw, load_context.variables, load_context.diagnostics)
+    checked = remove_resets(tree)
     assert isinstance(tree, Map)
     assert isinstance(checked, Map)
-    schema.check(checked, around.findings)
-    return tree if len(around.findings.problems) == before else None
+    schema.validate(checked, load_context.diagnostics)
+    return tree if len(load_context.diagnostics.problems) == before else None
 
 
-def _application(tree: Map, around: Surroundings, name: str | None, named: Collection[str]) -> Application:
+def _application(
+    tree: Map, load_context: LoadContext, name: str | None, named: Collection[str]
+) -> Application:
     given = tree.get("services")
-    findings = around.findings
+    diagnostics = load_context.diagnostics
     if not isinstance(given, Map) or not given.entries:
-        findings.add(tree.place, "there are no services", "Describe at least one below `services:`.")
-        findings.end_if_any()
+        diagnostics.add(tree.location, "there are no services", "Describe at least one below `services:`.")
+        diagnostics.raise_if_any()
     everything = dict(given.entries) if isinstance(given, Map) else {}
-    active, left_out = _by_profile(everything, around.variables, named)
-    refuse(_with_services(tree, active), findings)
-    where = Where(findings, ("services",))
+    active, left_out = _by_profile(everything, load_context.variables, named)
+    check_supported(_with_services(tree, active), diagnostics)
+    path = ValuePath(diagnostics, ("services",))
     records = []
     for key, node in active.items():
-        needed = without_optional(node, active, where / key / "depends_on")
+        needed = drop_missing_optional(node, active, path / key / "depends_on")
         if isinstance(needed, Map):
-            records.append(service(key, needed, where / key, around))
+            records.append(read_service(key, needed, path / key, load_context))
     for word in named:
         if word not in everything:
-            findings.add(
-                tree.key_place("services"),
+            diagnostics.add(
+                tree.key_location("services"),
                 f"there is no service {word}",
                 f"There are {', '.join(everything)}.",
             )
     application = Application(
-        _name(tree, around, name),
+        _name(tree, load_context, name),
         tuple(records),
-        networks(tree.get("networks"), Where(findings, ("networks",))),
-        volumes(tree.get("volumes"), Where(findings, ("volumes",))),
-        tuple(around.files),
-        tuple(findings.notices),
+        read_networks(tree.get("networks"), ValuePath(diagnostics, ("networks",))),
+        read_volumes(tree.get("volumes"), ValuePath(diagnostics, ("volumes",))),
+        tuple(load_context.files),
+        tuple(diagnostics.notices),
     )
-    check(application, tree, left_out, findings)
+    check_references(application, tree, left_out, diagnostics)
     return application
 
 
@@ -167,7 +175,7 @@ def _by_profile(
     wanted = {word.strip() for word in variables.get("COMPOSE_PROFILES", "").split(",")}
     active, left_out = {}, {}
     for name, node in services.items():
-        profiles = words(node.get("profiles")) if isinstance(node, Map) else ()
+        profiles = strings(node.get("profiles")) if isinstance(node, Map) else ()
         if not profiles or name in named or "*" in wanted or wanted & set(profiles):
             active[name] = node
         else:
@@ -175,13 +183,13 @@ def _by_profile(
     return active, left_out
 
 
-def _name(tree: Map, around: Surroundings, name: str | None) -> str:
+def _name(tree: Map, load_context: LoadContext, name: str | None) -> str:
     """The name that the user gives; else COMPOSE_PROJECT_NAME, `name` of the files, or the folder's."""
-    given, written = name or around.variables.get("COMPOSE_PROJECT_NAME", ""), tree.get("name")
+    given, written = name or load_context.variables.get("COMPOSE_PROJECT_NAME", ""), tree.get("name")
     if given or written is None:
-        return checked_app_name(given) if given else app_name(tree.place.base.name)
+        return checked_app_name(given) if given else app_name(tree.location.base.name)
     try:
         return checked_app_name(text(written))
     except BadValue as error:
-        around.findings.add(written.place, error.message.rstrip("."), error.hint)
-        return app_name(tree.place.base.name)
+        load_context.diagnostics.add(written.location, error.message.rstrip("."), error.hint)
+        return app_name(tree.location.base.name)

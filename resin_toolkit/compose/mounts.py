@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from resin_toolkit.compose.nodes import Leaf, List, Map, Node
-from resin_toolkit.compose.problems import Unusable, Where, told
-from resin_toolkit.compose.values import flag, read, size, text, words
+from resin_toolkit.compose.nodes import List, Map, Node, Scalar
+from resin_toolkit.compose.problems import InvalidValue, ValuePath, collecting_problems
+from resin_toolkit.compose.values import parse_bool, parse_scalar, parse_size, strings, text
 from resin_toolkit.project.application import Mount
 
 _INSTEAD = (
@@ -21,25 +21,25 @@ _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _MODE = re.compile(r"0?o?[0-7]{3,4}")
 
 
-def mounts(service: Map, where: Where) -> tuple[Mount, ...]:
+def read_mounts(service: Map, path: ValuePath) -> tuple[Mount, ...]:
     """All that is mounted into a service, but for what its labels ask for."""
-    found = _each(service.get("volumes"), where / "volumes", _volume)
+    found = _each(service.get("volumes"), path / "volumes", _volume)
     node = service.get("tmpfs")
-    listed = List((node,), node.place) if isinstance(node, Leaf) else node
-    return (*found, *_each(listed, where / "tmpfs", lambda item, _: _tmpfs(text(item))))
+    listed = List((node,), node.location) if isinstance(node, Scalar) else node
+    return (*found, *_each(listed, path / "tmpfs", lambda item, _: _tmpfs(text(item))))
 
 
-def _each(node: Node | None, where: Where, reader: object) -> list[Mount]:
+def _each(node: Node | None, path: ValuePath, reader: object) -> list[Mount]:
     assert callable(reader)
     found: list[Mount] = []
     for number, item in enumerate(node.items if isinstance(node, List) else ()):
-        with told(where / number, item):
-            found.append(reader(item, where / number))
+        with collecting_problems(path / number, item):
+            found.append(reader(item, path / number))
     return found
 
 
-def _volume(node: Node, where: Where) -> Mount:
-    return _long(node, where) if isinstance(node, Map) else _short(text(node), node.place.base)
+def _volume(node: Node, path: ValuePath) -> Mount:
+    return _long(node, path) if isinstance(node, Map) else _short(text(node), node.location.base)
 
 
 def _short(written: str, project: Path) -> Mount:
@@ -47,7 +47,7 @@ def _short(written: str, project: Path) -> Mount:
     if len(parts) == 1:
         return Mount("volume", _inside(parts[0]))
     if len(parts) > 3:
-        raise Unusable("has too many colons", "It is SOURCE:TARGET or SOURCE:TARGET:ro.")
+        raise InvalidValue("has too many colons", "It is SOURCE:TARGET or SOURCE:TARGET:ro.")
     source, target, *rest = parts
     kind = _kind(source, project)
     read_only, options = _options(rest[0].split(",") if rest else [], kind)
@@ -60,18 +60,18 @@ def _kind(source: str, project: Path) -> str:
     if source.startswith("/") and not inside:
         return "bind"
     if source.startswith((".", "~")) or "/" in source or "\\" in source:
-        raise Unusable(
+        raise InvalidValue(
             f"mounts {source}, which is on the workstation: a device cannot see it",
             _INSTEAD,
         )
     if not _VOLUME.fullmatch(source):
-        raise Unusable(f"has no source: {source!r} is neither a volume nor an absolute path")
+        raise InvalidValue(f"has no source: {source!r} is neither a volume nor an absolute path")
     return "volume"
 
 
 def _inside(target: str) -> str:
     if not target.startswith("/"):
-        raise Unusable(f"has no absolute path in the container: {target!r}", "It begins with a slash.")
+        raise InvalidValue(f"has no absolute path in the container: {target!r}", "It begins with a slash.")
     return target
 
 
@@ -85,7 +85,7 @@ def _options(given: list[str], kind: str) -> tuple[bool, dict[str, str]]:
         elif word in _PROPAGATION and kind == "bind":
             options["propagation"] = word
         elif word not in _WITHOUT_EFFECT:
-            raise Unusable(
+            raise InvalidValue(
                 f"has an option that does not exist here: {word!r}", "There are ro, rw and nocopy."
             )
     return read_only, options
@@ -97,63 +97,65 @@ def _tmpfs(written: str) -> Mount:
     for word in filter(None, rest.split(",")):
         name, _, value = word.partition("=")
         if name == "size":
-            options["size"] = str(size(value))
+            options["size"] = str(parse_size(value))
         elif name == "mode" and _MODE.fullmatch(value):
             options["mode"] = value
         elif name == "ro":
             read_only = True
         elif name != "rw":
-            raise Unusable(f"has an option that is not supported: {name!r}", "There are size and mode.")
+            raise InvalidValue(f"has an option that is not supported: {name!r}", "There are size and mode.")
     return Mount("tmpfs", _inside(target), "", read_only, options)
 
 
-def _long(node: Map, where: Where) -> Mount:
+def _long(node: Map, path: ValuePath) -> Mount:
     kind, source = text(node.get("type")), text(node.get("source"))
     target = _inside(text(node.get("target")))
-    read_only = read(node.get("read_only"), where / "read_only", flag, False)
+    read_only = parse_scalar(node.get("read_only"), path / "read_only", parse_bool, False)
     match kind:
         case "bind":
             if not source:
-                raise Unusable("lacks source", "Add `source:`, an absolute path of the device.")
-            _kind(source if "/" in source else f"./{source}", node.place.base)
-            return Mount("bind", target, source, read_only, _propagation(node, where))
+                raise InvalidValue("lacks source", "Add `source:`, an absolute path of the device.")
+            _kind(source if "/" in source else f"./{source}", node.location.base)
+            return Mount("bind", target, source, read_only, _propagation(node, path))
         case "volume":
-            if source and _kind(source, node.place.base) != "volume":
-                raise Unusable("has a path as its source, though its type is volume", "Use `type: bind`.")
-            return Mount("volume", target, source, read_only, _nocopy(node, where))
+            if source and _kind(source, node.location.base) != "volume":
+                raise InvalidValue("has a path as its source, though its type is volume", "Use `type: bind`.")
+            return Mount("volume", target, source, read_only, _nocopy(node, path))
         case "tmpfs":
-            return Mount("tmpfs", target, "", read_only, _tmpfs_options(node, where))
-    raise Unusable(f"has a type that devices do not have: {kind}", "There are bind, volume and tmpfs.")
+            return Mount("tmpfs", target, "", read_only, _tmpfs_options(node, path))
+    raise InvalidValue(f"has a type that devices do not have: {kind}", "There are bind, volume and tmpfs.")
 
 
-def _propagation(node: Map, where: Where) -> dict[str, str]:
+def _propagation(node: Map, path: ValuePath) -> dict[str, str]:
     bind = node.get("bind")
     if not isinstance(bind, Map):
         return {}
-    if not read(bind.get("create_host_path"), where / "bind" / "create_host_path", flag, True):
-        raise Unusable("asks for no folder to be made on the device, which the engine does", "Leave it out.")
-    word = words(bind.get("propagation"))
+    if not parse_scalar(bind.get("create_host_path"), path / "bind" / "create_host_path", parse_bool, True):
+        raise InvalidValue(
+            "asks for no folder to be made on the device, which the engine does", "Leave it out."
+        )
+    word = strings(bind.get("propagation"))
     if word and word[0] not in _PROPAGATION:
-        raise Unusable(f"has a propagation that does not exist: {word[0]!r}")
+        raise InvalidValue(f"has a propagation that does not exist: {word[0]!r}")
     return {"propagation": word[0]} if word else {}
 
 
-def _nocopy(node: Map, where: Where) -> dict[str, str]:
+def _nocopy(node: Map, path: ValuePath) -> dict[str, str]:
     volume = node.get("volume")
     value = volume.get("nocopy") if isinstance(volume, Map) else None
-    return {"nocopy": "true"} if read(value, where / "volume" / "nocopy", flag, False) else {}
+    return {"nocopy": "true"} if parse_scalar(value, path / "volume" / "nocopy", parse_bool, False) else {}
 
 
-def _tmpfs_options(node: Map, where: Where) -> dict[str, str]:
+def _tmpfs_options(node: Map, path: ValuePath) -> dict[str, str]:
     tmpfs = node.get("tmpfs")
     if not isinstance(tmpfs, Map):
         return {}
     options: dict[str, str] = {}
-    length = read(tmpfs.get("size"), where / "tmpfs" / "size", size, None)
+    length = parse_scalar(tmpfs.get("size"), path / "tmpfs" / "size", parse_size, None)
     if length is not None:
         options["size"] = str(length)
     mode = tmpfs.get("mode")
-    if isinstance(mode, Leaf) and mode.value is not None:
+    if isinstance(mode, Scalar) and mode.value is not None:
         # A number was octal as it was written (0o1777), a text is octal as it stands.
         options["mode"] = f"{mode.value:o}" if isinstance(mode.value, int) else mode.text
     return options

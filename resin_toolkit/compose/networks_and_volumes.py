@@ -5,67 +5,69 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 from resin_toolkit.compose.nodes import List, Map, Node
-from resin_toolkit.compose.problems import Unusable, Where
-from resin_toolkit.compose.values import flag, read, text, texts
+from resin_toolkit.compose.problems import InvalidValue, ValuePath
+from resin_toolkit.compose.values import parse_bool, parse_scalar, string_map, text
 from resin_toolkit.project.application import Network, Volume
 
 
-def networks(node: Node | None, where: Where) -> dict[str, Network]:
+def read_networks(node: Node | None, path: ValuePath) -> dict[str, Network]:
     found = {}
     for key, entry in node.entries.items() if isinstance(node, Map) else ():
-        here = where / key
-        given = entry if isinstance(entry, Map) else Map({}, entry.place)
+        here = path / key
+        given = entry if isinstance(entry, Map) else Map({}, entry.location)
         name, external = _name(key, given, here)
         found[key] = Network(
             name,
             text(given.get("driver")),
-            texts(given.get("driver_opts")),
-            texts(given.get("labels")),
-            read(given.get("internal"), here / "internal", flag, False),
+            string_map(given.get("driver_opts")),
+            string_map(given.get("labels")),
+            parse_scalar(given.get("internal"), here / "internal", parse_bool, False),
             external,
             _subnets(given.get("ipam"), here / "ipam" / "config"),
         )
     return found
 
 
-def volumes(node: Node | None, where: Where) -> dict[str, Volume]:
+def read_volumes(node: Node | None, path: ValuePath) -> dict[str, Volume]:
     found = {}
     for key, entry in node.entries.items() if isinstance(node, Map) else ():
-        given = entry if isinstance(entry, Map) else Map({}, entry.place)
-        name, external = _name(key, given, where / key)
+        given = entry if isinstance(entry, Map) else Map({}, entry.location)
+        name, external = _name(key, given, path / key)
         found[key] = Volume(
             name,
             text(given.get("driver")),
-            texts(given.get("driver_opts")),
-            texts(given.get("labels")),
+            string_map(given.get("driver_opts")),
+            string_map(given.get("labels")),
             external,
         )
     return found
 
 
-def _name(key: str, given: Map, where: Where) -> tuple[str, bool]:
+def _name(key: str, given: Map, path: ValuePath) -> tuple[str, bool]:
     """What it is called on the engine, and whether it has to be there already."""
     name, external = text(given.get("name")), given.get("external")
     if isinstance(external, Map):
         return text(external.get("name")) or name or key, True
-    if read(external, where / "external", flag, False):
+    if parse_scalar(external, path / "external", parse_bool, False):
         made = next(
             (word for word in ("driver", "driver_opts", "labels", "ipam", "internal") if given.get(word)), ""
         )
         if made:
-            where.bad(
-                given.key_place(made), f"is external, and so cannot have {made}", "Leave one of the two out."
+            path.add_problem(
+                given.key_location(made),
+                f"is external, and so cannot have {made}",
+                "Leave one of the two out.",
             )
         return name or key, True
     return name, False
 
 
-def _subnets(ipam: Node | None, where: Where) -> tuple[str, ...]:
+def _subnets(ipam: Node | None, path: ValuePath) -> tuple[str, ...]:
     config = ipam.get("config") if isinstance(ipam, Map) else None
     found = []
     for number, entry in enumerate(config.items if isinstance(config, List) else ()):
         node = entry.get("subnet") if isinstance(entry, Map) else None
-        subnet = read(node, where / number / "subnet", _subnet, "")
+        subnet = parse_scalar(node, path / number / "subnet", _subnet, "")
         if subnet:
             found.append(subnet)
     return tuple(found)
@@ -75,4 +77,4 @@ def _subnet(word: str) -> str:
     try:
         return str(ip_network(word))
     except ValueError:
-        raise Unusable(f"is no subnet: {word}", "Write it as 172.28.0.0/16.") from None
+        raise InvalidValue(f"is no subnet: {word}", "Write it as 172.28.0.0/16.") from None

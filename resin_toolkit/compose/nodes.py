@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-Plain: TypeAlias = str | int | float | bool | None
+PlainValue: TypeAlias = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where something was written."""
 
     shown: str
@@ -29,11 +29,11 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Leaf:
+class Scalar:
     """A single value."""
 
-    value: Plain
-    place: Place
+    value: PlainValue
+    location: Location
     tag: str = ""
 
     @property
@@ -53,7 +53,7 @@ class List:
     """A sequence."""
 
     items: tuple[Node, ...]
-    place: Place
+    location: Location
     tag: str = ""
 
 
@@ -62,35 +62,35 @@ class Map:
     """A mapping, in the order of the file."""
 
     entries: Mapping[str, Node]
-    place: Place
-    keys: Mapping[str, Place] = field(default_factory=dict)
+    location: Location
+    keys: Mapping[str, Location] = field(default_factory=dict)
     """Where each key stands; a value may begin on a later line, or come from an anchor."""
     tag: str = ""
 
     def get(self, key: str) -> Node | None:
         return self.entries.get(key)
 
-    def key_place(self, key: str) -> Place:
-        return self.keys.get(key, self.place)
+    def key_location(self, key: str) -> Location:
+        return self.keys.get(key, self.location)
 
     def items(self) -> Iterator[tuple[str, Node]]:
         """All but the fields that begin with `x-`, which are the user's own."""
         return ((key, node) for key, node in self.entries.items() if not key.startswith("x-"))
 
 
-Node: TypeAlias = Leaf | List | Map
+Node: TypeAlias = Scalar | List | Map
 
 
-def plain(node: Node) -> object:
+def to_plain(node: Node) -> object:
     """The same without places, as the schema wants to see it."""
     if isinstance(node, Map):
-        return {key: plain(value) for key, value in node.entries.items()}
+        return {key: to_plain(value) for key, value in node.entries.items()}
     if isinstance(node, List):
-        return [plain(item) for item in node.items]
+        return [to_plain(item) for item in node.items]
     return node.value
 
 
-def dotted(path: tuple[str | int, ...]) -> str:
+def format_path(path: tuple[str | int, ...]) -> str:
     """`services.web.ports[0]`."""
     words = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return words.removeprefix(".")

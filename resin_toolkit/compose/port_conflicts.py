@@ -8,7 +8,7 @@ from resin_toolkit.project.application import Application, Port
 _EVERYWHERE = ("", "0.0.0.0", "::")
 
 
-def check_published(application: Application) -> None:
+def check_port_conflicts(application: Application) -> None:
     """Raise ComposeInvalid for a port that is published twice: the engine would refuse the second container.
 
     Compose files may say so as long as the services never run together, which push makes them do.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from resin_toolkit.compose.nodes import List, Map, Node
-from resin_toolkit.compose.problems import Unusable, Where, told
+from resin_toolkit.compose.problems import InvalidValue, ValuePath, collecting_problems
 from resin_toolkit.compose.values import text
 from resin_toolkit.project.application import Port
 
@@ -14,11 +14,11 @@ _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _HINT = "It is 80, 8080:80, 127.0.0.1:8080:80, 8000-8010:8000-8010 or 53:53/udp."
 
 
-def ports(node: Node | None, where: Where) -> tuple[Port, ...]:
+def read_ports(node: Node | None, path: ValuePath) -> tuple[Port, ...]:
     """The ports in the order of the file, each once."""
     found: list[Port] = []
     for number, item in enumerate(node.items if isinstance(node, List) else ()):
-        with told(where / number, item):
+        with collecting_problems(path / number, item):
             found += _long(item) if isinstance(item, Map) else _short(text(item))
     return tuple(dict.fromkeys(found))
 
@@ -26,7 +26,7 @@ def ports(node: Node | None, where: Where) -> tuple[Port, ...]:
 def _short(written: str) -> list[Port]:
     match = _SHORT.fullmatch(written)
     if match is None:
-        raise Unusable(f"is no port: {written}", _HINT)
+        raise InvalidValue(f"is no port: {written}", _HINT)
     host_ip, published, target, protocol = match.groups(default="")
     return _ports(host_ip.strip("[]"), published, target, protocol or "tcp")
 
@@ -34,10 +34,12 @@ def _short(written: str) -> list[Port]:
 def _long(node: Map) -> list[Port]:
     protocol = text(node.get("protocol")) or "tcp"
     if protocol not in ("tcp", "udp", "sctp"):
-        raise Unusable(f"has a protocol that does not exist: {protocol!r}", "There are tcp, udp and sctp.")
+        raise InvalidValue(
+            f"has a protocol that does not exist: {protocol!r}", "There are tcp, udp and sctp."
+        )
     target = text(node.get("target"))
     if not target:
-        raise Unusable("lacks target", "Add `target:`, the port of the container.")
+        raise InvalidValue("lacks target", "Add `target:`, the port of the container.")
     return _ports(text(node.get("host_ip")), text(node.get("published")), target, protocol)
 
 
@@ -45,7 +47,7 @@ def _ports(host_ip: str, published: str, target: str, protocol: str) -> list[Por
     inside = _range(target)
     outside: list[int] = _range(published) if published else []
     if outside and len(outside) != len(inside):
-        raise Unusable(
+        raise InvalidValue(
             f"has {len(outside)} ports of the device for {len(inside)} of the container",
             "Give both ranges the same length.",
         )
@@ -58,8 +60,8 @@ def _ports(host_ip: str, published: str, target: str, protocol: str) -> list[Por
 def _range(written: str) -> list[int]:
     match = _RANGE.fullmatch(written)
     if match is None:
-        raise Unusable(f"is no port: {written}", _HINT)
+        raise InvalidValue(f"is no port: {written}", _HINT)
     first, last = int(match[1]), int(match[2] or match[1])
     if not 0 < first <= last < 65536:
-        raise Unusable(f"is no port: {written}", "Ports go from 1 to 65535, and ranges upwards.")
+        raise InvalidValue(f"is no port: {written}", "Ports go from 1 to 65535, and ranges upwards.")
     return list(range(first, last + 1))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from resin_toolkit.compose.nodes import Node, Place, dotted
+from resin_toolkit.compose.nodes import Location, Node, format_path
 from resin_toolkit.errors import ComposeInvalid, Notice
 
 _SHOWN = 10
@@ -14,24 +14,24 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class Problem:
-    place: Place
+    location: Location
     text: str
     """A sentence without its full stop."""
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.text}."
+        return f"{self.location}: {self.text}."
 
 
 @dataclass
-class Findings:
+class Diagnostics:
     """Problems, which end the run, and notices, which do not."""
 
     problems: list[Problem] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
-    def add(self, place: Place, text: str, hint: str = "") -> None:
-        problem = Problem(place, text, hint)
+    def add(self, location: Location, text: str, hint: str = "") -> None:
+        problem = Problem(location, text, hint)
         if problem not in self.problems:
             self.problems.append(problem)
 
@@ -40,11 +40,11 @@ class Findings:
         if notice not in self.notices:
             self.notices.append(notice)
 
-    def end_if_any(self) -> None:
+    def raise_if_any(self) -> None:
         """Raises ComposeInvalid with what was found so far, the first ten in the order of the file."""
         if not self.problems:
             return
-        found = sorted(self.problems, key=lambda problem: (problem.place.shown, problem.place.line))
+        found = sorted(self.problems, key=lambda problem: (problem.location.shown, problem.location.line))
         if len(found) == 1:
             raise ComposeInvalid(str(found[0]), hint=found[0].hint, problems=tuple(found))
         lines = [f"{problem} {problem.hint}".rstrip() for problem in found[:_SHOWN]]
@@ -54,36 +54,36 @@ class Findings:
 
 
 @dataclass(frozen=True)
-class Where:
-    """A place in the tree of values, by its path, with the findings to tell what is wrong there."""
+class ValuePath:
+    """A place in the tree of values, by its path, with the diagnostics to tell what is wrong there."""
 
-    findings: Findings
+    diagnostics: Diagnostics
     path: tuple[str | int, ...] = ()
 
-    def __truediv__(self, step: str | int) -> Where:
-        return Where(self.findings, (*self.path, step))
+    def __truediv__(self, step: str | int) -> ValuePath:
+        return ValuePath(self.diagnostics, (*self.path, step))
 
     def __str__(self) -> str:
-        return dotted(self.path)
+        return format_path(self.path)
 
-    def bad(self, at: Node | Place, text: str, hint: str = "") -> None:
+    def add_problem(self, at: Node | Location, text: str, hint: str = "") -> None:
         """Tell that the value here `text`: `is no duration`."""
-        self.findings.add(at if isinstance(at, Place) else at.place, f"{self} {text}", hint)
+        self.diagnostics.add(at if isinstance(at, Location) else at.location, f"{self} {text}", hint)
 
 
-class Unusable(ValueError):
-    """A text that cannot be read as what it should be; says why, to be told with its place."""
+class InvalidValue(ValueError):
+    """A text that cannot be read as what it should be; says why, to be told with its location."""
 
-    def __init__(self, why: str, hint: str = "") -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.hint = hint
 
 
 @contextmanager
-def told(where: Where, at: Node | Place) -> Iterator[None]:
-    """Turn an Unusable into a problem of `where`; the rest of the block is left out."""
+def collecting_problems(path: ValuePath, at: Node | Location) -> Iterator[None]:
+    """Turn an InvalidValue into a problem of `path`; the rest of the block is left out."""
     try:
         yield
-    except Unusable as error:
-        where.bad(at, error.why, error.hint)
+    except InvalidValue as error:
+        path.add_problem(at, error.reason, error.hint)

@@ -13,8 +13,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from resin_toolkit.compose.nodes import Leaf, List, Map, Node, Place, dotted, plain
-from resin_toolkit.compose.problems import Findings
+from resin_toolkit.compose.nodes import List, Location, Map, Node, Scalar, format_path, to_plain
+from resin_toolkit.compose.problems import Diagnostics
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -38,13 +38,13 @@ def _schema() -> dict[str, Any]:
     return schema
 
 
-def check(tree: Map, findings: Findings) -> None:
+def validate(tree: Map, diagnostics: Diagnostics) -> None:
     """Tell all that the schema does not allow."""
     from jsonschema import Draft202012Validator
 
-    for error in Draft202012Validator(_schema()).iter_errors(plain(tree)):
+    for error in Draft202012Validator(_schema()).iter_errors(to_plain(tree)):
         for leaf in _leaves(error):
-            _tell(leaf, tree, findings)
+            _tell(leaf, tree, diagnostics)
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
@@ -68,16 +68,16 @@ def _other_kind(below: ValidationError, error: ValidationError) -> bool:
     return below.validator == "type" and len(below.absolute_path) == len(error.absolute_path)
 
 
-def _tell(error: ValidationError, tree: Map, findings: Findings) -> None:
+def _tell(error: ValidationError, tree: Map, diagnostics: Diagnostics) -> None:
     path: Path = tuple(error.absolute_path)
     if error.validator in ("additionalProperties", "unevaluatedProperties"):
-        _tell_unknown(error, path, tree, findings)
+        _tell_unknown(error, path, tree, diagnostics)
         return
     text, hint = _sentence(error)
-    findings.add(place_of(tree, path), f"{dotted(path) or 'the file'} {text}", hint)
+    diagnostics.add(location_of(tree, path), f"{format_path(path) or 'the file'} {text}", hint)
 
 
-def _tell_unknown(error: ValidationError, path: Path, tree: Map, findings: Findings) -> None:
+def _tell_unknown(error: ValidationError, path: Path, tree: Map, diagnostics: Diagnostics) -> None:
     known, patterns = _allowed(_of(error))
     instance: Any = error.instance
     for name in instance:
@@ -87,8 +87,8 @@ def _tell_unknown(error: ValidationError, path: Path, tree: Map, findings: Findi
         hint = f"Did you mean {close[0]}?" if close else ""
         if not known:
             hint = "Names have letters, digits, dots, dashes and underscores."
-        findings.add(
-            key_place(tree, (*path, name)), f"{dotted((*path, name))} does not exist in compose", hint
+        diagnostics.add(
+            key_location(tree, (*path, name)), f"{format_path((*path, name))} does not exist in compose", hint
         )
 
 
@@ -171,19 +171,19 @@ def node_at(tree: Node, path: Path) -> Node | None:
     return node
 
 
-def place_of(tree: Map, path: Path) -> Place:
+def location_of(tree: Map, path: Path) -> Location:
     """Where a value stands: of a mapping or a list, which begin further down, the line of the name."""
     node = node_at(tree, path)
-    if isinstance(node, Leaf) and node.value is not None:
-        return node.place
-    return key_place(tree, path)
+    if isinstance(node, Scalar) and node.value is not None:
+        return node.location
+    return key_location(tree, path)
 
 
-def key_place(tree: Map, path: Path) -> Place:
+def key_location(tree: Map, path: Path) -> Location:
     if not path:
-        return tree.place
+        return tree.location
     above = node_at(tree, path[:-1])
     if isinstance(above, Map):
-        return above.key_place(str(path[-1]))
+        return above.key_location(str(path[-1]))
     node = node_at(tree, path)
-    return node.place if node is not None else tree.place
+    return node.location if node is not None else tree.location

@@ -4,48 +4,55 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from resin_toolkit.compose.nodes import Leaf, List, Map, Node
-from resin_toolkit.compose.problems import Unusable, Where, told
-from resin_toolkit.compose.values import duration, flag, read, text, whole, words
+from resin_toolkit.compose.nodes import List, Map, Node, Scalar
+from resin_toolkit.compose.problems import InvalidValue, ValuePath, collecting_problems
+from resin_toolkit.compose.values import (
+    parse_bool,
+    parse_duration,
+    parse_integer,
+    parse_scalar,
+    strings,
+    text,
+)
 from resin_toolkit.project.application import (
-    Action,
-    Condition,
+    DependencyCondition,
     DeviceNode,
     HealthCheck,
     NetworkUse,
+    WatchAction,
     WatchRule,
 )
 
-_ACTIONS = ", ".join(Action)
+_ACTIONS = ", ".join(WatchAction)
 
 
-def depends_on(node: Node | None) -> dict[str, Condition]:
+def read_depends_on(node: Node | None) -> dict[str, DependencyCondition]:
     if isinstance(node, List):
-        return dict.fromkeys(words(node), Condition.STARTED)
+        return dict.fromkeys(strings(node), DependencyCondition.STARTED)
     entries = node.entries.items() if isinstance(node, Map) else ()
     return {
-        name: Condition(text(entry.get("condition")))
+        name: DependencyCondition(text(entry.get("condition")))
         for name, entry in entries
         if isinstance(entry, Map) and entry.get("condition")
     }
 
 
-def networks(node: Node | None) -> dict[str, NetworkUse]:
+def read_service_networks(node: Node | None) -> dict[str, NetworkUse]:
     if isinstance(node, List):
-        return dict.fromkeys(words(node), NetworkUse())
+        return dict.fromkeys(strings(node), NetworkUse())
     found = {}
     for name, entry in node.entries.items() if isinstance(node, Map) else ():
-        given = entry if isinstance(entry, Map) else Map({}, entry.place)
+        given = entry if isinstance(entry, Map) else Map({}, entry.location)
         found[name] = NetworkUse(
-            words(given.get("aliases")), text(given.get("ipv4_address")), text(given.get("ipv6_address"))
+            strings(given.get("aliases")), text(given.get("ipv4_address")), text(given.get("ipv6_address"))
         )
     return found
 
 
-def devices(node: Node | None, where: Where) -> tuple[DeviceNode, ...]:
+def read_devices(node: Node | None, path: ValuePath) -> tuple[DeviceNode, ...]:
     found: list[DeviceNode] = []
     for number, item in enumerate(node.items if isinstance(node, List) else ()):
-        with told(where / number, item):
+        with collecting_problems(path / number, item):
             found.append(_device(item))
     return tuple(found)
 
@@ -56,27 +63,27 @@ def _device(item: Node) -> DeviceNode:
     else:
         words_of = text(item).split(":")
         if len(words_of) > 3:
-            raise Unusable("has too many colons", "It is /dev/HOST:/dev/CONTAINER:rwm.")
+            raise InvalidValue("has too many colons", "It is /dev/HOST:/dev/CONTAINER:rwm.")
         host, inside, permissions = [*words_of, "", ""][:3]
     if inside and not inside.startswith("/") and not permissions:
         inside, permissions = "", inside
     if not host.startswith("/"):
-        raise Unusable(f"is no device file: {host}", "It is a path of the board: /dev/i2c-1.")
+        raise InvalidValue(f"is no device file: {host}", "It is a path of the board: /dev/i2c-1.")
     if not set(permissions) <= set("rwm"):
-        raise Unusable(
+        raise InvalidValue(
             f"has permissions that do not exist: {permissions}", "They are of the letters r, w and m."
         )
     return DeviceNode(host, inside or host, permissions or "rwm")
 
 
-def extra_hosts(node: Node | None, where: Where) -> tuple[str, ...]:
+def read_extra_hosts(node: Node | None, path: ValuePath) -> tuple[str, ...]:
     found: list[str] = []
     if isinstance(node, Map):
         for name, value in node.entries.items():
-            found += [f"{name}:{_address(word)}" for word in words(value)]
+            found += [f"{name}:{_address(word)}" for word in strings(value)]
         return tuple(found)
     for number, item in enumerate(node.items if isinstance(node, List) else ()):
-        with told(where / number, item):
+        with collecting_problems(path / number, item):
             found.append(_host(text(item)))
     return tuple(found)
 
@@ -85,7 +92,7 @@ def _host(written: str) -> str:
     sign = "=" if "=" in written else ":"
     name, _, address = written.partition(sign)
     if not name or not address:
-        raise Unusable(f"is no host with an address: {written}", "Write it as name:192.168.1.5.")
+        raise InvalidValue(f"is no host with an address: {written}", "Write it as name:192.168.1.5.")
     return f"{name}:{_address(address)}"
 
 
@@ -98,49 +105,53 @@ def _address(word: str) -> str:
         return bare
 
 
-def healthcheck(node: Node | None, where: Where) -> HealthCheck | None:
+def read_healthcheck(node: Node | None, path: ValuePath) -> HealthCheck | None:
     if not isinstance(node, Map):
         return None
-    if read(node.get("disable"), where / "disable", flag, False):
+    if parse_scalar(node.get("disable"), path / "disable", parse_bool, False):
         return HealthCheck(("NONE",))
     return HealthCheck(
-        _test(node.get("test"), where / "test"),
-        read(node.get("interval"), where / "interval", duration, 0.0),
-        read(node.get("timeout"), where / "timeout", duration, 0.0),
-        read(node.get("retries"), where / "retries", whole, 0),
-        read(node.get("start_period"), where / "start_period", duration, 0.0),
+        _test(node.get("test"), path / "test"),
+        parse_scalar(node.get("interval"), path / "interval", parse_duration, 0.0),
+        parse_scalar(node.get("timeout"), path / "timeout", parse_duration, 0.0),
+        parse_scalar(node.get("retries"), path / "retries", parse_integer, 0),
+        parse_scalar(node.get("start_period"), path / "start_period", parse_duration, 0.0),
     )
 
 
-def _test(node: Node | None, where: Where) -> tuple[str, ...]:
-    if isinstance(node, Leaf):
+def _test(node: Node | None, path: ValuePath) -> tuple[str, ...]:
+    if isinstance(node, Scalar):
         return ("CMD-SHELL", node.text)
-    test = words(node)
+    test = strings(node)
     if node is not None and (not test or test[0] not in ("NONE", "CMD", "CMD-SHELL")):
-        where.bad(node, "does not begin with CMD, CMD-SHELL or NONE", "Write it as [CMD, program, argument].")
+        path.add_problem(
+            node, "does not begin with CMD, CMD-SHELL or NONE", "Write it as [CMD, program, argument]."
+        )
     return test
 
 
-def watch(develop: Node | None, where: Where) -> tuple[WatchRule, ...]:
+def read_watch_rules(develop: Node | None, path: ValuePath) -> tuple[WatchRule, ...]:
     rules = develop.get("watch") if isinstance(develop, Map) else None
     found: list[WatchRule] = []
     for number, rule in enumerate(rules.items if isinstance(rules, List) else ()):
         if isinstance(rule, Map):
-            with told(where / number, rule):
+            with collecting_problems(path / number, rule):
                 found.append(_rule(rule))
     return tuple(found)
 
 
 def _rule(rule: Map) -> WatchRule:
     word, path, target = (text(rule.get(key)) for key in ("action", "path", "target"))
-    if word not in list(Action):
-        raise Unusable(f"has an action that is not supported on a device: {word}", f"There are {_ACTIONS}.")
-    action = Action(word)
-    if action in (Action.SYNC, Action.SYNC_RESTART) and not target.startswith("/"):
-        raise Unusable(
+    if word not in list(WatchAction):
+        raise InvalidValue(
+            f"has an action that is not supported on a device: {word}", f"There are {_ACTIONS}."
+        )
+    action = WatchAction(word)
+    if action in (WatchAction.SYNC, WatchAction.SYNC_RESTART) and not target.startswith("/"):
+        raise InvalidValue(
             f"needs an absolute target for the action {word}", "Add `target:`, a path in the container."
         )
-    folder = rule.entries["path"].place.base
+    folder = rule.entries["path"].location.base
     return WatchRule(
-        action, (folder / path).resolve(), target, words(rule.get("ignore")), words(rule.get("include"))
+        action, (folder / path).resolve(), target, strings(rule.get("ignore")), strings(rule.get("include"))
     )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resin_toolkit.compose.nodes import List, Map, Node, dotted
-from resin_toolkit.compose.problems import Findings
+from resin_toolkit.compose.nodes import List, Map, Node, format_path
+from resin_toolkit.compose.problems import Diagnostics
 
 _SERVICE = (
     "build image command entrypoint environment env_file volumes ports networks network_mode depends_on "
@@ -94,16 +94,16 @@ _OF_BUILD = {"secrets": "Fetch what needs the secret before building, and COPY i
 _LIMITS = ("mem", "cpu", "pids", "oom", "blkio", "shm", "cgroup", "ulimits", "storage")
 
 
-def refuse(tree: Map, findings: Findings) -> None:
+def check_supported(tree: Map, diagnostics: Diagnostics) -> None:
     """Tell all in the merged files that no device is given."""
     for pattern, names in _SUPPORTED.items():
         known = set(names.split())
         for path, node in _matching(tree, tuple(filter(None, pattern.split(".")))):
             for key, _ in node.items():
                 if key not in known:
-                    what = dotted((*path, key))
-                    findings.add(
-                        node.key_place(key), f"{what} is not supported on a device", _advice(pattern, key)
+                    what = format_path((*path, key))
+                    diagnostics.add(
+                        node.key_location(key), f"{what} is not supported on a device", _advice(pattern, key)
                     )
 
 

@@ -1,6 +1,6 @@
 """A YAML text as values with their lines.
 
-PyYAML's parser does the syntax. Its rules for plain words are those of YAML 1.1, where `no` is false, `22:22`
+PyYAML's parser does the syntax. Its rules for plain words are those of YAML 1.1, path `no` is false, `22:22`
 a number and `010` eight; compose follows YAML 1.2, so words are told apart here. Anchors, aliases and merge
 keys are resolved; `!reset` and `!override` are kept for whoever merges files.
 """
@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from resin_toolkit.compose.nodes import Leaf, List, Map, Node, Place, Plain
-from resin_toolkit.compose.problems import Findings
+from resin_toolkit.compose.nodes import List, Location, Map, Node, PlainValue, Scalar
+from resin_toolkit.compose.problems import Diagnostics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"[-+]?0o[0-7]+")
 _HEXADECIMAL = re.compile(r"[-+]?0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_WORDS: dict[str, Plain] = {
+_WORDS: dict[str, PlainValue] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -44,32 +44,36 @@ class _Unreadable(Exception):
     pass
 
 
-def read(text: str, shown: str, base: Path, findings: Findings) -> Map | None:
-    """The values of a file; None, and a problem, where it is not one mapping of names to values."""
+def read_yaml(text: str, shown: str, base: Path, diagnostics: Diagnostics) -> Map | None:
+    """The values of a file; None, and a problem, path it is not one mapping of names to values."""
     import yaml
 
-    start = Place(shown, 1, base)
+    start = Location(shown, 1, base)
     try:
         root = _compose(text)
         if root is None:
-            findings.add(start, "the file is empty", "Describe at least one service below `services:`.")
+            diagnostics.add(start, "the file is empty", "Describe at least one service below `services:`.")
             return None
-        node = _Reader(shown, base, findings).node(root)
+        node = _Reader(shown, base, diagnostics).node(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(shown, mark.line + 1 if mark else 1, base)
-        findings.add(place, f"this is not valid YAML: {error.problem or error.context}", _syntax_hint(error))
+        location = Location(shown, mark.line + 1 if mark else 1, base)
+        diagnostics.add(
+            location, f"this is not valid YAML: {error.problem or error.context}", _syntax_hint(error)
+        )
         return None
     except yaml.YAMLError as error:
-        findings.add(start, f"this is not valid YAML: {getattr(error, 'reason', 'it cannot be read')}")
+        diagnostics.add(start, f"this is not valid YAML: {getattr(error, 'reason', 'it cannot be read')}")
         return None
     except RecursionError:
-        findings.add(start, "the values are nested too deeply")
+        diagnostics.add(start, "the values are nested too deeply")
         return None
     except _Unreadable:
         return None
     if not isinstance(node, Map):
-        findings.add(node.place, "the file is not a mapping", "It begins with `services:` or another name.")
+        diagnostics.add(
+            node.location, "the file is not a mapping", "It begins with `services:` or another name."
+        )
         return None
     return node
 
@@ -98,7 +102,7 @@ def _syntax_hint(error: yaml.MarkedYAMLError) -> str:
     return "Check the indentation and the quotes of this line and of the one before."
 
 
-def word(text: str) -> Plain:
+def resolve_plain_scalar(text: str) -> PlainValue:
     """What a plain word means by YAML 1.2."""
     if text in _WORDS:
         return _WORDS[text]
@@ -117,11 +121,11 @@ def word(text: str) -> Plain:
 class _Reader:
     shown: str
     base: Path
-    findings: Findings
+    diagnostics: Diagnostics
     count: int = 0
 
-    def place(self, node: yaml.Node) -> Place:
-        return Place(self.shown, node.start_mark.line + 1, self.base)
+    def location(self, node: yaml.Node) -> Location:
+        return Location(self.shown, node.start_mark.line + 1, self.base)
 
     def node(self, node: yaml.Node, inside: tuple[int, ...] = ()) -> Node:
         import yaml
@@ -129,27 +133,27 @@ class _Reader:
         self.count += 1
         if id(node) in inside or self.count > _MOST_VALUES:
             why = "an anchor contains itself" if id(node) in inside else "the file has too many values"
-            self.findings.add(self.place(node), why)
+            self.diagnostics.add(self.location(node), why)
             raise _Unreadable
         inside = (*inside, id(node))
         tag = _OWN.get(node.tag, "")
         if isinstance(node, yaml.MappingNode):
             return self.map(node, tag, inside)
         if isinstance(node, yaml.SequenceNode):
-            return List(tuple(self.node(item, inside) for item in node.value), self.place(node), tag)
-        return Leaf(self.leaf(node), self.place(node), tag)
+            return List(tuple(self.node(item, inside) for item in node.value), self.location(node), tag)
+        return Scalar(self.leaf(node), self.location(node), tag)
 
-    def leaf(self, node: yaml.Node) -> Plain:
+    def leaf(self, node: yaml.Node) -> PlainValue:
         text: str = node.value
         if node.tag == "plain" or (node.tag in _OWN and not getattr(node, "style", None)):
-            return word(text)
+            return resolve_plain_scalar(text)
         kind = node.tag.removeprefix(_YAML)
         if kind == "str" or node.tag in _OWN:
             return text
-        value = word(text)
+        value = resolve_plain_scalar(text)
         if not isinstance(value, _TAGGED.get(kind, ())):
-            self.findings.add(
-                self.place(node), f"the tag {node.tag} means nothing here", "Leave the tag out."
+            self.diagnostics.add(
+                self.location(node), f"the tag {node.tag} means nothing here", "Leave the tag out."
             )
         return value
 
@@ -157,11 +161,11 @@ class _Reader:
         import yaml
 
         entries: dict[str, Node] = {}
-        keys: dict[str, Place] = {}
+        keys: dict[str, Location] = {}
         merged: list[Map] = []
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self.findings.add(self.place(key), "a name is not a single word")
+                self.diagnostics.add(self.location(key), "a name is not a single word")
                 continue
             if key.value == "<<" and key.tag == "plain":
                 merged += self.merged(value, inside)
@@ -169,27 +173,31 @@ class _Reader:
             name = self.name(key)
             if name in entries:
                 first = keys[name].line
-                self.findings.add(self.place(key), f"{name} is there twice, first in line {first}")
+                self.diagnostics.add(self.location(key), f"{name} is there twice, first in line {first}")
                 continue
             entries[name] = self.node(value, inside)
-            keys[name] = self.place(key)
+            keys[name] = self.location(key)
         for other in merged:
             # What is written out counts before what is merged, and an earlier one before a later.
             for name, value in other.entries.items():
                 if name not in entries:
                     entries[name] = value
-                    keys[name] = other.key_place(name)
-        return Map(entries, self.place(node), keys, tag)
+                    keys[name] = other.key_location(name)
+        return Map(entries, self.location(node), keys, tag)
 
     def name(self, key: yaml.ScalarNode) -> str:
-        return Leaf(word(key.value), self.place(key)).text or key.value if key.tag == "plain" else key.value
+        return (
+            Scalar(resolve_plain_scalar(key.value), self.location(key)).text or key.value
+            if key.tag == "plain"
+            else key.value
+        )
 
     def merged(self, value: yaml.Node, inside: tuple[int, ...]) -> list[Map]:
         node = self.node(value, inside)
         found = list(node.items) if isinstance(node, List) else [node]
         maps = [item for item in found if isinstance(item, Map)]
         if len(maps) != len(found):
-            self.findings.add(
-                self.place(value), "<< takes mappings only", "Name the anchor of a mapping: `<<: *name`."
+            self.diagnostics.add(
+                self.location(value), "<< takes mappings only", "Name the anchor of a mapping: `<<: *name`."
             )
         return maps

@@ -16,7 +16,7 @@ _PI_USB = "dwc_otg.fiq_fsm_enable=0"
 
 
 @dataclass(frozen=True)
-class Way:
+class BootMethod:
     """Without a firmware and a kernel it is a BIOS, and what it finds in the image's first sector."""
 
     firmware: Firmware | None = None

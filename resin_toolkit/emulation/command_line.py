@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from resin_toolkit.emulation.boot_method import Way
+from resin_toolkit.emulation.boot_method import BootMethod
 from resin_toolkit.emulation.machines import Disk, Machine
-from resin_toolkit.emulation.port_forwarding import HERE, Forward
+from resin_toolkit.emulation.port_forwarding import LOOPBACK, Forward
 
 CONSOLE = "console"
 _PROCESSORS = 2
 
 
 @dataclass(frozen=True)
-class Medium:
+class EmulatedDisk:
     """The image as the machine gets it."""
 
     place: str
@@ -30,7 +30,7 @@ class Medium:
     """Where what is written goes instead of into the image; None writes into the image."""
 
 
-def at(file: IO[bytes]) -> str:
+def fd_path(file: IO[bytes]) -> str:
     """The path by which a process opens a file that it has inherited."""
     return f"/dev/fd/{file.fileno()}"
 
@@ -39,8 +39,8 @@ def command_line(
     program: str,
     name: str,
     machine: Machine,
-    way: Way,
-    medium: Medium,
+    boot_method: BootMethod,
+    disk: EmulatedDisk,
     forwards: Sequence[Forward],
     variables: IO[bytes] | None,
     *,
@@ -53,8 +53,8 @@ def command_line(
     return [
         *(program, "-nodefaults", "-no-user-config", "-display", "none", "-machine", name),
         *_processors(machine, kvm=kvm),
-        *_begin(way, variables),
-        *_disk(machine, medium),
+        *_begin(boot_method, variables),
+        *_disk(machine, disk),
         *_network(machine, forwards),
         *("-chardev", f"pty,id={CONSOLE}", "-serial", f"chardev:{CONSOLE}"),
     ]
@@ -80,44 +80,52 @@ def _processors(machine: Machine, *, kvm: bool) -> list[str]:
     return [*words, *(("-device", "virtio-rng-pci") if machine.disk is Disk.VIRTIO else ())]
 
 
-def _begin(way: Way, variables: IO[bytes] | None) -> list[str]:
+def _begin(boot_method: BootMethod, variables: IO[bytes] | None) -> list[str]:
     words = []
-    if way.firmware is not None:
+    if boot_method.firmware is not None:
         assert variables is not None
-        form = way.firmware.format
-        code = _escaped(str(way.firmware.code))
+        form = boot_method.firmware.format
+        code = _escaped(str(boot_method.firmware.code))
         words += ["-drive", f"if=pflash,unit=0,format={form},readonly=on,file={code}"]
-        words += ["-drive", f"if=pflash,unit=1,format={form},file={at(variables)}"]
-    for option, file in (("-kernel", way.kernel), ("-initrd", way.initrd), ("-dtb", way.tree)):
+        words += ["-drive", f"if=pflash,unit=1,format={form},file={fd_path(variables)}"]
+    for option, file in (
+        ("-kernel", boot_method.kernel),
+        ("-initrd", boot_method.initrd),
+        ("-dtb", boot_method.tree),
+    ):
         if file is not None:
-            words += [option, at(file)]
-    return [*words, "-append", way.command_line] if way.kernel is not None and way.command_line else words
+            words += [option, fd_path(file)]
+    return (
+        [*words, "-append", boot_method.command_line]
+        if boot_method.kernel is not None and boot_method.command_line
+        else words
+    )
 
 
-def _disk(machine: Machine, medium: Medium) -> list[str]:
+def _disk(machine: Machine, disk: EmulatedDisk) -> list[str]:
     """The image, plugged in. Boards have the slot for their card built in, and take a drive by its kind."""
-    described = f"file={_escaped('json:' + json.dumps(_nodes(medium)))}"
+    described = f"file={_escaped('json:' + json.dumps(_nodes(disk)))}"
     if machine.disk is Disk.SD:
         return ["-drive", f"if=sd,{described}"]
     kind = "virtio-blk-pci" if machine.disk is Disk.VIRTIO else "ide-hd,bus=ide.0"
     return ["-drive", f"if=none,id=disk,{described}", "-device", f"{kind},drive=disk,bootindex=1"]
 
 
-def _nodes(medium: Medium) -> Mapping[str, object]:
+def _nodes(disk: EmulatedDisk) -> Mapping[str, object]:
     image = {
         "driver": "raw",
-        "read-only": medium.overlay is not None,
+        "read-only": disk.overlay is not None,
         "discard": "unmap",
-        "file": {"driver": "host_device" if medium.is_drive else "file", "filename": medium.place},
+        "file": {"driver": "host_device" if disk.is_drive else "file", "filename": disk.place},
     }
-    if medium.overlay is None:
+    if disk.overlay is None:
         return image
-    overlay = {"driver": "file", "filename": at(medium.overlay)}
+    overlay = {"driver": "file", "filename": fd_path(disk.overlay)}
     return {"driver": "qcow2", "discard": "unmap", "file": overlay, "backing": image}
 
 
 def _network(machine: Machine, forwards: Sequence[Forward]) -> list[str]:
-    rules = [f"hostfwd=tcp:{HERE}:{forward.host}-:{forward.guest}" for forward in forwards]
+    rules = [f"hostfwd=tcp:{LOOPBACK}:{forward.host}-:{forward.guest}" for forward in forwards]
     # A PC's network card brings a program to start from, which this does not do.
     card = f"{machine.net},netdev=net" + (",romfile=" if machine.is_pc else "")
     keyboard = () if machine.is_pc else ("-device", "usb-kbd")

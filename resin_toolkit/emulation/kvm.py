@@ -34,7 +34,7 @@ def has_kvm(machine: Machine) -> bool:
     return True
 
 
-def is_worth_it(program: str) -> bool:
+def is_kvm_faster(program: str) -> bool:
     """Whether a guest of a few instructions ends as soon by KVM as emulated, or nearly.
 
     Where this machine is a virtual one itself, KVM may be there and take a hundred times as long: a system

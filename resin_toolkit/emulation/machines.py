@@ -65,7 +65,7 @@ _PC = Machine("a 64-bit PC", _X86, ("q35",), "x86_64", Disk.ATA, "e1000e", 1024,
 _OLD_PC = Machine("a 32-bit PC", _X86, ("pc",), "x86_64", Disk.ATA, "e1000", 1024, "", ("i386",))
 _PI1 = Machine("a Raspberry Pi Zero", _ARM, ("raspi0", "raspi1ap"), "arm", Disk.SD, "usb-net", None, "pi1")
 _PI2 = Machine("a Raspberry Pi 2", _ARM, ("raspi2b",), "arm", Disk.SD, "usb-net", None, "pi2")
-# QEMU cannot start the 64-bit processor of a Raspberry Pi 3 in its 32-bit state: a Pi 2 runs the same system.
+# QEMU cannot boot the 64-bit processor of a Raspberry Pi 3 in 32-bit state: a Pi 2 runs the same system.
 _PI3_32 = Machine(
     "a Raspberry Pi 2, which runs the 32-bit system of a 3",
     _ARM,
@@ -103,8 +103,8 @@ _BY_ARCH = {"amd64": _PC, "i386": _OLD_PC}
 _NO_PCS = ("intel-edison",)
 """Boards with a PC's processor and nothing else of one."""
 _CAN = (
-    "Emulated can be boards that are PCs (qemux86-64, intel-nuc, generic-amd64 and the like), and Raspberry "
-    "Pi Zero, 1, 2, 3 and, from QEMU 9.0 on, 4."
+    "QEMU can emulate PCs (qemux86-64, intel-nuc, generic-amd64 and others) and the Raspberry Pi Zero, 1, 2, "
+    "3 and, since QEMU 9.0, 4."
 )
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from resin_toolkit.device.record import ENGINE_PORTS, SSH_PORT
 from resin_toolkit.errors import BadValue, Refused
 
-HERE = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PortRequest:
     """A port of the guest, and the one of this machine that should lead there, or must."""
 
     guest: int
@@ -32,25 +32,20 @@ class Forward:
     host: int
     guest: int
 
-    @property
-    def is_moved(self) -> bool:
-        """Whether the port of the same number was taken, or another was asked for."""
-        return self.host != self.guest
 
-
-def parse_publish(word: str) -> Wanted:
+def parse_publish(word: str) -> PortRequest:
     """The meaning of `[HOST:]GUEST`. Raises BadValue."""
     host, colon, guest = word.rpartition(":")
     numbers = [_port(text, word) for text in ((host, guest) if colon else (guest,))]
-    return Wanted(numbers[-1], numbers[0], must=bool(colon))
+    return PortRequest(numbers[-1], numbers[0], must=bool(colon))
 
 
-def choose_ports(published: Sequence[Wanted]) -> tuple[Forward, ...]:
+def choose_ports(published: Sequence[PortRequest]) -> tuple[Forward, ...]:
     """Free ports for SSH, the engine and what is published, each once: the same number, else any.
 
     Raises Refused where one that must be had is taken.
     """
-    wanted = {each.guest: each for each in (Wanted(port, port) for port in (SSH_PORT, *ENGINE_PORTS))}
+    wanted = {each.guest: each for each in (PortRequest(port, port) for port in (SSH_PORT, *ENGINE_PORTS))}
     wanted |= {each.guest: each for each in published}
     # Held until all are chosen, so that no two are the same; those that must be had first.
     with ExitStack() as held:
@@ -59,7 +54,7 @@ def choose_ports(published: Sequence[Wanted]) -> tuple[Forward, ...]:
     return tuple(chosen[guest] for guest in wanted)
 
 
-def _held(wanted: Wanted, held: ExitStack) -> int:
+def _held(wanted: PortRequest, held: ExitStack) -> int:
     try:
         return _bound(wanted.host, held)
     except OSError as error:
@@ -76,7 +71,7 @@ def _bound(port: int, held: ExitStack) -> int:
     listening = held.enter_context(socket.socket())
     # As QEMU does: a connection that has just ended is no reason against it.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((HERE, port))
+    listening.bind((LOOPBACK, port))
     listening.listen()
     return int(listening.getsockname()[1])
 

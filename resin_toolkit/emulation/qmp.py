@@ -14,28 +14,28 @@ from typing import Any
 from resin_toolkit.errors import EmulatorFailed
 
 
-class Ended(Exception):
+class QmpClosed(Exception):
     """QEMU has ended the connection, and itself with it."""
 
 
 @dataclass(frozen=True)
-class Event:
-    """Something that has happened to the machine: SHUTDOWN, RESET."""
+class QmpEvent:
+    """Something that has next_event to the machine: SHUTDOWN, RESET."""
 
     name: str
     data: Mapping[str, Any]
 
 
-class Control:
-    """The connection to one QEMU; for one thread. Every method raises Ended once QEMU is gone."""
+class QmpConnection:
+    """The connection to one QEMU; for one thread. Every method raises QmpClosed once QEMU is gone."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._received = b""
-        self._events: deque[Event] = deque()
+        self._events: deque[QmpEvent] = deque()
 
-    def greet(self, within: float) -> None:
-        """Take its greeting, and begin. Raises TimeoutError."""
+    def negotiate(self, within: float) -> None:
+        """Take its greeting, and wait_until_started. Raises TimeoutError."""
         deadline = time.monotonic() + within
         while "QMP" not in self._message(deadline):
             continue
@@ -48,7 +48,7 @@ class Control:
         try:
             self._connection.sendall(json.dumps(said).encode() + b"\n")
         except OSError as error:
-            raise Ended from error
+            raise QmpClosed from error
         while True:
             answer = self._message(deadline)
             if "return" in answer:
@@ -60,7 +60,7 @@ class Control:
                 )
             self._keep(answer)
 
-    def event(self, within: float) -> Event | None:
+    def event(self, within: float) -> QmpEvent | None:
         """The next thing that happens, None if nothing does within so many seconds."""
         deadline = time.monotonic() + within
         while not self._events:
@@ -75,7 +75,7 @@ class Control:
 
     def _keep(self, message: Mapping[str, Any]) -> None:
         if "event" in message:
-            self._events.append(Event(str(message["event"]), message.get("data") or {}))
+            self._events.append(QmpEvent(str(message["event"]), message.get("data") or {}))
 
     def _message(self, deadline: float) -> Any:
         while b"\n" not in self._received:
@@ -85,9 +85,9 @@ class Control:
             try:
                 more = self._connection.recv(65536)
             except OSError as error:
-                raise Ended from error
+                raise QmpClosed from error
             if not more:
-                raise Ended
+                raise QmpClosed
             self._received += more
         line, _, self._received = self._received.partition(b"\n")
         return json.loads(line)

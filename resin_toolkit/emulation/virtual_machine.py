@@ -1,4 +1,4 @@
-"""A machine that runs: started, watched, and switched off in the way that its board is."""
+"""A machine that runs: started, watched, and switched off in the boot_method that its board is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import IO
 from resin_toolkit.emulation import parent_watchdog
 from resin_toolkit.emulation.command_line import CONSOLE
 from resin_toolkit.emulation.machines import Machine
-from resin_toolkit.emulation.qmp import Control, Ended, Event
+from resin_toolkit.emulation.qmp import QmpClosed, QmpConnection, QmpEvent
 from resin_toolkit.errors import EmulatorFailed, NotSupported, Refused, ResinError
 
 _STARTING = 60.0
@@ -28,7 +28,7 @@ _AGAIN = 10.0
 _KEYS = ("ctrl", "alt", "delete")
 
 
-class Running:
+class VirtualMachine:
     """QEMU, and the machine that it is. `console` is the terminal that its serial line ends in."""
 
     def __init__(
@@ -37,26 +37,26 @@ class Running:
         program: str,
         process: subprocess.Popen[bytes],
         said: IO[bytes],
-        control: Control,
-        leash_end: int,
+        control: QmpConnection,
+        watchdog_pipe: int,
     ) -> None:
         self._machine = machine
         self._program = program
-        self._leash_end = leash_end
+        self._leash_end = watchdog_pipe
         self._process = process
         self._said = said
         self._control = control
         self.console = ""
         self.uses_kvm = False
 
-    def happened(self, within: float) -> Event | None:
+    def next_event(self, within: float) -> QmpEvent | None:
         """What happens next, None if nothing does within so many seconds.
 
-        Raises Ended where the machine is off, EmulatorFailed where QEMU has come to grief.
+        Raises QmpClosed where the machine is off, EmulatorFailed where QEMU has come to grief.
         """
         try:
             return self._control.event(within)
-        except Ended:
+        except QmpClosed:
             self._check_end()
             raise
 
@@ -72,7 +72,7 @@ class Running:
                 self._press()
                 if self._is_off_within(min(left, _AGAIN)):
                     return True
-        except Ended:
+        except QmpClosed:
             return True
         return False
 
@@ -87,18 +87,18 @@ class Running:
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             try:
-                self.happened(left)
-            except Ended:
+                self.next_event(left)
+            except QmpClosed:
                 return True
         return False
 
-    def cut(self) -> None:
+    def kill(self) -> None:
         """Off, now: what its system has not written yet is lost, as by a plug that is pulled."""
         if self._process.poll() is None:
             try:
                 self._control.execute("quit", within=_LEAVING)
                 self._process.wait(_LEAVING)
-            except (Ended, TimeoutError, EmulatorFailed, subprocess.TimeoutExpired):
+            except (QmpClosed, TimeoutError, EmulatorFailed, subprocess.TimeoutExpired):
                 self._process.kill()
 
     def release(self) -> None:
@@ -110,13 +110,13 @@ class Running:
         self._said.close()
         os.close(self._leash_end)
 
-    def begin(self) -> None:
+    def wait_until_started(self) -> None:
         """Wait until QEMU answers, and ask it what it is. Raises what has kept it from starting."""
         try:
-            self._control.greet(_STARTING)
+            self._control.negotiate(_STARTING)
             consoles = self._control.execute("query-chardev")
             self.uses_kvm = bool(self._control.execute("query-kvm")["enabled"])
-        except Ended:
+        except QmpClosed:
             self._process.wait(_LEAVING)
             raise self._failure() from None
         except TimeoutError:
@@ -150,7 +150,7 @@ class Running:
         )
 
 
-def start(machine: Machine, command: Sequence[str], files: Sequence[int]) -> Running:
+def start_machine(machine: Machine, command: Sequence[str], files: Sequence[int]) -> VirtualMachine:
     """Start QEMU by `command`; it inherits the descriptors `files`. The caller releases what is returned.
 
     Raises EmulatorFailed with QEMU's own words, and Refused where another program writes to the image.
@@ -158,7 +158,7 @@ def start(machine: Machine, command: Sequence[str], files: Sequence[int]) -> Run
     if os.name != "posix":
         raise NotSupported("`resin emulate` runs on Linux and macOS.", hint="On Windows it does inside WSL.")
     ours, theirs = socket.socketpair()
-    leash_end, held = os.pipe()
+    watchdog_pipe, held = os.pipe()
     said = tempfile.TemporaryFile()  # noqa: SIM115 - `release` closes it
     control = (
         *("-chardev", f"socket,id=control,fd={theirs.fileno()}"),
@@ -166,11 +166,19 @@ def start(machine: Machine, command: Sequence[str], files: Sequence[int]) -> Run
     )
     try:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(parent_watchdog.__file__), str(leash_end), *command, *control],
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                str(parent_watchdog.__file__),
+                str(watchdog_pipe),
+                *command,
+                *control,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
-            pass_fds=(*files, theirs.fileno(), leash_end),
+            pass_fds=(*files, theirs.fileno(), watchdog_pipe),
             # Ctrl-C is for us: it is we who then switch the machine off.
             start_new_session=True,
         )
@@ -181,10 +189,10 @@ def start(machine: Machine, command: Sequence[str], files: Sequence[int]) -> Run
         raise
     finally:
         theirs.close()
-        os.close(leash_end)
-    running = Running(machine, Path(command[0]).name, process, said, Control(ours), held)
+        os.close(watchdog_pipe)
+    running = VirtualMachine(machine, Path(command[0]).name, process, said, QmpConnection(ours), held)
     try:
-        running.begin()
+        running.wait_until_started()
     except BaseException:
         running.release()
         raise

@@ -17,7 +17,7 @@ from pathlib import Path
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.errors import EngineFailed, ServiceNotFound
-from resin_toolkit.project.context_walk import unreadable
+from resin_toolkit.project.context_walk import unreadable_error
 
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 256 * 1024
@@ -83,7 +83,7 @@ def make_archive(uploads: Sequence[FileUpload]) -> Iterator[bytes]:
         except OSError as error:
             if error.errno in _CHANGED:
                 raise ChangedWhileReading(upload.target) from error
-            raise unreadable(error, str(upload.source)) from error
+            raise unreadable_error(error, str(upload.source)) from error
     yield bytes(2 * _BLOCK)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from resin_toolkit.live.mapping.mapping_inputs import is_archive
 from resin_toolkit.live.snapshot import Snapshot
-from resin_toolkit.project.context_walk import Kind
+from resin_toolkit.project.context_walk import FileType
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class ContextDiff:
     now: Snapshot
     is_ignored: Callable[[str], bool]
 
-    def kind(self, path: str) -> Kind | None:
+    def kind(self, path: str) -> FileType | None:
         stamp = self.now.get(path)
         return None if stamp is None or not self._is_sent(path) else _kind(stamp.mode)
 
-    def entries(self) -> Iterator[tuple[str, Kind]]:
+    def entries(self) -> Iterator[tuple[str, FileType]]:
         for path, stamp in self.synced.items():
             if self._is_sent(path):
                 yield path, _kind(stamp.mode)
@@ -41,7 +41,7 @@ class ContextDiff:
         return not path.startswith("../") and not self.is_ignored(path)
 
 
-def _kind(mode: int) -> Kind:
+def _kind(mode: int) -> FileType:
     if stat.S_ISDIR(mode):
-        return Kind.FOLDER
-    return Kind.LINK if stat.S_ISLNK(mode) else Kind.FILE
+        return FileType.FOLDER
+    return FileType.LINK if stat.S_ISLNK(mode) else FileType.FILE

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from resin_toolkit.live.mapping.actions import FileChange
 from resin_toolkit.live.mapping.mapping_inputs import ContextListing
-from resin_toolkit.project.context_walk import Kind
+from resin_toolkit.project.context_walk import FileType
 from resin_toolkit.project.glob_patterns import is_pattern, matches
 
 
@@ -26,7 +26,7 @@ class ContextFiles:
     def __init__(self, context: ContextListing) -> None:
         self._context = context
         self._kinds = dict(context.entries())
-        self._before: dict[str, Kind | None] = {}
+        self._before: dict[str, FileType | None] = {}
         self._matches: dict[str, list[str]] = {}
         """The paths that each pattern matches; many changes at once need them again."""
 
@@ -42,11 +42,11 @@ class ContextFiles:
             else:
                 self._kinds[path] = kind
 
-    def kind(self, path: str) -> Kind | None:
+    def kind(self, path: str) -> FileType | None:
         """The kind of a file now, None if it does not exist; the context itself is a folder."""
-        return self._kinds.get(path) if path else Kind.FOLDER
+        return self._kinds.get(path) if path else FileType.FOLDER
 
-    def kind_before(self, path: str) -> Kind | None:
+    def kind_before(self, path: str) -> FileType | None:
         """The kind of a file before the last changes."""
         return self._before.get(path, self._kinds.get(path))
 
@@ -64,7 +64,7 @@ class ContextFiles:
 
     def symlink_in(self, path: str) -> str | None:
         """The first symbolic link in the path, if any."""
-        return next((above for above in parents_and_self(path) if self.kind(above) is Kind.LINK), None)
+        return next((above for above in parents_and_self(path) if self.kind(above) is FileType.LINK), None)
 
 
 def without_root(source: str) -> str:

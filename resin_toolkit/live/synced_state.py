@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from resin_toolkit.live.snapshot import Difference, FileStamp, Snapshot, difference
-from resin_toolkit.project.context_digest import Known, hash_of
-from resin_toolkit.project.context_walk import identity
+from resin_toolkit.project.context_digest import HashCache, hash_file
+from resin_toolkit.project.context_walk import file_identity
 
 
 class SyncedState:
@@ -52,7 +52,7 @@ class SyncedState:
         wanted = [path for path, stamp in self._tree.items() if path not in self._hashes and stamp.is_file]
         if not wanted:
             return
-        known, self._cache = Known.at(self._cache), None
+        known, self._cache = HashCache.at(self._cache), None
         for path in wanted:
             found = self._hash(path, self._tree[path], known)
             if found is not None:
@@ -61,21 +61,21 @@ class SyncedState:
     def _is_same(self, path: str, now: FileStamp) -> bool:
         if path not in self._hashes or not now.differs_only_in_times(self._tree[path]):
             return False
-        return self._hash(path, now, Known()) == self._hashes[path]
+        return self._hash(path, now, HashCache()) == self._hashes[path]
 
-    def _hash(self, path: str, stamp: FileStamp, known: Known) -> str | None:
+    def _hash(self, path: str, stamp: FileStamp, known: HashCache) -> str | None:
         """The hash of a file with this stamp; None if the file has changed by now."""
         # A path outside the folder begins with `../`: it must not be resolved through a link to the folder.
         file = os.path.normpath(self._root / path)
         if not stamp.is_stable:
             return None
         try:
-            if identity(os.lstat(file)) != stamp.identity:
+            if file_identity(os.lstat(file)) != stamp.identity:
                 return None
             kept = known.get(path, stamp.identity)
             if kept is not None:
                 return kept
-            same, value = hash_of(file)
+            same, value = hash_file(file)
         except OSError:
             return None
         return value if same == stamp.identity else None

@@ -7,6 +7,7 @@ otherwise; times are in seconds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,8 +15,16 @@ from pathlib import Path
 
 from resin_toolkit.errors import Notice
 
+RESTART_POLICIES = "no, always, unless-stopped, on-failure or on-failure:N"
+_RESTART_POLICY = re.compile(r"no|always|unless-stopped|on-failure(:[0-9]+)?")
 
-class Condition(StrEnum):
+
+def is_restart_policy(text: str) -> bool:
+    """Whether `text` is one of RESTART_POLICIES, as compose and `docker run --restart` write them."""
+    return _RESTART_POLICY.fullmatch(text) is not None
+
+
+class DependencyCondition(StrEnum):
     """What a service waits for in one that it depends on."""
 
     STARTED = "service_started"
@@ -23,7 +32,7 @@ class Condition(StrEnum):
     COMPLETED = "service_completed_successfully"
 
 
-class Action(StrEnum):
+class WatchAction(StrEnum):
     """What follows where a watched file was saved."""
 
     SYNC = "sync"
@@ -101,7 +110,7 @@ class HealthCheck:
 class WatchRule:
     """What happens where files below `path` are saved (compose's `develop.watch`)."""
 
-    action: Action
+    action: WatchAction
     path: Path
     target: str = ""
     """A path in the container."""
@@ -135,7 +144,7 @@ class Service:
     """By the key in `Application.networks`; not together with `network_mode`."""
     network_mode: str = ""
     """host, bridge, none, or `service:NAME`."""
-    depends_on: Mapping[str, Condition] = field(default_factory=dict)
+    depends_on: Mapping[str, DependencyCondition] = field(default_factory=dict)
     restart: str = "no"
     """no, always, unless-stopped, on-failure or on-failure:N."""
     privileged: bool = False

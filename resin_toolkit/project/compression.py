@@ -25,11 +25,11 @@ def choose_compression(link_rate: float | None, sample: bytes) -> bool:
     if not sample:
         return False
     link = USUAL_LINK if link_rate is None else link_rate
-    ratio = len(sample) / sum(map(len, compressed(iter([sample]))))
+    ratio = len(sample) / sum(map(len, gzip_stream(iter([sample]))))
     return min(link * ratio, UNPACKING) > link * WORTH
 
 
-def packed(stream: Iterator[bytes], link_rate: float | None) -> Iterator[bytes]:
+def compress_if_faster(stream: Iterator[bytes], link_rate: float | None) -> Iterator[bytes]:
     """The stream as it is best sent: compressed or unchanged, decided by what comes first."""
     first: list[bytes] = []
     size = 0
@@ -41,10 +41,10 @@ def packed(stream: Iterator[bytes], link_rate: float | None) -> Iterator[bytes]:
     whole = chain(iter(tuple(first)), stream)
     is_chosen = choose_compression(link_rate, b"".join(first)[:SAMPLE])
     first.clear()
-    yield from compressed(whole) if is_chosen else whole
+    yield from gzip_stream(whole) if is_chosen else whole
 
 
-def compressed(stream: Iterator[bytes], level: int = LEVEL) -> Iterator[bytes]:
+def gzip_stream(stream: Iterator[bytes], level: int = LEVEL) -> Iterator[bytes]:
     """The stream as gzip, each piece as soon as there is one. `level` is from 0 (1 with zlib) to 3."""
     library: Any
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from resin_toolkit.project.context_walk import Entry, Kind, identity, unreadable
+from resin_toolkit.project.context_walk import ContextEntry, FileType, file_identity, unreadable_error
 
 PIECE = 1024 * 1024
 SETTLED_NS = 2_000_000_000
@@ -22,7 +22,7 @@ FORMAT = 1
 
 
 @dataclass
-class Known:
+class HashCache:
     """The hashes of files whose content was read before, by path, each with the identity that it had."""
 
     file: Path | None = None
@@ -30,7 +30,7 @@ class Known:
     now: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, file: Path | None) -> Known:
+    def at(cls, file: Path | None) -> HashCache:
         """What the file holds; nothing, if there is none or it makes no sense."""
         if file is None:
             return cls()
@@ -66,7 +66,7 @@ class Known:
             self.now[path] = [*same, value]
 
 
-def digest_of(root: str, entries: Iterable[Entry], known: Known) -> str:
+def compute_digest(root: str, entries: Iterable[ContextEntry], known: HashCache) -> str:
     """The hash, in hexadecimal digits, whatever order the entries come in."""
     lines = sorted(_line(root, entry, known) for entry in entries)
     whole = hashlib.blake2b(digest_size=32)
@@ -75,34 +75,34 @@ def digest_of(root: str, entries: Iterable[Entry], known: Known) -> str:
     return whole.hexdigest()
 
 
-def _line(root: str, entry: Entry, known: Known) -> bytes:
+def _line(root: str, entry: ContextEntry, known: HashCache) -> bytes:
     """The entry in bytes that no other has. A hard link is a file like any other here."""
-    is_file = entry.kind in (Kind.FILE, Kind.HARD_LINK)
+    is_file = entry.kind in (FileType.FILE, FileType.HARD_LINK)
     about = _content_hash(root, entry, known) if is_file else entry.target
-    kind = Kind.FILE if is_file else entry.kind
+    kind = FileType.FILE if is_file else entry.kind
     return os.fsencode(f"{entry.path}\0{kind}\0{entry.mode:o}\0{about}")
 
 
-def _content_hash(root: str, entry: Entry, known: Known) -> str:
+def _content_hash(root: str, entry: ContextEntry, known: HashCache) -> str:
     if entry.content is not None:
         return hashlib.blake2b(entry.content, digest_size=32).hexdigest()
     found = known.get(entry.path, entry.identity)
     return found if found is not None else _read_hash(f"{root}/{entry.path}", entry, known)
 
 
-def _read_hash(file: str, entry: Entry, known: Known) -> str:
+def _read_hash(file: str, entry: ContextEntry, known: HashCache) -> str:
     try:
-        same, value = hash_of(file)
+        same, value = hash_file(file)
     except FileNotFoundError:
         return "gone"
     except OSError as error:
-        raise unreadable(error, entry.path) from error
+        raise unreadable_error(error, entry.path) from error
     if same is not None:
         known.put(entry.path, same, value)
     return value
 
 
-def hash_of(file: str | os.PathLike[str]) -> tuple[tuple[int, ...] | None, str]:
+def hash_file(file: str | os.PathLike[str]) -> tuple[tuple[int, ...] | None, str]:
     """The hash of a file's content, and the identity that it had all the while; None if it changed meanwhile.
 
     Raises OSError where it cannot be read.
@@ -110,10 +110,10 @@ def hash_of(file: str | os.PathLike[str]) -> tuple[tuple[int, ...] | None, str]:
     hashed = hashlib.blake2b(digest_size=32)
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        before = identity(os.fstat(descriptor))
+        before = file_identity(os.fstat(descriptor))
         while piece := os.read(descriptor, PIECE):
             hashed.update(piece)
-        same = before == identity(os.fstat(descriptor))
+        same = before == file_identity(os.fstat(descriptor))
     finally:
         os.close(descriptor)
     return before if same else None, hashed.hexdigest()

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from resin_toolkit.project.context_walk import Entry, Kind, shown
+from resin_toolkit.project.context_walk import ContextEntry, FileType, printable_path
 from resin_toolkit.terminal.screen import format_size
 
 MOST = 3
@@ -33,16 +33,16 @@ class ContextSize:
         """What to leave out: "node_modules 180 MiB, .venv 90.0 MiB: add them to .dockerignore"; or empty."""
         if not self.largest:
             return ""
-        named = ", ".join(f"{shown(path)} {format_size(size)}" for path, size in self.largest)
+        named = ", ".join(f"{printable_path(path)} {format_size(size)}" for path, size in self.largest)
         return f"{named}: add {'them' if len(self.largest) > 1 else 'it'} to .dockerignore"
 
 
-def size_of(entries: Iterable[Entry]) -> ContextSize:
+def measure_context(entries: Iterable[ContextEntry]) -> ContextSize:
     """The sum of the entries."""
     folders: dict[str, int] = defaultdict(int)
     size = files = 0
     for entry in entries:
-        if entry.kind is Kind.FOLDER:
+        if entry.kind is FileType.FOLDER:
             continue
         files += 1
         size += entry.size

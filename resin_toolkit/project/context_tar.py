@@ -8,32 +8,32 @@ import tarfile
 from collections.abc import Iterator
 
 from resin_toolkit.errors import IoFailed
-from resin_toolkit.project.context_walk import Entry, Kind, shown, unreadable
+from resin_toolkit.project.context_walk import ContextEntry, FileType, printable_path, unreadable_error
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
 AT_ONCE = 1024 * 1024
 """Up to this size a file is read before its header is made: both are right even if it changes meanwhile."""
 _TYPES = {
-    Kind.FILE: tarfile.REGTYPE,
-    Kind.FOLDER: tarfile.DIRTYPE,
-    Kind.LINK: tarfile.SYMTYPE,
-    Kind.HARD_LINK: tarfile.LNKTYPE,
+    FileType.FILE: tarfile.REGTYPE,
+    FileType.FOLDER: tarfile.DIRTYPE,
+    FileType.LINK: tarfile.SYMTYPE,
+    FileType.HARD_LINK: tarfile.LNKTYPE,
 }
 _CAPABILITY = "security.capability"
 
 
-def archived(root: str, entry: Entry, chunk: int) -> Iterator[bytes]:
+def tar_member(root: str, entry: ContextEntry, chunk: int) -> Iterator[bytes]:
     """The header of an entry, its content, zeros up to a whole block; nothing, if it is gone."""
     if entry.content is not None:
         yield header(entry, len(entry.content)) + entry.content + bytes(-len(entry.content) % BLOCK)
-    elif entry.kind is Kind.FILE:
+    elif entry.kind is FileType.FILE:
         yield from _file(root, entry, chunk)
     else:
         yield header(entry, 0)
 
 
-def header(entry: Entry, size: int, capability: bytes = b"") -> bytes:
+def header(entry: ContextEntry, size: int, capability: bytes = b"") -> bytes:
     """The header alone. As Docker does, everything belongs to root, and times are whole seconds."""
     info = tarfile.TarInfo(entry.path)
     info.type = _TYPES[entry.kind]
@@ -46,23 +46,23 @@ def header(entry: Entry, size: int, capability: bytes = b"") -> bytes:
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
-def _file(root: str, entry: Entry, chunk: int) -> Iterator[bytes]:
+def _file(root: str, entry: ContextEntry, chunk: int) -> Iterator[bytes]:
     try:
         # Without waiting for the other end of a pipe, if one has taken the place of the file.
         descriptor = os.open(f"{root}/{entry.path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise unreadable(error, entry.path) from error
+        raise unreadable_error(error, entry.path) from error
     try:
         yield from _content(descriptor, entry, chunk)
     except OSError as error:
-        raise unreadable(error, entry.path) from error
+        raise unreadable_error(error, entry.path) from error
     finally:
         os.close(descriptor)
 
 
-def _content(descriptor: int, entry: Entry, chunk: int) -> Iterator[bytes]:
+def _content(descriptor: int, entry: ContextEntry, chunk: int) -> Iterator[bytes]:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         raise _changed(entry)
@@ -106,8 +106,8 @@ def _capability(descriptor: int) -> bytes:
         return b""
 
 
-def _changed(entry: Entry) -> IoFailed:
+def _changed(entry: ContextEntry) -> IoFailed:
     return IoFailed(
-        f"{shown(entry.path)} changed while it was sent.",
+        f"{printable_path(entry.path)} changed while it was sent.",
         hint="Try again when nothing writes to it, or leave it out by a line in .dockerignore.",
     )

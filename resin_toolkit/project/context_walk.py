@@ -16,7 +16,7 @@ NEVER_SENT = frozenset({".git", ".resin"})
 LEAVE_OUT = "Let this user read it, or leave it out by a line in .dockerignore."
 
 
-class Kind(StrEnum):
+class FileType(StrEnum):
     FILE = "file"
     FOLDER = "folder"
     LINK = "link"
@@ -24,11 +24,11 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ContextEntry:
     """One file, folder or link. Paths are relative, with slashes; bytes that are not UTF-8 are surrogates."""
 
     path: str
-    kind: Kind
+    kind: FileType
     mode: int
     """The permissions alone."""
     size: int = 0
@@ -42,7 +42,7 @@ class Entry:
 
 
 @dataclass
-class Walk:
+class ContextWalk:
     """One walk through the folder `root`; `notices` grows with what cannot be sent."""
 
     root: str
@@ -52,7 +52,7 @@ class Walk:
     notices: list[Notice] = field(default_factory=list)
     _first: dict[tuple[int, int], str] = field(default_factory=dict)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[ContextEntry]:
         """Everything that is to be sent, each folder before what it holds, names in the order of their bytes.
 
         Raises OSError where `root` itself cannot be read, and ResinError for what is in it. What goes away
@@ -69,7 +69,7 @@ class Walk:
             else:
                 open_folders.pop()
 
-    def _inside(self, folder: str, state: int) -> Iterator[tuple[Entry | None, _Inside | None]]:
+    def _inside(self, folder: str, state: int) -> Iterator[tuple[ContextEntry | None, _Inside | None]]:
         verdict, rules = self.rules.verdict, self.rules
         for item in self._listed(folder):
             path = f"{folder}{item.name}"
@@ -78,7 +78,7 @@ class Walk:
             ignored, inner = verdict(path, state)
             is_folder = item.is_dir(follow_symlinks=False)
             entry = None if ignored else self._entry(item, path)
-            enters = is_folder and (entry is not None or (ignored and rules.can_return_below(path, inner)))
+            enters = is_folder and (entry is not None or (ignored and rules.can_include_below(path, inner)))
             yield entry, self._inside(f"{path}/", inner) if enters else None
 
     def _listed(self, folder: str) -> list[os.DirEntry[str]]:
@@ -90,49 +90,53 @@ class Walk:
                 raise
             if isinstance(error, FileNotFoundError):
                 return []
-            raise unreadable(error, folder) from error
+            raise unreadable_error(error, folder) from error
 
-    def _entry(self, item: os.DirEntry[str], path: str) -> Entry | None:
+    def _entry(self, item: os.DirEntry[str], path: str) -> ContextEntry | None:
         try:
             found = item.stat(follow_symlinks=False)
             target = os.readlink(item.path) if item.is_symlink() else ""  # noqa: PTH115 - as it is written
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise unreadable(error, path) from error
+            raise unreadable_error(error, path) from error
         mode = stat.S_IMODE(found.st_mode)
         if target:
-            return Entry(path, Kind.LINK, 0o777, 0, found.st_mtime_ns, target)
+            return ContextEntry(path, FileType.LINK, 0o777, 0, found.st_mtime_ns, target)
         if stat.S_ISDIR(found.st_mode):
-            return Entry(path, Kind.FOLDER, mode, 0, found.st_mtime_ns)
+            return ContextEntry(path, FileType.FOLDER, mode, 0, found.st_mtime_ns)
         if not stat.S_ISREG(found.st_mode):
             if not stat.S_ISSOCK(found.st_mode):
-                text = f"{shown(path)} is not sent: it is a pipe or a device, not a file."
+                text = f"{printable_path(path)} is not sent: it is a pipe or a device, not a file."
                 self.notices.append(Notice("not-sent", text))
             return None
         if found.st_nlink > 1:
             first = self._first.setdefault((found.st_dev, found.st_ino), path)
             if first != path:
-                return Entry(path, Kind.HARD_LINK, mode, 0, found.st_mtime_ns, first, None, identity(found))
-        return Entry(path, Kind.FILE, mode, found.st_size, found.st_mtime_ns, "", None, identity(found))
+                return ContextEntry(
+                    path, FileType.HARD_LINK, mode, 0, found.st_mtime_ns, first, None, file_identity(found)
+                )
+        return ContextEntry(
+            path, FileType.FILE, mode, found.st_size, found.st_mtime_ns, "", None, file_identity(found)
+        )
 
 
-_Inside = Iterator[tuple[Entry | None, "_Inside | None"]]
+_Inside = Iterator[tuple[ContextEntry | None, "_Inside | None"]]
 
 
-def identity(found: os.stat_result) -> tuple[int, ...]:
+def file_identity(found: os.stat_result) -> tuple[int, ...]:
     """What stays the same as long as the content does; nobody can set the time at which the inode changed."""
     return found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns
 
 
-def unreadable(error: OSError, path: str) -> ResinError:
+def unreadable_error(error: OSError, path: str) -> ResinError:
     """The failure to read something of the folder, which can also be left out."""
-    told = from_os_error(error, shown(path))
+    told = from_os_error(error, printable_path(path))
     told.hint = LEAVE_OUT
     return told
 
 
-def shown(path: str) -> str:
+def printable_path(path: str) -> str:
     """A path for a message, in one line that every screen can show."""
     path = path.removesuffix("/")
     return path if path.isprintable() else ascii(path)[1:-1]

@@ -9,26 +9,31 @@ from difflib import get_close_matches
 from enum import StrEnum
 
 from resin_toolkit.errors import BadValue
-from resin_toolkit.project.dockerfile import Instruction, instructions_of, parse
+from resin_toolkit.project.dockerfile import Instruction, parse_dockerfile, parse_instructions
 
 _LINE = re.compile(r"\s*#dev-([A-Za-z-]+)\s*=\s*(.*?)\s*\Z")
 
 
-class Kind(StrEnum):
+class DirectiveKind(StrEnum):
     COMMAND = "cmd-live"
     RUN = "run"
     COPY = "copy"
     ENVIRONMENT = "env"
 
 
-_KEYWORDS = {Kind.COMMAND: "CMD", Kind.RUN: "RUN", Kind.COPY: "COPY", Kind.ENVIRONMENT: "ENV"}
+_KEYWORDS = {
+    DirectiveKind.COMMAND: "CMD",
+    DirectiveKind.RUN: "RUN",
+    DirectiveKind.COPY: "COPY",
+    DirectiveKind.ENVIRONMENT: "ENV",
+}
 
 
 @dataclass(frozen=True)
-class Directive:
+class DevDirective:
     """One of them: `instruction` is what stands in its place in live mode, with the directive's own line."""
 
-    kind: Kind
+    kind: DirectiveKind
     text: str
     """What follows the `=`."""
     instruction: Instruction
@@ -39,27 +44,27 @@ class Directive:
 
 
 @dataclass(frozen=True)
-class Directives:
+class DevDirectives:
     """All of a Dockerfile, in their order."""
 
-    all: tuple[Directive, ...] = ()
+    all: tuple[DevDirective, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
     """Of `#dev-env`, as they are written."""
 
     @property
     def command(self) -> str | None:
         """What the container runs in live mode; None for what it always runs. The last one counts."""
-        found = [directive.text for directive in self.all if directive.kind is Kind.COMMAND]
+        found = [directive.text for directive in self.all if directive.kind is DirectiveKind.COMMAND]
         return found[-1] if found else None
 
     @property
     def runs(self) -> tuple[str, ...]:
-        return tuple(directive.text for directive in self.all if directive.kind is Kind.RUN)
+        return tuple(directive.text for directive in self.all if directive.kind is DirectiveKind.RUN)
 
 
-def read(text: str, name: str = "Dockerfile", escape: str = "\\") -> Directives:
+def parse_dev_directives(text: str, name: str = "Dockerfile", escape: str = "\\") -> DevDirectives:
     """The directives of a Dockerfile. Raises BadValue for one that does not exist or says nothing."""
-    found: list[Directive] = []
+    found: list[DevDirective] = []
     for number, line in enumerate(text.split("\n"), 1):
         match = _LINE.match(line.removesuffix("\r"))
         if match:
@@ -67,13 +72,13 @@ def read(text: str, name: str = "Dockerfile", escape: str = "\\") -> Directives:
     pairs = [
         word.partition("=")
         for directive in found
-        if directive.kind is Kind.ENVIRONMENT
+        if directive.kind is DirectiveKind.ENVIRONMENT
         for word in directive.instruction.arguments
     ]
-    return Directives(tuple(found), {key: value for key, _, value in pairs})
+    return DevDirectives(tuple(found), {key: value for key, _, value in pairs})
 
 
-def live_text(text: str, directives: Directives) -> str:
+def live_text(text: str, directives: DevDirectives) -> str:
     """The Dockerfile for live mode: each directive as an instruction, in its own line.
 
     A CMD that follows a `#dev-cmd-live` in its stage would count more than this: it is left out.
@@ -88,25 +93,27 @@ def live_text(text: str, directives: Directives) -> str:
     return "\n".join(lines)
 
 
-def _overruled(text: str, directives: Directives) -> list[Instruction]:
+def _overruled(text: str, directives: DevDirectives) -> list[Instruction]:
     """The CMDs that stand in the place of one for live mode."""
-    lines = [directive.line for directive in directives.all if directive.kind is Kind.COMMAND]
+    lines = [directive.line for directive in directives.all if directive.kind is DirectiveKind.COMMAND]
     return [
         instruction
-        for stage in (parse(text).stages if lines else ())
+        for stage in (parse_dockerfile(text).stages if lines else ())
         for instruction in stage.instructions
         if instruction.keyword == "CMD" and any(stage.start.line < line < instruction.line for line in lines)
     ]
 
 
-def _directive(word: str, text: str, name: str, line: int, escape: str) -> Directive:
+def _directive(word: str, text: str, name: str, line: int, escape: str) -> DevDirective:
     try:
-        kind = Kind(word)
+        kind = DirectiveKind(word)
     except ValueError as error:
-        close = get_close_matches(word, list(Kind), n=1, cutoff=0.5)
+        close = get_close_matches(word, list(DirectiveKind), n=1, cutoff=0.5)
         raise BadValue(
             f"{name}, line {line}: there is no #dev-{word}.",
-            hint=f"Did you mean #dev-{close[0]}?" if close else f"There are #dev-{', #dev-'.join(Kind)}.",
+            hint=f"Did you mean #dev-{close[0]}?"
+            if close
+            else f"There are #dev-{', #dev-'.join(DirectiveKind)}.",
             file=name,
             line=line,
         ) from error
@@ -119,5 +126,5 @@ def _directive(word: str, text: str, name: str, line: int, escape: str) -> Direc
         )
     # As many lines in front as make it know its own.
     before = "\n" * (line - 1)
-    (instruction,) = instructions_of(f"{before}{_KEYWORDS[kind]} {text}", name, escape)
-    return Directive(kind, text, instruction)
+    (instruction,) = parse_instructions(f"{before}{_KEYWORDS[kind]} {text}", name, escape)
+    return DevDirective(kind, text, instruction)

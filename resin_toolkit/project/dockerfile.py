@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from resin_toolkit.errors import BadValue, NotSupported
-from resin_toolkit.project.dockerfile_lines import BadLine, Directives, directives_of, logical_lines
-from resin_toolkit.project.dockerfile_words import BUILDKIT, BadInstruction, said
-from resin_toolkit.project.substitution import expanded
+from resin_toolkit.project.dockerfile_lines import BadLine, ParserDirectives, logical_lines, parse_directives
+from resin_toolkit.project.dockerfile_words import BUILDKIT, BadInstruction, parse_instruction
+from resin_toolkit.project.substitution import expand
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Dockerfile:
 
     stages: tuple[Stage, ...]
     before: tuple[Instruction, ...] = ()
-    directives: Directives = field(default_factory=Directives)
+    directives: ParserDirectives = field(default_factory=ParserDirectives)
     name: str = "Dockerfile"
 
     def instruction_of_step(self, number: int) -> Instruction | None:
@@ -90,7 +90,7 @@ class Dockerfile:
             f"{self.name} has no stage {target}.", hint=f"Did you mean {close[0]}?" if close else known
         )
 
-    def stage_named(self, name: str, before: int) -> int | None:
+    def find_stage(self, name: str, before: int) -> int | None:
         """The position of the stage that FROM or --from at stage `before` means, None for an image."""
         for position in range(before - 1, -1, -1):
             if self.stages[position].name == name.lower() != "":
@@ -99,7 +99,7 @@ class Dockerfile:
             return int(name)
         return None
 
-    def outer_values(self, build_args: Mapping[str, str]) -> dict[str, str]:
+    def global_arg_values(self, build_args: Mapping[str, str]) -> dict[str, str]:
         """The values of the ARG in front of the first FROM, which FROM itself may use. Raises BadWord."""
         values: dict[str, str] = {}
         for instruction in self.before:
@@ -108,19 +108,19 @@ class Dockerfile:
                 if name in build_args:
                     values[name] = build_args[name]
                 elif equals:
-                    values[name] = expanded(default, values, self.directives.escape)
+                    values[name] = expand(default, values, self.directives.escape)
         return values
 
 
-def parse(text: str, name: str = "Dockerfile") -> Dockerfile:
+def parse_dockerfile(text: str, name: str = "Dockerfile") -> Dockerfile:
     """Read a Dockerfile; raises BadValue, with the line, for what no builder takes."""
     try:
-        directives = directives_of(text)
+        directives = parse_directives(text)
     except BadLine as error:
         raise _bad(name, int(error.args[1]), str(error.args[0])) from error
     stages: list[Stage] = []
     before: list[Instruction] = []
-    for instruction in instructions_of(text, name, directives.escape):
+    for instruction in parse_instructions(text, name, directives.escape):
         if instruction.keyword == "FROM":
             words = instruction.arguments
             base = words[0]
@@ -140,11 +140,11 @@ def parse(text: str, name: str = "Dockerfile") -> Dockerfile:
     return Dockerfile(tuple(stages), tuple(before), directives, name)
 
 
-def instructions_of(text: str, name: str, escape: str = "\\") -> Iterator[Instruction]:
+def parse_instructions(text: str, name: str, escape: str = "\\") -> Iterator[Instruction]:
     """Every instruction of a text, in its order. Raises BadValue."""
     for logical in logical_lines(text, escape):
         try:
-            found = said(logical.text, escape)
+            found = parse_instruction(logical.text, escape)
         except BadInstruction as error:
             message, hint = (*error.args, "")[:2]
             raise _bad(name, logical.line, message, hint) from error

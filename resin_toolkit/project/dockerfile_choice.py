@@ -16,7 +16,7 @@ TEMPLATE = "Dockerfile.template"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ChosenDockerfile:
     """A Dockerfile, chosen for a device."""
 
     path: Path
@@ -28,7 +28,7 @@ class Recipe:
     """Whether variables are replaced in it; the text may be that of the file all the same."""
 
 
-def choose(
+def choose_dockerfile(
     folder: Path,
     explicit: str | None = None,
     machine_names: Sequence[str] = (),
@@ -36,7 +36,7 @@ def choose(
     *,
     service: str = "",
     application: str = "",
-) -> Recipe:
+) -> ChosenDockerfile:
     """The file that builds: `explicit`, or the machine's, the architecture's, the template, the plain one.
 
     `machine_names` are the names that the device's type goes by, its own first; those and `arch` are empty
@@ -53,8 +53,10 @@ def choose(
     is_template = PurePosixPath(name).name != PLAIN
     if is_template:
         machine = machine_names[0] if machine_names else ""
-        text = template.filled(text, template.values(machine, arch, service, application), name)
-    return Recipe(path, name, text, is_template)
+        text = template.fill_template(
+            text, template.template_values(machine, arch, service, application), name
+        )
+    return ChosenDockerfile(path, name, text, is_template)
 
 
 def _inside(folder: Path, name: str) -> str:

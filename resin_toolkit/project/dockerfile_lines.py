@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from resin_toolkit.project.substitution import split
+from resin_toolkit.project.substitution import split_words
 
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*\Z")
 _DIRECTIVES = frozenset({"escape", "syntax"})
@@ -19,7 +19,7 @@ class BadLine(ValueError):
 
 
 @dataclass(frozen=True)
-class Directives:
+class ParserDirectives:
     """What the first comments say to the builder."""
 
     escape: str = "\\"
@@ -27,7 +27,7 @@ class Directives:
 
 
 @dataclass(frozen=True)
-class Logical:
+class LogicalLine:
     """One instruction's text, in one line; `heredocs` are the words that end its here-documents."""
 
     text: str
@@ -36,7 +36,7 @@ class Logical:
     heredocs: tuple[str, ...] = ()
 
 
-def directives_of(text: str) -> Directives:
+def parse_directives(text: str) -> ParserDirectives:
     """The directives: known ones, from the first line on, without anything in between. Raises BadLine."""
     found: dict[str, str] = {}
     for number, line in enumerate(_physical(text), 1):
@@ -49,10 +49,10 @@ def directives_of(text: str) -> Directives:
         if name == "escape" and value not in ("\\", "`"):
             raise BadLine(f"the directive escape is \\ or `, not {value}", number)
         found[name] = value
-    return Directives(**found)
+    return ParserDirectives(**found)
 
 
-def logical_lines(text: str, escape: str = "\\") -> Iterator[Logical]:
+def logical_lines(text: str, escape: str = "\\") -> Iterator[LogicalLine]:
     """Each instruction with its lines put together; comments and blank lines are left out, inside too."""
     lines = _physical(text)
     # One that is escaped itself does not make the line go on.
@@ -74,7 +74,7 @@ def logical_lines(text: str, escape: str = "\\") -> Iterator[Logical]:
                 break
         if made.strip() or continues:
             words, at = _heredocs(made, lines, at, escape)
-            yield Logical(made.strip(), start + 1, at if words else _last(lines, start, at), words)
+            yield LogicalLine(made.strip(), start + 1, at if words else _last(lines, start, at), words)
 
 
 def _physical(text: str) -> list[str]:
@@ -103,7 +103,7 @@ def _heredocs(text: str, lines: list[str], at: int, escape: str) -> tuple[tuple[
     if not _WITH_HEREDOC.match(text.lstrip()):
         return (), at
     end = at
-    for word in split(text, escape):
+    for word in split_words(text, escape):
         match = _HEREDOC.fullmatch(word)
         if not match:
             continue

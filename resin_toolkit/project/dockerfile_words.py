@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from resin_toolkit.project.substitution import split
+from resin_toolkit.project.substitution import split_words
 
 Arguments = tuple[str, ...]
 
@@ -61,7 +61,7 @@ class BadInstruction(ValueError):
 
 
 @dataclass(frozen=True)
-class Said:
+class ParsedInstruction:
     """An instruction taken apart. Words keep their quotes and variables; those in JSON have no quotes."""
 
     keyword: str
@@ -70,7 +70,7 @@ class Said:
     is_json: bool
 
 
-def said(text: str, escape: str = "\\") -> Said:
+def parse_instruction(text: str, escape: str = "\\") -> ParsedInstruction:
     """What an instruction says. Raises BadInstruction."""
     keyword, rest = _keyword(text)
     flags, rest = _flags(keyword, rest, escape)
@@ -82,7 +82,7 @@ def said(text: str, escape: str = "\\") -> Said:
     else:
         arguments = _words(keyword, rest, escape)
     _check(keyword, arguments, words is not None)
-    return Said(keyword, flags, arguments, words is not None)
+    return ParsedInstruction(keyword, flags, arguments, words is not None)
 
 
 def _keyword(text: str) -> tuple[str, str]:
@@ -103,7 +103,7 @@ def _flags(keyword: str, rest: str, escape: str) -> tuple[tuple[tuple[str, str],
     known = CLASSIC.get(keyword, frozenset()) | BUILDKIT.get(keyword, frozenset())
     found: list[tuple[str, str]] = []
     while rest.startswith("--"):
-        word = split(rest, escape)[0]
+        word = split_words(rest, escape)[0]
         rest = rest[len(word) :].lstrip()
         if word == "--":
             break
@@ -142,13 +142,13 @@ def _words(keyword: str, rest: str, escape: str) -> Arguments:
     if keyword in _PAIRS:
         return _pairs(keyword, rest, escape)
     if keyword == "ARG":
-        return tuple(split(rest, escape))
+        return tuple(split_words(rest, escape))
     return (rest,) if rest else ()
 
 
 def _pairs(keyword: str, rest: str, escape: str) -> Arguments:
     """Each NAME=VALUE; the old form `NAME all the rest` gives one."""
-    words = split(rest, escape)
+    words = split_words(rest, escape)
     if not words:
         return ()
     if "=" not in words[0]:

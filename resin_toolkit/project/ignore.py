@@ -29,10 +29,10 @@ class Pattern:
     """One line: what it matches, and whether that is left out or, with a `!`, brought back."""
 
     text: str
-    brings_back: bool
+    is_exception: bool
     match: Match
 
-    def reaches_below(self, folder: str) -> bool:
+    def can_match_below(self, folder: str) -> bool:
         """Whether it can match anything below `folder`; true where that is not quickly told."""
         parts, names = self.text.split("/"), folder.split("/")
         for part, name in zip(parts, names, strict=False):
@@ -92,29 +92,29 @@ class IgnoreRules:
         """
         ignored, state, bit = False, 0, 1
         for pattern in self.patterns:
-            if parent & bit or (pattern.brings_back == ignored and pattern.match(path)):
+            if parent & bit or (pattern.is_exception == ignored and pattern.match(path)):
                 state |= bit
-                ignored = not pattern.brings_back
+                ignored = not pattern.is_exception
             bit <<= 1
         return ignored, state
 
-    def can_return_below(self, folder: str, state: int) -> bool:
+    def can_include_below(self, folder: str, state: int) -> bool:
         """Whether anything below a folder that is left out can be brought back; `state` is its verdict's.
 
         Only a line below the one that leaves the folder out can do that.
         """
         return any(
-            pattern.brings_back and pattern.reaches_below(folder)
+            pattern.is_exception and pattern.can_match_below(folder)
             for pattern in self.patterns[state.bit_length() :]
         )
 
-    def keeping(self, paths: Iterable[str]) -> IgnoreRules:
+    def with_exceptions_for(self, paths: Iterable[str]) -> IgnoreRules:
         """The same rules, but with those of the paths brought back that would be left out."""
         kept = tuple(Pattern(path, True, path.__eq__) for path in paths if self.is_ignored(path))
         return IgnoreRules((*self.patterns, *kept), self.name, self.text)
 
 
-def rules_for(root: Path, dockerfile: str = "Dockerfile") -> IgnoreRules:
+def read_ignore_rules(root: Path, dockerfile: str = "Dockerfile") -> IgnoreRules:
     """The rules of a folder: `NAME.dockerignore` beside the Dockerfile NAME, or `.dockerignore`, or none."""
     for name in (f"{dockerfile}{IGNORE_FILE}", IGNORE_FILE):
         try:
@@ -132,21 +132,21 @@ def _pattern(line: str) -> list[Pattern]:
     if line.startswith("#"):
         return []
     text = line.strip(_SPACE)
-    brings_back = text.startswith("!")
-    if brings_back:
+    is_exception = text.startswith("!")
+    if is_exception:
         text = text[1:].strip(_SPACE)
     if text:
         text = _clean(text)
         text = text[1:] if len(text) > 1 and text.startswith("/") else text
-    text = f"{'!' * brings_back}{text}".strip(_SPACE)
+    text = f"{'!' * is_exception}{text}".strip(_SPACE)
     if not text:
         return []
     text = _clean(text)
     if text == "!":
         raise BadPattern("nothing follows the !")
-    brings_back = text.startswith("!")
+    is_exception = text.startswith("!")
     text = text.removeprefix("!")
-    return [Pattern(text, brings_back, matcher(text))]
+    return [Pattern(text, is_exception, matcher(text))]
 
 
 def _clean(path: str) -> str:

@@ -17,7 +17,7 @@ FOLDER = ".resin"
 _IGNORE = "# What resin remembers of this project on this workstation.\n*\n"
 
 
-class Memory:
+class ProjectState:
     """The memory of the project in a folder; nothing is written before something is remembered."""
 
     def __init__(self, project: Path) -> None:
@@ -38,12 +38,12 @@ class Memory:
         """IDs of images that builds have made on the way."""
         return tuple(self._read("built").split())
 
-    def kind_of(self, engine: str) -> str | None:
+    def board_of(self, engine: str) -> str | None:
         """The board of the device whose engine has that ID; None where it is not known."""
         known, _, slug = self._read("board").strip().partition(" ")
         return slug if slug and known == engine else None
 
-    def rate_to(self, engine: str) -> float | None:
+    def link_rate_to(self, engine: str) -> float | None:
         """Bytes a second that the link to that engine carried; None where that is not known."""
         known, _, rate = self._read("rate").strip().partition(" ")
         return float(rate) if known == engine and rate.isdecimal() else None
@@ -92,9 +92,9 @@ class Memory:
             partial.unlink(missing_ok=True)
 
 
-def project_around(folder: Path) -> Memory | None:
+def find_project_state(folder: Path) -> ProjectState | None:
     """The memory of the project that `folder` lies in, the nearest one; None for none."""
     for place in (folder, *folder.parents):
         if (place / FOLDER / "device").is_file():
-            return Memory(place)
+            return ProjectState(place)
     return None

@@ -42,7 +42,7 @@ _DESCRIBES = ("Dockerfile*", "docker-compose*.y*ml", "compose*.y*ml")
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProjectPlan:
     """What a new project is made of."""
 
     language: str
@@ -62,7 +62,7 @@ def project_languages() -> tuple[str, ...]:
     return tuple(_FILES)
 
 
-def plan(language: str, distro: str, board: DeviceType | None = None) -> Plan:
+def plan_project(language: str, distro: str, board: DeviceType | None = None) -> ProjectPlan:
     """The base images of a project. Raises BadValue where there are none, with what there is."""
     if language not in _FILES:
         raise BadValue(
@@ -74,11 +74,11 @@ def plan(language: str, distro: str, board: DeviceType | None = None) -> Plan:
     found = {place: list(base_images(place, distro=distro, language=language)) for place in places}
     chosen, served = _most_served(found)
     if chosen is None:
-        raise no_images(board or "", distro, language)
+        raise no_base_images(board or "", distro, language)
     return _planned(chosen, board, served)
 
 
-def no_images(place: DeviceType | str, distro: str | None, language: str | None) -> BadValue:
+def no_base_images(place: DeviceType | str, distro: str | None, language: str | None) -> BadValue:
     """For a combination that has no base images; `place` is a board, an architecture, or empty for all."""
     arch = place if isinstance(place, str) else place.arch
     there = [image for each in ([arch] if arch else architectures()) for image in base_images(each)]
@@ -95,7 +95,7 @@ def no_images(place: DeviceType | str, distro: str | None, language: str | None)
     )
 
 
-def project_files(chosen: Plan, name: str) -> Mapping[str, str]:
+def project_files(chosen: ProjectPlan, name: str) -> Mapping[str, str]:
     """The files of a project, by their names, and their texts."""
     sources = {
         DOCKERFILE: f"{chosen.language}/Dockerfile.txt",
@@ -119,7 +119,7 @@ def project_name(folder: Path) -> str:
     return app_name(folder.resolve().name)
 
 
-def check_free(folder: Path, names: Iterable[str] = ()) -> None:
+def check_no_project(folder: Path, names: Iterable[str] = ()) -> None:
     """Raise Refused where files lie in `folder` that a project would have to overwrite, or that describe one.
 
     Without `names`, those that every project has.
@@ -140,7 +140,7 @@ def write_project(folder: Path, texts: Mapping[str, str]) -> None:
 
     Raises Refused, and the failures of writing.
     """
-    check_free(folder, texts)
+    check_no_project(folder, texts)
     made: list[Path] = []
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
@@ -178,7 +178,7 @@ def _most_served(found: Mapping[str, list[BaseImage]]) -> tuple[BaseImage | None
     return next(iter(has.values())), tuple(has)
 
 
-def _planned(chosen: BaseImage, board: DeviceType | None, served: tuple[str, ...]) -> Plan:
+def _planned(chosen: BaseImage, board: DeviceType | None, served: tuple[str, ...]) -> ProjectPlan:
     prefix = board.slug if board else _ANY_BOARD
     language, distro, release = chosen.language, chosen.distro, chosen.release
     name = repository(prefix, distro, language)
@@ -189,10 +189,10 @@ def _planned(chosen: BaseImage, board: DeviceType | None, served: tuple[str, ...
     elif language == "openjdk":
         run = f"{name}:{chosen.version.replace('-jdk', '-jre')}-{release}-run"
         build = f"{name}:{chosen.version}-{release}-build"
-    return Plan(language, distro, board, run, build, served)
+    return ProjectPlan(language, distro, board, run, build, served)
 
 
-def _head(chosen: Plan) -> str:
+def _head(chosen: ProjectPlan) -> str:
     if chosen.board:
         return f"# For {chosen.board.name}."
     return (

@@ -11,7 +11,7 @@ from typing import Any
 from resin_toolkit.errors import BadValue, ConfigInvalid, from_os_error
 from resin_toolkit.project import settings_values as values
 from resin_toolkit.project.application import DeviceNode, Mount, Port
-from resin_toolkit.project.settings_values import Unfit
+from resin_toolkit.project.settings_values import InvalidSetting
 
 FILE = "resin.toml"
 _HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
@@ -169,7 +169,9 @@ class _File:
             if name in found:
                 table = found[name]
                 if not isinstance(table, dict):
-                    raise self.error("", name, Unfit("is not a table", f"Begin it with a line [{name}]."))
+                    raise self.error(
+                        "", name, InvalidSetting("is not a table", f"Begin it with a line [{name}].")
+                    )
                 read[name] = record(**self._read(name, table, readers))
         settings = Settings(folder, **read, file=self.path)
         self._check_ports(settings.run)
@@ -193,22 +195,24 @@ class _File:
         read = {}
         for key, value in found.items():
             if key not in readers:
-                raise self.error(table, key, Unfit("is not a known key", _meant(table, key, readers)))
+                raise self.error(
+                    table, key, InvalidSetting("is not a known key", _meant(table, key, readers))
+                )
             try:
                 read[key] = readers[key](value)
-            except Unfit as problem:
+            except InvalidSetting as problem:
                 raise self.error(table, key, problem) from None
         return read
 
     def _check_ports(self, run: RunSettings) -> None:
         if run.ports and run.network in ("host", "none"):
-            problem = Unfit(
+            problem = InvalidSetting(
                 f"are published, which they cannot be with network = {run.network!r}",
                 "On the host's network every port is the device's; leave out one of the two.",
             )
             raise self.error("run", "ports", problem)
 
-    def error(self, table: str, key: str, problem: Unfit) -> BadValue:
+    def error(self, table: str, key: str, problem: InvalidSetting) -> BadValue:
         line = self._line_of(table, key)
         where = f"{self.path}, line {line}" if line else str(self.path)
         label = f"[{table}] " if table else ""
@@ -264,7 +268,7 @@ def _name(value: object) -> str:
     try:
         return checked_app_name(values.text(value))
     except BadValue as error:
-        raise Unfit(f"is {value!r}, which is no name for an application", error.hint) from None
+        raise InvalidSetting(f"is {value!r}, which is no name for an application", error.hint) from None
 
 
 def _device_type(value: object) -> str:
@@ -274,12 +278,12 @@ def _device_type(value: object) -> str:
     try:
         return device_type(values.text(value)).slug
     except BadValue as error:
-        raise Unfit(f"is {value!r}, which is no device type", error.hint) from None
+        raise InvalidSetting(f"is {value!r}, which is no device type", error.hint) from None
 
 
 def _source(folder: Path, value: object) -> Path:
     word = values.text(value)
     path = folder / word
     if not path.is_dir():
-        raise Unfit(f"is {word!r}, which is no folder", f"It is relative to {folder}.")
+        raise InvalidSetting(f"is {word!r}, which is no folder", f"It is relative to {folder}.")
     return path.resolve()

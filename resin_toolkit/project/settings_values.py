@@ -7,12 +7,11 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from resin_toolkit.project.application import DeviceNode, Mount, Port
+from resin_toolkit.project.application import RESTART_POLICIES, DeviceNode, Mount, Port, is_restart_policy
 
 T = TypeVar("T")
 _PORT = re.compile(r"(?:([0-9.]+|\[[0-9a-fA-F:.]+\]):)?([0-9]{1,5}):([0-9]{1,5})(?:/(tcp|udp))?")
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_RESTART = re.compile(r"no|always|unless-stopped|on-failure(?::[0-9]+)?")
 _SECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|min|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, None: 1.0}
 _DEVICE = re.compile(r"(/dev/[^:]+)(?::(/[^:]+)(?::([rwm]{1,3}))?)?")
@@ -28,7 +27,7 @@ _KINDS = {
 }
 
 
-class Unfit(Exception):
+class InvalidSetting(Exception):
     """A value that its key cannot have: `reason` goes on after the key's name, `hint` says what it can."""
 
     def __init__(self, reason: str, hint: str) -> None:
@@ -41,7 +40,7 @@ def text(value: object) -> str:
     if not isinstance(value, str):
         raise _other_kind(value, "a text", 'Put it in quotes: "…".')
     if not value or "\0" in value:
-        raise Unfit("is empty", "Leave it out, or give it a value.")
+        raise InvalidSetting("is empty", "Leave it out, or give it a value.")
     return value
 
 
@@ -57,7 +56,7 @@ def seconds(value: object) -> float:
         return float(value)
     match = _SECONDS.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise Unfit("is no time", 'It is a number of seconds, or a text such as "10s" or "500ms".')
+        raise InvalidSetting("is no time", 'It is a number of seconds, or a text such as "10s" or "500ms".')
     return float(match[1]) * _UNITS[match[2]]
 
 
@@ -82,9 +81,11 @@ def pairs(value: object) -> Mapping[str, str]:
         raise _other_kind(value, "a table", 'Write { NAME = "value" }.')
     for name, entry in value.items():
         if not _VARIABLE.fullmatch(name):
-            raise Unfit(f"has {name!r}, which is no name of a variable", "It has letters, digits and _ only.")
+            raise InvalidSetting(
+                f"has {name!r}, which is no name of a variable", "It has letters, digits and _ only."
+            )
         if not isinstance(entry, str | int | float):
-            raise Unfit(f"has {name}, which is neither a text nor a number", 'Write NAME = "value".')
+            raise InvalidSetting(f"has {name}, which is neither a text nor a number", 'Write NAME = "value".')
     return {name: _word(entry) for name, entry in value.items()}
 
 
@@ -95,18 +96,20 @@ def command(value: object) -> tuple[str, ...]:
     try:
         words = tuple(shlex.split(text(value)))
     except ValueError:
-        raise Unfit("has a quote that is not closed", 'Write it as a list: ["program", "word"].') from None
+        raise InvalidSetting(
+            "has a quote that is not closed", 'Write it as a list: ["program", "word"].'
+        ) from None
     if not words:
-        raise Unfit("is empty", "Leave it out for the image's own.")
+        raise InvalidSetting("is empty", "Leave it out for the image's own.")
     return words
 
 
 def restart(value: object) -> str:
     word = text(value)
-    if not _RESTART.fullmatch(word):
-        raise Unfit(
+    if not is_restart_policy(word):
+        raise InvalidSetting(
             f"is {word!r}, which is no restart policy",
-            "There are no, always, unless-stopped, on-failure and on-failure:N.",
+            f"Use {RESTART_POLICIES}.",
         )
     return word
 
@@ -114,7 +117,7 @@ def restart(value: object) -> str:
 def network(value: object) -> str:
     word = text(value)
     if word not in ("host", "bridge", "none"):
-        raise Unfit(
+        raise InvalidSetting(
             f"is {word!r}, which is no network of a device",
             "There are host, bridge and none; networks of one's own are for compose files.",
         )
@@ -125,7 +128,7 @@ def port(value: object) -> Port:
     """`8080:80`, `53:53/udp`, `127.0.0.1:8080:80`."""
     match = _PORT.fullmatch(value) if isinstance(value, str) else None
     if match is None or not all(0 < int(number) < 65536 for number in match.group(2, 3)):
-        raise Unfit(
+        raise InvalidSetting(
             f"has {_word(value)!r}, which is no port",
             'It is "PORT OF THE DEVICE:PORT OF THE CONTAINER", such as "8080:80" or "53:53/udp".',
         )
@@ -137,14 +140,14 @@ def volume(value: object) -> Mount:
     source, _, rest = text(value).partition(":")
     target, _, mode = rest.partition(":")
     if mode not in ("", "ro", "rw") or not target.startswith("/"):
-        raise Unfit(
+        raise InvalidSetting(
             f"has {value!r}, which is no volume",
             'It is "SOURCE:TARGET", such as "/mnt/data/music:/music:ro" or "cache:/var/cache".',
         )
     if source.startswith("/"):
         return Mount("bind", target, source, mode == "ro")
     if not _VOLUME.fullmatch(source):
-        raise Unfit(
+        raise InvalidSetting(
             f"has the volume {source!r}, which a device cannot see: it is on the workstation",
             "Copy files into the image with COPY, or name a volume or an absolute path of the device.",
         )
@@ -155,7 +158,7 @@ def device(value: object) -> DeviceNode:
     """`/dev/ttyS0`, `/dev/ttyS0:/dev/modem`, `/dev/ttyS0:/dev/modem:rw`."""
     match = _DEVICE.fullmatch(text(value))
     if match is None:
-        raise Unfit(
+        raise InvalidSetting(
             f"has {value!r}, which is no device file",
             'It is "/dev/NAME", "/dev/NAME:/dev/OTHER" or "/dev/NAME:/dev/OTHER:rwm".',
         )
@@ -165,12 +168,12 @@ def device(value: object) -> DeviceNode:
 def stop_signal(value: object) -> str:
     word = text(value)
     if not _SIGNAL.fullmatch(word):
-        raise Unfit(f"is {word!r}, which is no signal", 'It is a name such as "SIGINT".')
+        raise InvalidSetting(f"is {word!r}, which is no signal", 'It is a name such as "SIGINT".')
     return word
 
 
-def _other_kind(value: object, wanted: str, hint: str) -> Unfit:
-    return Unfit(f"is {_KINDS.get(type(value), 'of another kind')}, not {wanted}", hint)
+def _other_kind(value: object, wanted: str, hint: str) -> InvalidSetting:
+    return InvalidSetting(f"is {_KINDS.get(type(value), 'of another kind')}, not {wanted}", hint)
 
 
 def _word(value: object) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from resin_toolkit.project.application import Application, Build, Mount, Service, Volume
 from resin_toolkit.project.settings import RunSettings, Settings
 
-MAIN = "main"
+MAIN_SERVICE = "main"
 """What the service of a single app is called."""
-DATA = "/mnt/data/resin-data"
+DATA_ROOT = "/mnt/data/resin-data"
 """The folder of the device that holds a folder for each application's `/data`."""
 _DBUS = Mount("bind", "/host/run/dbus", "/run/dbus")
 _BUS_ADDRESS = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/host/run/dbus/system_bus_socket"}
@@ -20,7 +20,7 @@ _FIRMWARE = Mount("bind", "/lib/firmware", "/lib/firmware", read_only=True)
 def single_service(
     settings: Settings,
     app_name: str,
-    service_name: str = MAIN,
+    service_name: str = MAIN_SERVICE,
     *,
     device_type: str = "",
     arch: str = "",
@@ -92,7 +92,7 @@ def _environment(
 def _mounts(run: RunSettings, app_name: str) -> tuple[Mount, ...]:
     """A target is mounted once: what the settings name comes first."""
     given = (
-        (run.data, Mount("bind", "/data", f"{DATA}/{app_name}")),
+        (run.data, Mount("bind", "/data", f"{DATA_ROOT}/{app_name}")),
         (run.kernel_modules, _MODULES),
         (run.firmware, _FIRMWARE),
         (run.dbus, _DBUS),

@@ -15,19 +15,12 @@ class BadWord(ValueError):
     """A word with a quote or a brace that does not end, or a substitution that the builder does not know."""
 
 
-def expanded(word: str, values: Mapping[str, str], escape: str = "\\") -> str:
+def expand(word: str, values: Mapping[str, str], escape: str = "\\") -> str:
     """The word without its quotes and escapes, and with the variables' values. Raises BadWord."""
     return _Reader(word, values, escape).until("")
 
 
-def names_in(word: str, escape: str = "\\") -> frozenset[str]:
-    """The variables whose values the word asks for. Raises BadWord."""
-    reader = _Reader(word, None, escape)
-    reader.until("")
-    return frozenset(reader.asked)
-
-
-def split(text: str, escape: str = "\\") -> list[str]:
+def split_words(text: str, escape: str = "\\") -> list[str]:
     """Words apart at white space that is not in quotes and not escaped; quotes and escapes stay."""
     words: list[str] = []
     word, quote, at = "", "", 0
@@ -51,12 +44,11 @@ def split(text: str, escape: str = "\\") -> list[str]:
 
 
 class _Reader:
-    def __init__(self, text: str, values: Mapping[str, str] | None, escape: str) -> None:
+    def __init__(self, text: str, values: Mapping[str, str], escape: str) -> None:
         self._text = text
         self._values = values
         self._escape = escape
         self._at = 0
-        self.asked: set[str] = set()
 
     def until(self, end: str) -> str:
         """What comes up to the character `end`, which is taken too; up to the end of the word if empty."""
@@ -131,7 +123,7 @@ class _Reader:
         if modifier == "+":
             return word if value else ""
         if modifier == "?":
-            if not value and self._values is not None:
+            if not value:
                 raise BadWord(f"{name} has no value{f': {word}' if word else ''}")
             return value
         raise BadWord(f"${{{name}:{modifier} is no substitution")
@@ -149,5 +141,4 @@ class _Reader:
         return self._text[start : self._at]
 
     def _value(self, name: str) -> str:
-        self.asked.add(name)
-        return (self._values or {}).get(name, "")
+        return self._values.get(name, "")

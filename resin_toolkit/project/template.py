@@ -15,13 +15,15 @@ NAMES = tuple(
 )
 
 
-def values(machine: str = "", arch: str = "", service: str = "", application: str = "") -> dict[str, str]:
+def template_values(
+    machine: str = "", arch: str = "", service: str = "", application: str = ""
+) -> dict[str, str]:
     """The value of each variable; empty is one that is not known."""
     known = {_MACHINE: machine, _ARCH: arch, _SERVICE: service, _APPLICATION: application}
     return {name: known[name.partition("_")[2]] for name in NAMES}
 
 
-def filled(text: str, known: Mapping[str, str], file: str) -> str:
+def fill_template(text: str, known: Mapping[str, str], file: str) -> str:
     """The text of `file` with each variable's value in its place.
 
     Raises BadValue for a variable that does not exist or whose value is not known; in a comment both stay.

@@ -12,7 +12,7 @@ from resin_toolkit.errors import PathNotFound, ServiceNotFound, from_os_error
 
 if TYPE_CHECKING:
     from resin_toolkit.project.application import Application
-    from resin_toolkit.project.project_state import Memory
+    from resin_toolkit.project.project_state import ProjectState
     from resin_toolkit.project.settings import Settings
     from resin_toolkit.push.plan.platform import Platform
 
@@ -43,15 +43,15 @@ class Project:
 
     folder: Path
     settings: Settings
-    memory: Memory
+    memory: ProjectState
     compose_files: tuple[Path, ...]
     """Empty for a project of one service."""
 
 
 def read_project(overrides: ProjectOverrides) -> Project:
     """Read the settings of a project. Raises PathNotFound, BadValue."""
-    from resin_toolkit.compose.file_search import find
-    from resin_toolkit.project.project_state import Memory
+    from resin_toolkit.compose.file_search import find_compose_files
+    from resin_toolkit.project.project_state import ProjectState
     from resin_toolkit.project.settings import read_settings
 
     if not overrides.folder.is_dir():
@@ -61,35 +61,35 @@ def read_project(overrides: ProjectOverrides) -> Project:
     folder = Path(os.path.abspath(overrides.folder))  # noqa: PTH100 - the target of a link has another name
     settings = read_settings(folder)
     is_single = overrides.image is not None or overrides.dockerfile is not None
-    compose_files = () if is_single else tuple(find(settings.context))
+    compose_files = () if is_single else tuple(find_compose_files(settings.context))
     if not compose_files and not is_single and settings.dockerfile is None:
         _check_buildable(settings.context)
-    return Project(folder, settings, Memory(folder), compose_files)
+    return Project(folder, settings, ProjectState(folder), compose_files)
 
 
 def _check_buildable(folder: Path) -> None:
     """Raise PathNotFound if there is nothing to build for any device."""
-    from resin_toolkit.project.dockerfile_choice import PLAIN, choose
+    from resin_toolkit.project.dockerfile_choice import PLAIN, choose_dockerfile
 
     if not any(folder.glob(f"{PLAIN}*")):
-        choose(folder)
+        choose_dockerfile(folder)
 
 
 def load_application(project: Project, overrides: ProjectOverrides, platform: Platform) -> Application:
     """The application for a device of this platform. Raises ComposeInvalid, BadValue, ServiceNotFound."""
-    from resin_toolkit.compose.loader import load
-    from resin_toolkit.compose.port_conflicts import check_published
+    from resin_toolkit.compose.loader import load_application
+    from resin_toolkit.compose.port_conflicts import check_port_conflicts
     from resin_toolkit.project.names import checked_app_name
     from resin_toolkit.project.single_service import single_application, single_service
 
     settings = project.settings
     name = checked_app_name(overrides.name) if overrides.name else settings.app_name
     if project.compose_files:
-        application = load(
+        application = load_application(
             settings.context, None, environment=os.environ, name=name, services=overrides.services
         )
         application = replace(application, name=name)
-        check_published(application)
+        check_port_conflicts(application)
     else:
         service = single_service(
             settings, name, device_type=platform.machine, arch=platform.arch, image=overrides.image
@@ -138,15 +138,15 @@ def _with_environment(application: Application, overrides: ProjectOverrides) -> 
 def read_env_file(path: Path) -> dict[str, str]:
     """The variables of a file in compose's syntax; a name without a value takes that of the workstation."""
     from resin_toolkit.compose import dotenv
-    from resin_toolkit.compose.nodes import Place
-    from resin_toolkit.compose.problems import Findings
+    from resin_toolkit.compose.nodes import Location
+    from resin_toolkit.compose.problems import Diagnostics
 
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise from_os_error(error, path) from error
-    findings = Findings()
-    read = dotenv.parse(text, Place(str(path), 1, path.parent), os.environ, findings)
-    findings.end_if_any()
+    findings = Diagnostics()
+    read = dotenv.parse(text, Location(str(path), 1, path.parent), os.environ, findings)
+    findings.raise_if_any()
     inherited = {name: os.environ.get(name) for name, value in read.items() if value is None}
     return {name: value for name, value in {**read, **inherited}.items() if value is not None}

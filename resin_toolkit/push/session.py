@@ -9,7 +9,7 @@ from pathlib import Path
 from resin_toolkit.engine import Engine
 from resin_toolkit.errors import Notice
 from resin_toolkit.project.application import Application
-from resin_toolkit.project.single_service import MAIN
+from resin_toolkit.project.single_service import MAIN_SERVICE
 from resin_toolkit.push.apply.image_build import LinkRate
 from resin_toolkit.push.apply.image_cleanup import BuiltImages
 from resin_toolkit.push.apply.listener import DeploymentListener
@@ -55,7 +55,7 @@ class PushSession:
         from resin_toolkit.push.transfer.images import send_image
 
         if self._overrides.image:
-            image = send_image(engine, self._overrides.image, listener, MAIN)
+            image = send_image(engine, self._overrides.image, listener, MAIN_SERVICE)
             self._overrides = replace(self._overrides, image=image)
 
     def prepare(self, engine: Engine, detect_type: Callable[[], str]) -> None:
@@ -105,7 +105,7 @@ class PushSession:
         sources = read_build_sources(self.application, self.platform, options)
         memory = self.project.memory
         built = BuiltImages(memory.built)
-        link = LinkRate(memory.rate_to(engine.facts.id))
+        link = LinkRate(memory.link_rate_to(engine.facts.id))
         self._remember(device=device_name, app=self.application.name)
         try:
             return deploy(engine, self.application, sources, listener, replace(options, link=link), built)
@@ -114,7 +114,7 @@ class PushSession:
             self._remember(built=sorted(built.entries), rate=rate)
 
     def _device_type(self, engine: Engine, detect_type: Callable[[], str]) -> str:
-        known = self.project.memory.kind_of(engine.facts.id)
+        known = self.project.memory.board_of(engine.facts.id)
         if known is not None:
             return known
         slug = detect_type()

@@ -30,24 +30,25 @@ KEPT = 50
 OURS = """
 import http.client, sys
 from pathlib import Path
-from resin_toolkit.project.compression import packed
-from resin_toolkit.project.context import Context
-from resin_toolkit.project.ignore import rules_for
+from resin_toolkit.project.compression import compress_if_faster
+from resin_toolkit.project.context import BuildContext
+from resin_toolkit.project.ignore import read_ignore_rules
 
 root = Path(sys.argv[2])
-context = Context(root, rules=rules_for(root))
+context = BuildContext(root, rules=read_ignore_rules(root))
 engine = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
-engine.request("POST", "/build", packed(context.stream(), float(sys.argv[3])), encode_chunked=True,
+body = compress_if_faster(context.stream(), float(sys.argv[3]))
+engine.request("POST", "/build", body, encode_chunked=True,
                headers={"Transfer-Encoding": "chunked"})
 sys.exit(engine.getresponse().status != 200)
 """
 HASH = """
 import sys
 from pathlib import Path
-from resin_toolkit.project.context import Context
+from resin_toolkit.project.context import BuildContext
 
 root = Path(sys.argv[1])
-Context(root).digest(root / ".resin" / "known.json")
+BuildContext(root).digest(root / ".resin" / "known.json")
 """
 LINK = {"resin": 1e9, "resin, gzip": 5e6}
 

@@ -49,7 +49,7 @@ def wait_for(done: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-# how images begin
+# how images wait_until_started
 
 
 def test_a_bios_starts_the_first_sector_and_its_end_is_ours(image: Path) -> None:

@@ -15,8 +15,8 @@ from resin_toolkit.engine import Engine
 from resin_toolkit.engine.build import BuildOptions, build
 from resin_toolkit.live.mapping.file_mapping import FileMapping, MappingInputs, make_mapping
 from resin_toolkit.live.mapping.mapping_inputs import BaseImage
-from resin_toolkit.project.context_walk import Kind
-from resin_toolkit.project.dockerfile import parse
+from resin_toolkit.project.context_walk import FileType
+from resin_toolkit.project.dockerfile import parse_dockerfile
 
 Tree = dict[str, str]
 """The files of a context: their contents; of a link `-> TARGET`."""
@@ -30,12 +30,12 @@ class TreeContext:
 
     tree: Tree = field(default_factory=dict)
 
-    def kind(self, path: str) -> Kind | None:
+    def kind(self, path: str) -> FileType | None:
         if path in self.tree:
-            return Kind.LINK if self.tree[path].startswith("-> ") else Kind.FILE
-        return Kind.FOLDER if any(name.startswith(f"{path}/") for name in self.tree) else None
+            return FileType.LINK if self.tree[path].startswith("-> ") else FileType.FILE
+        return FileType.FOLDER if any(name.startswith(f"{path}/") for name in self.tree) else None
 
-    def entries(self) -> list[tuple[str, Kind]]:
+    def entries(self) -> list[tuple[str, FileType]]:
         above = {name[:at] for name in self.tree for at, char in enumerate(name) if char == "/"}
         found = ((path, self.kind(path)) for path in sorted({*above, *self.tree}))
         return [(path, kind) for path, kind in found if kind]
@@ -49,11 +49,11 @@ def context_tar(tree: Tree, dockerfile: str) -> bytes:
     with tarfile.open(fileobj=content, mode="w") as archive:
         for path, kind in TreeContext({**tree, "Dockerfile": dockerfile}).entries():
             entry = tarfile.TarInfo(path)
-            entry.mode = 0o755 if kind is Kind.FOLDER else 0o640
+            entry.mode = 0o755 if kind is FileType.FOLDER else 0o640
             data = b""
-            if kind is Kind.FOLDER:
+            if kind is FileType.FOLDER:
                 entry.type = tarfile.DIRTYPE
-            elif kind is Kind.LINK:
+            elif kind is FileType.LINK:
                 entry.type, entry.linkname = tarfile.SYMTYPE, tree[path].removeprefix("-> ")
             else:
                 data = _content(path, tree.get(path, dockerfile))
@@ -116,7 +116,7 @@ class Site:
         **args: str,
     ) -> FileMapping:
         known = MappingInputs(context, self.base, is_folder=lambda path: _is_folder(image, path))
-        return make_mapping(parse(dockerfile), known, target=target, build_args=args)
+        return make_mapping(parse_dockerfile(dockerfile), known, target=target, build_args=args)
 
 
 def _is_folder(image: Mapping[str, Look], path: str) -> bool:

@@ -10,7 +10,7 @@ from resin_toolkit.live.mapping.file_mapping import FileMapping, MappingInputs, 
 from resin_toolkit.live.mapping.mapping_inputs import BaseImage
 from resin_toolkit.project import dev_directives
 from resin_toolkit.project.application import WatchRule
-from resin_toolkit.project.dockerfile import parse
+from resin_toolkit.project.dockerfile import parse_dockerfile
 from support.live_builds import TreeContext
 
 CHANGED, DELETED = FileChange.CHANGED, FileChange.DELETED
@@ -39,7 +39,7 @@ def planned(
     mounts: tuple[str, ...] = (),
     **args: str,
 ) -> FileMapping:
-    found = dev_directives.read(text)
+    found = dev_directives.parse_dev_directives(text)
     known = MappingInputs(
         TreeContext(dict.fromkeys(files, "")),
         base_of,
@@ -48,7 +48,9 @@ def planned(
         is_ignored=lambda path: path.startswith("ignored"),
         root=Path("/home/project"),
     )
-    return make_mapping(parse(text), known, target=target, build_args=args, directives=found, watch=watch)
+    return make_mapping(
+        parse_dockerfile(text), known, target=target, build_args=args, directives=found, watch=watch
+    )
 
 
 def short(effect: FileAction) -> str:

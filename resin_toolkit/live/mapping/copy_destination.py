@@ -20,7 +20,7 @@ from resin_toolkit.live.context_files import (
 )
 from resin_toolkit.live.mapping.actions import FileChange
 from resin_toolkit.live.mapping.stage_operations import Copy
-from resin_toolkit.project.context_walk import Kind
+from resin_toolkit.project.context_walk import FileType
 from resin_toolkit.project.glob_patterns import is_pattern, matches
 
 MAYBE = "maybe"
@@ -32,7 +32,7 @@ class ChangedFile:
     """The file that is asked for: its path, what it is or, if it is deleted, was, and what happened to it."""
 
     path: str
-    kind: Kind
+    kind: FileType
     change: FileChange
 
 
@@ -80,35 +80,35 @@ class CopyDestination:
                 if link is not None:
                     raise NeedsRebuild(f"{self.copy.instruction} goes through the symbolic link {link}")
 
-    def provides(self, place: str) -> Kind | str | None:
+    def provides(self, place: str) -> FileType | str | None:
         """What it puts at a place of the container, by the files that are there now, or MAYBE."""
         target = self.copy.destination.rstrip("/") or "/"
         if place != target and is_at_or_below(target, place):
-            return Kind.FOLDER
+            return FileType.FOLDER
         if not is_at_or_below(place, target):
             return None
         if self.copy.stage is not None or self.copy.is_foreign or self.copy.has_remote:
-            return Kind.FOLDER if place == target and self.into_folder else MAYBE
+            return FileType.FOLDER if place == target and self.into_folder else MAYBE
         roots = [root for source in self.copy.sources for root in self.files.matching(source)]
         found = [self._provided(root, place, target) for root in roots]
         return next((one for one in reversed(found) if one), None)
 
-    def _provided(self, root: str, place: str, target: str) -> Kind | str | None:
+    def _provided(self, root: str, place: str, target: str) -> FileType | str | None:
         kind = self.files.kind(root)
-        if kind is Kind.FOLDER:
+        if kind is FileType.FOLDER:
             if place == target:
-                return Kind.FOLDER
+                return FileType.FOLDER
             inner = place[len(target) :].lstrip("/")
             return self.files.kind(f"{root}/{inner}" if root else inner)
         if kind is None:
             return None
-        if kind is Kind.LINK or (self.copy.unpacks and self.files.is_archive(root)):
+        if kind is FileType.LINK or (self.copy.unpacks and self.files.is_archive(root)):
             return MAYBE
         inside = path_below(target, root.rpartition("/")[2])
         if self.into_folder is None:
             return MAYBE if place in (target, inside) else None
         if self.into_folder and place == target:
-            return Kind.FOLDER
+            return FileType.FOLDER
         return kind if place == (inside if self.into_folder else target) else None
 
     def _place(self, source: str, root: str, path: str, file: ChangedFile) -> str | None:
@@ -117,11 +117,13 @@ class CopyDestination:
         if root != path:
             return path_below(self.copy.destination, path[len(root) :].lstrip("/"))
         named = f"{self.copy.instruction} names it"
-        if file.change is FileChange.DELETED and (file.kind is Kind.FOLDER or not self._has_others(source)):
+        if file.change is FileChange.DELETED and (
+            file.kind is FileType.FOLDER or not self._has_others(source)
+        ):
             raise NeedsRebuild(f"{named}, and it is gone")
-        if file.kind is Kind.FOLDER:
+        if file.kind is FileType.FOLDER:
             return None
-        if file.kind is Kind.LINK:
+        if file.kind is FileType.LINK:
             raise NeedsRebuild(f"{named}, and it is a symbolic link")
         if self.copy.unpacks and self.files.is_archive(file.path):
             raise NeedsRebuild(f"{self.copy.instruction} unpacks it")
@@ -155,9 +157,9 @@ class CopyDestination:
                 continue
             provided = self._provided(path, place, target)
             above = [self._provided(path, one, target) for one in parents_and_self(place)]
-            if any(one not in (None, Kind.FOLDER) for one in above[:-1]):
+            if any(one not in (None, FileType.FOLDER) for one in above[:-1]):
                 raise NeedsRebuild(f"{self.copy.instruction} brings no folder to where {place} lies")
-            if provided is None or (provided is Kind.FOLDER and file.kind is Kind.FOLDER):
+            if provided is None or (provided is FileType.FOLDER and file.kind is FileType.FOLDER):
                 continue
             if provided == MAYBE or file.change is FileChange.DELETED:
                 raise NeedsRebuild(f"{self.copy.instruction} brings another file to {place}")

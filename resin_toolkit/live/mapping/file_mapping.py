@@ -19,9 +19,8 @@ from resin_toolkit.live.mapping.path_trace import PathTrace
 from resin_toolkit.live.mapping.stage_operations import Copy, Run, StageOperations, StageReader
 from resin_toolkit.live.mapping.watch_rules import WatchRules
 from resin_toolkit.project.application import WatchRule
-from resin_toolkit.project.context_walk import Kind
-from resin_toolkit.project.dev_directives import Directives
-from resin_toolkit.project.dev_directives import Kind as DirectiveKind
+from resin_toolkit.project.context_walk import FileType
+from resin_toolkit.project.dev_directives import DevDirectives, DirectiveKind
 from resin_toolkit.project.dockerfile import Dockerfile
 from resin_toolkit.project.ignore import IGNORE_FILE
 
@@ -80,14 +79,14 @@ class FileMapping:
 
     def _traced(self, trace: PathTrace, path: str, change: FileChange) -> FileAction | None:
         before, now = self.files.kind_before(path), self.files.kind(path)
-        kind = now or before or Kind.FILE
+        kind = now or before or FileType.FILE
         try:
             targets = trace.targets(ChangedFile(path, kind, change))
             if not targets:
                 return None
             for target in targets:
                 self._check_mounts(target.path)
-            if before and now and before is not now and Kind.FOLDER in (before, now):
+            if before and now and before is not now and FileType.FOLDER in (before, now):
                 raise NeedsRebuild(f"it was a {before} and is a {now}")
         except NeedsRebuild as unsure:
             return Rebuild(f"{path}: {unsure.reason}")
@@ -105,7 +104,7 @@ def make_mapping(
     *,
     target: str = "",
     build_args: Mapping[str, str] | None = None,
-    directives: Directives | None = None,
+    directives: DevDirectives | None = None,
     watch: Sequence[WatchRule] = (),
 ) -> FileMapping:
     """What a file of the context means; `directives` are those with which the plain Dockerfile was built.

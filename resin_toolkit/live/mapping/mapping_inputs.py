@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from resin_toolkit.live.snapshot import scan
-from resin_toolkit.project.context_walk import NEVER_SENT, Kind
+from resin_toolkit.project.context_walk import NEVER_SENT, FileType
 from resin_toolkit.project.ignore import IgnoreRules
 
 
@@ -46,10 +46,10 @@ IsFolder = Callable[[str], bool | None]
 class ContextListing(Protocol):
     """The files that are sent for a build, as they are now. Paths are relative, with slashes."""
 
-    def kind(self, path: str) -> Kind | None:
+    def kind(self, path: str) -> FileType | None:
         """What lies there; None for nothing, and for what is not sent."""
 
-    def entries(self) -> Iterable[tuple[str, Kind]]:
+    def entries(self) -> Iterable[tuple[str, FileType]]:
         """All of it, folders too."""
 
     def is_archive(self, path: str) -> bool:
@@ -66,7 +66,7 @@ class FolderContext:
     def is_ignored(self, path: str) -> bool:
         return path.partition("/")[0] in NEVER_SENT or self.rules.is_ignored(path)
 
-    def kind(self, path: str) -> Kind | None:
+    def kind(self, path: str) -> FileType | None:
         if self.is_ignored(path):
             return None
         try:
@@ -74,7 +74,7 @@ class FolderContext:
         except OSError:
             return None
 
-    def entries(self) -> Iterable[tuple[str, Kind]]:
+    def entries(self) -> Iterable[tuple[str, FileType]]:
         # What is left out may hold what is brought back: it is left out one by one.
         found = scan(self.root, lambda path, _: path in NEVER_SENT)
         for path, stamp in found.items():
@@ -86,12 +86,12 @@ class FolderContext:
         return is_archive(self.root / path)
 
 
-def _kind(mode: int) -> Kind | None:
+def _kind(mode: int) -> FileType | None:
     if stat.S_ISDIR(mode):
-        return Kind.FOLDER
+        return FileType.FOLDER
     if stat.S_ISLNK(mode):
-        return Kind.LINK
-    return Kind.FILE if stat.S_ISREG(mode) else None
+        return FileType.LINK
+    return FileType.FILE if stat.S_ISREG(mode) else None
 
 
 _SUFFIXES = (".tar", ".tgz", ".gz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz", ".zst", ".tzst")

@@ -16,10 +16,10 @@ from resin_toolkit.live.mapping.actions import FileChange, SyncTarget
 from resin_toolkit.live.mapping.copy_destination import MAYBE, ChangedFile, CopyDestination
 from resin_toolkit.live.mapping.mapping_inputs import IsFolder
 from resin_toolkit.live.mapping.stage_operations import Copy, Folder, Run, StageOperations, Unknown
-from resin_toolkit.project.context_walk import Kind
+from resin_toolkit.project.context_walk import FileType
 from resin_toolkit.project.glob_patterns import is_pattern
 
-_NO_FOLDER = (Kind.FILE, Kind.LINK, Kind.HARD_LINK)
+_NO_FOLDER = (FileType.FILE, FileType.LINK, FileType.HARD_LINK)
 """What replaces a folder with all that is in it."""
 _SYSTEM = tuple(
     f"/{name}"
@@ -93,7 +93,7 @@ def _check_deleted(path: str, file: ChangedFile, stage: StageOperations) -> None
     """Raises NeedsRebuild where something else may lie, or have lain, at the same target."""
     if not stage.from_scratch and (path.count("/") == 1 or any(is_at_or_below(path, one) for one in _SYSTEM)):
         raise NeedsRebuild(f"the image may have had something of its own at {path}")
-    if file.kind is not Kind.FOLDER:
+    if file.kind is not FileType.FOLDER:
         return
     for operation in stage.operations:
         inside = operation.path if isinstance(operation, Folder) else ""
@@ -169,13 +169,13 @@ class _StageTrace:
             raise NeedsRebuild(f"{later.copy.instruction} may bring something else to {path}")
         if any(later.provides(above) in _NO_FOLDER for above in list(parents_and_self(path))[1:-1]):
             return False
-        return provided is None or (provided is Kind.FOLDER and self._file.kind is Kind.FOLDER)
+        return provided is None or (provided is FileType.FOLDER and self._file.kind is FileType.FOLDER)
 
     def _check_uncovered(self, path: str) -> None:
         for earlier in self._seen:
             provided = earlier.provides(path)
             if provided is not None and not (
-                provided is Kind.FOLDER and self._file.kind is Kind.FOLDER and path in self._folders
+                provided is FileType.FOLDER and self._file.kind is FileType.FOLDER and path in self._folders
             ):
                 raise NeedsRebuild(f"what {earlier.copy.instruction} brings to {path} would come to light")
 
@@ -185,7 +185,7 @@ class _StageTrace:
         if path.endswith("/") or any(is_at_or_below(folder, path) for folder in self._folders):
             return True
         found = {earlier.provides(path) for earlier in self._seen}
-        if Kind.FOLDER in found:
+        if FileType.FOLDER in found:
             return True
         if MAYBE not in found and (found - {None} or (self._stage.from_scratch and not self._has_run)):
             return False

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from resin_toolkit.errors import BadValue
 from resin_toolkit.live.mapping.mapping_inputs import BaseImage, BaseImageLookup
-from resin_toolkit.project.dockerfile import Dockerfile, Instruction, instructions_of
-from resin_toolkit.project.substitution import BadWord, expanded
+from resin_toolkit.project.dockerfile import Dockerfile, Instruction, parse_instructions
+from resin_toolkit.project.substitution import BadWord, expand
 
 _REMOTE = ("http://", "https://")
 
@@ -94,8 +94,8 @@ class StageReader:
     ) -> StageOperations:
         start = self.dockerfile.stages[position].start
         try:
-            outer = self.dockerfile.outer_values(self.build_args)
-            reference = expanded(base, outer, self.dockerfile.directives.escape)
+            outer = self.dockerfile.global_arg_values(self.build_args)
+            reference = expand(base, outer, self.dockerfile.directives.escape)
         except BadWord as error:
             return StageOperations((Unknown(f"{start}: {error}"),))
         start_operations = self._base(reference, position, made)
@@ -104,7 +104,7 @@ class StageReader:
             triggered = [
                 replace(one, line=start.line, end_line=start.end_line)
                 for text in start_operations.triggers
-                for one in instructions_of(text, reference)
+                for one in parse_instructions(text, reference)
             ]
         except BadValue as error:
             reader.operations.append(Unknown(f"{reference} has an ONBUILD that is none: {error.message}"))
@@ -114,7 +114,7 @@ class StageReader:
         return reader.ended()
 
     def _base(self, reference: str, position: int, made: Sequence[StageOperations]) -> StageOperations:
-        before = self.dockerfile.stage_named(reference, position)
+        before = self.dockerfile.find_stage(reference, position)
         if before is not None:
             return made[before]
         if reference == "scratch":
@@ -177,7 +177,7 @@ class _InstructionReader:
 
     def _value(self, word: str) -> str:
         values = {**self._arguments, **self._environment}
-        return expanded(word, values, self._dockerfile.directives.escape)
+        return expand(word, values, self._dockerfile.directives.escape)
 
     def _declare(self, instruction: Instruction) -> None:
         for word in instruction.arguments:
@@ -196,7 +196,7 @@ class _InstructionReader:
     def _copy(self, instruction: Instruction) -> Copy | Unknown:
         *sources, destination = (self._value(word) for word in instruction.arguments)
         source = instruction.flags.get("from", "")
-        stage = self._dockerfile.stage_named(source, self._position) if source else None
+        stage = self._dockerfile.find_stage(source, self._position) if source else None
         unpacks = instruction.keyword == "ADD"
         local = [one for one in sources if not (unpacks and one.startswith(_REMOTE))]
         mode = instruction.flags.get("chmod")

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from resin_toolkit.live.mapping.actions import FileAction, Rebuild, Restart, Sync, SyncTarget
-from resin_toolkit.project.application import Action, WatchRule
+from resin_toolkit.project.application import WatchAction, WatchRule
 from resin_toolkit.project.ignore import IgnoreRules
 
 
@@ -53,14 +53,14 @@ class WatchRules:
         found = [(known.rule, inner) for known in self._known if (inner := known.inner(whole)) is not None]
         if not found:
             return None
-        if any(rule.action is Action.REBUILD for rule, _ in found):
+        if any(rule.action is WatchAction.REBUILD for rule, _ in found):
             return Rebuild(f"{path}: develop.watch says rebuild")
-        restart = any(rule.action in (Action.RESTART, Action.SYNC_RESTART) for rule, _ in found)
+        restart = any(rule.action in (WatchAction.RESTART, WatchAction.SYNC_RESTART) for rule, _ in found)
         targets = tuple(
             dict.fromkeys(
                 SyncTarget(posixpath.normpath(posixpath.join("/", rule.target, inner)))
                 for rule, inner in found
-                if rule.action in (Action.SYNC, Action.SYNC_RESTART)
+                if rule.action in (WatchAction.SYNC, WatchAction.SYNC_RESTART)
             )
         )
         return Sync(targets, restart) if targets else Restart()

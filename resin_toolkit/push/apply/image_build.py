@@ -15,7 +15,7 @@ from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.progress_messages import Kind
 from resin_toolkit.errors import BuildFailed, Notice
 from resin_toolkit.progress import Step
-from resin_toolkit.project.compression import packed
+from resin_toolkit.project.compression import compress_if_faster
 from resin_toolkit.project.names import APP_LABEL, image_name
 from resin_toolkit.push.apply.image_fetch import PullProgress
 from resin_toolkit.push.apply.listener import DeploymentListener
@@ -112,7 +112,7 @@ def build_image(
         listener.progress.step("sending", None, subject=service.name) as step,
         listener.progress.step("pulling", None, subject=service.name) as pulling,
     ):
-        body = _counted(link.measured(packed(source.context.stream(), link.known)), step)
+        body = _counted(link.measured(compress_if_faster(source.context.stream(), link.known)), step)
         with build(engine, body, options, credentials=credentials) as building:
             try:
                 for message in building:

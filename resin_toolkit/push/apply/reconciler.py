@@ -10,7 +10,7 @@ from enum import Enum
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.errors import EngineFailed, PushFailed
-from resin_toolkit.project.application import Application, Condition, Service
+from resin_toolkit.project.application import Application, DependencyCondition, Service
 from resin_toolkit.push.apply.container_control import remove
 from resin_toolkit.push.apply.failures import (
     dependency_failed,
@@ -164,10 +164,10 @@ class Reconciler:
         """Wait until the conditions of `depends_on` are met. Raises PushFailed."""
         for name, condition in service.depends_on.items():
             container = self._containers.get(name)
-            if container is None or condition is Condition.STARTED:
+            if container is None or condition is DependencyCondition.STARTED:
                 continue
             self.report(service.name, f"waiting for {name}")
-            if condition is Condition.COMPLETED:
+            if condition is DependencyCondition.COMPLETED:
                 code = Containers(self.engine).wait(container, _COMPLETION_TIMEOUT)
                 if code:
                     raise dependency_failed(service.name, name, f"it exited with code {code}")

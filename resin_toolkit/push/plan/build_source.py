@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from resin_toolkit.project.application import Application, Service
-from resin_toolkit.project.context import Context
-from resin_toolkit.project.dev_directives import Directives, live_text, read
-from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse
-from resin_toolkit.project.dockerfile_choice import Recipe, choose
-from resin_toolkit.project.ignore import rules_for
-from resin_toolkit.project.substitution import BadWord, expanded
+from resin_toolkit.project.context import BuildContext
+from resin_toolkit.project.dev_directives import DevDirectives, live_text, parse_dev_directives
+from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse_dockerfile
+from resin_toolkit.project.dockerfile_choice import ChosenDockerfile, choose_dockerfile
+from resin_toolkit.project.ignore import read_ignore_rules
+from resin_toolkit.project.substitution import BadWord, expand
 from resin_toolkit.push.plan.platform import Platform
 
 
@@ -23,15 +23,15 @@ class BuildSource:
     """One service's build. `dockerfile` goes up to the wanted stage."""
 
     service: Service
-    recipe: Recipe
-    context: Context
+    recipe: ChosenDockerfile
+    context: BuildContext
     dockerfile: Dockerfile
     target: str
     args: Mapping[str, str]
     cache: Path | None = None
     plain: Dockerfile | None = None
     """Without what the `#dev-` lines add."""
-    directives: Directives = field(default_factory=Directives)
+    directives: DevDirectives = field(default_factory=DevDirectives)
     _digests: list[str] = field(default_factory=list)
 
     def bases(self) -> list[str]:
@@ -41,13 +41,13 @@ class BuildSource:
         """
         found = []
         try:
-            outer = self.dockerfile.outer_values(self.args)
+            outer = self.dockerfile.global_arg_values(self.args)
             for position, stage in enumerate(self.dockerfile.stages):
-                base = expanded(stage.base, outer, self.dockerfile.directives.escape)
+                base = expand(stage.base, outer, self.dockerfile.directives.escape)
                 # The builder takes no variables there.
                 copied_from = (each.flags.get("from", "") for each in stage.instructions)
                 for image in (base, *copied_from):
-                    if image not in ("", "scratch") and self.dockerfile.stage_named(image, position) is None:
+                    if image not in ("", "scratch") and self.dockerfile.find_stage(image, position) is None:
                         found.append(image)
         except BadWord:
             return found
@@ -92,7 +92,7 @@ def read_build_source(
     """
     build = service.build
     assert build is not None
-    recipe = choose(
+    recipe = choose_dockerfile(
         build.context,
         dockerfile or build.dockerfile,
         platform.machines,
@@ -101,14 +101,16 @@ def read_build_source(
         application=application.name,
     )
     wanted = target or build.target
-    plain = parse(recipe.text, recipe.name).up_to(wanted)
-    directives = read(recipe.text, recipe.name, plain.directives.escape) if live else Directives()
+    plain = parse_dockerfile(recipe.text, recipe.name).up_to(wanted)
+    directives = (
+        parse_dev_directives(recipe.text, recipe.name, plain.directives.escape) if live else DevDirectives()
+    )
     text = live_text(recipe.text, directives)
-    parsed = parse(text, recipe.name).up_to(wanted)
+    parsed = parse_dockerfile(text, recipe.name).up_to(wanted)
     check_classic(parsed)
     made = text.encode("utf-8", "surrogateescape")
     extra = {} if made == recipe.path.read_bytes() else {recipe.name: made}
-    context = Context(build.context, recipe.name, rules_for(build.context, recipe.name), extra)
+    context = BuildContext(build.context, recipe.name, read_ignore_rules(build.context, recipe.name), extra)
     given = {**build.args, **(args or {})}
     return BuildSource(
         service, replace(recipe, text=text), context, parsed, wanted, given, cache, plain, directives

@@ -10,7 +10,7 @@ from resin_toolkit.engine.api_client import ApiClient
 from resin_toolkit.engine.images import Image, Images, Kind
 from resin_toolkit.engine.models import as_object
 from resin_toolkit.errors import EngineFailed
-from resin_toolkit.project.compression import packed
+from resin_toolkit.project.compression import compress_if_faster
 from resin_toolkit.push.transfer.partial_archive import PART_LABEL, TIME_LABEL, chain_ids, partial_archive
 
 _CONTAINERD = "io.containerd.snapshotter.v1"
@@ -49,7 +49,11 @@ class ImageReceiver:
 
     def load(self, body: Iterator[bytes]) -> str:
         """Send an archive; the name or ID of what has come of it, if the engine says so."""
-        said = [message.id for message in self._images.load(packed(body, None)) if message.kind is Kind.IMAGE]
+        said = [
+            message.id
+            for message in self._images.load(compress_if_faster(body, None))
+            if message.kind is Kind.IMAGE
+        ]
         return said[-1] if said else ""
 
     def tidy(self, layers: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.compose.loader import load
+from resin_toolkit.compose.loader import load_application
 from resin_toolkit.errors import ComposeInvalid
 from resin_toolkit.project.application import Application, Service
 
@@ -35,7 +35,9 @@ class Project:
     ) -> Application:
         if text:
             self.write(text)
-        return load(self.folder, files, environment=environment or {}, name=name, services=services)
+        return load_application(
+            self.folder, files, environment=environment or {}, name=name, services=services
+        )
 
     def web(self, body: str, top: str = "", **environment: str) -> Service:
         """The service `web`, made of an image and what `body` says; `top` comes below all services."""
@@ -47,7 +49,7 @@ class Project:
             self.load(text, environment=environment)
         found = caught.value.facts["problems"]
         assert isinstance(found, tuple)
-        return [(problem.place.line, problem.text) for problem in found]
+        return [(problem.location.line, problem.text) for problem in found]
 
 
 def service_file(body: str, top: str = "") -> str:

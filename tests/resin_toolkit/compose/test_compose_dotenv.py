@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from resin_toolkit.compose import dotenv
-from resin_toolkit.compose.nodes import Place
-from resin_toolkit.compose.problems import Findings
+from resin_toolkit.compose.nodes import Location
+from resin_toolkit.compose.problems import Diagnostics
 
 from .conftest import Project
 
 OUTER = {"HOME_OF": "outer"}
-AT = Place("x.env", 1, Path("/"))
+AT = Location("x.env", 1, Path("/"))
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ AT = Place("x.env", 1, Path("/"))
     ],
 )
 def test_a_file_is_read(text: str, expected: dict[str, str | None]) -> None:
-    findings = Findings()
-    assert dotenv.parse(text, AT, OUTER, findings) == expected
-    assert findings.problems == []
+    diagnostics = Diagnostics()
+    assert dotenv.parse(text, AT, OUTER, diagnostics) == expected
+    assert diagnostics.problems == []
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,16 @@ def test_a_file_is_read(text: str, expected: dict[str, str | None]) -> None:
     ],
 )
 def test_what_is_wrong_is_told_without_the_value(text: str, problem: str) -> None:
-    findings = Findings()
-    dotenv.parse(text, AT, OUTER, findings)
-    assert [str(found) for found in findings.problems] == [problem]
-    assert "secret" not in findings.problems[0].hint
+    diagnostics = Diagnostics()
+    dotenv.parse(text, AT, OUTER, diagnostics)
+    assert [str(found) for found in diagnostics.problems] == [problem]
+    assert "secret" not in diagnostics.problems[0].hint
 
 
 def test_raw_values_stand_as_they_are() -> None:
-    findings = Findings()
+    diagnostics = Diagnostics()
     text = "A='$x' # y\n# no\n\nB\nC= z "
-    assert dotenv.parse_raw(text, AT, findings) == {"A": "'$x' # y", "B": None, "C": " z "}
+    assert dotenv.parse_raw(text, AT, diagnostics) == {"A": "'$x' # y", "B": None, "C": " z "}
 
 
 def test_env_files_are_laid_over_each_other_and_under_the_environment(project: Project) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resin_toolkit.compose.interpolation import Variables, substitute
-from resin_toolkit.compose.problems import Unusable
+from resin_toolkit.compose.problems import InvalidValue
 
 from .conftest import Project
 
@@ -70,13 +70,13 @@ def test_a_variable_is_replaced(text: str, expected: str) -> None:
     ],
 )
 def test_a_variable_that_makes_no_sense_is_told(text: str, part: str) -> None:
-    with pytest.raises(Unusable) as caught:
+    with pytest.raises(InvalidValue) as caught:
         substitute(text, Variables(VALUES))
-    assert part in caught.value.why
+    assert part in caught.value.reason
 
 
 def test_nesting_has_an_end() -> None:
-    with pytest.raises(Unusable, match="nested too deeply"):
+    with pytest.raises(InvalidValue, match="nested too deeply"):
         substitute("${N:-" * 500 + "}" * 500, Variables({}))
 
 
@@ -121,7 +121,7 @@ def test_it_does_what_the_model_does(text: Part) -> None:
 
 @given(st.text("${}:-?+AB \n", max_size=20))
 def test_any_text_is_replaced_or_told(text: str) -> None:
-    with suppress(Unusable):
+    with suppress(InvalidValue):
         substitute(text, Variables(VALUES))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from resin_toolkit.compose.loader import load
+from resin_toolkit.compose.loader import load_application
 from resin_toolkit.project.application import Application, Service
 
 VARIABLES = {"TAG": "3.19", "EMPTY": "", "WORD": "two words", "FROM_HERE": "workstation"}
@@ -92,7 +92,7 @@ services:
     command: [c]
     environment: {B: over, C: "3", FROM_HERE: , dns: x}
     labels: [two=over, three=3]
-    volumes: ["/new:/place:ro", "more:/more"]
+    volumes: ["/new:/location:ro", "more:/more"]
     cap_add: [SYS_TIME]
     dns: [8.8.8.8]
     healthcheck: {test: [CMD, second]}
@@ -171,7 +171,7 @@ def test_docker_compose_reads_the_same(folder: Path, texts: tuple[str, ...]) -> 
     for number, text in enumerate(texts):
         files.append(folder / f"{number}.yml")
         files[-1].write_text(text)
-    ours = load(folder, files, environment=VARIABLES, name="judged")
+    ours = load_application(folder, files, environment=VARIABLES, name="judged")
     assert seen_by_us(ours) == seen_by_compose(folder, files)
 
 

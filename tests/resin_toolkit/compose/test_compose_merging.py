@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 import yaml
 
-from resin_toolkit.compose.file_search import find
+from resin_toolkit.compose.file_search import find_compose_files
 from resin_toolkit.compose.merge import merge
-from resin_toolkit.compose.nodes import plain
-from resin_toolkit.compose.problems import Findings
-from resin_toolkit.compose.yaml_reader import read
+from resin_toolkit.compose.nodes import to_plain
+from resin_toolkit.compose.problems import Diagnostics
+from resin_toolkit.compose.yaml_reader import read_yaml
 
 from .conftest import Project
 
 
 def merged(base: str, over: str) -> Any:
     first, second = (
-        read(f"services: {{web: {text}}}", "c.yml", Path("/"), Findings()) for text in (base, over)
+        read_yaml(f"services: {{web: {text}}}", "c.yml", Path("/"), Diagnostics()) for text in (base, over)
     )
     assert first is not None
     assert second is not None
-    found = plain(merge(first, second))
+    found = to_plain(merge(first, second))
     assert isinstance(found, dict)
     return found["services"]["web"]
 
@@ -117,7 +117,7 @@ def test_a_service_may_be_called_as_a_field(project: Project, name: str) -> None
 def test_the_files_of_a_folder(project: Project, there: list[str], expected: list[str]) -> None:
     for name in there:
         project.write("services: {}", name)
-    assert [path.name for path in find(project.folder)] == expected
+    assert [path.name for path in find_compose_files(project.folder)] == expected
 
 
 def test_overlays_are_read_by_themselves_only_where_no_file_is_named(project: Project) -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from resin_toolkit.compose.configuration import configuration_of
-from resin_toolkit.compose.loader import load
+from resin_toolkit.compose.loader import load_application
 from resin_toolkit.errors import ComposeInvalid
-from resin_toolkit.project.application import Application, Condition, DeviceNode, Mount, Network, NetworkUse
+from resin_toolkit.project.application import (
+    Application,
+    DependencyCondition,
+    DeviceNode,
+    Mount,
+    Network,
+    NetworkUse,
+    Service,
+    Volume,
+)
 
 PROJECTS = Path(__file__).parent / "projects"
 
 
 def project(name: str, **environment: str) -> Application:
-    return load(PROJECTS, [PROJECTS / f"{name}.yml"], environment=environment, name=None)
+    return load_application(PROJECTS, [PROJECTS / f"{name}.yml"], environment=environment, name=None)
 
 
 def test_sensors() -> None:
@@ -44,7 +51,7 @@ def test_a_home() -> None:
     assert (hub.network_mode, hub.networks, hub.privileged) == ("host", {}, True)
     assert hub.healthcheck is not None
     assert (hub.healthcheck.interval, hub.healthcheck.start_period) == (60, 150)
-    assert zigbee.depends_on == {"broker": Condition.HEALTHY}
+    assert zigbee.depends_on == {"broker": DependencyCondition.HEALTHY}
     assert broker.healthcheck is not None
     assert broker.healthcheck.test == ("CMD-SHELL", "mosquitto_sub -t '$SYS/#' -C 1 | grep -v Error")
     assert application.volumes["zigbee"].name == "zigbee-data"
@@ -81,25 +88,21 @@ def test_a_desk() -> None:
     assert "hunter2" not in caught.value.message
 
 
-def test_what_is_shown_before_a_push_has_no_values_of_variables() -> None:
-    shown = configuration_of(project("sensors", INFLUX_PASSWORD="hunter2"))
-    text = json.dumps(shown)
-    assert "hunter2" not in text
-    services = shown["services"]
-    assert isinstance(services, list)
-    assert services[1] == {
-        "name": "influxdb",
-        "image": "influxdb:1.8",
-        "environment": ["INFLUXDB_ADMIN_PASSWORD", "INFLUXDB_DB"],
-        "mounts": [{"kind": "volume", "target": "/var/lib/influxdb", "source": "influx-data"}],
-        "networks": {"default": {}},
-        "restart": "always",
-        "logging_driver": "json-file",
-        "logging_options": {"max-size": "5m"},
-    }
-    assert shown["volumes"] == {"influx-data": {}, "grafana-data": {}, "mosquitto-data": {}}
+def test_a_service_that_only_names_an_image_has_the_defaults_elsewhere() -> None:
+    application = project("sensors", INFLUX_PASSWORD="hunter2")
+    assert application.services[1] == Service(
+        "influxdb",
+        image="influxdb:1.8",
+        environment={"INFLUXDB_ADMIN_PASSWORD": "hunter2", "INFLUXDB_DB": "balena"},
+        mounts=(Mount("volume", "/var/lib/influxdb", "influx-data"),),
+        networks={"default": NetworkUse()},
+        restart="always",
+        logging_driver="json-file",
+        logging_options={"max-size": "5m"},
+    )
+    assert application.volumes == dict.fromkeys(("influx-data", "grafana-data", "mosquitto-data"), Volume(""))
 
 
-def test_the_configuration_of_all_projects_is_json() -> None:
-    for name in ("sensors", "home", "tunnel"):
-        assert json.loads(json.dumps(configuration_of(project(name))))["name"] == "projects"
+@pytest.mark.parametrize("name", ["sensors", "home", "tunnel"])
+def test_an_application_is_named_after_its_folder(name: str) -> None:
+    assert project(name).name == "projects"

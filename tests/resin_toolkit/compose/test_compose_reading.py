@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resin_toolkit.compose.nodes import Map, plain
-from resin_toolkit.compose.problems import Findings
-from resin_toolkit.compose.yaml_reader import read
+from resin_toolkit.compose.nodes import Map, to_plain
+from resin_toolkit.compose.problems import Diagnostics
+from resin_toolkit.compose.yaml_reader import read_yaml
 
 HERE = Path("/")
 
 
 def values(text: str) -> object:
-    findings = Findings()
-    node = read(text, "c.yml", HERE, findings)
-    assert findings.problems == []
+    diagnostics = Diagnostics()
+    node = read_yaml(text, "c.yml", HERE, diagnostics)
+    assert diagnostics.problems == []
     assert node is not None
-    return plain(node)
+    return to_plain(node)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def test_anchors_and_merge_keys() -> None:
 
 
 def test_values_know_their_line_and_names_theirs() -> None:
-    node = read("a:\n  b:\n    - x\n    - y\nc: &c\n  d: 1\ne: {<<: *c}\n", "c.yml", HERE, Findings())
+    node = read_yaml("a:\n  b:\n    - x\n    - y\nc: &c\n  d: 1\ne: {<<: *c}\n", "c.yml", HERE, Diagnostics())
     assert node is not None
     outer = node.get("a")
     assert isinstance(outer, Map)
-    assert outer.key_place("b").line == 2
+    assert outer.key_location("b").line == 2
     merged = node.get("e")
     assert isinstance(merged, Map)
-    assert merged.key_place("d").line == 6
+    assert merged.key_location("d").line == 6
 
 
 @pytest.mark.parametrize(
@@ -105,26 +105,26 @@ def test_values_know_their_line_and_names_theirs() -> None:
     ],
 )
 def test_what_is_no_yaml_is_told_with_its_line(text: str, problem: str) -> None:
-    findings = Findings()
-    read(text, "c.yml", HERE, findings)
-    assert [str(found) for found in findings.problems] == [problem]
+    diagnostics = Diagnostics()
+    read_yaml(text, "c.yml", HERE, diagnostics)
+    assert [str(found) for found in diagnostics.problems] == [problem]
 
 
 def test_aliases_of_aliases_do_not_fill_the_memory() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
-    findings = Findings()
-    assert read("\n".join(lines), "c.yml", HERE, findings) is None
-    assert [problem.text for problem in findings.problems] == ["the file has too many values"]
+    diagnostics = Diagnostics()
+    assert read_yaml("\n".join(lines), "c.yml", HERE, diagnostics) is None
+    assert [problem.text for problem in diagnostics.problems] == ["the file has too many values"]
 
 
 def test_deep_nesting_is_told() -> None:
-    findings = Findings()
-    assert read("a: " + "[" * 5000 + "]" * 5000, "c.yml", HERE, findings) is None
-    assert findings.problems
+    diagnostics = Diagnostics()
+    assert read_yaml("a: " + "[" * 5000 + "]" * 5000, "c.yml", HERE, diagnostics) is None
+    assert diagnostics.problems
 
 
 @given(st.text("ab:-[]{}&*!|>'\"#%@,? \n\t<", max_size=40))
 def test_any_text_is_read_or_told(text: str) -> None:
-    findings = Findings()
-    assert read(text, "c.yml", HERE, findings) is not None or findings.problems
+    diagnostics = Diagnostics()
+    assert read_yaml(text, "c.yml", HERE, diagnostics) is not None or diagnostics.problems

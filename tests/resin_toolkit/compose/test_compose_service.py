@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from resin_toolkit.project.application import (
-    Action,
     Build,
-    Condition,
+    DependencyCondition,
     DeviceNode,
     HealthCheck,
     Mount,
@@ -15,6 +14,7 @@ from resin_toolkit.project.application import (
     NetworkUse,
     Port,
     Volume,
+    WatchAction,
     WatchRule,
 )
 
@@ -248,8 +248,8 @@ def test_what_waits_for_what(project: Project) -> None:
         """
     )
     a, b, _ = application.services
-    assert a.depends_on == {"b": Condition.HEALTHY, "c": Condition.COMPLETED}
-    assert b.depends_on == {"c": Condition.STARTED}
+    assert a.depends_on == {"b": DependencyCondition.HEALTHY, "c": DependencyCondition.COMPLETED}
+    assert b.depends_on == {"c": DependencyCondition.STARTED}
     assert b.network_mode == "service:c"
 
 
@@ -265,9 +265,9 @@ def test_watched_files(project: Project) -> None:
     )
     here = project.folder.resolve()
     assert service.watch == (
-        WatchRule(Action.SYNC, here / "src", "/app/src", ("node_modules/",), ("*.py",)),
-        WatchRule(Action.REBUILD, here / "package.json"),
-        WatchRule(Action.SYNC_RESTART, here / "etc", "/etc/app"),
+        WatchRule(WatchAction.SYNC, here / "src", "/app/src", ("node_modules/",), ("*.py",)),
+        WatchRule(WatchAction.REBUILD, here / "package.json"),
+        WatchRule(WatchAction.SYNC_RESTART, here / "etc", "/etc/app"),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.emulation.kvm import is_worth_it
+from resin_toolkit.emulation.kvm import is_kvm_faster
 
 EMULATED = 'exec qemu-system-x86_64 "${@/#kvm/tcg}"'
 
@@ -25,11 +25,11 @@ def test_it_is_used_where_a_guest_ends_as_soon(tmp_path: Path, by_kvm: str, expe
     program = tmp_path / "qemu"
     program.write_text(f'#!/bin/bash\ncase " $* " in *" kvm "*) {by_kvm} ;; *) {EMULATED} ;; esac\n')
     program.chmod(0o755)
-    assert is_worth_it(str(program)) is expected
+    assert is_kvm_faster(str(program)) is expected
 
 
 def test_a_qemu_that_runs_nothing(tmp_path: Path) -> None:
     program = tmp_path / "qemu"
     program.write_text("#!/bin/sh\nexit 1\n")
     program.chmod(0o755)
-    assert not is_worth_it(str(program))
+    assert not is_kvm_faster(str(program))

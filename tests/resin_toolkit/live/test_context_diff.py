@@ -12,8 +12,8 @@ from resin_toolkit.live.mapping.file_mapping import MappingInputs, make_mapping
 from resin_toolkit.live.mapping.mapping_inputs import BaseImage
 from resin_toolkit.live.snapshot import difference, scan
 from resin_toolkit.project.application import Application, Build, Service
-from resin_toolkit.project.context_walk import Kind
-from resin_toolkit.project.dockerfile import parse
+from resin_toolkit.project.context_walk import FileType
+from resin_toolkit.project.dockerfile import parse_dockerfile
 from resin_toolkit.push.plan.build_source import read_build_source
 from resin_toolkit.push.plan.platform import Platform
 
@@ -62,7 +62,8 @@ def test_the_mapping_hears_the_same_as_often_as_it_is_asked(tmp_path: Path) -> N
     for _ in range(2):
         moments = ContextDiff(tmp_path, held, now, lambda _: False)
         mapping = make_mapping(
-            parse("FROM a\nCOPY . /app/\n"), MappingInputs(moments, lambda _: BaseImage(), root=tmp_path)
+            parse_dockerfile("FROM a\nCOPY . /app/\n"),
+            MappingInputs(moments, lambda _: BaseImage(), root=tmp_path),
         )
         (effect,) = mapping.actions_for([("thing", FileChange.CHANGED)])
         assert isinstance(effect, Rebuild)
@@ -77,9 +78,9 @@ def test_what_is_left_out_or_lies_beside_is_no_part_of_the_context(tmp_path: Pat
     held = scan(root, everything)
     both = {**held, "../beside": held["kept"]}
     moments = ContextDiff(root, both, both, lambda path: path == "left")
-    assert list(moments.entries()) == [("kept", Kind.FILE)]
+    assert list(moments.entries()) == [("kept", FileType.FILE)]
     assert [moments.kind(path) for path in ("kept", "left", "../beside", "none")] == [
-        Kind.FILE,
+        FileType.FILE,
         None,
         None,
         None,

@@ -9,7 +9,7 @@ from support.live_mapping import CHANGED, DELETED, PROJECT, WORK, base_of, plann
 from resin_toolkit.errors import BadValue
 from resin_toolkit.live.mapping.actions import Rebuild
 from resin_toolkit.live.mapping.file_mapping import MappingInputs, make_mapping
-from resin_toolkit.project.dockerfile import parse
+from resin_toolkit.project.dockerfile import parse_dockerfile
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_symbolic_links_are_copied_in_a_folder_and_unsure_as_sources() -> None:
 
     def effect(text: str, path: str) -> str:
         known = MappingInputs(TreeContext(tree), base_of)
-        return short(make_mapping(parse(text), known).action_for(path, CHANGED))
+        return short(make_mapping(parse_dockerfile(text), known).action_for(path, CHANGED))
 
     assert effect("FROM a\nCOPY . /x/", "lib/link") == "/x/lib/link"
     assert effect("FROM a\nCOPY lib/link /x/", "lib/link") == "rebuild"

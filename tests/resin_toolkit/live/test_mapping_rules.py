@@ -10,7 +10,7 @@ from support.live_mapping import CHANGED, PROJECT, WORK, planned, short
 from resin_toolkit.errors import BadValue
 from resin_toolkit.live.mapping.actions import FileAction, NoAction, Rebuild, Restart, Sync, SyncTarget
 from resin_toolkit.project import dev_directives
-from resin_toolkit.project.application import Action, WatchRule
+from resin_toolkit.project.application import WatchAction, WatchRule
 
 LIVE = """\
 FROM a
@@ -27,7 +27,7 @@ CMD ["node", "index.js"]
 
 
 def test_the_lines_for_live_mode_are_read() -> None:
-    found = dev_directives.read(LIVE)
+    found = dev_directives.parse_dev_directives(LIVE)
     assert [(one.kind.value, one.line) for one in found.all] == [
         ("env", 5),
         ("copy", 6),
@@ -36,7 +36,7 @@ def test_the_lines_for_live_mode_are_read() -> None:
     ]
     assert found.command == "npm run watch"
     assert found.values == {"DEBUG": "1", "MODE": '"a b"'}
-    assert dev_directives.read("FROM a\n#dev-run=apk add x\n").runs == ("apk add x",)
+    assert dev_directives.parse_dev_directives("FROM a\n#dev-run=apk add x\n").runs == ("apk add x",)
     live = dev_directives.live_text(LIVE, found).split("\n")
     assert live[4:7] == [
         'ENV DEBUG=1 MODE="a b"',
@@ -56,17 +56,17 @@ def test_the_lines_for_live_mode_are_read() -> None:
 )
 def test_a_wrong_line_for_live_mode_is_named(line: str, message: str, hint: str) -> None:
     with pytest.raises(BadValue, match=f"Dockerfile, line 2: {message}") as failure:
-        dev_directives.read(f"FROM a\n{line}\n")
+        dev_directives.parse_dev_directives(f"FROM a\n{line}\n")
     assert hint in failure.value.hint
 
 
-def rule(action: Action, path: str, target: str = "", **more: tuple[str, ...]) -> WatchRule:
+def rule(action: WatchAction, path: str, target: str = "", **more: tuple[str, ...]) -> WatchRule:
     return WatchRule(action, Path("/home/project") / path, target, **more)
 
 
 def test_dev_copy_wins_over_watch_and_watch_over_the_dockerfile() -> None:
     mapping = planned(
-        LIVE, watch=[rule(Action.SYNC, "lib", "/watched"), rule(Action.SYNC, "conf", "/watched")]
+        LIVE, watch=[rule(WatchAction.SYNC, "lib", "/watched"), rule(WatchAction.SYNC, "conf", "/watched")]
     )
     assert short(mapping.action_for("package.json", CHANGED)) == "/app/live/package.json"
     assert short(mapping.action_for("lib/deep/b.js", CHANGED)) == "/app/live/deep/b.js"
@@ -95,49 +95,61 @@ def test_what_a_dev_copy_covers_is_not_brought_by_the_dockerfile() -> None:
 @pytest.mark.parametrize(
     ("rules", "path", "expected"),
     [
-        ([rule(Action.SYNC, "lib", "/w")], "lib/deep/b.js", Sync((SyncTarget("/w/deep/b.js"),), False)),
-        ([rule(Action.SYNC_RESTART, "lib", "/w/")], "lib/a.js", Sync((SyncTarget("/w/a.js"),), True)),
-        ([rule(Action.SYNC, "main.go", "/w/x.go")], "main.go", Sync((SyncTarget("/w/x.go"),), False)),
-        ([rule(Action.RESTART, "conf")], "conf/app.conf", Restart()),
-        ([rule(Action.REBUILD, "lib")], "lib/a.js", Rebuild("lib/a.js: develop.watch says rebuild")),
+        ([rule(WatchAction.SYNC, "lib", "/w")], "lib/deep/b.js", Sync((SyncTarget("/w/deep/b.js"),), False)),
+        ([rule(WatchAction.SYNC_RESTART, "lib", "/w/")], "lib/a.js", Sync((SyncTarget("/w/a.js"),), True)),
+        ([rule(WatchAction.SYNC, "main.go", "/w/x.go")], "main.go", Sync((SyncTarget("/w/x.go"),), False)),
+        ([rule(WatchAction.RESTART, "conf")], "conf/app.conf", Restart()),
+        ([rule(WatchAction.REBUILD, "lib")], "lib/a.js", Rebuild("lib/a.js: develop.watch says rebuild")),
         (
-            [rule(Action.SYNC, ".", "/w"), rule(Action.REBUILD, "lib")],
+            [rule(WatchAction.SYNC, ".", "/w"), rule(WatchAction.REBUILD, "lib")],
             "lib/a.js",
             Rebuild("lib/a.js: develop.watch says rebuild"),
         ),
         (
-            [rule(Action.SYNC, ".", "/w"), rule(Action.RESTART, "lib")],
+            [rule(WatchAction.SYNC, ".", "/w"), rule(WatchAction.RESTART, "lib")],
             "lib/a.js",
             Sync((SyncTarget("/w/lib/a.js"),), True),
         ),
-        ([rule(Action.SYNC, ".", "/w", ignore=("lib/",))], "lib/a.js", Sync((SyncTarget("/app/lib/a.js"),))),
         (
-            [rule(Action.SYNC, ".", "/w", include=("*.go",))],
+            [rule(WatchAction.SYNC, ".", "/w", ignore=("lib/",))],
+            "lib/a.js",
+            Sync((SyncTarget("/app/lib/a.js"),)),
+        ),
+        (
+            [rule(WatchAction.SYNC, ".", "/w", include=("*.go",))],
             "main.go",
             Sync((SyncTarget("/w/main.go"),), False),
         ),
-        ([rule(Action.SYNC, ".", "/w", include=("*.go",))], "index.js", Sync((SyncTarget("/app/index.js"),))),
+        (
+            [rule(WatchAction.SYNC, ".", "/w", include=("*.go",))],
+            "index.js",
+            Sync((SyncTarget("/app/index.js"),)),
+        ),
         # `lib/**` is everything below lib, and nothing that only begins with the same letters
         (
-            [rule(Action.SYNC, ".", "/w", ignore=("lib/**",))],
+            [rule(WatchAction.SYNC, ".", "/w", ignore=("lib/**",))],
             "lib/deep/b.js",
             Sync((SyncTarget("/app/lib/deep/b.js"),)),
         ),
         (
-            [rule(Action.SYNC, ".", "/w", ignore=("lib/**",))],
+            [rule(WatchAction.SYNC, ".", "/w", ignore=("lib/**",))],
             "library.js",
             Sync((SyncTarget("/w/library.js"),), False),
         ),
         (
-            [rule(Action.SYNC, ".", "/w", include=("lib/**",))],
+            [rule(WatchAction.SYNC, ".", "/w", include=("lib/**",))],
             "lib/deep/b.js",
             Sync((SyncTarget("/w/lib/deep/b.js"),), False),
         ),
-        ([rule(Action.SYNC, ".", "/w", include=("lib/**",))], "main.go", Sync((SyncTarget("/app/main.go"),))),
-        ([rule(Action.SYNC, "../shared", "/w")], "../shared/x", Sync((SyncTarget("/w/x"),), False)),
-        ([rule(Action.SYNC, "../shared", "/w")], "../other/x", NoAction()),
-        ([rule(Action.SYNC, "lib", "/w")], "library.js", Sync((SyncTarget("/app/library.js"),))),
-        ([rule(Action.SYNC, ".", "/w")], "ignored/x", NoAction()),
+        (
+            [rule(WatchAction.SYNC, ".", "/w", include=("lib/**",))],
+            "main.go",
+            Sync((SyncTarget("/app/main.go"),)),
+        ),
+        ([rule(WatchAction.SYNC, "../shared", "/w")], "../shared/x", Sync((SyncTarget("/w/x"),), False)),
+        ([rule(WatchAction.SYNC, "../shared", "/w")], "../other/x", NoAction()),
+        ([rule(WatchAction.SYNC, "lib", "/w")], "library.js", Sync((SyncTarget("/app/library.js"),))),
+        ([rule(WatchAction.SYNC, ".", "/w")], "ignored/x", NoAction()),
     ],
 )
 def test_the_rules_of_compose(rules: list[WatchRule], path: str, expected: FileAction) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from resin_toolkit.project.compression import SAMPLE, choose_compression, compressed, packed
+from resin_toolkit.project.compression import SAMPLE, choose_compression, compress_if_faster, gzip_stream
 
 TEXT = b"".join(b"line %d of a file that is much like others\n" % number for number in range(30_000))[:SAMPLE]
 NOISE = random.Random(1).randbytes(SAMPLE)
@@ -34,7 +34,7 @@ def test_choice(rate: float | None, sample: bytes, chosen: bool) -> None:
 @pytest.mark.parametrize("size", [100_000, 5 * SAMPLE])
 def test_the_whole_stream_arrives(rate: float, is_gzip: bool, size: int) -> None:
     data = (TEXT * 6)[:size]
-    body = b"".join(packed((data[at : at + 65536] for at in range(0, size, 65536)), rate))
+    body = b"".join(compress_if_faster((data[at : at + 65536] for at in range(0, size, 65536)), rate))
     assert (body[:2] == b"\x1f\x8b") is is_gzip
     assert (zlib.decompress(body, 31) if is_gzip else body) == data
 
@@ -48,7 +48,7 @@ def test_no_more_is_read_than_is_asked_for() -> None:
             made.append(number)
             yield TEXT
 
-    body = packed(stream(), 1e6)
+    body = compress_if_faster(stream(), 1e6)
     assert made == []
     assert next(body)
     assert len(made) < 4
@@ -56,4 +56,4 @@ def test_no_more_is_read_than_is_asked_for() -> None:
 
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_levels(level: int) -> None:
-    assert zlib.decompress(b"".join(compressed(iter([TEXT]), level)), 31) == TEXT
+    assert zlib.decompress(b"".join(gzip_stream(iter([TEXT]), level)), 31) == TEXT

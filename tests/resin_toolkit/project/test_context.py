@@ -26,12 +26,12 @@ from support.sent_contexts import (
 from support.sent_folders import rewrite, sent_folder  # noqa: F401 - fixtures
 
 from resin_toolkit.errors import IoFailed, NotPermitted, PathNotFound, ResinError
-from resin_toolkit.project.compression import compressed
-from resin_toolkit.project.context import Context
+from resin_toolkit.project.compression import gzip_stream
+from resin_toolkit.project.context import BuildContext
 from resin_toolkit.project.context_size import ContextSize
-from resin_toolkit.project.context_tar import archived
-from resin_toolkit.project.context_walk import Kind
-from resin_toolkit.project.ignore import IgnoreRules, rules_for
+from resin_toolkit.project.context_tar import tar_member
+from resin_toolkit.project.context_walk import FileType
+from resin_toolkit.project.ignore import IgnoreRules, read_ignore_rules
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def server() -> Iterator[BuildServer]:
 
 
 def sends(folder: Path, dockerfile: str = "Dockerfile", **extra: bytes) -> dict[str, Sent]:
-    made = Context(folder, dockerfile, rules_for(folder, dockerfile), extra)
+    made = BuildContext(folder, dockerfile, read_ignore_rules(folder, dockerfile), extra)
     return unpacked(b"".join(made.stream()))
 
 
@@ -72,7 +72,7 @@ def test_a_folder_that_is_a_link(program: str, folder: Path, server: BuildServer
 
 def test_tar_unpacks_it(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    archive = b"".join(Context(folder, rules=IgnoreRules.parse("outside\n")).stream())
+    archive = b"".join(BuildContext(folder, rules=IgnoreRules.parse("outside\n")).stream())
     assert len(archive) % 512 == 0
     assert archive.endswith(bytes(1024))
     subprocess.run(["tar", "-x", "-C", tmp_path / "out"], input=archive, check=True, timeout=60)
@@ -89,7 +89,7 @@ def test_its_own_and_the_history_are_never_sent(folder: Path) -> None:
 
 
 def test_entries_come_in_order_and_lazily(folder: Path) -> None:
-    entries = Context(folder).entries()
+    entries = BuildContext(folder).entries()
     first = next(entries)
     (folder / "with space" / "late").touch()
     rest = [entry.path for entry in entries]
@@ -101,7 +101,7 @@ def test_entries_come_in_order_and_lazily(folder: Path) -> None:
 def test_files_that_are_made_for_the_build(folder: Path) -> None:
     (folder / "Dockerfile.template").write_text("FROM %%ARCH%%")
     made = {"Dockerfile": b"FROM scratch", "gone/new": b"n" * 600}
-    context = Context(folder, rules=rules_for(folder), extra=made)
+    context = BuildContext(folder, rules=read_ignore_rules(folder), extra=made)
     found = unpacked(b"".join(context.stream()))
     assert {name: found[name].content for name in made} == made
     assert found["Dockerfile"].mode == 0o644
@@ -127,12 +127,12 @@ def test_what_is_no_file(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(os.path.relpath(folder / "socket"))
-    context = Context(folder)
+    context = BuildContext(folder)
     for _ in range(2):
         names = {entry.path for entry in context.entries()}
         assert not {"pipe", "socket"} & names
         assert [(n.code, n.message.split(" ")[0]) for n in context.notices] == [("not-sent", "pipe")]
-    assert not [*Context(folder, rules=IgnoreRules.parse("pipe")).notices]
+    assert not [*BuildContext(folder, rules=IgnoreRules.parse("pipe")).notices]
 
 
 @pytest.mark.parametrize("name", ["secret", "secret\n2", "locked", LATIN])
@@ -145,14 +145,14 @@ def test_what_cannot_be_read(name: str, open_folder: Path) -> None:
         place.touch()
     place.chmod(0)
     with AsNobody():
-        context = Context(open_folder)
+        context = BuildContext(open_folder)
         for use in (lambda: list(context.stream()), context.digest):
             with pytest.raises(NotPermitted) as raised:
                 use()
             assert raised.value.message.startswith(ascii(name)[1:-1])
             assert ".dockerignore" in raised.value.hint
         rules = IgnoreRules.parse("secret*\nlocked\ncaf?\n")
-        assert list(Context(open_folder, rules=rules).entries()) == []
+        assert list(BuildContext(open_folder, rules=rules).entries()) == []
 
 
 class AsNobody:
@@ -179,10 +179,10 @@ def open_folder() -> Iterator[Path]:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     for use in (lambda c: list(c.stream()), lambda c: c.size(), lambda c: c.digest()):
         with pytest.raises(PathNotFound, match="nowhere"):
-            use(Context(tmp_path / "nowhere"))
+            use(BuildContext(tmp_path / "nowhere"))
     (tmp_path / "file").touch()
     with pytest.raises(ResinError, match="file"):
-        list(Context(tmp_path / "file").stream())
+        list(BuildContext(tmp_path / "file").stream())
 
 
 def grow(path: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_large_file_that_changes_while_it_is_sent(folder: Path, change: Callab
     sent = bytearray()
 
     def send() -> None:
-        for piece in Context(folder).stream(64 * 1024):
+        for piece in BuildContext(folder).stream(64 * 1024):
             if len(sent) < 1024 * 1024 <= len(sent) + len(piece):
                 change(folder / "large")
             sent.extend(piece)
@@ -215,7 +215,7 @@ def test_a_large_file_that_changes_while_it_is_sent(folder: Path, change: Callab
 def test_a_small_file_is_as_it_is_when_its_turn_comes(tmp_path: Path) -> None:
     for name in ("a", "b", "c", "d", "e"):
         (tmp_path / name).write_bytes(b"x" * 100)
-    pieces = Context(tmp_path).stream(1)
+    pieces = BuildContext(tmp_path).stream(1)
     first = next(pieces)
     (tmp_path / "b").write_bytes(b"y" * 700)
     (tmp_path / "c").write_bytes(b"")
@@ -230,15 +230,15 @@ def test_a_small_file_is_as_it_is_when_its_turn_comes(tmp_path: Path) -> None:
 
 
 def test_a_file_that_goes_away_before_it_is_opened(folder: Path) -> None:
-    entry = next(entry for entry in Context(folder).entries() if entry.path == "private")
+    entry = next(entry for entry in BuildContext(folder).entries() if entry.path == "private")
     (folder / "private").unlink()
-    assert list(archived(str(folder), entry, 4096)) == []
+    assert list(tar_member(str(folder), entry, 4096)) == []
 
 
 def test_a_file_whose_size_is_a_lie() -> None:
     """As those that the kernel makes up."""
     kernel = Path("/proc/sys/kernel/random")
-    found = unpacked(b"".join(Context(kernel).stream()))
+    found = unpacked(b"".join(BuildContext(kernel).stream()))
     assert (kernel / "boot_id").stat().st_size == 0
     assert found["boot_id"].content == (kernel / "boot_id").read_bytes()
 
@@ -247,7 +247,7 @@ def test_a_deep_folder(tmp_path: Path) -> None:
     """Deeper than Python's own stack; what clears up after the tests is not up to it."""
     subprocess.run(["mkdir", "-p", tmp_path / "top" / "/".join("d" * 1500)], check=True, timeout=60)
     try:
-        assert sum(1 for _ in Context(tmp_path / "top").entries()) == 1500
+        assert sum(1 for _ in BuildContext(tmp_path / "top").entries()) == 1500
     finally:
         subprocess.run(["rm", "-r", tmp_path / "top"], check=True, timeout=60)
 
@@ -255,7 +255,7 @@ def test_a_deep_folder(tmp_path: Path) -> None:
 def test_memory_stays_small(tmp_path: Path) -> None:
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate(200 * 1024 * 1024)
-    context = Context(tmp_path)
+    context = BuildContext(tmp_path)
     tracemalloc.start()
     try:
         size = sum(len(piece) for piece in context.stream())
@@ -279,18 +279,18 @@ def test_size(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(bytes(kib * 1024))
     (tmp_path / "link").symlink_to("top")
-    size = Context(tmp_path, rules=IgnoreRules.parse("**/z")).size()
+    size = BuildContext(tmp_path, rules=IgnoreRules.parse("**/z")).size()
     largest = (("node_modules", 65 * 1024), ("app/data/recordings", 20 * 1024))
     assert size == ContextSize(99 * 1024, 7, largest)
     assert size.advice() == "node_modules 65.0 KiB, app/data/recordings 20.0 KiB: add them to .dockerignore"
     (tmp_path / "only").mkdir()
-    assert Context(tmp_path / "only").size().advice() == ""
+    assert BuildContext(tmp_path / "only").size().advice() == ""
 
 
 def test_compressed_bodies_unpack_to_the_same(folder: Path) -> None:
-    context = Context(folder)
-    pieces = list(compressed(context.stream(), 1))
+    context = BuildContext(folder)
+    pieces = list(gzip_stream(context.stream(), 1))
     assert len(pieces) > 3
     assert zlib.decompress(b"".join(pieces), 31) == b"".join(context.stream())
     kinds = {entry.kind for entry in context.entries()}
-    assert kinds == set(Kind)
+    assert kinds == set(FileType)

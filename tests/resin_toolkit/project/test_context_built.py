@@ -16,9 +16,9 @@ from support.sent_contexts import one_of_each
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.build import BuildOptions, build
 from resin_toolkit.engine.progress_messages import Kind
-from resin_toolkit.project.compression import packed
-from resin_toolkit.project.context import Context
-from resin_toolkit.project.ignore import rules_for
+from resin_toolkit.project.compression import compress_if_faster
+from resin_toolkit.project.context import BuildContext
+from resin_toolkit.project.ignore import read_ignore_rules
 
 pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 
@@ -32,9 +32,9 @@ def engine(kitchen: StandIn) -> Iterator[Engine]:
         yield found
 
 
-def said(engine: Engine, context: Context, rate: float) -> str:
+def said(engine: Engine, context: BuildContext, rate: float) -> str:
     options = BuildOptions(dockerfile=context.dockerfile, no_cache=True, network="host")
-    with build(engine, packed(context.stream(), rate), options) as going:
+    with build(engine, compress_if_faster(context.stream(), rate), options) as going:
         return "".join(message.text for message in going if message.kind is Kind.TEXT)
 
 
@@ -47,7 +47,7 @@ def listing(paths: set[str]) -> str:
 def test_a_build_sees_the_folder(engine: Engine, tmp_path: Path, rate: float) -> None:
     """Compressed and not; the engine takes the Dockerfile and the rules away again."""
     top = one_of_each(tmp_path / "top")
-    context = Context(top, rules=rules_for(top), extra={"Dockerfile": WORDS.encode()})
+    context = BuildContext(top, rules=read_ignore_rules(top), extra={"Dockerfile": WORDS.encode()})
     text = said(engine, context, rate)
     paths = {entry.path for entry in context.entries()}
     assert {"Dockerfile", ".dockerignore", "two\nlines"} <= paths
@@ -59,7 +59,7 @@ def test_the_rules_beside_the_dockerfile_are_gone_by(engine: Engine, tmp_path: P
     top = one_of_each(tmp_path / "top")
     (top / "Other").write_text(WORDS)
     (top / "Other.dockerignore").write_text("Other*\n.dockerignore\nDockerfile\n")
-    context = Context(top, "Other", rules_for(top, "Other"))
+    context = BuildContext(top, "Other", read_ignore_rules(top, "Other"))
     text = said(engine, context, 1e9)
     paths = {entry.path for entry in context.entries()}
     assert {"Other", ".dockerignore", "README.md"} <= paths

@@ -13,8 +13,8 @@ from support.sent_contexts import LATIN
 from support.sent_folders import rewrite, sent_folder  # noqa: F401 - fixtures
 
 from resin_toolkit.project import context_digest
-from resin_toolkit.project.context import Context
-from resin_toolkit.project.ignore import rules_for
+from resin_toolkit.project.context import BuildContext
+from resin_toolkit.project.ignore import read_ignore_rules
 
 
 def replace_link(link: Path, target: str) -> None:
@@ -44,13 +44,13 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("cached", [True, False])
 def test_digest_tells_of_every_change(change: str, cached: bool, settled: Path) -> None:
     cache = settled / ".resin" / "known.json" if cached else None
-    before = Context(settled).digest(cache)
-    assert Context(settled).digest(cache) == before
+    before = BuildContext(settled).digest(cache)
+    assert BuildContext(settled).digest(cache) == before
     CHANGES[change](settled)
-    after = Context(settled).digest(cache)
+    after = BuildContext(settled).digest(cache)
     assert after != before
-    assert Context(settled).digest() == after
-    assert Context(settled).digest(cache) == after
+    assert BuildContext(settled).digest() == after
+    assert BuildContext(settled).digest(cache) == after
 
 
 @pytest.fixture
@@ -68,49 +68,49 @@ def settle(folder: Path) -> None:
 
 def test_what_did_not_change_is_not_read_again(settled: Path) -> None:
     cache = settled / ".resin" / "known.json"
-    before = Context(settled).digest(cache)
+    before = BuildContext(settled).digest(cache)
     text = cache.read_text()
     known = json.loads(text)
     assert {"large", "private", f"latin-{LATIN}/{LATIN}"} <= known["files"].keys()
     known["files"]["private"][-1] = "0"
     cache.write_text(json.dumps(known))
-    assert Context(settled).digest(cache) != before
+    assert BuildContext(settled).digest(cache) != before
     (settled / "private").touch()
-    assert Context(settled).digest(cache) == before
+    assert BuildContext(settled).digest(cache) == before
     (settled / "private").unlink()
-    Context(settled).digest(cache)
+    BuildContext(settled).digest(cache)
     assert "private" not in json.loads(cache.read_text())["files"]
 
 
 def test_a_hash_of_what_changed_just_now_is_not_kept(folder: Path) -> None:
     cache = folder / ".resin" / "known.json"
-    Context(folder).digest(cache)
+    BuildContext(folder).digest(cache)
     assert not cache.exists()
 
 
 def test_digest_does_not_go_by_time_or_by_what_is_left_out(folder: Path) -> None:
-    context = Context(folder, rules=rules_for(folder))
+    context = BuildContext(folder, rules=read_ignore_rules(folder))
     before = context.digest()
     settle(folder)
     (folder / "gone" / "more").touch()
     assert context.digest() == before
     extra = {"Dockerfile": (folder / "Dockerfile").read_bytes()}
-    assert Context(folder, rules=rules_for(folder), extra=extra).digest() == before
+    assert BuildContext(folder, rules=read_ignore_rules(folder), extra=extra).digest() == before
     extra["Dockerfile"] += b"\n"
-    assert Context(folder, rules=rules_for(folder), extra=extra).digest() != before
+    assert BuildContext(folder, rules=read_ignore_rules(folder), extra=extra).digest() != before
 
 
 def test_digest_tells_a_link_from_a_file_of_that_hash(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x")
     (tmp_path / "x").chmod(0o777)
-    before = Context(tmp_path).digest()
+    before = BuildContext(tmp_path).digest()
     replace_link(tmp_path / "x", hashlib.blake2b(b"x", digest_size=32).hexdigest())
-    assert Context(tmp_path).digest() != before
+    assert BuildContext(tmp_path).digest() != before
 
 
 def test_a_cache_that_makes_no_sense(settled: Path) -> None:
     cache = settled / ".resin" / "known.json"
-    before = Context(settled).digest(cache)
+    before = BuildContext(settled).digest(cache)
     for text in ("", "[]", '{"format": 1, "files": 5}', '{"format": 1, "files": {"private": [1]}}'):
         cache.write_text(text)
-        assert Context(settled).digest(cache) == before
+        assert BuildContext(settled).digest(cache) == before

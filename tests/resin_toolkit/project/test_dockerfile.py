@@ -13,9 +13,9 @@ from support.loop_devices import needs_root
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.build import BuildOptions, build
 from resin_toolkit.errors import BadValue, BuildFailed, NotSupported
-from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse
-from resin_toolkit.project.dockerfile_lines import Directives
-from resin_toolkit.project.substitution import BadWord, expanded, split
+from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse_dockerfile
+from resin_toolkit.project.dockerfile_lines import ParserDirectives
+from resin_toolkit.project.substitution import BadWord, expand, split_words
 
 real = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 
@@ -45,7 +45,7 @@ def lines_of(dockerfile: Dockerfile) -> list[tuple[str, int, int]]:
 
 
 def test_every_instruction_knows_its_lines() -> None:
-    found = parse(STAGES)
+    found = parse_dockerfile(STAGES)
     assert lines_of(found) == [
         ("ARG", 3, 3),
         ("FROM", 4, 4),
@@ -64,7 +64,7 @@ def test_every_instruction_knows_its_lines() -> None:
 
 
 def test_an_instruction_is_taken_apart() -> None:
-    steps = list(parse(STAGES).steps())
+    steps = list(parse_dockerfile(STAGES).steps())
     assert steps[3].flags == {"chown": "1000:1000", "from": "0"}
     assert steps[3].arguments == ("package.json", "package-lock.json", "./")
     assert (steps[4].arguments, steps[4].is_json) == (("npm", "ci"), True)
@@ -103,7 +103,7 @@ def test_an_instruction_is_taken_apart() -> None:
 def test_the_arguments_of_each_form(text: str, arguments: tuple[str, ...]) -> None:
     if text == "RUN -- ls":
         arguments = ("ls",)
-    assert parse(f"FROM a\n{text}\n").stages[0].instructions[0].arguments == arguments
+    assert parse_dockerfile(f"FROM a\n{text}\n").stages[0].instructions[0].arguments == arguments
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_the_arguments_of_each_form(text: str, arguments: tuple[str, ...]) -> No
     ],
 )
 def test_a_heredoc_is_known_and_refused(command: str) -> None:
-    found = parse(f"FROM a\n{command}\nCMD x\n")
+    found = parse_dockerfile(f"FROM a\n{command}\nCMD x\n")
     first, second = found.stages[0].instructions
     assert second.keyword == "CMD"
     assert first.end_line == second.line - 1
@@ -124,13 +124,13 @@ def test_a_heredoc_is_known_and_refused(command: str) -> None:
 
 
 def test_directives_end_with_the_first_comment_that_is_none() -> None:
-    assert parse("# escape=`\n# syntax=x\nFROM a\n").directives == Directives("`", "x")
-    assert parse("# other=1\n# escape=`\nFROM a\n").directives == Directives()
-    assert parse("\n# escape=`\nFROM a\n").directives == Directives()
+    assert parse_dockerfile("# escape=`\n# syntax=x\nFROM a\n").directives == ParserDirectives("`", "x")
+    assert parse_dockerfile("# other=1\n# escape=`\nFROM a\n").directives == ParserDirectives()
+    assert parse_dockerfile("\n# escape=`\nFROM a\n").directives == ParserDirectives()
 
 
 def test_an_instruction_ends_with_the_last_line_that_says_something() -> None:
-    found = parse("FROM a\nRUN a \\\n  b \\\n\n# and\n")
+    found = parse_dockerfile("FROM a\nRUN a \\\n  b \\\n\n# and\n")
     assert lines_of(found)[1] == ("RUN", 2, 3)
 
 
@@ -138,7 +138,7 @@ def test_an_instruction_ends_with_the_last_line_that_says_something() -> None:
     "command", ["RUN echo $((1<<2))", "RUN cat <<<x", "RUN echo '<<EOF'", "CMD cat <<EOF", "RUN cat <<EOF"]
 )
 def test_what_only_looks_like_a_heredoc_is_none(command: str) -> None:
-    check_classic(parse(f"FROM a\n{command}\n"))
+    check_classic(parse_dockerfile(f"FROM a\n{command}\n"))
 
 
 @pytest.mark.parametrize(
@@ -147,11 +147,11 @@ def test_what_only_looks_like_a_heredoc_is_none(command: str) -> None:
 )
 def test_flags_of_buildkit_are_refused_by_name(command: str) -> None:
     with pytest.raises(NotSupported, match=f"line 2: {command.split('=')[0].split(' a')[0]} needs BuildKit"):
-        check_classic(parse(f"FROM a\n{command}\n"))
+        check_classic(parse_dockerfile(f"FROM a\n{command}\n"))
 
 
 def test_a_target_ends_the_stages() -> None:
-    found = parse("FROM a AS One\nRUN x\nFROM b AS two\nFROM c\n")
+    found = parse_dockerfile("FROM a AS One\nRUN x\nFROM b AS two\nFROM c\n")
     assert len(found.up_to("").stages) == 3
     assert [stage.name for stage in found.up_to("TWO").stages] == ["one", "two"]
     assert found.up_to("one").instruction_of_step(3) is None
@@ -178,21 +178,21 @@ VALUES = {"A": "x", "E": "", "B": "y z"}
     ],
 )
 def test_variables_are_replaced_as_docker_does(word: str, value: str) -> None:
-    assert expanded(word, VALUES) == value
+    assert expand(word, VALUES) == value
 
 
 def test_the_other_escape_leaves_backslashes_alone() -> None:
-    assert expanded("c:\\a\\$A`$A", VALUES, "`") == "c:\\a\\x$A"
+    assert expand("c:\\a\\$A`$A", VALUES, "`") == "c:\\a\\x$A"
 
 
 @pytest.mark.parametrize("word", ["${A", "${", "${}", "${:a}", "'a", '"a', "${A:=b}", "${A-b"])
 def test_a_word_that_does_not_end_is_bad(word: str) -> None:
     with pytest.raises(BadWord):
-        expanded(word, VALUES)
+        expand(word, VALUES)
 
 
 def test_words_are_parted_outside_of_quotes() -> None:
-    assert split('a \'b c\'\t"d \\" e"f g\\ h') == ["a", "'b c'", '"d \\" e"f', "g\\ h"]
+    assert split_words('a \'b c\'\t"d \\" e"f g\\ h') == ["a", "'b c'", '"d \\" e"f', "g\\ h"]
 
 
 # What a real engine says.
@@ -274,7 +274,7 @@ def told(engine: Engine, text: str, target: str = "", **args: str) -> str:
 def verdicts(engine: Engine, text: str) -> tuple[bool, bool]:
     """Whether we, and whether the engine takes it; the engine builds no more than the stage x."""
     try:
-        parse(text)
+        parse_dockerfile(text)
         ours = True
     except BadValue:
         ours = False
@@ -338,10 +338,10 @@ def test_the_step_of_a_failure_leads_to_its_line(engine: Engine) -> None:
         told(engine, text)
     step = failure.value.facts["step"]
     assert step == 7
-    found = parse(text).instruction_of_step(step)
+    found = parse_dockerfile(text).instruction_of_step(step)
     assert found is not None
     assert (found.keyword, found.line, found.end_line) == ("RUN", 11, 12)
-    assert len(list(parse(text).steps())) == 8
+    assert len(list(parse_dockerfile(text).steps())) == 8
 
 
 @real
@@ -350,7 +350,7 @@ def test_every_step_is_the_one_that_the_engine_tells_of(engine: Engine) -> None:
         "ARG A=1 B=2\nFROM stand-in AS x\nARG A\nONBUILD ENV c=d\nENV a=$A\n"
         "FROM x AS y\nLABEL a=b\nFROM scratch\n"
     )
-    found = parse(text).up_to("y")
+    found = parse_dockerfile(text).up_to("y")
     said = [line for line in told(engine, text, "y").splitlines() if line.startswith("Step ")]
     assert said == [
         f"Step {number}/{len(said)} : {step.text}" for number, step in enumerate(found.steps(), 1)
@@ -383,4 +383,4 @@ def test_variables_are_replaced_as_the_engine_does(engine: Engine) -> None:
     env = "".join(f"ENV w{number}={word}\n" for number, word in enumerate(words))
     text = f'FROM stand-in\nENV A=x E=\n{env}RUN ["env"]\n'
     shown = dict(line.split("=", 1) for line in told(engine, text).splitlines() if line.startswith("w"))
-    assert shown == {f"w{number}": expanded(word, {"A": "x", "E": ""}) for number, word in enumerate(words)}
+    assert shown == {f"w{number}": expand(word, {"A": "x", "E": ""}) for number, word in enumerate(words)}

@@ -19,8 +19,8 @@ from support.sent_contexts import (
 )
 
 from resin_toolkit.errors import BadValue
-from resin_toolkit.project.context import Context
-from resin_toolkit.project.ignore import IgnoreRules, rules_for
+from resin_toolkit.project.context import BuildContext
+from resin_toolkit.project.ignore import IgnoreRules, read_ignore_rules
 
 # The rules, what they leave out and what they do not.
 CASES: dict[str, tuple[str, str, str]] = {
@@ -111,7 +111,7 @@ def server() -> Iterator[BuildServer]:
 
 
 def ours(folder: Path) -> set[str]:
-    return set(unpacked(b"".join(Context(folder, rules=rules_for(folder)).stream())))
+    return set(unpacked(b"".join(BuildContext(folder, rules=read_ignore_rules(folder)).stream())))
 
 
 @pytest.mark.parametrize("program", docker_programs())
@@ -187,7 +187,7 @@ def can_return(rules: IgnoreRules, folder: str) -> bool:
     state = 0
     for end in (*(at for at, char in enumerate(folder) if char == "/"), len(folder)):
         _, state = rules.verdict(folder[:end], state)
-    return rules.can_return_below(folder, state)
+    return rules.can_include_below(folder, state)
 
 
 def test_whatever_comes_back_is_reached() -> None:
@@ -222,7 +222,7 @@ def test_a_bad_pattern(line: str, reason: str, program: str, tmp_path: Path, ser
     (tmp_path / ".dockerignore").write_text(f"# first\n\n{line}\n")
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     with pytest.raises(BadValue) as raised:
-        rules_for(tmp_path)
+        read_ignore_rules(tmp_path)
     assert ".dockerignore, line 3:" in raised.value.message
     assert reason in raised.value.message
     assert docker_build(program, server, tmp_path).returncode != 0
@@ -232,12 +232,12 @@ def test_the_file_beside_the_dockerfile_wins(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / ".dockerignore").write_text("common")
     (tmp_path / "sub" / "Other.dockerignore").write_text("\n[")
-    assert rules_for(tmp_path).is_ignored("common")
-    assert rules_for(tmp_path / "nowhere").patterns == ()
+    assert read_ignore_rules(tmp_path).is_ignored("common")
+    assert read_ignore_rules(tmp_path / "nowhere").patterns == ()
     with pytest.raises(BadValue, match=r"sub/Other\.dockerignore, line 2"):
-        rules_for(tmp_path, "sub/Other")
+        read_ignore_rules(tmp_path, "sub/Other")
     (tmp_path / "sub" / "Other.dockerignore").write_text("own")
-    rules = rules_for(tmp_path, "sub/Other")
+    rules = read_ignore_rules(tmp_path, "sub/Other")
     assert rules.name == "sub/Other.dockerignore"
     assert rules.is_ignored("own")
     assert not rules.is_ignored("common")

@@ -18,11 +18,11 @@ import pytest
 
 from resin_toolkit.device.types import architectures, base_images, device_type
 from resin_toolkit.errors import BadValue, Refused, ResinError
-from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse
-from resin_toolkit.project.dockerfile_choice import choose
+from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse_dockerfile
+from resin_toolkit.project.dockerfile_choice import choose_dockerfile
 from resin_toolkit.project.scaffold import (
-    Plan,
-    plan,
+    ProjectPlan,
+    plan_project,
     project_files,
     project_languages,
     project_name,
@@ -45,30 +45,30 @@ COMPILERS = {
 RUNNABLE = [name for name in STARTS if shutil.which(COMPILERS.get(name, STARTS[name])[0])]
 
 
-def every_plan() -> Iterator[Plan]:
+def every_plan() -> Iterator[ProjectPlan]:
     """A plan for each combination that exists."""
     for language in project_languages():
         for distro in DISTROS:
             for board in BOARDS:
                 known = device_type(board) if board else None
                 if known is None or any(base_images(known, distro=distro, language=language)):
-                    yield plan(language, distro, known)
+                    yield plan_project(language, distro, known)
 
 
 PLANS = list(every_plan())
 
 
-def described(chosen: Plan) -> str:
+def described(chosen: ProjectPlan) -> str:
     return f"{chosen.language}-{chosen.distro}-{chosen.board.slug if chosen.board else 'any'}"
 
 
-def read(folder: Path, chosen: Plan, arch: str) -> Dockerfile:
+def read(folder: Path, chosen: ProjectPlan, arch: str) -> Dockerfile:
     """The Dockerfile of a project, as it is built for a device of that architecture."""
     if not (folder / "resin.toml").exists():
         write_project(folder, project_files(chosen, "radio"))
-    recipe = choose(folder, None, [chosen.board.slug] if chosen.board else [], arch)
+    recipe = choose_dockerfile(folder, None, [chosen.board.slug] if chosen.board else [], arch)
     assert recipe.name == "Dockerfile.template"
-    dockerfile = parse(recipe.text, recipe.name)
+    dockerfile = parse_dockerfile(recipe.text, recipe.name)
     check_classic(dockerfile)
     return dockerfile
 
@@ -102,7 +102,7 @@ def running(folder: Path, language: str) -> Iterator[tuple[subprocess.Popen[str]
 
 
 @pytest.mark.parametrize("chosen", PLANS, ids=described)
-def test_the_dockerfile_is_on_images_that_exist(tmp_path: Path, chosen: Plan) -> None:
+def test_the_dockerfile_is_on_images_that_exist(tmp_path: Path, chosen: ProjectPlan) -> None:
     for arch in chosen.architectures:
         there = {image.reference for image in base_images(chosen.board or arch)}
         used = [stage.base for stage in read(tmp_path, chosen, arch).stages]
@@ -112,7 +112,7 @@ def test_the_dockerfile_is_on_images_that_exist(tmp_path: Path, chosen: Plan) ->
 
 
 @pytest.mark.parametrize("chosen", PLANS, ids=described)
-def test_the_dockerfile_fits_together(tmp_path: Path, chosen: Plan) -> None:
+def test_the_dockerfile_fits_together(tmp_path: Path, chosen: ProjectPlan) -> None:
     dockerfile = read(tmp_path, chosen, chosen.architectures[0])
     names = [stage.name for stage in dockerfile.stages]
     assert names == (["build", ""] if chosen.language in COMPILERS else [""])
@@ -130,7 +130,7 @@ def test_the_dockerfile_fits_together(tmp_path: Path, chosen: Plan) -> None:
 @pytest.mark.parametrize("language", project_languages())
 @pytest.mark.parametrize("distro", DISTROS)
 def test_a_project_for_any_board_is_for_most(language: str, distro: str) -> None:
-    chosen = plan(language, distro)
+    chosen = plan_project(language, distro)
     having = [arch for arch in architectures() if any(base_images(arch, distro=distro, language=language))]
     assert set(chosen.architectures) <= set(having)
     assert {"aarch64", "amd64"} <= set(chosen.architectures)
@@ -138,12 +138,12 @@ def test_a_project_for_any_board_is_for_most(language: str, distro: str) -> None
 
 
 def test_a_board_gets_the_images_of_its_own() -> None:
-    assert plan("python", "debian", device_type("raspberrypi3")) == Plan(
+    assert plan_project("python", "debian", device_type("raspberrypi3")) == ProjectPlan(
         "python", "debian", device_type("raspberrypi3"),
         "balenalib/raspberrypi3-debian-python:3.11.2-bookworm-run",
         "balenalib/raspberrypi3-debian-python:3.11.2-bookworm-run", ("armv7hf",),
     )  # fmt: skip
-    assert plan("openjdk", "alpine", device_type("nuc")).image == (
+    assert plan_project("openjdk", "alpine", device_type("nuc")).image == (
         "balenalib/intel-nuc-alpine-openjdk:8-jre-3.18-run"
     )
 
@@ -167,7 +167,7 @@ def test_what_does_not_exist_is_refused_with_what_does(
     language: str, distro: str, board: str, message: str, hint: str
 ) -> None:
     with pytest.raises(BadValue) as failure:
-        plan(language, distro, device_type(board) if board else None)
+        plan_project(language, distro, device_type(board) if board else None)
     assert failure.value.message == message
     assert failure.value.hint.startswith(hint)
 
@@ -176,7 +176,7 @@ def test_what_does_not_exist_is_refused_with_what_does(
 
 
 @pytest.mark.parametrize("chosen", PLANS, ids=described)
-def test_resin_toml_can_be_read_with_each_of_its_examples(tmp_path: Path, chosen: Plan) -> None:
+def test_resin_toml_can_be_read_with_each_of_its_examples(tmp_path: Path, chosen: ProjectPlan) -> None:
     write_project(tmp_path, project_files(chosen, "radio"))
     settings = read_settings(tmp_path)
     assert settings.name == "radio"
@@ -191,14 +191,14 @@ def test_resin_toml_can_be_read_with_each_of_its_examples(tmp_path: Path, chosen
 
 @pytest.mark.parametrize("language", project_languages())
 def test_nothing_is_left_to_fill_in(language: str) -> None:
-    texts = project_files(plan(language, "debian"), "radio")
+    texts = project_files(plan_project(language, "debian"), "radio")
     assert not [name for name, text in texts.items() if re.search(r"@[A-Z_]+@", text)]
     assert all(text.endswith("\n") and not text.endswith("\n\n") for text in texts.values())
     assert {"Dockerfile.template", "resin.toml", ".dockerignore"} < set(texts)
 
 
 def test_package_json_is_json() -> None:
-    package = json.loads(project_files(plan("node", "debian"), "radio")["package.json"])
+    package = json.loads(project_files(plan_project("node", "debian"), "radio")["package.json"])
     assert package["name"] == "radio"
     assert package["main"] == "main.js"
 
@@ -213,7 +213,7 @@ def test_the_name_is_made_of_the_folders(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("language", RUNNABLE)
 def test_the_app_serves_and_stops_when_it_is_told_to(tmp_path: Path, language: str) -> None:
-    write_project(tmp_path, project_files(plan(language, "debian"), "radio"))
+    write_project(tmp_path, project_files(plan_project(language, "debian"), "radio"))
     with running(tmp_path, language) as (app, port):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
             assert answer.status == 200
@@ -225,7 +225,7 @@ def test_the_app_serves_and_stops_when_it_is_told_to(tmp_path: Path, language: s
 
 @pytest.mark.parametrize("language", project_languages())
 def test_the_app_is_on_port_80_unless_told_otherwise(language: str) -> None:
-    texts = project_files(plan(language, "debian"), "radio")
+    texts = project_files(plan_project(language, "debian"), "radio")
     [app] = [text for name, text in texts.items() if name.lower().startswith("main.")]
     assert re.search(r"\b80\b", app)
     assert "SIGTERM" in app or "ShutdownHook" in app
@@ -235,7 +235,7 @@ def test_the_app_is_on_port_80_unless_told_otherwise(language: str) -> None:
 
 
 def texts() -> dict[str, str]:
-    return dict(project_files(plan("python", "debian"), "radio"))
+    return dict(project_files(plan_project("python", "debian"), "radio"))
 
 
 def test_the_folder_is_made(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from resin_toolkit.project.settings import (
     Settings,
     read_settings,
 )
-from resin_toolkit.project.settings_values import Unfit
+from resin_toolkit.project.settings_values import InvalidSetting
 
 FULL = """
 name = "radio"
@@ -204,7 +204,7 @@ def test_ports_are_those_that_exist(outside: int, inside: int, protocol: str) ->
     if 0 < outside < 65536 and 0 < inside < 65536:
         assert values.port(word) == Port(inside, outside, protocol.strip("/") or "tcp")
     else:
-        with pytest.raises(Unfit):
+        with pytest.raises(InvalidSetting):
             values.port(word)
 
 
@@ -217,5 +217,5 @@ def test_no_value_is_a_surprise(value: object) -> None:
         values.network, values.port, values.volume, values.device, values.stop_signal,
         values.each(values.port), values.each(values.volume), values.each(values.device),
     ):  # fmt: skip
-        with suppress(Unfit):
+        with suppress(InvalidSetting):
             reader(value)

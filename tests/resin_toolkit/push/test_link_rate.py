@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from resin_toolkit.project.project_state import Memory
+from resin_toolkit.project.project_state import ProjectState
 from resin_toolkit.push.apply.image_build import LinkRate
 
 MIB = 1024 * 1024
@@ -43,7 +43,7 @@ def test_a_little_says_nothing() -> None:
 
 
 def test_it_is_remembered_for_the_engine_alone(tmp_path: Path) -> None:
-    memory = Memory(tmp_path)
-    assert memory.rate_to("A") is None
+    memory = ProjectState(tmp_path)
+    assert memory.link_rate_to("A") is None
     assert memory.remember(rate=("A", 12345678.9)) == []
-    assert (memory.rate_to("A"), memory.rate_to("B")) == (12345679.0, None)
+    assert (memory.link_rate_to("A"), memory.link_rate_to("B")) == (12345679.0, None)
