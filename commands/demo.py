@@ -1,4 +1,4 @@
-"""`resin demo`: the image half on a sample image, without a board, root or network."""
+"""`resin demo`: configure and flash a sample image, without a board, root or network."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ PASSPHRASE_FILE = "wifi.txt"
 PASSPHRASE = "only an example"
 
 STEPS = (
-    ("What is in the image, as it was downloaded", f"image info {SAMPLE}"),
+    ("Inspect the downloaded image", f"image info {SAMPLE}"),
     (
-        "Flash it, with a Wi-Fi network and a host name; card.img stands for a drive such as /dev/sdb",
+        "Flash it with a Wi-Fi network and a host name (card.img stands in for a drive such as /dev/sdb)",
         f"flash {SAMPLE} {CARD} --yes --wifi --ssid 'Kitchen Wi-Fi' "
         f"--passphrase-file {PASSPHRASE_FILE} --hostname kitchen",
     ),
-    ("Change one more thing on the card", f"configure {CARD} --persistent-logging"),
-    ("What is on the card now", f"image info {CARD}"),
-    ("The network profile and config.json, read back from the card", f"configure {CARD} --show"),
+    ("Change a setting on the card", f"configure {CARD} --persistent-logging"),
+    ("Inspect the card", f"image info {CARD}"),
+    ("Read the network profile and config.json back from the card", f"configure {CARD} --show"),
 )
 
 
 @dataclass(frozen=True)
 class Demonstrated:
-    """The commands that were run, with their results where --json asks for them."""
+    """The commands that were run; with --json, also their results."""
 
     steps: tuple[Mapping[str, object], ...]
     kept: str | None
@@ -57,18 +57,16 @@ class Demonstrated:
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
         where = f"The files are in {self.kept}." if self.kept else "The temporary folder was removed."
-        return f"\nThat was the whole way from a download to a card that joins your network. {where}"
+        return f"\nThe card is ready to boot and join your network. {where}"
 
 
 def demo(
     context: typer.Context,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the temporary folder, to try more in it.")
-    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder.")] = False,
 ) -> Demonstrated:
-    """Configure and flash a sample image to a file that stands for a card, and look at the result.
+    """Configure a sample image, flash it to a file, and inspect the result.
 
-    Works in a temporary folder; needs no board, no root and no network. Each step prints its command.
+    Works in a temporary folder and needs no board, root or network. Prints each command before it runs.
     """
     report = report_of(context)
     with _folder(keep=keep) as folder, chdir(folder):
@@ -95,7 +93,7 @@ def _folder(*, keep: bool) -> Iterator[Path]:
 
 
 def _run(title: str, command: str, report: Report) -> Mapping[str, object]:
-    """Run one command as a user would; ends as it does where it fails, and raises the same with --json."""
+    """Run one command as a user would; a failure ends the demo with the same error."""
     step: dict[str, object] = {"title": title, "command": f"resin {command}"}
     words = shlex.split(command)
     if not report.settings.json:
@@ -119,7 +117,7 @@ def _run(title: str, command: str, report: Report) -> Mapping[str, object]:
 
 
 def _same(error: Mapping[str, str], command: str) -> ResinError:
-    """The failure that a step has printed as JSON."""
+    """Return the error that a step printed as JSON."""
     kinds = [ResinError]
     for kind in kinds:
         kinds += kind.__subclasses__()

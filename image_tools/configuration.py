@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from image_tools import config as config_file
 from image_tools import profiles
-from image_tools.config import Config, needs_mending
+from image_tools.config import Config, needs_rewrite
 from image_tools.fat import Change, Entry, FatFileSystem, Put, Remove
 from image_tools.lint.keyfile import check_connection
 from image_tools.profiles.keyfile import read_keyfile
@@ -90,7 +90,7 @@ def combined(first: Request, second: Request) -> Request:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ConfigurationPlan:
     """The changes to make, in their order; a person's view of them, secrets hidden; and what is dubious."""
 
     changes: tuple[Change, ...]
@@ -98,7 +98,7 @@ class Plan:
     notices: tuple[Notice, ...]
 
 
-def plan(filesystem: FatFileSystem, request: Request) -> Plan:
+def plan(filesystem: FatFileSystem, request: Request) -> ConfigurationPlan:
     """The plan that brings the boot partition to what `request` asks for; empty where it is so already.
 
     config.json comes last: while it is old, the rest has not been committed. The active sample profile of old
@@ -118,7 +118,7 @@ def plan(filesystem: FatFileSystem, request: Request) -> Plan:
     if _must_write(filesystem, request, raw, config_file.dump(old), config_file.dump(new)):
         known = _known_config(filesystem) if request.replace else old
         work.commit(config_file.dump(new), config_file.diff(known, new))
-    return Plan(tuple(work.changes), tuple(work.lines), tuple(dict.fromkeys(notices)))
+    return ConfigurationPlan(tuple(work.changes), tuple(work.lines), tuple(dict.fromkeys(notices)))
 
 
 class _Work:
@@ -256,7 +256,7 @@ def _must_write(
     """Whether config.json changes; by a file that the device may not read, it does so in any case."""
     if request.replace:
         return _raw_config(filesystem) != new
-    return old != new or (bool(request) and raw is not None and needs_mending(raw))
+    return old != new or (bool(request) and raw is not None and needs_rewrite(raw))
 
 
 def _connections(filesystem: FatFileSystem) -> list[Entry]:

@@ -93,7 +93,7 @@ def keys(incomplete: str) -> Sequence[tuple[str, str]]:
 
 def assignments(incomplete: str) -> Sequence[tuple[str, str]]:
     """The keys of config.json, each with its equals sign; after that the few values that it may have."""
-    from image_tools.config.keys import BY_NAME, Kind
+    from image_tools.config.keys import BY_NAME, ValueType
 
     name, equals, _ = incomplete.partition("=")
     if not equals:
@@ -101,7 +101,7 @@ def assignments(incomplete: str) -> Sequence[tuple[str, str]]:
     key = BY_NAME.get(name)
     if key is None:
         return []
-    choices = ("true", "false") if key.kind is Kind.BOOL else key.choices
+    choices = ("true", "false") if key.value_type is ValueType.BOOL else key.choices
     return [(f"{name}={choice}", "") for choice in choices]
 
 

@@ -1,4 +1,4 @@
-"""The options that say how to configure an image, as typed. `configure` and `flash` take them."""
+"""The options that configure an image, shared by `configure` and `flash`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _flag(words: str, text: str) -> object:
 
 def _value(metavar: str, text: str, *words: str, complete: Callable[[str], object] | None = None) -> object:
     complete = complete or (files if metavar == "FILE" else None)
-    # What may not be read says so itself, with another exit code than click's.
+    # An unreadable file is reported by the command itself, with another exit code than click's.
     return typer.Option(
         *words, metavar=metavar, help=text, show_default=False, readable=False, autocompletion=complete
     )
@@ -28,84 +28,96 @@ def _value(metavar: str, text: str, *words: str, complete: Callable[[str], objec
 
 @dataclass(frozen=True)
 class ConfigureOptions:
-    """What to configure, as typed."""
+    """The configure options of a command line."""
 
-    wifi: Annotated[bool, _flag("--wifi", "Add a Wi-Fi network; asks for what is missing.")] = False
-    ssid: Annotated[str | None, _value("TEXT", "Name of the Wi-Fi network.")] = None
+    wifi: Annotated[bool, _flag("--wifi", "Add a Wi-Fi network; prompt for missing values.")] = False
+    ssid: Annotated[str | None, _value("TEXT", "Set the SSID of the Wi-Fi network.")] = None
     passphrase_file: Annotated[
         str | None,
-        _value("FILE", f"Where its passphrase is (- is stdin); else ${PASSPHRASE_VARIABLE}, or asked for."),
+        _value("FILE", f"Read the passphrase from FILE (- is stdin). Default: ${PASSPHRASE_VARIABLE}."),
     ] = None
     plain_passphrase: Annotated[
-        bool, _flag("--plain-passphrase", "Write the passphrase itself, not the key derived from it.")
+        bool, _flag("--plain-passphrase", "Store the passphrase instead of the key derived from it.")
     ] = False
-    hidden: Annotated[bool, _flag("--hidden", "The network does not announce its name.")] = False
+    hidden: Annotated[bool, _flag("--hidden", "Join a network that hides its SSID.")] = False
     security: Annotated[
-        Security | None, typer.Option(help="How it is secured; by default wpa-psk.", show_default=False)
+        Security | None, typer.Option(help="Select the Wi-Fi security. Default: wpa-psk.", show_default=False)
     ] = None
-    identity: Annotated[str | None, _value("NAME", "Who the device is, in a company's network.")] = None
-    anonymous_identity: Annotated[str | None, _value("NAME", "Who it says it is before the tunnel.")] = None
+    identity: Annotated[str | None, _value("NAME", "Set the user name for an enterprise network.")] = None
+    anonymous_identity: Annotated[
+        str | None, _value("NAME", "Set the user name sent outside the tunnel.")
+    ] = None
     phase2: Annotated[
         Phase2 | None,
-        typer.Option("--phase2", help="Inside the tunnel; by default mschapv2.", show_default=False),
+        typer.Option(
+            "--phase2", help="Select the inner authentication. Default: mschapv2.", show_default=False
+        ),
     ] = None
-    ca_cert: Annotated[Path | None, _value("FILE", "Certificate that the network is checked by.")] = None
-    client_cert: Annotated[Path | None, _value("FILE", "The device's own certificate (tls).")] = None
-    private_key: Annotated[Path | None, _value("FILE", "Its private key (tls).")] = None
+    ca_cert: Annotated[
+        Path | None, _value("FILE", "Verify the authentication server with this CA certificate.")
+    ] = None
+    client_cert: Annotated[
+        Path | None, _value("FILE", "Authenticate with this client certificate (tls).")
+    ] = None
+    private_key: Annotated[Path | None, _value("FILE", "Use this private key (tls).")] = None
     private_key_passphrase_file: Annotated[
-        str | None, _value("FILE", "Where the private key's passphrase is.")
+        str | None, _value("FILE", "Read the passphrase of the private key from FILE.")
     ] = None
-    priority: Annotated[int | None, _value("N", "The network with the highest is tried first.")] = None
-    ethernet: Annotated[bool, _flag("--ethernet", "Add a profile for the cable.")] = False
+    priority: Annotated[int | None, _value("N", "Set the priority; the highest is tried first.")] = None
+    ethernet: Annotated[bool, _flag("--ethernet", "Add an Ethernet profile.")] = False
     static: Annotated[
-        list[str] | None, _value("ADDRESS/PREFIX", "Fixed address of the Wi-Fi or Ethernet profile.")
+        list[str] | None, _value("ADDRESS/PREFIX", "Set a static address for the Wi-Fi or Ethernet profile.")
     ] = None
-    gateway: Annotated[list[str] | None, _value("ADDRESS", "Its gateway.")] = None
-    profile_dns: Annotated[list[str] | None, _value("ADDRESS", "Its name server.")] = None
-    never_default: Annotated[bool, _flag("--never-default", "Not the way to the internet.")] = False
-    route_metric: Annotated[int | None, _value("N", "Weight of its routes; the lowest wins.")] = None
-    shared: Annotated[bool, _flag("--shared", "Give addresses out on the cable, and share the internet.")] = (
-        False
-    )
-    cellular: Annotated[str | None, _value("APN", "Add a profile for a modem.")] = None
-    gsm_number: Annotated[str | None, _value("NUMBER", "What the modem dials; *99# by default.")] = None
-    gsm_username: Annotated[str | None, _value("NAME", "User name of the APN.")] = None
-    gsm_password_file: Annotated[str | None, _value("FILE", "Where the password of the APN is.")] = None
-    pin_file: Annotated[str | None, _value("FILE", "Where the PIN of the SIM is.")] = None
-    hotspot: Annotated[str | None, _value("SSID", "Make a Wi-Fi network.")] = None
+    gateway: Annotated[list[str] | None, _value("ADDRESS", "Set the gateway of the profile.")] = None
+    profile_dns: Annotated[list[str] | None, _value("ADDRESS", "Set a DNS server of the profile.")] = None
+    never_default: Annotated[
+        bool, _flag("--never-default", "Never use the profile as the default route.")
+    ] = False
+    route_metric: Annotated[int | None, _value("N", "Set the route metric; the lowest wins.")] = None
+    shared: Annotated[bool, _flag("--shared", "Run a DHCP server and NAT on the Ethernet port.")] = False
+    cellular: Annotated[str | None, _value("APN", "Add a cellular profile.")] = None
+    gsm_number: Annotated[str | None, _value("NUMBER", "Set the number to dial. Default: *99#.")] = None
+    gsm_username: Annotated[str | None, _value("NAME", "Set the APN user name.")] = None
+    gsm_password_file: Annotated[str | None, _value("FILE", "Read the APN password from FILE.")] = None
+    pin_file: Annotated[str | None, _value("FILE", "Read the SIM PIN from FILE.")] = None
+    hotspot: Annotated[str | None, _value("SSID", "Run a Wi-Fi hotspot.")] = None
     hotspot_passphrase_file: Annotated[
-        str | None, _value("FILE", "Where its passphrase is; else asked for.")
+        str | None, _value("FILE", "Read the hotspot passphrase from FILE.")
     ] = None
-    connection: Annotated[
-        list[Path] | None, _value("FILE", "Add this NetworkManager keyfile, after a check.")
+    connection: Annotated[list[Path] | None, _value("FILE", "Check and add a NetworkManager keyfile.")] = None
+    remove_connection: Annotated[
+        list[str] | None, _value("ID", "Remove the network profile with this id.")
     ] = None
-    remove_connection: Annotated[list[str] | None, _value("ID", "Remove the profile of that id.")] = None
     proxy: Annotated[
-        str | None, _value("URL", "Send the device's traffic through a proxy: socks5://HOST:PORT.")
+        str | None, _value("URL", "Route traffic through a proxy, such as socks5://HOST:PORT.")
     ] = None
-    no_proxy: Annotated[str | None, _value("LIST", "Networks that the proxy is not for, with commas.")] = None
-    hostname: Annotated[str | None, _value("NAME", "Host name, and name in mDNS.")] = None
-    country: Annotated[str | None, _value("XX", "Country, for the Wi-Fi channels.")] = None
+    no_proxy: Annotated[
+        str | None, _value("LIST", "Bypass the proxy for these networks, comma-separated.")
+    ] = None
+    hostname: Annotated[str | None, _value("NAME", "Set the host name, also used for mDNS.")] = None
+    country: Annotated[str | None, _value("XX", "Set the Wi-Fi country.")] = None
     persistent_logging: Annotated[
         bool | None,
-        _flag("--persistent-logging/--no-persistent-logging", "Keep the device's logs on its disk."),
+        _flag("--persistent-logging/--no-persistent-logging", "Keep logs across reboots."),
     ] = None
     development_mode: Annotated[
-        bool | None, _flag("--development-mode/--no-development-mode", "Open it for development.")
+        bool | None, _flag("--development-mode/--no-development-mode", "Enable development mode.")
     ] = None
-    ntp: Annotated[str | None, _value("SERVERS", "Time servers, with spaces.")] = None
-    dns_servers: Annotated[str | None, _value("SERVERS", "Name servers, with spaces.")] = None
-    ssh_key: Annotated[list[Path] | None, _value("FILE", "Admit the public keys in this file.")] = None
+    ntp: Annotated[str | None, _value("SERVERS", "Set the NTP servers, space-separated.")] = None
+    dns_servers: Annotated[str | None, _value("SERVERS", "Set the DNS servers, space-separated.")] = None
+    ssh_key: Annotated[list[Path] | None, _value("FILE", "Authorize the SSH public keys in FILE.")] = None
     set_: Annotated[
         list[str] | None,
-        _value("KEY=VALUE", "Set a key of config.json; dots nest.", "--set", complete=assignments),
+        _value(
+            "KEY=VALUE", "Set a config.json key; dots separate nested keys.", "--set", complete=assignments
+        ),
     ] = None
-    unset: Annotated[list[str] | None, _value("KEY", "Remove a key of config.json.", complete=keys)] = None
+    unset: Annotated[list[str] | None, _value("KEY", "Remove a config.json key.", complete=keys)] = None
     config: Annotated[Path | None, _value("FILE", "Merge this JSON file into config.json.")] = None
-    replace: Annotated[bool, _flag("--replace", "Begin config.json anew.")] = False
-    from_: Annotated[Path | None, _value("FILE", "Take the answers in this TOML file too.", "--from")] = None
+    replace: Annotated[bool, _flag("--replace", "Replace config.json instead of changing it.")] = False
+    from_: Annotated[Path | None, _value("FILE", "Read settings from a TOML answers file.", "--from")] = None
 
     @property
     def given(self) -> bool:
-        """Whether anything was asked for."""
+        """Whether any option is set."""
         return self != ConfigureOptions()

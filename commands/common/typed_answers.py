@@ -1,4 +1,4 @@
-"""The options of `configure` as answers, of the same form as a file of answers."""
+"""Convert the configure options to answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from image_tools.profiles.methods import Security
 from resin_toolkit.errors import Usage
 
 _WIFI = ("ssid", "passphrase_file", "plain_passphrase", "hidden", "security")
-_COMPANY = (
+_ENTERPRISE = (
     "identity",
     "anonymous_identity",
     "phase2",
@@ -36,7 +36,7 @@ _TUNNELLED = (Security.PEAP, Security.TTLS)
 
 
 def answers_of(options: ConfigureOptions) -> Answers:
-    """What the options say. Raises Usage for those that contradict one another; reads and asks nothing."""
+    """Return the answers that the options give. Raises Usage for contradictory options; does no I/O."""
     _check_together(options)
     return Answers(
         hostname=options.hostname,
@@ -60,8 +60,8 @@ def answers_of(options: ConfigureOptions) -> Answers:
 
 
 def wants_wifi(options: ConfigureOptions) -> bool:
-    """Whether an option speaks of a Wi-Fi network."""
-    return options.wifi or bool(_given(options, (*_WIFI, *_COMPANY)))
+    """Whether an option describes a Wi-Fi network."""
+    return options.wifi or bool(_given(options, (*_WIFI, *_ENTERPRISE)))
 
 
 def _wifi(options: ConfigureOptions) -> WifiAnswers:
@@ -140,28 +140,26 @@ def _check_together(options: ConfigureOptions) -> None:
     addresses = _given(options, _ADDRESSES)
     if addresses and wifi and cable:
         raise Usage(
-            f"{addresses[0]} could be for the Wi-Fi or for the Ethernet profile.",
-            hint="Add them in two runs.",
+            f"{addresses[0]} is ambiguous with both --wifi and --ethernet.",
+            hint="Add the profiles in two runs.",
         )
     if (given := [*addresses, *_given(options, ("priority",))]) and not (wifi or cable):
-        raise Usage(f"{given[0]} is for a profile, and none is added.", hint="Say --ethernet or --wifi too.")
+        raise Usage(f"{given[0]} requires a network profile.", hint="Add --ethernet or --wifi.")
     if options.shared and not cable:
-        raise Usage("--shared is for the cable.", hint="Say --ethernet too; a hotspot is shared anyway.")
-    if (given := _given(options, _COMPANY)) and options.security not in (*_TUNNELLED, Security.TLS):
-        raise Usage(f"{given[0]} is for a company's network.", hint="Say --security peap, ttls or tls too.")
+        raise Usage("--shared requires --ethernet.", hint="Add --ethernet; a hotspot is always shared.")
+    if (given := _given(options, _ENTERPRISE)) and options.security not in (*_TUNNELLED, Security.TLS):
+        raise Usage(f"{given[0]} requires an enterprise network.", hint="Add --security peap, ttls or tls.")
     if (given := _given(options, _CELLULAR)) and options.cellular is None:
-        raise Usage(f"{given[0]} is for a modem's profile.", hint="Say --cellular APN too.")
+        raise Usage(f"{given[0]} requires a cellular profile.", hint="Add --cellular APN.")
     if options.hotspot_passphrase_file is not None and options.hotspot is None:
-        raise Usage("--hotspot-passphrase-file is for a hotspot.", hint="Say --hotspot SSID too.")
+        raise Usage("--hotspot-passphrase-file requires --hotspot.", hint="Add --hotspot SSID.")
     if options.security is Security.OPEN and options.passphrase_file is not None:
-        raise Usage(
-            "An open network has no passphrase.", hint="Leave out --security open or --passphrase-file."
-        )
+        raise Usage("An open network has no passphrase.", hint="Remove --security open or --passphrase-file.")
     secrets = [getattr(options, name) for name in (*_SECRET_FILES, "hotspot_passphrase_file")]
     if secrets.count("-") > 1:
-        raise Usage("stdin can hold one secret only.", hint="Give the others in files.")
+        raise Usage("Only one secret can be read from stdin.", hint="Use files for the others.")
 
 
 def _given(options: ConfigureOptions, names: tuple[str, ...]) -> list[str]:
-    """Those of the options that were typed, as they are typed."""
+    """Return the names of the options that are set, as typed."""
     return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) not in (None, False)]

@@ -1,4 +1,4 @@
-"""`resin configure`: put config.json and network profiles into the boot partition of an image."""
+"""`resin configure`: write config.json and network profiles to the boot partition of an image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from resin_toolkit.terminal.screen import Screen, clean
 if TYPE_CHECKING:
     from image_tools.answers import Answers
     from image_tools.boot_partition import BootPartition
-    from image_tools.configuration import Plan, Request
+    from image_tools.configuration import ConfigurationPlan, Request
 
 EXAMPLES = """
 resin configure image.img --wifi --ssid Home --passphrase-file wifi.txt
@@ -36,14 +36,14 @@ resin configure image.img --check
 
 @dataclass(frozen=True)
 class Configured:
-    """What a run changed, or with --dry-run would change. Secrets are hidden."""
+    """The changes that a run made, or would make with --dry-run. Secrets are hidden."""
 
     image: str
     partition: int
     diff: tuple[str, ...]
     written: bool
     agreed: bool = False
-    """Whether the user saw the changes and agreed to them, so that they need not be told again."""
+    """Whether the user has already seen and confirmed the changes."""
 
     def data(self) -> Mapping[str, object]:
         return {
@@ -55,7 +55,7 @@ class Configured:
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
         if not self.diff:
-            return f"{self.image} is configured like that already; nothing was written."
+            return f"{self.image} is already configured this way; nothing was written."
         end = f"Written to partition {self.partition} of {self.image}."
         return clean(
             "\n".join(
@@ -74,35 +74,39 @@ def configure(
         Path | None,
         typer.Argument(
             metavar="IMAGE",
-            help="An image file, or a drive that was flashed.",
+            help="Image file, or flashed drive.",
             show_default=False,
             readable=False,
             autocompletion=images,
         ),
     ] = None,
-    show: Annotated[bool, typer.Option("--show", help="Print what is configured, and stop.")] = False,
-    toml: Annotated[bool, typer.Option("--toml", help="With --show: as a file of answers.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Print what cannot work, and stop.")] = False,
-    keys: Annotated[bool, typer.Option("--keys", help="List the keys of config.json, and stop.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change, and stop.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the configuration and exit.")] = False,
+    toml: Annotated[
+        bool, typer.Option("--toml", help="With --show, print an answers file for --from.")
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Report configuration errors and exit.")] = False,
+    keys: Annotated[bool, typer.Option("--keys", help="List the keys of config.json and exit.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the changes without writing them.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write to a copy; needed for a compressed image.",
+            help="Write to a copy; required for a compressed image.",
             readable=False,
             autocompletion=files,
         ),
     ] = None,
     partition: Annotated[
-        int | None, typer.Option(metavar="N", help="Take this partition for the boot partition.")
+        int | None, typer.Option(metavar="N", help="Use this partition as the boot partition.")
     ] = None,
     options: ConfigureOptions = ConfigureOptions(),
 ) -> Result:
-    """Write config.json and network profiles into the boot partition of an image.
+    """Write config.json and network profiles to the boot partition of an image.
 
-    Works on the image file itself, without mounting and without root. Everything is checked before the first
-    byte is written; after an interruption each file is either old or new.
+    Changes the image file directly, without mounting it and without root. Everything is checked before the
+    first byte is written. If interrupted, each file is either old or new.
     """
     from image_tools.boot_partition import open_boot
 
@@ -112,15 +116,16 @@ def configure(
         others = (options.given, dry_run, output is not None, keys + check + show > 1, toml and not show)
         if any(others):
             raise Usage(
-                "--show, --check and --keys change nothing, so nothing else goes with them.",
-                hint="Leave out the others; --toml goes with --show.",
+                "--show, --check and --keys cannot be combined with other options.",
+                hint="Use one of them alone; --toml requires --show.",
             )
         return _view(image, partition, report, keys=keys, check=check, toml=toml)
     if image is None:
-        raise Usage("Missing argument 'IMAGE'.", hint="Name an image file, or a drive that was flashed.")
+        raise Usage("Missing argument 'IMAGE'.", hint="Give an image file or a flashed drive.")
     if not options.given and not report.interactive:
         raise Usage(
-            "Nothing to configure was given.", hint="For example --hostname NAME, --wifi or --set KEY=VALUE."
+            "No configuration options were given.",
+            hint="Use --hostname NAME, --wifi or --set KEY=VALUE, for example.",
         )
     answers = resolve_answers(options) if options.given else None
     if partition is None and answers is not None:
@@ -150,7 +155,7 @@ def _view(
     if keys:
         return views.known_keys()
     if image is None:
-        raise Usage("Missing argument 'IMAGE'.", hint="Name an image file, or a drive that was flashed.")
+        raise Usage("Missing argument 'IMAGE'.", hint="Give an image file or a flashed drive.")
     if check:
         return views.checked(image, partition, report)
     return (views.shown_as_answers if toml else views.shown)(image, partition, report)
@@ -160,7 +165,7 @@ app = single_command(configure, epilog=as_examples(EXAMPLES))
 
 
 def _early_request(image: Path, options: ConfigureOptions, answers: Answers, report: Report) -> Request:
-    """The request, checked as far as it can be before the image is copied, which takes long."""
+    """Return the request, checked as far as possible before the slow copy of the image."""
     from image_tools.configuration import check_request
 
     image.stat()
@@ -175,7 +180,7 @@ def _planned(
     answers: Answers | None,
     request: Request | None,
     report: Report,
-) -> Plan:
+) -> ConfigurationPlan:
     from image_tools.configuration import plan, read_config
 
     if request is None:
@@ -187,7 +192,7 @@ def _planned(
 
 
 def _write(
-    boot: BootPartition, planned: Plan, target: str, report: Report, *, in_place: bool, ask: bool
+    boot: BootPartition, planned: ConfigurationPlan, target: str, report: Report, *, in_place: bool, ask: bool
 ) -> None:
     from image_tools.file_times import write_time
 

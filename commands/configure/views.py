@@ -1,4 +1,4 @@
-"""What `resin configure` shows without changing anything: what is configured, what is wrong, the keys."""
+"""The read-only views of `resin configure`: --show, --check and --keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Configuration:
-    """What is configured in an image. Secrets are hidden."""
+    """The configuration of an image. Secrets are hidden."""
 
     image: str
     partition: int
@@ -55,7 +55,7 @@ class Configuration:
 
 @dataclass(frozen=True)
 class AnswersFile:
-    """What is configured in an image, as a file of answers. Secrets are references."""
+    """The configuration of an image as an answers file. Secrets are references."""
 
     toml: str
 
@@ -68,7 +68,7 @@ class AnswersFile:
 
 @dataclass(frozen=True)
 class Checked:
-    """What is wrong or dubious in the boot partition of an image; errors end with exit code 1."""
+    """The lint findings of a boot partition; errors set exit code 1."""
 
     image: str
     findings: tuple[Finding, ...]
@@ -99,7 +99,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of config.json that are known."""
+    """The known keys of config.json."""
 
     rows: tuple[KeyRow, ...]
 
@@ -115,12 +115,12 @@ class Keys:
 
 
 def known_keys() -> Keys:
-    """Every key of config.json that is known."""
+    """Return the known keys of config.json."""
     return Keys(tuple(config_file.keys_table()))
 
 
 def shown(image: Path, partition: int | None, report: Report) -> Configuration:
-    """What is configured in an image."""
+    """Read the configuration of an image."""
     with opened_for_reading(image, report.progress()) as file:
         boot = open_boot(file, partition)
         report.warn(*boot.notices)
@@ -134,7 +134,7 @@ def shown(image: Path, partition: int | None, report: Report) -> Configuration:
 
 
 def shown_as_answers(image: Path, partition: int | None, report: Report) -> AnswersFile:
-    """The file of answers that would configure another image like this one."""
+    """Return the answers file that configures another image the same way."""
     from image_tools.answers.from_image import answers_of_image
     from image_tools.answers.writer import write_answers
 
@@ -146,7 +146,7 @@ def shown_as_answers(image: Path, partition: int | None, report: Report) -> Answ
 
 
 def checked(image: Path, partition: int | None, report: Report) -> Checked:
-    """What is wrong or dubious in the boot partition of an image."""
+    """Lint the boot partition of an image."""
     from image_tools.lint.image import check_image
 
     with opened_for_reading(image, report.progress()) as file:

@@ -21,7 +21,7 @@ from image_tools.answers.model import (
     SecretReference,
     WifiAnswers,
 )
-from image_tools.config.keys import BY_NAME, Origin
+from image_tools.config.keys import BY_NAME, KeySource
 from image_tools.configuration import CONNECTIONS, NO_PROXY_PATH, PROXY_PATH, UNUSED_SUFFIX, read_config
 from image_tools.fat import FatFileSystem
 from image_tools.profiles import (
@@ -122,7 +122,7 @@ def _config(config: Mapping[str, object], notices: list[Notice]) -> tuple[dict[s
             named[_TEXTS[name]] = value
         elif name in _FLAGS and isinstance(value, bool):
             named[_FLAGS[name]] = value
-        elif name in BY_NAME and BY_NAME[name].origin is Origin.CLOUD:
+        elif name in BY_NAME and BY_NAME[name].origin is KeySource.CLOUD:
             clouds.append(name)
         else:
             rest[name] = value

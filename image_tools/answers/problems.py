@@ -13,7 +13,7 @@ _SECRET_WORDS = ("passw", "passphrase", "psk", "secret", "wifikey")
 
 
 @dataclass(frozen=True)
-class Table:
+class TableLocation:
     """A table of the file, with what is needed to tell where it is. `index` counts those of one name."""
 
     file: str
@@ -34,7 +34,7 @@ class Table:
         return BadValue(f"{where}: {self.label}{reason}", hint=hint, **facts)
 
 
-def unknown_key(table: Table, key: str, known: list[str]) -> BadValue:
+def unknown_key(table: TableLocation, key: str, known: list[str]) -> BadValue:
     """For a key that the table does not have; one that sounds like a secret is told to be a reference."""
     references = [name.removesuffix("-env") for name in known if name.endswith("-env")]
     secret = next((name for name in references if _squashed(name) == _squashed(key)), "")
@@ -54,7 +54,7 @@ def unknown_key(table: Table, key: str, known: list[str]) -> BadValue:
     return table.error(key, f"{shown} is not a known key.", hint)
 
 
-def literal_secret(table: Table, key: str, name: str) -> BadValue:
+def literal_secret(table: TableLocation, key: str, name: str) -> BadValue:
     """For a key that holds a secret itself; `name` is what its references begin with."""
     hint = f'Use {name}-file = "FILE" or {name}-env = "VARIABLE"; the file of answers holds no secrets.'
     return table.error(key, f"{key} holds the secret itself.", hint)
@@ -78,7 +78,7 @@ def _squashed(key: str) -> str:
     return key.replace("-", "").replace("_", "").casefold()
 
 
-def _line_of(table: Table, key: str) -> int | None:
+def _line_of(table: TableLocation, key: str) -> int | None:
     """The line where a key of the table stands, as well as can be told without parsing; or its header's."""
     name, seen, header = "", {"": 0}, None
     wanted = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""")

@@ -16,8 +16,8 @@ from image_tools.answers.model import (
     SecretReference,
     WifiAnswers,
 )
-from image_tools.answers.problems import Table, literal_secret, unknown_key
-from image_tools.answers.schema import TABLES, TOP, Entry, Shape
+from image_tools.answers.problems import TableLocation, literal_secret, unknown_key
+from image_tools.answers.schema import TABLES, TOP, AnswerKey, AnswerType
 from resin_toolkit.errors import BadValue, ConfigInvalid
 
 _KINDS: dict[str, type[Any]] = {
@@ -38,25 +38,25 @@ def read_answers(data: bytes, name: str, folder: Path) -> Answers:
     be secret. No file that the answers name is opened.
     """
     text = _decoded(data, name)
-    top = Table(name, text, folder)
+    top = TableLocation(name, text, folder)
     document = _parsed(text, name)
     sections = {key: document.pop(key) for key in TABLES if key in document}
     said = _values(top, TOP, document, TABLES)
     for key, value in sections.items():
-        said[key] = _section(Table(name, text, folder, key), value)
+        said[key] = _section(TableLocation(name, text, folder, key), value)
     return Answers(**said)
 
 
-def _section(table: Table, value: object) -> object:
+def _section(table: TableLocation, value: object) -> object:
     """A table of the file, or for Wi-Fi all of them."""
     if table.name != "wifi":
         return _built(table, value)
     tables = value if isinstance(value, list) else [value]
-    places = (Table(table.file, table.text, table.folder, "wifi", n) for n in range(len(tables)))
+    places = (TableLocation(table.file, table.text, table.folder, "wifi", n) for n in range(len(tables)))
     return tuple(_built(place, one) for place, one in zip(places, tables, strict=True))
 
 
-def _built(table: Table, value: object) -> object:
+def _built(table: TableLocation, value: object) -> object:
     if not isinstance(value, dict):
         raise table.error("", "must be a table.", f"Write [{table.name}] above its keys.")
     entries = TABLES[table.name]
@@ -70,7 +70,7 @@ def _built(table: Table, value: object) -> object:
 
 
 def _values(
-    table: Table, entries: Iterable[Entry], found: dict[str, Any], others: Iterable[str] = ()
+    table: TableLocation, entries: Iterable[AnswerKey], found: dict[str, Any], others: Iterable[str] = ()
 ) -> dict[str, Any]:
     """The values of a table's keys by their attributes."""
     known = {key: entry for entry in entries for key in entry.keys}
@@ -85,7 +85,7 @@ def _values(
     return said
 
 
-def _value(table: Table, entry: Entry, key: str, value: object) -> object:
+def _value(table: TableLocation, entry: AnswerKey, key: str, value: object) -> object:
     if key != entry.name:
         return _reference(table, key, value)
     converted = _converted(table, entry, value)
@@ -99,36 +99,36 @@ def _value(table: Table, entry: Entry, key: str, value: object) -> object:
     return converted
 
 
-def _converted(table: Table, entry: Entry, value: Any) -> Any:
+def _converted(table: TableLocation, entry: AnswerKey, value: Any) -> Any:
     shape, key = entry.shape, entry.name
     is_text = isinstance(value, str)
     texts = [value] if is_text else value
     if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
         match shape:
-            case Shape.TEXTS:
+            case AnswerType.TEXTS:
                 return tuple(texts)
-            case Shape.WORDS:
+            case AnswerType.WORDS:
                 return " ".join(texts)
-            case Shape.FILES:
+            case AnswerType.FILES:
                 return tuple(_path(table, key, text) for text in texts)
-    if is_text and shape is Shape.TEXT:
+    if is_text and shape is AnswerType.TEXT:
         return value
-    if is_text and shape is Shape.FILE:
+    if is_text and shape is AnswerType.FILE:
         return _path(table, key, value)
-    if is_text and shape is Shape.ADDRESS:
+    if is_text and shape is AnswerType.ADDRESS:
         return _address(table, key, value)
-    if shape is Shape.FLAG and isinstance(value, bool):
+    if shape is AnswerType.FLAG and isinstance(value, bool):
         return value
-    if shape is Shape.NUMBER and isinstance(value, int) and not isinstance(value, bool):
+    if shape is AnswerType.NUMBER and isinstance(value, int) and not isinstance(value, bool):
         return value
-    if shape is Shape.OBJECT and isinstance(value, dict):
+    if shape is AnswerType.OBJECT and isinstance(value, dict):
         return _config(table, value)
-    if shape is Shape.SSID:
+    if shape is AnswerType.SSID:
         return _ssid(table, key, value)
     raise table.error(key, f"{key} must be a {shape.value}.", _example(entry))
 
 
-def _reference(table: Table, key: str, value: object) -> SecretReference:
+def _reference(table: TableLocation, key: str, value: object) -> SecretReference:
     if not isinstance(value, str) or not value:
         raise table.error(key, f"{key} must be a text.", "Name the file or the variable; not the secret.")
     if key.endswith("-file"):
@@ -140,7 +140,7 @@ def _reference(table: Table, key: str, value: object) -> SecretReference:
     return SecretReference(variable=value)
 
 
-def _address(table: Table, key: str, value: str) -> str:
+def _address(table: TableLocation, key: str, value: str) -> str:
     from image_tools.proxy import ProxyUrl
 
     try:
@@ -152,7 +152,7 @@ def _address(table: Table, key: str, value: str) -> str:
     return value
 
 
-def _ssid(table: Table, key: str, value: object) -> bytes:
+def _ssid(table: TableLocation, key: str, value: object) -> bytes:
     from image_tools.profiles.wifi import check_ssid
 
     if isinstance(value, str):
@@ -160,7 +160,7 @@ def _ssid(table: Table, key: str, value: object) -> bytes:
     elif isinstance(value, list) and all(type(byte) is int and 0 <= byte < 256 for byte in value):
         ssid = bytes(value)
     else:
-        raise table.error(key, f"{key} must be a {Shape.SSID.value}.", 'For example ssid = "home".')
+        raise table.error(key, f"{key} must be a {AnswerType.SSID.value}.", 'For example ssid = "home".')
     try:
         check_ssid(ssid)
     except BadValue as error:
@@ -168,11 +168,11 @@ def _ssid(table: Table, key: str, value: object) -> bytes:
     return ssid
 
 
-def _config(table: Table, config: dict[str, Any]) -> dict[str, Any]:
+def _config(table: TableLocation, config: dict[str, Any]) -> dict[str, Any]:
     """The table of config.json's keys, checked to be what JSON has, without secrets of the cloud."""
     from image_tools.config.check import key_at
 
-    below = Table(table.file, table.text, table.folder, "config")
+    below = TableLocation(table.file, table.text, table.folder, "config")
 
     def check(path: tuple[str, ...], value: object) -> None:
         name = ".".join(path)
@@ -196,7 +196,7 @@ def _config(table: Table, config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _check_addressing(table: Table, said: dict[str, Any]) -> None:
+def _check_addressing(table: TableLocation, said: dict[str, Any]) -> None:
     from image_tools.profiles.addressing import Addressing
 
     names = ("static", "gateway", "dns", "never_default", "route_metric", "shared")
@@ -209,21 +209,21 @@ def _check_addressing(table: Table, said: dict[str, Any]) -> None:
         raise table.error("static" if "static" in given else "", error.message, error.hint) from None
 
 
-def _path(table: Table, key: str, text: str) -> Path:
+def _path(table: TableLocation, key: str, text: str) -> Path:
     if not text or "\0" in text:
         raise table.error(key, f"{key} names no file.", "Give its path, relative to this file.")
     return Path.home() / text[2:] if text.startswith("~/") else table.folder / text
 
 
-def _example(entry: Entry) -> str:
+def _example(entry: AnswerKey) -> str:
     examples = {
-        Shape.FLAG: "true",
-        Shape.NUMBER: "1",
-        Shape.TEXTS: '["one", "two"]',
-        Shape.WORDS: '["one", "two"]',
-        Shape.FILES: '["one.txt"]',
-        Shape.FILE: '"one.txt"',
-        Shape.OBJECT: "{}",
+        AnswerType.FLAG: "true",
+        AnswerType.NUMBER: "1",
+        AnswerType.TEXTS: '["one", "two"]',
+        AnswerType.WORDS: '["one", "two"]',
+        AnswerType.FILES: '["one.txt"]',
+        AnswerType.FILE: '"one.txt"',
+        AnswerType.OBJECT: "{}",
     }
     return f"For example {entry.name} = {examples.get(entry.shape, chr(34) + 'text' + chr(34))}"
 

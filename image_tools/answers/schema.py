@@ -1,4 +1,4 @@
-"""The table of a file of answers: what the reader, the writer and the documentation are made from."""
+"""The keys of an answers file; the reader, the writer and the docs are made from this table."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from enum import Enum
 from image_tools.config import values
 
 
-class Shape(Enum):
-    """What a key may hold; the value is its name for users."""
+class AnswerType(Enum):
+    """The type of a value; the enum value is its name for users."""
 
     TEXT = "text"
     FLAG = "true or false"
@@ -26,11 +26,11 @@ class Shape(Enum):
 
 
 @dataclass(frozen=True)
-class Entry:
+class AnswerKey:
     """A key of a table. A SECRET has no key of its own, but `NAME-file` and `NAME-env`."""
 
     name: str
-    shape: Shape
+    shape: AnswerType
     meaning: str
     check: Callable[[str], None] | None = None
     choices: tuple[str, ...] = ()
@@ -45,14 +45,14 @@ class Entry:
     def keys(self) -> tuple[str, ...]:
         """The keys that a file may have for it."""
         references = (f"{self.name}-file", f"{self.name}-env")
-        if self.shape is Shape.SECRET:
+        if self.shape is AnswerType.SECRET:
             return references
-        return (self.name, *references) if self.shape is Shape.ADDRESS else (self.name,)
+        return (self.name, *references) if self.shape is AnswerType.ADDRESS else (self.name,)
 
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """What is told of one key; `table` is empty for those at the top."""
+    """The documentation of one key; `table` is empty for top-level keys."""
 
     table: str
     key: str
@@ -71,80 +71,88 @@ def _country(text: str) -> None:
 
 
 _NAMING = (
-    Entry("id", Shape.TEXT, "The profile's name."),
-    Entry("priority", Shape.NUMBER, "The highest is tried first."),
+    AnswerKey("id", AnswerType.TEXT, "Profile name."),
+    AnswerKey("priority", AnswerType.NUMBER, "The highest is tried first."),
 )
 _ADDRESSING = (
-    Entry("static", Shape.TEXTS, "Own addresses, each ADDRESS/PREFIX, of IPv4 or IPv6."),
-    Entry("gateway", Shape.TEXTS, "Routers, one for IPv4 and one for IPv6 at most."),
-    Entry("dns", Shape.TEXTS, "Addresses of DNS servers."),
-    Entry("never-default", Shape.FLAG, "Never the way to everywhere."),
-    Entry("route-metric", Shape.NUMBER, "The lowest wins over other networks."),
+    AnswerKey("static", AnswerType.TEXTS, "Static IPv4 or IPv6 addresses, each ADDRESS/PREFIX."),
+    AnswerKey("gateway", AnswerType.TEXTS, "Gateways, at most one for IPv4 and one for IPv6."),
+    AnswerKey("dns", AnswerType.TEXTS, "DNS server addresses."),
+    AnswerKey("never-default", AnswerType.FLAG, "Never use it as the default route."),
+    AnswerKey("route-metric", AnswerType.NUMBER, "Route metric; the lowest wins."),
 )
 _SECURITY = ("wpa-psk", "sae", "open", "peap", "ttls", "tls")
 _BANDS = ("a", "bg")
 _PHASE2 = ("mschapv2", "pap")
 
-TOP: tuple[Entry, ...] = (
-    Entry("hostname", Shape.TEXT, "Host name; {n} in it counts the devices.", _hostname),
-    Entry("country", Shape.TEXT, "Wi-Fi regulatory domain, two letters.", _country),
-    Entry("persistent-logging", Shape.FLAG, "Keep the logs on disk over a reboot."),
-    Entry("development-mode", Shape.FLAG, "Development features of the OS."),
-    Entry("ntp", Shape.WORDS, "Time servers.", values.time_servers),
-    Entry("dns-servers", Shape.WORDS, 'DNS servers; "null" for none.', values.name_servers),
-    Entry("ssh-keys", Shape.FILES, "Files of OpenSSH public keys that may log in."),
-    Entry("config-file", Shape.FILE, "A JSON file, laid over config.json."),
-    Entry("replace", Shape.FLAG, "Begin config.json anew."),
-    Entry("config", Shape.OBJECT, "Any keys of config.json, laid over it."),
-    Entry("unset", Shape.TEXTS, "Keys of config.json to remove."),
-    Entry("connections", Shape.FILES, "NetworkManager keyfiles to add."),
-    Entry("remove-connections", Shape.TEXTS, "Ids of network profiles to remove."),
-    Entry("partition", Shape.NUMBER, "The number of the boot partition, where it is not found by itself."),
+TOP: tuple[AnswerKey, ...] = (
+    AnswerKey(
+        "hostname", AnswerType.TEXT, "Host name; {n} is replaced by the number of the card.", _hostname
+    ),
+    AnswerKey("country", AnswerType.TEXT, "Wi-Fi regulatory domain, two letters.", _country),
+    AnswerKey("persistent-logging", AnswerType.FLAG, "Keep logs across reboots."),
+    AnswerKey("development-mode", AnswerType.FLAG, "Enable development mode."),
+    AnswerKey("ntp", AnswerType.WORDS, "Time servers.", values.time_servers),
+    AnswerKey("dns-servers", AnswerType.WORDS, 'DNS servers; "null" for none.', values.name_servers),
+    AnswerKey("ssh-keys", AnswerType.FILES, "Files with OpenSSH public keys to authorize."),
+    AnswerKey("config-file", AnswerType.FILE, "JSON file to merge into config.json."),
+    AnswerKey("replace", AnswerType.FLAG, "Replace config.json instead of changing it."),
+    AnswerKey("config", AnswerType.OBJECT, "Keys to merge into config.json."),
+    AnswerKey("unset", AnswerType.TEXTS, "Keys to remove from config.json."),
+    AnswerKey("connections", AnswerType.FILES, "NetworkManager keyfiles to add."),
+    AnswerKey("remove-connections", AnswerType.TEXTS, "Ids of network profiles to remove."),
+    AnswerKey("partition", AnswerType.NUMBER, "Number of the boot partition, if it is not detected."),
 )
-WIFI: tuple[Entry, ...] = (
-    Entry("ssid", Shape.SSID, "The network's name.", required=True),
-    Entry("passphrase", Shape.SECRET, "The passphrase."),
-    Entry("plain-passphrase", Shape.FLAG, "Store the passphrase, not the key derived from it."),
-    Entry("security", Shape.TEXT, "How the network is protected.", choices=_SECURITY),
-    Entry("hidden", Shape.FLAG, "The network does not announce its name."),
-    Entry("identity", Shape.TEXT, "Who the device is to a company's network."),
-    Entry("anonymous-identity", Shape.TEXT, "Who it is before the tunnel is closed."),
-    Entry("password", Shape.SECRET, "The password of the identity."),
-    Entry("phase2", Shape.TEXT, "How the password is shown inside the tunnel.", choices=_PHASE2),
-    Entry("domain-suffix-match", Shape.TEXT, "What the name of the login server must end in."),
-    Entry("ca-cert", Shape.FILE, "The certificate that the login server must have been signed with."),
-    Entry("client-cert", Shape.FILE, "The device's own certificate."),
-    Entry("private-key", Shape.FILE, "Its private key."),
-    Entry("private-key-password", Shape.SECRET, "The password of the private key."),
+WIFI: tuple[AnswerKey, ...] = (
+    AnswerKey("ssid", AnswerType.SSID, "SSID of the network.", required=True),
+    AnswerKey("passphrase", AnswerType.SECRET, "Passphrase."),
+    AnswerKey(
+        "plain-passphrase", AnswerType.FLAG, "Store the passphrase instead of the key derived from it."
+    ),
+    AnswerKey("security", AnswerType.TEXT, "Wi-Fi security.", choices=_SECURITY),
+    AnswerKey("hidden", AnswerType.FLAG, "The network hides its SSID."),
+    AnswerKey("identity", AnswerType.TEXT, "User name for an enterprise network."),
+    AnswerKey("anonymous-identity", AnswerType.TEXT, "User name sent outside the tunnel."),
+    AnswerKey("password", AnswerType.SECRET, "Password of the user."),
+    AnswerKey("phase2", AnswerType.TEXT, "Inner authentication.", choices=_PHASE2),
+    AnswerKey("domain-suffix-match", AnswerType.TEXT, "Required suffix of the authentication server's name."),
+    AnswerKey("ca-cert", AnswerType.FILE, "CA certificate that verifies the authentication server."),
+    AnswerKey("client-cert", AnswerType.FILE, "Client certificate."),
+    AnswerKey("private-key", AnswerType.FILE, "Private key of the client certificate."),
+    AnswerKey("private-key-password", AnswerType.SECRET, "Passphrase of the private key."),
     *_NAMING,
     *_ADDRESSING,
 )
-ETHERNET: tuple[Entry, ...] = (
-    Entry("shared", Shape.FLAG, "Give addresses out, and pass traffic on."),
+ETHERNET: tuple[AnswerKey, ...] = (
+    AnswerKey("shared", AnswerType.FLAG, "Run a DHCP server and NAT."),
     *_NAMING,
     *_ADDRESSING,
 )
-CELLULAR: tuple[Entry, ...] = (
-    Entry("apn", Shape.TEXT, "The access point name.", required=True),
-    Entry("number", Shape.TEXT, "What is dialled."),
-    Entry("username", Shape.TEXT, "The user name."),
-    Entry("password", Shape.SECRET, "Its password."),
-    Entry("pin", Shape.SECRET, "The SIM's PIN."),
+CELLULAR: tuple[AnswerKey, ...] = (
+    AnswerKey("apn", AnswerType.TEXT, "Access point name.", required=True),
+    AnswerKey("number", AnswerType.TEXT, "Number to dial."),
+    AnswerKey("username", AnswerType.TEXT, "User name."),
+    AnswerKey("password", AnswerType.SECRET, "Password."),
+    AnswerKey("pin", AnswerType.SECRET, "SIM PIN."),
     *_NAMING,
 )
-HOTSPOT: tuple[Entry, ...] = (
-    Entry("ssid", Shape.SSID, "The network's name.", required=True),
-    Entry("passphrase", Shape.SECRET, "The passphrase."),
-    Entry("band", Shape.TEXT, "a is 5 GHz, bg is 2.4 GHz.", choices=_BANDS),
-    Entry("channel", Shape.NUMBER, "The channel."),
+HOTSPOT: tuple[AnswerKey, ...] = (
+    AnswerKey("ssid", AnswerType.SSID, "SSID of the network.", required=True),
+    AnswerKey("passphrase", AnswerType.SECRET, "Passphrase."),
+    AnswerKey("band", AnswerType.TEXT, "Band: a is 5 GHz, bg is 2.4 GHz.", choices=_BANDS),
+    AnswerKey("channel", AnswerType.NUMBER, "Wi-Fi channel."),
     *_NAMING,
     *_ADDRESSING,
 )
-PROXY: tuple[Entry, ...] = (
-    Entry("url", Shape.ADDRESS, "TYPE://HOST:PORT; one with a password in a file or variable."),
-    Entry("no-proxy", Shape.TEXTS, "IPv4 addresses and networks that the proxy is passed by for."),
+PROXY: tuple[AnswerKey, ...] = (
+    AnswerKey(
+        "url",
+        AnswerType.ADDRESS,
+        "Proxy URL, TYPE://HOST:PORT; use a file or variable for one with a password.",
+    ),
+    AnswerKey("no-proxy", AnswerType.TEXTS, "IPv4 addresses and networks that bypass the proxy."),
 )
-TABLES: dict[str, tuple[Entry, ...]] = {
+TABLES: dict[str, tuple[AnswerKey, ...]] = {
     "wifi": WIFI,
     "ethernet": ETHERNET,
     "cellular": CELLULAR,
@@ -154,7 +162,7 @@ TABLES: dict[str, tuple[Entry, ...]] = {
 
 
 def answers_table() -> list[AnswerRow]:
-    """A row for each key that a file of answers may have, table by table."""
+    """Return a row for each key of an answers file, table by table."""
     return [
         _row(table, entry, key)
         for table, entries in {"": TOP, **TABLES}.items()
@@ -173,10 +181,10 @@ def markdown_table(table: str = "") -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _row(table: str, entry: Entry, key: str) -> AnswerRow:
+def _row(table: str, entry: AnswerKey, key: str) -> AnswerRow:
     if key == entry.name:
-        kind = "text" if entry.shape is Shape.ADDRESS else entry.shape.value
+        kind = "text" if entry.shape is AnswerType.ADDRESS else entry.shape.value
         return AnswerRow(table, key, kind, entry.meaning, entry.choices)
     if key.endswith("-file"):
-        return AnswerRow(table, key, "file", f"The file that holds it. {entry.meaning}", ())
-    return AnswerRow(table, key, "name", f"The environment variable that holds it. {entry.meaning}", ())
+        return AnswerRow(table, key, "file", f"File that holds it. {entry.meaning}", ())
+    return AnswerRow(table, key, "name", f"Environment variable that holds it. {entry.meaning}", ())

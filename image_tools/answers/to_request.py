@@ -38,7 +38,8 @@ def build_requests(
             key for path in answers.ssh_keys for key in config_file.public_keys(inputs.read(path), str(path))
         ),
         connections=tuple(
-            ConnectionFile(path.name, profiles.mended(inputs.read(path))) for path in answers.connections
+            ConnectionFile(path.name, profiles.normalize_keyfile(inputs.read(path)))
+            for path in answers.connections
         ),
         removed=answers.remove_connections,
         files=tuple(_proxy_files(answers, inputs)),

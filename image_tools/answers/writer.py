@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from image_tools.answers.model import Answers, SecretReference
-from image_tools.answers.schema import TABLES, TOP, Entry
+from image_tools.answers.schema import TABLES, TOP, AnswerKey
 from resin_toolkit.errors import BadValue
 
 _HEAD = (
@@ -34,7 +34,7 @@ def write_answers(answers: Answers) -> str:
     return "\n".join((_HEAD, *(block for block in blocks if block)))
 
 
-def _lines(section: object, entries: Iterable[Entry]) -> Iterator[str]:
+def _lines(section: object, entries: Iterable[AnswerKey]) -> Iterator[str]:
     for entry in entries:
         value = getattr(section, entry.attribute)
         if value is None or value == ():

@@ -1,10 +1,10 @@
 """config.json of the boot partition: the keys that are known, and reading, changing and writing the file."""
 
 from image_tools.config.edit import check, diff, hidden, merge, set_value, unset
-from image_tools.config.keys import KEYS, Group, Key, Kind, Origin, key_names
+from image_tools.config.keys import KEYS, Group, Key, KeySource, ValueType, key_names
 from image_tools.config.listing import KeyRow, keys_table, markdown_table
 from image_tools.config.ssh_keys import add_ssh_keys, public_keys
-from image_tools.config.text import Config, dump, needs_mending, parse
+from image_tools.config.text import Config, dump, needs_rewrite, parse
 
 __all__ = [
     "KEYS",
@@ -12,8 +12,8 @@ __all__ = [
     "Group",
     "Key",
     "KeyRow",
-    "Kind",
-    "Origin",
+    "KeySource",
+    "ValueType",
     "add_ssh_keys",
     "check",
     "diff",
@@ -23,7 +23,7 @@ __all__ = [
     "keys_table",
     "markdown_table",
     "merge",
-    "needs_mending",
+    "needs_rewrite",
     "parse",
     "public_keys",
     "set_value",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from image_tools.config.keys import BY_NAME, GROUPS, Key, Kind, Origin, holder_of, nearest
+from image_tools.config.keys import BY_NAME, GROUPS, Key, KeySource, ValueType, holder_of, nearest
 from image_tools.config.text import Config, loads, shown
 from resin_toolkit.errors import BadValue, Notice
 
@@ -68,28 +68,30 @@ def key_at(path: Path) -> Key | None:
     holder = holder_of(name)
     if holder is None or path[: len(holder.path)] != holder.path or len(path) != len(holder.path) + 1:
         return None
-    return Key(name, Kind.STRING, holder.meaning, holder.check, origin=holder.origin, secret=holder.secret)
+    return Key(
+        name, ValueType.STRING, holder.meaning, holder.check, origin=holder.origin, secret=holder.secret
+    )
 
 
 def typed(key: Key, text: str) -> object:
     """The value that `text` means for `key`. Raises BadValue where it means none of the key's kind."""
-    if key.kind is Kind.STRING:
+    if key.value_type is ValueType.STRING:
         return key.normal(text) if key.normal else text
     word = text.strip()
-    if key.kind is Kind.BOOL:
+    if key.value_type is ValueType.BOOL:
         return _bool(key, word)
-    if key.kind is Kind.INTEGER:
+    if key.value_type is ValueType.INTEGER:
         if not word.removeprefix("-").isdecimal() or not word.isascii() or len(word) > 18:
             raise _mistyped(key, "Give digits only.")
         return int(word)
-    if key.kind is Kind.STRINGS and not word.startswith("["):
+    if key.value_type is ValueType.STRINGS and not word.startswith("["):
         return [line.strip() for line in text.splitlines() if line.strip()]
     try:
         value = loads(word)
     except ValueError:
         raise _mistyped(key, "Give it as JSON, in quotes for the shell.") from None
     if not _fits(key, value):
-        raise _mistyped(key, f"Give {key.kind.value}, in JSON.")
+        raise _mistyped(key, f"Give {key.value_type.value}, in JSON.")
     return value
 
 
@@ -128,18 +130,18 @@ def _group_problems(path: Path, value: object) -> Iterator[Problem]:
 
 
 def _key_problems(key: Key, value: object) -> Iterator[Problem]:
-    if key.origin is Origin.OLD:
+    if key.origin is KeySource.OLD:
         yield Problem(Code.OLD_KEY, key.name, f"{key.name} is read by OS 1.x only.")
-    if key.origin is not Origin.USER or value is None:
+    if key.origin is not KeySource.USER or value is None:
         return
-    if key.kind is Kind.BOOL and value in ("true", "false"):
+    if key.value_type is ValueType.BOOL and value in ("true", "false"):
         if key.name != "developmentMode":
             message = f'{key.name} is the text "{value}".'
             yield Problem(Code.TEXT_FOR_BOOL, key.name, message, f"Rather use {value} without quotes.")
         return
     if not _fits(key, value):
         hint = f"Set it with --set {key.name}=…, or remove it with --unset {key.name}."
-        yield Problem(Code.WRONG_TYPE, key.name, f"{key.name} must be {key.kind.value}.", hint)
+        yield Problem(Code.WRONG_TYPE, key.name, f"{key.name} must be {key.value_type.value}.", hint)
         return
     yield from _value_problems(key, value)
 
@@ -159,7 +161,7 @@ def _entry_problems(key: Key, entries: Config) -> Iterator[Problem]:
         yield from _judged(key.entry, entry, key.name)
         if value is not None and not isinstance(value, str):
             hint = f"Set it with --set {name}=…, or remove it with --unset {name}."
-            yield Problem(Code.WRONG_TYPE, name, f"{name} must be {Kind.STRING.value}.", hint)
+            yield Problem(Code.WRONG_TYPE, name, f"{name} must be {ValueType.STRING.value}.", hint)
 
 
 def _judged(check: Callable[[str], None] | None, text: str, name: str) -> Iterator[Problem]:
@@ -189,16 +191,16 @@ def _is_group(path: Path) -> bool:
 
 
 def _fits(key: Key, value: object) -> bool:
-    match key.kind:
-        case Kind.STRING:
+    match key.value_type:
+        case ValueType.STRING:
             return isinstance(value, str)
-        case Kind.BOOL:
+        case ValueType.BOOL:
             return isinstance(value, bool)
-        case Kind.INTEGER:
+        case ValueType.INTEGER:
             return isinstance(value, int) and not isinstance(value, bool)
-        case Kind.STRINGS:
+        case ValueType.STRINGS:
             return isinstance(value, list) and all(isinstance(text, str) for text in value)
-        case Kind.OBJECT:
+        case ValueType.OBJECT:
             return isinstance(value, dict)
 
 
@@ -211,4 +213,4 @@ def _bool(key: Key, word: str) -> bool:
 
 
 def _mistyped(key: Key, hint: str) -> BadValue:
-    return BadValue(f"{key.name} must be {key.kind.value}.", hint=hint, key=key.name)
+    return BadValue(f"{key.name} must be {key.value_type.value}.", hint=hint, key=key.name)

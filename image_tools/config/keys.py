@@ -1,4 +1,4 @@
-"""The table of config.json's keys: what the checker, the help and the list of keys are made from."""
+"""The known keys of config.json; the checker, the help and the docs are made from this table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from image_tools.config import values
 from image_tools.config.ssh_keys import public_key
 
 
-class Kind(Enum):
+class ValueType(Enum):
     """The JSON type of a key's value; the value is its name for users."""
 
     STRING = "a text"
@@ -23,13 +23,13 @@ class Kind(Enum):
 class Group(Enum):
     """How the keys are grouped for people; the value is the group's heading."""
 
-    USER = "Yours to set"
-    FLASHER = "In flasher images only"
-    CLOUD = "Written by the cloud, kept as they are"
+    USER = "Configurable"
+    FLASHER = "Flasher images only"
+    CLOUD = "Written by the cloud, kept unchanged"
     OLD = "OS 1.x only"
 
 
-class Origin(Enum):
+class KeySource(Enum):
     """Who writes a key."""
 
     USER = "user"
@@ -48,12 +48,12 @@ class Key:
     """
 
     name: str
-    kind: Kind
+    value_type: ValueType
     meaning: str
     check: Callable[[str], None] | None = None
     normal: Callable[[str], str] | None = None
     choices: tuple[str, ...] = ()
-    origin: Origin = Origin.USER
+    origin: KeySource = KeySource.USER
     secret: bool = False
     flasher: bool = False
     since: str = ""
@@ -62,9 +62,9 @@ class Key:
     @property
     def group(self) -> Group:
         """The group that the key is listed in."""
-        if self.origin is Origin.USER:
+        if self.origin is KeySource.USER:
             return Group.FLASHER if self.flasher else Group.USER
-        return Group.CLOUD if self.origin is Origin.CLOUD else Group.OLD
+        return Group.CLOUD if self.origin is KeySource.CLOUD else Group.OLD
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -76,96 +76,108 @@ def _upper(text: str) -> str:
     return text.upper()
 
 
-def _cloud(name: str, kind: Kind, meaning: str, *, secret: bool = False) -> Key:
-    return Key(name, kind, meaning, origin=Origin.CLOUD, secret=secret)
+def _cloud(name: str, value_type: ValueType, meaning: str, *, secret: bool = False) -> Key:
+    return Key(name, value_type, meaning, origin=KeySource.CLOUD, secret=secret)
 
 
-def _old(name: str, kind: Kind, meaning: str, *, secret: bool = False) -> Key:
-    return Key(name, kind, meaning, origin=Origin.OLD, secret=secret)
+def _old(name: str, value_type: ValueType, meaning: str, *, secret: bool = False) -> Key:
+    return Key(name, value_type, meaning, origin=KeySource.OLD, secret=secret)
 
 
 _FANS = ("quiet", "cool")
 _POWER = ("low", "mid", "high")
 
 KEYS: tuple[Key, ...] = (
-    Key("hostname", Kind.STRING, "Host name, and the name on the local network.", values.hostname),
-    Key("persistentLogging", Kind.BOOL, "Keep the logs on disk over a reboot."),
-    Key("country", Kind.STRING, "Wi-Fi regulatory domain, two letters.", values.country, _upper),
-    Key("ntpServers", Kind.STRING, "Time servers, with spaces between them.", values.time_servers),
-    Key("dnsServers", Kind.STRING, 'DNS servers, with spaces between; "null" for none.', values.name_servers),
-    Key("balenaRootCA", Kind.STRING, "One more trusted CA: PEM in base64.", values.certificate),
-    Key("developmentMode", Kind.BOOL, "Development features: open SSH, engine on the network, consoles."),
-    Key("os.network.connectivity.uri", Kind.STRING, "URL of the connectivity check.", values.web_address),
+    Key("hostname", ValueType.STRING, "Host name, also used for mDNS.", values.hostname),
+    Key("persistentLogging", ValueType.BOOL, "Keep logs across reboots."),
+    Key("country", ValueType.STRING, "Wi-Fi regulatory domain, two letters.", values.country, _upper),
+    Key("ntpServers", ValueType.STRING, "NTP servers, space-separated.", values.time_servers),
+    Key(
+        "dnsServers", ValueType.STRING, 'DNS servers, space-separated; "null" for none.', values.name_servers
+    ),
+    Key("balenaRootCA", ValueType.STRING, "Additional trusted CA: base64-encoded PEM.", values.certificate),
+    Key(
+        "developmentMode",
+        ValueType.BOOL,
+        "Development mode: SSH without a key, engine on the network, consoles.",
+    ),
+    Key(
+        "os.network.connectivity.uri", ValueType.STRING, "URL of the connectivity check.", values.web_address
+    ),
     Key(
         "os.network.connectivity.interval",
-        Kind.STRING,
+        ValueType.STRING,
         'Seconds between connectivity checks; "0" is off.',
         values.seconds,
     ),
     Key(
         "os.network.connectivity.response",
-        Kind.STRING,
-        "Answer that the connectivity check expects.",
+        ValueType.STRING,
+        "Expected response of the connectivity check.",
         values.one_line,
     ),
-    Key("os.network.wifi.randomMacAddressScan", Kind.BOOL, "Scan for Wi-Fi with random MAC addresses."),
+    Key("os.network.wifi.randomMacAddressScan", ValueType.BOOL, "Scan for Wi-Fi with random MAC addresses."),
     Key(
         "os.udevRules",
-        Kind.OBJECT,
+        ValueType.OBJECT,
         "udev rules: name to text, in /etc/udev/rules.d/NAME.rules.",
         entry=values.file_stem,
     ),
     Key(
         "os.sshKeys",
-        Kind.STRINGS,
-        "OpenSSH public keys that may log in; with them, nobody may without a key.",
+        ValueType.STRINGS,
+        "Authorized OpenSSH public keys; once set, every login requires a key.",
         public_key,
         since="2.20",
     ),
-    Key("os.fan.profile", Kind.STRING, "Fan profile (Jetson Orin).", values.one_of(*_FANS), choices=_FANS),
-    Key("os.power.mode", Kind.STRING, "Power mode (Jetson Orin).", values.one_of(*_POWER), choices=_POWER),
+    Key(
+        "os.fan.profile", ValueType.STRING, "Fan profile (Jetson Orin).", values.one_of(*_FANS), choices=_FANS
+    ),
+    Key(
+        "os.power.mode", ValueType.STRING, "Power mode (Jetson Orin).", values.one_of(*_POWER), choices=_POWER
+    ),
     Key(
         "os.kernel.extraFirmwareVol",
-        Kind.STRING,
-        "Volume with further firmware for the kernel.",
+        ValueType.STRING,
+        "Volume with additional kernel firmware.",
         values.volume,
     ),
-    Key("installer.secureboot", Kind.BOOL, "Turn on secure boot while installing.", flasher=True),
-    Key("installer.migrate.force", Kind.BOOL, "Install over the running system.", flasher=True),
+    Key("installer.secureboot", ValueType.BOOL, "Enable secure boot during installation.", flasher=True),
+    Key("installer.migrate.force", ValueType.BOOL, "Install over the running system.", flasher=True),
     Key(
         "installer.target_devices",
-        Kind.STRING,
-        "Drives to install to, with spaces between.",
+        ValueType.STRING,
+        "Drives to install to, space-separated.",
         values.drives,
         flasher=True,
     ),
-    _cloud("uuid", Kind.STRING, "The device's identity."),
-    _cloud("deviceType", Kind.STRING, "The device type's slug."),
-    _cloud("deviceId", Kind.INTEGER, "The device's number."),
-    _cloud("deviceApiKey", Kind.STRING, "The device's API key.", secret=True),
-    _cloud("deviceApiKeys", Kind.OBJECT, "API keys by host.", secret=True),
-    _cloud("apiKey", Kind.STRING, "The key that a new device registers with.", secret=True),
-    _cloud("registered_at", Kind.INTEGER, "When the device was registered."),
-    _cloud("applicationId", Kind.INTEGER, "The application's number."),
-    _cloud("applicationName", Kind.STRING, "The application's name."),
-    _cloud("userId", Kind.INTEGER, "The owner's number."),
-    _cloud("username", Kind.STRING, "The owner's name."),
-    _cloud("apiEndpoint", Kind.STRING, "URL of the API."),
-    _cloud("deltaEndpoint", Kind.STRING, "URL of the delta service."),
-    _cloud("vpnEndpoint", Kind.STRING, "Host of the VPN."),
-    _cloud("vpnPort", Kind.INTEGER, "Port of the VPN."),
-    _cloud("registryEndpoint", Kind.STRING, "Host of the registry."),
-    _cloud("logsEndpoint", Kind.STRING, "URL of the log service."),
-    _cloud("listenPort", Kind.INTEGER, "Port of the supervisor."),
-    _cloud("appUpdatePollInterval", Kind.INTEGER, "Milliseconds between checks for updates."),
-    _cloud("mixpanelToken", Kind.STRING, "Token of the event service.", secret=True),
-    _cloud("pubnubPublishKey", Kind.STRING, "Key of the old log service.", secret=True),
-    _cloud("pubnubSubscribeKey", Kind.STRING, "Key of the old log service.", secret=True),
-    _old("wifiSsid", Kind.STRING, "Name of the Wi-Fi network."),
-    _old("wifiKey", Kind.STRING, "Passphrase of the Wi-Fi network.", secret=True),
-    _old("connectivity", Kind.STRING, "The program that manages the network."),
-    _old("files", Kind.OBJECT, "Files to write: path to text.", secret=True),
-    _old("network", Kind.STRING, "Kind of the network: ethernet or wifi.", secret=True),
+    _cloud("uuid", ValueType.STRING, "The device's identity."),
+    _cloud("deviceType", ValueType.STRING, "The device type's slug."),
+    _cloud("deviceId", ValueType.INTEGER, "The device's number."),
+    _cloud("deviceApiKey", ValueType.STRING, "The device's API key.", secret=True),
+    _cloud("deviceApiKeys", ValueType.OBJECT, "API keys by host.", secret=True),
+    _cloud("apiKey", ValueType.STRING, "The key that a new device registers with.", secret=True),
+    _cloud("registered_at", ValueType.INTEGER, "When the device was registered."),
+    _cloud("applicationId", ValueType.INTEGER, "The application's number."),
+    _cloud("applicationName", ValueType.STRING, "The application's name."),
+    _cloud("userId", ValueType.INTEGER, "The owner's number."),
+    _cloud("username", ValueType.STRING, "The owner's name."),
+    _cloud("apiEndpoint", ValueType.STRING, "URL of the API."),
+    _cloud("deltaEndpoint", ValueType.STRING, "URL of the delta service."),
+    _cloud("vpnEndpoint", ValueType.STRING, "Host of the VPN."),
+    _cloud("vpnPort", ValueType.INTEGER, "Port of the VPN."),
+    _cloud("registryEndpoint", ValueType.STRING, "Host of the registry."),
+    _cloud("logsEndpoint", ValueType.STRING, "URL of the log service."),
+    _cloud("listenPort", ValueType.INTEGER, "Port of the supervisor."),
+    _cloud("appUpdatePollInterval", ValueType.INTEGER, "Milliseconds between checks for updates."),
+    _cloud("mixpanelToken", ValueType.STRING, "Token of the event service.", secret=True),
+    _cloud("pubnubPublishKey", ValueType.STRING, "Key of the old log service.", secret=True),
+    _cloud("pubnubSubscribeKey", ValueType.STRING, "Key of the old log service.", secret=True),
+    _old("wifiSsid", ValueType.STRING, "Name of the Wi-Fi network."),
+    _old("wifiKey", ValueType.STRING, "Passphrase of the Wi-Fi network.", secret=True),
+    _old("connectivity", ValueType.STRING, "The program that manages the network."),
+    _old("files", ValueType.OBJECT, "Files to write: path to text.", secret=True),
+    _old("network", ValueType.STRING, "ValueType of the network: ethernet or wifi.", secret=True),
 )
 
 BY_NAME: dict[str, Key] = {key.name: key for key in KEYS}
@@ -188,7 +200,7 @@ _TELLING = 7
 def holder_of(name: str) -> Key | None:
     """The key of kind object that `name` is an entry of: `os.udevRules` for `os.udevRules.10-usb`."""
     for key in KEYS:
-        if key.kind is Kind.OBJECT and name.startswith(key.name + "."):
+        if key.value_type is ValueType.OBJECT and name.startswith(key.name + "."):
             return key
     return None
 
@@ -197,7 +209,7 @@ def nearest(name: str) -> str | None:
     """The known key that `name` may have been meant to be."""
     import difflib
 
-    keys = [key for key in KEYS if key.origin is not Origin.OLD]
+    keys = [key for key in KEYS if key.origin is not KeySource.OLD]
     known = {_squashed(key.path[-1]): key.name for key in reversed(keys) if len(key.path[-1]) >= _TELLING}
     known.update({_squashed(key.name): key.name for key in keys})
     wanted = _squashed(name)

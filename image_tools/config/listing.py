@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from image_tools.config.keys import KEYS, Group, Key, Kind
+from image_tools.config.keys import KEYS, Group, Key, ValueType
 
 _TYPES = {
-    Kind.STRING: "text",
-    Kind.BOOL: "true or false",
-    Kind.INTEGER: "whole number",
-    Kind.STRINGS: "list of texts",
-    Kind.OBJECT: "object",
+    ValueType.STRING: "text",
+    ValueType.BOOL: "true or false",
+    ValueType.INTEGER: "whole number",
+    ValueType.STRINGS: "list of texts",
+    ValueType.OBJECT: "object",
 }
 
 
@@ -56,4 +56,4 @@ def markdown_table(group: Group = Group.USER) -> str:
 
 
 def _row(key: Key) -> KeyRow:
-    return KeyRow(key.group, key.name, _TYPES[key.kind], key.since, key.meaning, key.choices)
+    return KeyRow(key.group, key.name, _TYPES[key.value_type], key.since, key.meaning, key.choices)

@@ -45,7 +45,7 @@ def parse(data: bytes, name: str = "config.json") -> Config:
     return value
 
 
-def needs_mending(data: bytes) -> bool:
+def needs_rewrite(data: bytes) -> bool:
     """Whether an editor left what `parse` understands but the device's programs may not.
 
     That is a byte-order mark, UTF-16, or line ends of Windows; `dump` of what was parsed is without them.

@@ -17,7 +17,7 @@ from image_tools.lint.findings import CODES, Finding, Severity
 from image_tools.lint.profiles.linter import is_skipped, lint_keyfile
 from image_tools.lint.profiles.wifi import is_plain_passphrase
 from image_tools.lint.proxy import no_proxy_findings, redsocks_findings
-from image_tools.profiles.keyfile import Keyfile, mended, read_keyfile
+from image_tools.profiles.keyfile import Keyfile, normalize_keyfile, read_keyfile
 from image_tools.profiles.profile import is_sample
 from resin_toolkit.errors import ConfigInvalid, FileSystemDamaged
 
@@ -181,7 +181,7 @@ def _used_keyfile(file: _File) -> Keyfile | None:
     if file.is_certificate or is_skipped(file.name):
         return None
     try:
-        keyfile = read_keyfile(mended(file.data), file.name)
+        keyfile = read_keyfile(normalize_keyfile(file.data), file.name)
         for section, key in _LOOKED_AT:
             keyfile.text(section, key)
     except ConfigInvalid:

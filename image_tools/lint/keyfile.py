@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from image_tools.profiles.keyfile import mended, read_keyfile
+from image_tools.profiles.keyfile import normalize_keyfile, read_keyfile
 from resin_toolkit.errors import BadValue, Notice
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def check_connection(name: str, data: bytes) -> list[Notice]:
     _check_name(name)
     keyfile = read_keyfile(data, name)
     # A byte-order mark and Windows line ends are mended when the file is written, and told of by the reader.
-    findings = lint_keyfile(name, mended(data))
+    findings = lint_keyfile(name, normalize_keyfile(data))
     for finding in findings:
         if finding.is_error:
             raise BadValue(finding.message, hint=finding.remedy, code=finding.code, line=finding.line)

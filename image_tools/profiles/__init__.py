@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from image_tools.profiles.ethernet import EthernetProfile
     from image_tools.profiles.hotspot import Band, HotspotProfile
     from image_tools.profiles.identity import Profile, file_name_of, uuid_of
-    from image_tools.profiles.keyfile import Keyfile, mended, read_keyfile
+    from image_tools.profiles.keyfile import Keyfile, normalize_keyfile, read_keyfile
     from image_tools.profiles.methods import Phase2, Security
     from image_tools.profiles.profile import is_sample, summary
     from image_tools.profiles.wifi import check_passphrase, check_ssid, ssid_of, ssid_text
@@ -37,7 +37,7 @@ __all__ = [
     "check_ssid",
     "file_name_of",
     "is_sample",
-    "mended",
+    "normalize_keyfile",
     "read_keyfile",
     "ssid_of",
     "ssid_text",
@@ -62,7 +62,7 @@ _HOMES = {
     "check_ssid": "wifi",
     "file_name_of": "identity",
     "is_sample": "profile",
-    "mended": "keyfile",
+    "normalize_keyfile": "keyfile",
     "read_keyfile": "keyfile",
     "ssid_of": "wifi",
     "ssid_text": "wifi",

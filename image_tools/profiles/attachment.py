@@ -26,7 +26,7 @@ _CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"}
 _SEQUENCE, _INTEGER, _OCTETS, _OBJECT_ID, _VERSION = 0x30, 0x02, 0x04, 0x06, 0xA0
 
 
-class Content(Enum):
+class AttachmentType(Enum):
     """What a file of certificates and keys holds."""
 
     CERTIFICATE = "a certificate"
@@ -51,7 +51,7 @@ class Attachment:
             raise BadValue(
                 f"{self.name} is too large to be a certificate or a key.", hint="Give one certificate or key."
             )
-        if self.content is Content.OTHER:
+        if self.content is AttachmentType.OTHER:
             raise BadValue(f"{self.name} is no certificate and no private key{self._reason()}.", hint=_HINT)
 
     @property
@@ -60,20 +60,20 @@ class Attachment:
         return _PEM.search(self.data) is not None
 
     @property
-    def content(self) -> Content:
+    def content(self) -> AttachmentType:
         """What is in it; a file that holds a private key among other things counts as the key that it is."""
         blocks = _blocks(self.data)
         if not blocks:
             return _content_of_der(self.data)
         labels = {label for label, _ in blocks}
         if labels & _KEY_LABELS:
-            return Content.KEY
+            return AttachmentType.KEY
         is_certificate = any(
-            label == "TRUSTED CERTIFICATE" or _content_of_der(_decoded(body)) is Content.CERTIFICATE
+            label == "TRUSTED CERTIFICATE" or _content_of_der(_decoded(body)) is AttachmentType.CERTIFICATE
             for label, body in blocks
             if label in _CERTIFICATE_LABELS
         )
-        return Content.CERTIFICATE if is_certificate else Content.OTHER
+        return AttachmentType.CERTIFICATE if is_certificate else AttachmentType.OTHER
 
     @property
     def ending(self) -> str:
@@ -103,21 +103,21 @@ def _decoded(body: bytes) -> bytes:
         return b""
 
 
-def _content_of_der(data: bytes) -> Content:
+def _content_of_der(data: bytes) -> AttachmentType:
     """Told by the first tags: RFC 5280 (Certificate), 5958 and 8017 and 5915 (keys), 7292 (PFX)."""
     outer = _elements(data)
     parts = _elements(outer[0][1]) if outer and outer[0][0] == _SEQUENCE else []
     if not parts:
-        return Content.OTHER
+        return AttachmentType.OTHER
     tag, first = parts[0]
     if tag == _INTEGER:
-        kinds = {b"\0": Content.KEY, b"\1": Content.KEY, b"\3": Content.BUNDLE}
-        return kinds.get(first, Content.OTHER)
+        kinds = {b"\0": AttachmentType.KEY, b"\1": AttachmentType.KEY, b"\3": AttachmentType.BUNDLE}
+        return kinds.get(first, AttachmentType.OTHER)
     inside = _elements(first) if tag == _SEQUENCE else []
     if _is_signed_part(inside):
-        return Content.CERTIFICATE
+        return AttachmentType.CERTIFICATE
     is_encrypted = [tag for tag, _ in inside[:1]] == [_OBJECT_ID] and [t for t, _ in parts[1:]] == [_OCTETS]
-    return Content.KEY if is_encrypted else Content.OTHER
+    return AttachmentType.KEY if is_encrypted else AttachmentType.OTHER
 
 
 def _is_signed_part(inside: list[tuple[int, bytes]]) -> bool:

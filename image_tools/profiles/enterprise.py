@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from image_tools.profiles.attachment import DEVICE_FOLDER, Attachment, Content
+from image_tools.profiles.attachment import DEVICE_FOLDER, Attachment, AttachmentType
 from image_tools.profiles.identity import is_readable
 from image_tools.profiles.keyfile import escape
 from image_tools.profiles.methods import Eap, Phase2
@@ -37,9 +37,9 @@ class Enterprise:
         _check_text(self.domain_suffix_match, "domain")
         _check_text(self.password, "password")
         _check_text(self.private_key_password, "password of the private key")
-        _check_content(self.ca_cert, "a certificate", Content.CERTIFICATE)
-        _check_content(self.client_cert, "a certificate", Content.CERTIFICATE)
-        _check_content(self.private_key, "a private key", Content.KEY, Content.BUNDLE)
+        _check_content(self.ca_cert, "a certificate", AttachmentType.CERTIFICATE)
+        _check_content(self.client_cert, "a certificate", AttachmentType.CERTIFICATE)
+        _check_content(self.private_key, "a private key", AttachmentType.KEY, AttachmentType.BUNDLE)
 
     def check(self, method: Eap) -> None:
         """Raise BadValue unless everything is there that `method` needs, and nothing else."""
@@ -68,7 +68,7 @@ class Enterprise:
         if method is not Eap.TLS:
             keys["phase2-auth"] = self.phase2
         keys |= {key: f"{DEVICE_FOLDER}/{name}" for key, name, _ in self._placed(stem)}
-        if self.private_key is not None and self.private_key.content is Content.BUNDLE:
+        if self.private_key is not None and self.private_key.content is AttachmentType.BUNDLE:
             keys["client-cert"] = keys["private-key"]
         if self.private_key_password is not None:
             keys["private-key-password"] = escape(self.private_key_password)
@@ -96,7 +96,7 @@ class Enterprise:
             )
         if self.private_key is None:
             raise BadValue("TLS needs a private key.", hint="Give the client's certificate and its key.")
-        if self.private_key.content is Content.BUNDLE:
+        if self.private_key.content is AttachmentType.BUNDLE:
             self._check_bundle()
         elif self.client_cert is None:
             raise BadValue("TLS needs a certificate of the client.", hint="Give it beside its private key.")
@@ -113,7 +113,7 @@ def _check_text(text: str | None, role: str) -> None:
         raise BadValue(f"The {role} is empty or has control characters.", hint="Type it anew.")
 
 
-def _check_content(attachment: Attachment | None, wanted: str, *fitting: Content) -> None:
+def _check_content(attachment: Attachment | None, wanted: str, *fitting: AttachmentType) -> None:
     if attachment is None or attachment.content in fitting:
         return
     raise BadValue(

@@ -29,7 +29,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
-class Entry:
+class KeyfileEntry:
     """A line `key=value`; `raw` is the value as it stands in the file, escapes and all."""
 
     section: str
@@ -43,7 +43,7 @@ class Keyfile:
     """A keyfile that was read. Section names are the new ones (`wifi` for `802-11-wireless`)."""
 
     name: str
-    entries: tuple[Entry, ...] = field(repr=False)
+    entries: tuple[KeyfileEntry, ...] = field(repr=False)
     section_lines: Mapping[str, int]
     notices: tuple[Notice, ...] = ()
 
@@ -55,7 +55,7 @@ class Keyfile:
             sections[entry.section][entry.key] = entry.raw
         return sections
 
-    def entry(self, section: str, key: str) -> Entry | None:
+    def entry(self, section: str, key: str) -> KeyfileEntry | None:
         """The line that counts for `key`."""
         found = [entry for entry in self.entries if (entry.section, entry.key) == (section, key)]
         return found[-1] if found else None
@@ -98,15 +98,16 @@ class Keyfile:
 def read_keyfile(data: bytes, name: str = "the profile") -> Keyfile:
     """What `data` holds. `name` is the file's name, for messages.
 
-    CRLF and a byte-order mark are understood, and told of in `notices`; the latter keeps the device from
-    reading the file, so write `mended(data)`. Raises ConfigInvalid, with the line, for what GKeyFile refuses.
+    CRLF and a byte-order mark are accepted and reported in `notices`; a byte-order mark keeps the device from
+    reading the file, so write `normalize_keyfile(data)`. Raises ConfigInvalid, with the line, where GKeyFile
+    rejects the file.
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ConfigInvalid(f"{name} is UTF-16 text.", hint="Save it as UTF-8.", line=1)
-    entries: list[Entry] = []
+    entries: list[KeyfileEntry] = []
     section_lines: dict[str, int] = {}
     section = None
-    for number, line in enumerate(mended(data).decode("utf-8", "surrogateescape").split("\n"), 1):
+    for number, line in enumerate(normalize_keyfile(data).decode("utf-8", "surrogateescape").split("\n"), 1):
         line = line.lstrip(_BLANK)
         if not line or line.startswith("#"):
             continue
@@ -120,7 +121,7 @@ def read_keyfile(data: bytes, name: str = "the profile") -> Keyfile:
     return Keyfile(name, tuple(entries), section_lines, tuple(_notices(name, data, entries)))
 
 
-def mended(data: bytes) -> bytes:
+def normalize_keyfile(data: bytes) -> bytes:
     """`data` without the byte-order mark and the carriage returns that Windows editors leave."""
     return data.removeprefix(_BOM).replace(b"\r\n", b"\n")
 
@@ -160,7 +161,7 @@ def _section(name: str, number: int, line: str) -> str:
     return ALIASES.get(inside, inside)
 
 
-def _entry(name: str, number: int, line: str, section: str | None) -> Entry:
+def _entry(name: str, number: int, line: str, section: str | None) -> KeyfileEntry:
     key, equals, value = line.partition("=")
     key = key.rstrip(_BLANK)
     if not equals or not key:
@@ -172,10 +173,10 @@ def _entry(name: str, number: int, line: str, section: str | None) -> Entry:
         _refuse(name, number, "a key has a bad name")
     if "\0" in line:
         _refuse(name, number, "there is a zero byte")
-    return Entry(section, key, value.lstrip(_BLANK), number)
+    return KeyfileEntry(section, key, value.lstrip(_BLANK), number)
 
 
-def _unescaped(name: str, entry: Entry, semicolon: str = ";") -> str:
+def _unescaped(name: str, entry: KeyfileEntry, semicolon: str = ";") -> str:
     r"""The value with its escapes taken out; `semicolon` is what becomes of `\;`."""
 
     def plain(match: re.Match[str]) -> str:
@@ -187,12 +188,12 @@ def _unescaped(name: str, entry: Entry, semicolon: str = ";") -> str:
     return _ESCAPED.sub(plain, entry.raw)
 
 
-def _notices(name: str, data: bytes, entries: list[Entry]) -> list[Notice]:
+def _notices(name: str, data: bytes, entries: list[KeyfileEntry]) -> list[Notice]:
     notices = []
     if data.startswith(_BOM):
-        notices.append(Notice("keyfile-bom", f"{name} begins with a byte-order mark, which is left out."))
+        notices.append(Notice("keyfile-bom", f"{name} begins with a byte-order mark, which is removed."))
     if b"\r\n" in data:
-        notices.append(Notice("keyfile-crlf", f"{name} has line ends of Windows, which are mended."))
+        notices.append(Notice("keyfile-crlf", f"{name} has Windows line endings, which are converted."))
     seen: dict[tuple[str, str], int] = {}
     for entry in entries:
         place = (entry.section, entry.key)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.config_cases import configs
 
 from image_tools import config
-from image_tools.config import Config, Kind, Origin
+from image_tools.config import Config, KeySource, ValueType
 from image_tools.config import keys as config_keys
 from resin_toolkit.errors import ConfigInvalid
 
@@ -26,7 +26,7 @@ def test_the_table_is_sound() -> None:
     assert not set(names) & config_keys.GROUPS
     for key in config.KEYS:
         assert key.meaning.endswith(".")
-        assert key.check is None or key.kind in (Kind.STRING, Kind.STRINGS)
+        assert key.check is None or key.value_type in (ValueType.STRING, ValueType.STRINGS)
         for choice in key.choices:
             assert key.check is not None
             key.check(choice)
@@ -37,7 +37,7 @@ def test_every_secret_of_the_cloud_is_marked() -> None:
 
     assert {"deviceApiKey", "deviceApiKeys", "apiKey", "wifiKey", "mixpanelToken", "files"} <= secret
     assert {"pubnubPublishKey", "pubnubSubscribeKey"} <= secret
-    assert not any(key.secret for key in config.KEYS if key.origin is Origin.USER)
+    assert not any(key.secret for key in config.KEYS if key.origin is KeySource.USER)
 
 
 # reading and writing

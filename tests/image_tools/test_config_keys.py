@@ -376,5 +376,5 @@ def test_a_login_in_an_address_is_not_shown() -> None:
     ],
 )
 def test_a_file_of_windows_needs_mending(data: bytes, needed: bool) -> None:
-    assert config.needs_mending(data) == needed
-    assert not config.needs_mending(config.dump(config.parse(data)))
+    assert config.needs_rewrite(data) == needed
+    assert not config.needs_rewrite(config.dump(config.parse(data)))

@@ -10,7 +10,14 @@ from support.boot_images import SAMPLE, Boot, boot_image
 from support.cut_file import RecordedFile
 
 from image_tools.boot_partition import open_boot
-from image_tools.configuration import ConnectionFile, PlacedFile, Plan, Request, check_request, plan
+from image_tools.configuration import (
+    ConfigurationPlan,
+    ConnectionFile,
+    PlacedFile,
+    Request,
+    check_request,
+    plan,
+)
 from image_tools.fat import Put, Remove
 from image_tools.profiles import WifiProfile
 from resin_toolkit.errors import BadValue, ConfigInvalid
@@ -22,7 +29,7 @@ REQUEST = Request(
 )
 
 
-def plan_for(boot: Boot, request: Request) -> Plan:
+def plan_for(boot: Boot, request: Request) -> ConfigurationPlan:
     with boot.path.open("rb") as file:
         return plan(open_boot(file).filesystem, request)
 

@@ -106,7 +106,7 @@ def test_windows_line_ends_and_marks_are_told_of_and_mended(readers: SystemReade
 
     assert "error" in readers.glib(data)
     assert [notice.code for notice in check_connection("x", data)] == ["keyfile-bom", "keyfile-crlf"]
-    assert readers.network_manager(profiles.mended(data))["ssid"] == b"x"
+    assert readers.network_manager(profiles.normalize_keyfile(data))["ssid"] == b"x"
 
 
 @pytest.mark.parametrize(

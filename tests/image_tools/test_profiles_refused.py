@@ -24,7 +24,7 @@ from image_tools.profiles import (
     Security,
     WifiProfile,
 )
-from image_tools.profiles.attachment import Content
+from image_tools.profiles.attachment import AttachmentType
 from resin_toolkit.errors import BadValue
 
 SECRET = "Marked-S3cret"
@@ -175,7 +175,7 @@ def test_no_text_breaks_the_addresses(text: str) -> None:
 def test_certificates_are_known_in_every_form(form: str) -> None:
     attachment = Attachment("x", certificates().certificates[form])
 
-    assert attachment.content is Content.CERTIFICATE
+    assert attachment.content is AttachmentType.CERTIFICATE
     assert attachment.ending == (".der" if form in ("der", "first version") else ".pem")
 
 
@@ -183,12 +183,12 @@ def test_certificates_are_known_in_every_form(form: str) -> None:
 def test_private_keys_are_known_in_every_form(form: str) -> None:
     attachment = Attachment("x", certificates().keys[form])
 
-    assert attachment.content is Content.KEY
+    assert attachment.content is AttachmentType.KEY
     assert attachment.ending == (".der" if form.endswith("der") else ".pem")
 
 
 def test_a_bundle_is_known() -> None:
-    assert (BUNDLE.content, BUNDLE.ending) == (Content.BUNDLE, ".der")
+    assert (BUNDLE.content, BUNDLE.ending) == (AttachmentType.BUNDLE, ".der")
 
 
 @pytest.mark.parametrize("form", certificates().others)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from image_tools.lint.findings import Finding
-from image_tools.lint.profiles.rules import ASKED_FOR, Profile
+from image_tools.lint.profiles.rules import ASKED_FOR, LintedProfile
 from image_tools.profiles import settings, values
 
 KINDS = frozenset(
@@ -29,7 +29,7 @@ _APN = r"(?a)[A-Za-z0-9._-]{1,64}"
 _PEER = "wireguard-peer."
 
 
-def connection_findings(profile: Profile) -> Iterator[Finding]:
+def connection_findings(profile: LintedProfile) -> Iterator[Finding]:
     """Whether the profile is one, and one that a device alone can use."""
     line = profile.line("connection")
     if line is None:
@@ -47,7 +47,7 @@ def connection_findings(profile: Profile) -> Iterator[Finding]:
         yield from rule(profile)
 
 
-def _uuid_findings(profile: Profile) -> Iterator[Finding]:
+def _uuid_findings(profile: LintedProfile) -> Iterator[Finding]:
     uuid, line = profile.text("connection", "uuid"), profile.line("connection", "uuid")
     if not uuid:
         reason = "it has no uuid; the device makes one up from the file's name"
@@ -57,7 +57,7 @@ def _uuid_findings(profile: Profile) -> Iterator[Finding]:
         yield profile.error("profile-uuid", line, reason, "Remove the line, or run `uuidgen`.")
 
 
-def _type_findings(profile: Profile) -> Iterator[Finding]:
+def _type_findings(profile: LintedProfile) -> Iterator[Finding]:
     kind, line = profile.type, profile.line("connection", "type")
     if not kind:
         remedy = "Add type=wifi, or what it is, to [connection]."
@@ -74,7 +74,7 @@ def _type_findings(profile: Profile) -> Iterator[Finding]:
         yield profile.error("profile-no-section", line, reason, f"Add [{kind}]{example}.")
 
 
-def _use_findings(profile: Profile) -> Iterator[Finding]:
+def _use_findings(profile: LintedProfile) -> Iterator[Finding]:
     if profile.text("connection", "permissions"):
         line = profile.line("connection", "permissions")
         reason = "it is for a user of the workstation (permissions)"
@@ -92,7 +92,7 @@ def _use_findings(profile: Profile) -> Iterator[Finding]:
         )
 
 
-def _interface_findings(profile: Profile) -> Iterator[Finding]:
+def _interface_findings(profile: LintedProfile) -> Iterator[Finding]:
     name, line = profile.text("connection", "interface-name"), profile.line("connection", "interface-name")
     if not name:
         if profile.type in _NAMED:
@@ -109,7 +109,7 @@ def _interface_findings(profile: Profile) -> Iterator[Finding]:
         yield profile.warning("profile-interface", line, reason, remedy)
 
 
-def _gsm_findings(profile: Profile) -> Iterator[Finding]:
+def _gsm_findings(profile: LintedProfile) -> Iterator[Finding]:
     apn, line = profile.text("gsm", "apn"), profile.line("gsm", "apn")
     if not apn:
         if profile.text("gsm", "auto-config").strip() not in ("true", "1"):
@@ -123,7 +123,7 @@ def _gsm_findings(profile: Profile) -> Iterator[Finding]:
         yield profile.error("profile-apn", line, reason, remedy)
 
 
-def _vlan_findings(profile: Profile) -> Iterator[Finding]:
+def _vlan_findings(profile: LintedProfile) -> Iterator[Finding]:
     if "vlan" not in profile.sections:
         return
     line = profile.line("vlan")
@@ -134,7 +134,7 @@ def _vlan_findings(profile: Profile) -> Iterator[Finding]:
         yield profile.error("profile-vlan", line, "the VLAN has no number", "Add id=1 to 4094 to [vlan].")
 
 
-def _wireguard_findings(profile: Profile) -> Iterator[Finding]:
+def _wireguard_findings(profile: LintedProfile) -> Iterator[Finding]:
     if "wireguard" not in profile.sections:
         return
     key, line = profile.text("wireguard", "private-key"), profile.line("wireguard", "private-key")
@@ -158,14 +158,14 @@ def _wireguard_findings(profile: Profile) -> Iterator[Finding]:
             yield profile.error("profile-wireguard", where, reason, remedy)
 
 
-def _bluetooth_findings(profile: Profile) -> Iterator[Finding]:
+def _bluetooth_findings(profile: LintedProfile) -> Iterator[Finding]:
     if "bluetooth" in profile.sections and not profile.text("bluetooth", "bdaddr"):
         reason = "it has no bdaddr, the address of the other side"
         remedy = "Add bdaddr=00:11:22:33:44:55 to [bluetooth]."
         yield profile.error("profile-bluetooth", profile.line("bluetooth"), reason, remedy)
 
 
-_RULES: dict[str, Callable[[Profile], Iterator[Finding]]] = {
+_RULES: dict[str, Callable[[LintedProfile], Iterator[Finding]]] = {
     "gsm": _gsm_findings,
     "vlan": _vlan_findings,
     "wireguard": _wireguard_findings,

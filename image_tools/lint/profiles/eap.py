@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from image_tools.lint.findings import Finding
-from image_tools.lint.profiles.rules import ASKED_FOR, Profile
+from image_tools.lint.profiles.rules import ASKED_FOR, LintedProfile
 from image_tools.profiles.values import problem, split_list
 
 CONNECTIONS_ON_DEVICE = "/mnt/boot/system-connections/"
@@ -39,7 +39,7 @@ def certificate_path(text: str) -> str | None:
     return text.removeprefix("file://") or None
 
 
-def eap_findings(profile: Profile) -> Iterator[Finding]:
+def eap_findings(profile: LintedProfile) -> Iterator[Finding]:
     """Whether 802.1X can work without a person, on Wi-Fi and on a cable."""
     if _SECTION not in profile.sections:
         return
@@ -65,13 +65,13 @@ def eap_findings(profile: Profile) -> Iterator[Finding]:
         yield from _tls_findings(profile)
 
 
-def _identity_findings(profile: Profile, method: str) -> Iterator[Finding]:
+def _identity_findings(profile: LintedProfile, method: str) -> Iterator[Finding]:
     if method not in ("sim", "external") and not profile.text(_SECTION, "identity"):
         reason = f"eap={method} needs an identity, and there is none"
         yield profile.error("profile-eap", profile.line(_SECTION), reason, "Add identity=… to [802-1x].")
 
 
-def _password_findings(profile: Profile, method: str) -> Iterator[Finding]:
+def _password_findings(profile: LintedProfile, method: str) -> Iterator[Finding]:
     if profile.text(_SECTION, "password") or profile.text(_SECTION, "password-raw"):
         return
     if profile.flags(_SECTION, "password") & 3:
@@ -85,14 +85,14 @@ def _password_findings(profile: Profile, method: str) -> Iterator[Finding]:
         yield profile.error("profile-no-password", profile.line(_SECTION), reason, remedy)
 
 
-def _phase_2_findings(profile: Profile, method: str) -> Iterator[Finding]:
+def _phase_2_findings(profile: LintedProfile, method: str) -> Iterator[Finding]:
     given = [key for key in ("phase2-auth", "phase2-autheap") if profile.text(_SECTION, key)]
     if len(given) != 1:
         reason = f"eap={method} needs exactly one of phase2-auth and phase2-autheap"
         yield profile.error("profile-eap", profile.line(_SECTION), reason, "Most take phase2-auth=mschapv2.")
 
 
-def _tls_findings(profile: Profile) -> Iterator[Finding]:
+def _tls_findings(profile: LintedProfile) -> Iterator[Finding]:
     for key in ("client-cert", "private-key"):
         if not profile.text(_SECTION, key):
             reason = f"eap=tls needs a {key}, and there is none"
@@ -100,7 +100,7 @@ def _tls_findings(profile: Profile) -> Iterator[Finding]:
             yield profile.error("profile-eap", profile.line(_SECTION), reason, remedy)
 
 
-def _certificate_findings(profile: Profile) -> Iterator[Finding]:
+def _certificate_findings(profile: LintedProfile) -> Iterator[Finding]:
     for key in CERTIFICATE_KEYS:
         path = certificate_path(profile.text(_SECTION, key))
         reason = None if path is None else _misplaced(path, profile)
@@ -110,7 +110,7 @@ def _certificate_findings(profile: Profile) -> Iterator[Finding]:
             yield profile.error("profile-certificate", line, f"the {key} {reason}", remedy)
 
 
-def _misplaced(path: str, profile: Profile) -> str | None:
+def _misplaced(path: str, profile: LintedProfile) -> str | None:
     if re.match(_OF_WORKSTATION, path):
         return "lies on the workstation, where the device does not find it"
     for folder in (CONNECTIONS_ON_DEVICE, _COPIED_TO):

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from image_tools.lint.findings import Finding
-from image_tools.lint.profiles.rules import Profile
-from image_tools.profiles.keyfile import Entry
+from image_tools.lint.profiles.rules import LintedProfile
+from image_tools.profiles.keyfile import KeyfileEntry
 from image_tools.profiles.values import gateway_of, has_prefix, interface, is_ip
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _NO_ADDRESSES = ("disabled", "ignore", "link-local")
 _NO_DNS = {4: ("disabled", "link-local", "shared"), 6: ("disabled", "ignore", "link-local")}
 
 
-def address_findings(profile: Profile) -> Iterator[Finding]:
+def address_findings(profile: LintedProfile) -> Iterator[Finding]:
     """Whether the addresses can be set as they stand."""
     for version in (4, 6):
         section = f"ipv{version}"
@@ -36,14 +36,16 @@ def address_findings(profile: Profile) -> Iterator[Finding]:
             yield from _gateway_findings(profile, version, addresses)
 
 
-def _is_address(profile: Profile, entry: Entry) -> bool:
+def _is_address(profile: LintedProfile, entry: KeyfileEntry) -> bool:
     return (
         re.fullmatch(_ADDRESS, entry.key) is not None
         and profile.keyfile.entry(entry.section, entry.key) is entry
     )
 
 
-def _method_findings(profile: Profile, version: int, addresses: list[Entry]) -> Iterator[Finding]:
+def _method_findings(
+    profile: LintedProfile, version: int, addresses: list[KeyfileEntry]
+) -> Iterator[Finding]:
     section = f"ipv{version}"
     method, line = profile.text(section, "method"), profile.line(section, "method")
     if method not in _METHODS[version]:
@@ -63,7 +65,7 @@ def _method_findings(profile: Profile, version: int, addresses: list[Entry]) -> 
         yield profile.error("profile-ip-method", profile.line(section, "dns"), reason, remedy)
 
 
-def _prefix_findings(profile: Profile, addresses: list[Entry]) -> Iterator[Finding]:
+def _prefix_findings(profile: LintedProfile, addresses: list[KeyfileEntry]) -> Iterator[Finding]:
     for entry in addresses:
         text = profile.text(entry.section, entry.key)
         if text and not has_prefix(text):
@@ -72,7 +74,9 @@ def _prefix_findings(profile: Profile, addresses: list[Entry]) -> Iterator[Findi
             yield profile.warning("profile-no-prefix", entry.line, reason, f"Write ADDRESS/{default}.")
 
 
-def _gateway_findings(profile: Profile, version: int, addresses: list[Entry]) -> Iterator[Finding]:
+def _gateway_findings(
+    profile: LintedProfile, version: int, addresses: list[KeyfileEntry]
+) -> Iterator[Finding]:
     section = f"ipv{version}"
     texts = [profile.text(section, entry.key) for entry in addresses]
     networks = [found for text in texts if (found := interface(text, version)) is not None]

@@ -13,10 +13,10 @@ from image_tools.lint.findings import Finding, Severity
 from image_tools.lint.profiles.connection import connection_findings
 from image_tools.lint.profiles.eap import eap_findings
 from image_tools.lint.profiles.ip import address_findings
-from image_tools.lint.profiles.rules import Profile
+from image_tools.lint.profiles.rules import LintedProfile
 from image_tools.lint.profiles.wifi import wifi_findings
 from image_tools.profiles import settings, values
-from image_tools.profiles.keyfile import Entry, Keyfile, read_keyfile
+from image_tools.profiles.keyfile import Keyfile, KeyfileEntry, read_keyfile
 from resin_toolkit.errors import ConfigInvalid
 
 _SKIPPED = r"^\.|~$|\.(ignore|swp|swpx|pem|der|[A-Za-z0-9]{6})$"
@@ -46,7 +46,7 @@ def lint_keyfile(name: str, data: bytes, *, beside: Collection[str] | None = Non
             error.hint,
         )
         return [*findings, found]
-    profile = Profile(keyfile, beside)
+    profile = LintedProfile(keyfile, beside)
     findings.extend(_double_findings(profile))
     broken = list(_escape_findings(profile))
     if not broken:
@@ -78,7 +78,7 @@ def _byte_findings(name: str, data: bytes) -> Iterator[Finding]:
         )
 
 
-def _double_findings(profile: Profile) -> Iterator[Finding]:
+def _double_findings(profile: LintedProfile) -> Iterator[Finding]:
     seen: dict[tuple[str, str], int] = {}
     for entry in profile.keyfile.entries:
         place = (entry.section, entry.key)
@@ -89,7 +89,7 @@ def _double_findings(profile: Profile) -> Iterator[Finding]:
         seen[place] = entry.line
 
 
-def _escape_findings(profile: Profile) -> Iterator[Finding]:
+def _escape_findings(profile: LintedProfile) -> Iterator[Finding]:
     for entry in profile.keyfile.entries:
         kind = settings.kind_of(entry.section, entry.key)
         if kind in (None, "any") or profile.keyfile.entry(entry.section, entry.key) is not entry:
@@ -102,7 +102,7 @@ def _escape_findings(profile: Profile) -> Iterator[Finding]:
             )
 
 
-def _table_findings(profile: Profile) -> Iterator[Finding]:
+def _table_findings(profile: LintedProfile) -> Iterator[Finding]:
     keyfile = profile.keyfile
     for section, line in keyfile.section_lines.items():
         if settings.keys_of(section) is None:
@@ -118,7 +118,7 @@ def _table_findings(profile: Profile) -> Iterator[Finding]:
             yield from _value_findings(profile, entry, kind)
 
 
-def _value_findings(profile: Profile, entry: Entry, kind: str) -> Iterator[Finding]:
+def _value_findings(profile: LintedProfile, entry: KeyfileEntry, kind: str) -> Iterator[Finding]:
     text = profile.text(entry.section, entry.key)
     wrong = values.problem(kind, text)
     if wrong is None or _has_its_own_code(entry):
@@ -126,7 +126,7 @@ def _value_findings(profile: Profile, entry: Entry, kind: str) -> Iterator[Findi
     yield profile.error("keyfile-value", entry.line, f"{entry.key} must be {wrong}", f"Mend {entry.key}=….")
 
 
-def _has_its_own_code(entry: Entry) -> bool:
+def _has_its_own_code(entry: KeyfileEntry) -> bool:
     return (entry.section, entry.key) in {
         ("connection", "uuid"),
         ("wifi", "ssid"),
@@ -137,7 +137,7 @@ def _has_its_own_code(entry: Entry) -> bool:
     }
 
 
-def _unknown_section(profile: Profile, section: str, line: int) -> Finding:
+def _unknown_section(profile: LintedProfile, section: str, line: int) -> Finding:
     meant = settings.nearest(section, settings.section_names())
     shown = f" [{section}]" if meant or re.fullmatch(_PLAIN_SECTION, section) else ""
     remedy = f"Did you mean [{meant}]?" if meant else "Compare it with `man nm-settings-keyfile`."
@@ -146,7 +146,7 @@ def _unknown_section(profile: Profile, section: str, line: int) -> Finding:
     )
 
 
-def _unknown_key(profile: Profile, entry: Entry, keys: list[str]) -> Finding:
+def _unknown_key(profile: LintedProfile, entry: KeyfileEntry, keys: list[str]) -> Finding:
     meant = settings.nearest(entry.key, keys)
     if meant is not None and "#" in meant:
         meant = meant.replace("#", "1")
@@ -163,7 +163,7 @@ def _is_in(section: str, key: str) -> bool:
     return settings.kind_of(section, key) not in (None, "any")
 
 
-def _shown(entry: Entry) -> str:
+def _shown(entry: KeyfileEntry) -> str:
     """A key's name, unless it may be a secret with a "=" in it that came here by mistake."""
     if settings.kind_of(entry.section, entry.key) not in (None, "any"):
         return entry.key

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from image_tools.lint.findings import Finding, Severity
-from image_tools.profiles.keyfile import Entry, Keyfile, Sections
+from image_tools.profiles.keyfile import Keyfile, KeyfileEntry, Sections
 
 ASKED_FOR = "The device has no desktop that could be asked."
 
 
 @dataclass(frozen=True)
-class Profile:
+class LintedProfile:
     """A keyfile without a wrong escape, and the names of the files beside it, where they are known."""
 
     keyfile: Keyfile
@@ -41,7 +41,7 @@ class Profile:
         entry = self.keyfile.entry(section, key) if key else None
         return self.keyfile.section_lines.get(section) if entry is None else entry.line
 
-    def entries(self, section: str) -> list[Entry]:
+    def entries(self, section: str) -> list[KeyfileEntry]:
         return [entry for entry in self.keyfile.entries if entry.section == section]
 
     def flags(self, section: str, secret: str) -> int:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from image_tools.lint.findings import Finding
-from image_tools.lint.profiles.rules import ASKED_FOR, Profile
+from image_tools.lint.profiles.rules import ASKED_FOR, LintedProfile
 from image_tools.profiles.keyfile import Keyfile
 from image_tools.profiles.wifi import check_passphrase, check_ssid
 from resin_toolkit.errors import BadValue
@@ -18,7 +18,7 @@ _WITH_EAP = ("ieee8021x", "wpa-eap", "wpa-eap-suite-b-192")
 _WITH_PSK = ("wpa-psk", "sae", "wpa-none")
 
 
-def key_management(profile: Profile) -> str:
+def key_management(profile: LintedProfile) -> str:
     """`key-mgmt`; NetworkManager takes it in upper case, too."""
     return profile.text("wifi-security", "key-mgmt").strip().lower()
 
@@ -30,7 +30,7 @@ def is_plain_passphrase(keyfile: Keyfile) -> bool:
     return method == "wpa-psk" and bool(psk) and not re.fullmatch(_HEX_KEY, psk or "")
 
 
-def wifi_findings(profile: Profile) -> Iterator[Finding]:
+def wifi_findings(profile: LintedProfile) -> Iterator[Finding]:
     """Whether the device can join the network, or open its own."""
     if profile.type != "wifi" or "wifi" not in profile.sections:
         return
@@ -47,7 +47,7 @@ def wifi_findings(profile: Profile) -> Iterator[Finding]:
         yield profile.warning("profile-no-security", line, reason, "Add the section, or remove the line.")
 
 
-def _ssid_findings(profile: Profile) -> Iterator[Finding]:
+def _ssid_findings(profile: LintedProfile) -> Iterator[Finding]:
     ssid, line = profile.keyfile.ssid, profile.line("wifi", "ssid")
     if ssid is None:
         yield profile.error("profile-ssid", line, "it has no ssid", "Add ssid=NAME to [wifi].")
@@ -58,7 +58,7 @@ def _ssid_findings(profile: Profile) -> Iterator[Finding]:
         yield profile.error("profile-ssid", line, error.message.rstrip("."), error.hint)
 
 
-def _security_findings(profile: Profile) -> Iterator[Finding]:
+def _security_findings(profile: LintedProfile) -> Iterator[Finding]:
     method, line = key_management(profile), profile.line("wifi-security", "key-mgmt")
     psk = profile.text("wifi-security", "psk")
     if not method:
@@ -83,7 +83,7 @@ def _security_findings(profile: Profile) -> Iterator[Finding]:
         yield profile.warning("profile-key-mgmt", line, reason, remedy)
 
 
-def _psk_findings(profile: Profile, method: str, psk: str) -> Iterator[Finding]:
+def _psk_findings(profile: LintedProfile, method: str, psk: str) -> Iterator[Finding]:
     line = profile.line("wifi-security", "psk")
     if not psk and profile.flags("wifi-security", "psk") & 3:
         line = profile.line("wifi-security", "psk-flags")
@@ -107,5 +107,5 @@ def _psk_findings(profile: Profile, method: str, psk: str) -> Iterator[Finding]:
         yield profile.warning("profile-sample", line, reason, "Put the network's own there.")
 
 
-def _is_leap(profile: Profile, method: str) -> bool:
+def _is_leap(profile: LintedProfile, method: str) -> bool:
     return method == "ieee8021x" and bool(profile.text("wifi-security", "leap-username"))
