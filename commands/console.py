@@ -1,4 +1,4 @@
-"""`resin console`: the console of a device, over a serial line."""
+"""`resin console`: connect to a device's serial console."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def console(
         str,
         typer.Argument(
             metavar="PORT",
-            help="A serial port, or an emulated one.",
+            help="A serial port, or the console socket of an emulated device.",
             show_default=False,
             autocompletion=files,
         ),
     ],
-    baud: Annotated[int, typer.Option(metavar="N", min=1, help="The speed of the line.")] = BAUD,
+    baud: Annotated[int, typer.Option(metavar="N", min=1, help="Baud rate.")] = BAUD,
 ) -> int:
-    """Show the console of a device and type into it. `~.` at the start of a line leaves it."""
+    """Connect to a device's serial console. Type `~.` at the start of a line to disconnect."""
     from resin_toolkit.reach.serial_line import open_serial_line
     from resin_toolkit.terminal.attachment import attach
 
     report = report_of(context)
-    report.if_interrupted = Interrupted("Left; the device's console goes on.")
+    report.if_interrupted = Interrupted("Disconnected; the device keeps running.")
     line = open_serial_line(port, baud)
     is_terminal = sys.stdin is not None and sys.stdin.isatty()
     if is_terminal:
-        report.say(f"{port}, {baud} baud. Leave it by ~. at the start of a line.")
+        report.say(f"Connected to {port} at {baud} baud. Type ~. at the start of a line to disconnect.")
     try:
         attach(line, raw=is_terminal)
     finally:

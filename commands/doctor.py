@@ -1,4 +1,4 @@
-"""`resin doctor`: what this workstation lacks, and for which verbs."""
+"""`resin doctor`: check what this machine is missing for each command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Examples:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was looked at; what is missing ends with exit code 1."""
+    """The findings of all checks; if something is missing, the exit code is 1."""
 
     findings: tuple[Finding, ...]
 
@@ -39,7 +39,7 @@ class Diagnosis:
                 {
                     "check": found.check,
                     "status": found.status.value,
-                    "verbs": _that_exist(found.verbs),
+                    "verbs": _existing(found.verbs),
                     "message": clean(found.message),
                     "remedy": clean(found.remedy),
                 }
@@ -52,13 +52,13 @@ class Diagnosis:
         for found in self.findings:
             lines.append(f"{found.status.value:9}{found.message}")
             if found.status.value != "ok":
-                lines.append(f"{'':9}for: {', '.join(_that_exist(found.verbs))}")
+                lines.append(f"{'':9}for: {', '.join(_existing(found.verbs))}")
                 lines.append(f"{'':9}{found.remedy}")
         return clean("\n".join(lines))
 
 
 def doctor(context: typer.Context) -> Diagnosis:  # noqa: ARG001
-    """Say what this workstation lacks for each verb: network, mDNS, rights, programs. Nothing is changed."""
+    """Check this machine: network, mDNS, permissions and programs. Changes nothing."""
     from resin_toolkit.doctor import access, network, programs
 
     checks = (
@@ -74,11 +74,11 @@ def doctor(context: typer.Context) -> Diagnosis:  # noqa: ARG001
         programs.check_uefi,
     )
     found = [check() for check in checks]
-    return Diagnosis(tuple(finding for finding in found if _that_exist(finding.verbs)))
+    return Diagnosis(tuple(finding for finding in found if _existing(finding.verbs)))
 
 
-def _that_exist(verbs: tuple[str, ...]) -> list[str]:
-    """Those of the verbs that this version has."""
+def _existing(verbs: tuple[str, ...]) -> list[str]:
+    """Keep the commands that this version has."""
     names = [entry.name for entry in VERBS]
     return [verb for verb in verbs if verb in names]
 

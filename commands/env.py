@@ -1,4 +1,4 @@
-"""`resin env`: what lets other tools use a device's engine."""
+"""`resin env`: print the environment variables that point docker at a device's engine."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def env(
     device: DeviceArgument = None,
     shell: Annotated[
         Language | None,
-        typer.Option("--shell", help="For which shell; else for the one in $SHELL.", show_default=False),
+        typer.Option("--shell", help="Shell syntax to print (default: that of $SHELL).", show_default=False),
     ] = None,
     *,
     options: DeviceOptions,
 ) -> Variables:
-    """Print the line that lets docker, and others, use the device's engine: for `eval`."""
+    """Print the DOCKER_HOST setting for a device, to be evaluated by a shell."""
     from commands.common.engine import open_engine
 
     report = report_of(context)

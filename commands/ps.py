@@ -1,4 +1,4 @@
-"""`resin ps`: what runs on a device."""
+"""`resin ps`: list the containers on a device."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NamesArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NAME]...",
-        help="Services or containers, ended ones too; left out: what runs.",
+        help="Services or containers, running or not (default: all running).",
         autocompletion=services,
     ),
 ]
@@ -73,8 +73,8 @@ class Services:
 
     def text(self, screen: Screen) -> str:
         if not self.shown:
-            others = f" `resin ps --all` shows {self.hidden} that ended." if self.hidden else ""
-            return f"Nothing runs on {self.host}.{others}"
+            others = f" `resin ps --all` lists {self.hidden} stopped." if self.hidden else ""
+            return f"No containers are running on {self.host}.{others}"
         rows = [("SERVICE", "IMAGE", "STATE", "FOR", "RESTARTS")]
         rows += [
             (
@@ -98,11 +98,11 @@ def ps(
     context: typer.Context,
     device: DeviceArgument = None,
     names: NamesArgument = None,
-    all_: Annotated[bool, typer.Option("--all", "-a", help="Also what has ended.")] = False,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Include stopped containers.")] = False,
     *,
     options: DeviceOptions,
 ) -> Services:
-    """List what runs on a device: its services, since when, and how often they had to be restarted."""
+    """List the containers on a device, with their state, age and restart count."""
     from commands.common.engine import open_engine
     from resin_toolkit.device.service_cache import cache_services
 
@@ -129,7 +129,7 @@ def _named(host: str, found: Sequence[Container], names: Sequence[str]) -> list[
         services = ", ".join(sorted({clean(container.service) for container in found}))
         raise ServiceNotFound(
             f"{host} has no service {', '.join(missing)}.",
-            hint=f"It has: {services}." if services else "Nothing was brought there yet.",
+            hint=f"It has: {services}." if services else "Deploy a project with `resin push`.",
         )
     return [c for c in found if c.service in names or c.name in names]
 

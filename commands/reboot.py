@@ -1,4 +1,4 @@
-"""`resin reboot`: start a device anew."""
+"""`resin reboot`: reboot a device."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Examples:
 
 @dataclass(frozen=True)
 class Rebooted:
-    """A device that went down; `back` if it was waited for."""
+    """A device that went down; `back` if the command waited until it was up again."""
 
     device: str
     back: bool
@@ -31,23 +31,25 @@ class Rebooted:
         return {"device": self.device, "back": self.back}
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
-        return f"{self.device} is back." if self.back else f"{self.device} has gone down and starts anew."
+        return f"{self.device} is up again." if self.back else f"{self.device} is rebooting."
 
 
 def reboot(
     context: typer.Context,
     device: RequiredDeviceArgument,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is back, and its engine too.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the device and its engine are up again.")
+    ] = False,
     *,
     options: DeviceOptions,
 ) -> Rebooted:
-    """Start a device anew, after a confirmation; what runs on it is stopped."""
+    """Reboot a device, after confirmation."""
     from resin_toolkit.reach.reboot import has_engine, restart, wait_for_engine, wait_until_back
     from resin_toolkit.ssh import connect
 
     report = report_of(context)
     found = find_device(report, device, options)
-    report.confirm(f"Reboot {found.name}? What runs on it is stopped.")
+    report.confirm(f"Reboot {found.name}? Its containers are stopped.")
     with connect(found, ask=password_prompt(report), tell=report.say) as shell:
         with_engine = wait and has_engine(shell)
         boot = restart(shell)
@@ -55,7 +57,7 @@ def reboot(
         report.say(f"{found.name} has gone down.")
         wait_until_back(found, boot, password_prompt(report))
         if with_engine:
-            report.say(f"{found.name} is back; its engine starts.")
+            report.say(f"{found.name} is up again; waiting for its engine.")
             wait_for_engine(found, password_prompt(report))
     return Rebooted(found.name, wait)
 

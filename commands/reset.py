@@ -1,4 +1,4 @@
-"""`resin reset`: put a device back to its unconfigured image."""
+"""`resin reset`: reset a device to its unconfigured state."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Examples:
   resin reset kitchen --data --yes
 """
 _LOST = {
-    "state": "its configuration, networks that were added on it, and its identity",
-    "data": "all containers, images and the data of its services",
+    "state": "its configuration, its network profiles and its identity",
+    "data": "all containers, images and volumes",
 }
 
 
@@ -38,20 +38,20 @@ class Reset:
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
         return (
-            f"{self.device} has gone down, and starts anew as it was flashed.\n"
-            # Its keys lie on the state partition, too.
-            f"It may show another SSH host key then: `resin ssh {self.device} --forget-key` accepts it."
+            f"{self.device} is rebooting into its unconfigured state.\n"
+            # The host keys are on the state partition too.
+            f"If its SSH host key changes, accept the new one with `resin ssh {self.device} --forget-key`."
         )
 
 
 def reset(
     context: typer.Context,
     device: RequiredDeviceArgument,
-    data: Annotated[bool, typer.Option("--data", help="The containers and their data, too.")] = False,
+    data: Annotated[bool, typer.Option("--data", help="Also erase containers, images and volumes.")] = False,
     *,
     options: DeviceOptions,
 ) -> Reset:
-    """Put a device back to its unconfigured image, and start it anew. Its name has to be typed, or --yes."""
+    """Reset a device to its unconfigured state and reboot it. Asks for its name, unless --yes is given."""
     from resin_toolkit.reach.factory_reset import find_reset_markers, remove
     from resin_toolkit.reach.reboot import restart
     from resin_toolkit.ssh import connect
@@ -71,17 +71,15 @@ def _confirm(report: Report, name: str, lost: str) -> None:
     if report.settings.yes:
         return
     if not report.interactive:
-        raise Declined(
-            f"Nobody could be asked whether to reset {name}.", hint="Say --yes to agree beforehand."
-        )
-    report.say(f"{name} loses {lost}.")
+        raise Declined(f"Confirmation is required to reset {name}.", hint="Use --yes to confirm.")
+    report.say(f"This erases from {name}: {lost}.")
 
     def is_name(typed: str) -> None:
         if typed and typed != name:
-            raise BadValue(f"That is not {name}.", hint="Nothing was changed yet; an empty line ends it.")
+            raise BadValue(f"That is not {name}.", hint="Nothing was changed; press Enter to cancel.")
 
     if report.ask(f"Type {name} to reset it", check=is_name) != name:
-        raise Declined("Declined; nothing was changed.", hint="Type its name to go on.")
+        raise Declined("Declined; nothing was changed.", hint="Type its name to continue.")
 
 
 app = single_command(with_options(DeviceOptions)(reset), epilog=EXAMPLES)

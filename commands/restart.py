@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from commands.common.app import AppActionResult, NameOption, NamesArgument, chosen
+from commands.common.app import AppActionResult, NameOption, NamesArgument, selected_containers
 from commands.common.device import DeviceArgument, DeviceOptions
 from resin_toolkit.cli.verb import single_command, with_options
 
@@ -24,13 +24,11 @@ def restart(
     *,
     options: DeviceOptions,
 ) -> AppActionResult:
-    """Stop what push has started on a device, where it runs, and start it again."""
+    """Restart an application on a device, or start it again after `resin stop`."""
     from resin_toolkit.push.apply import container_control
 
-    with chosen(context, device, names, name, options) as these:
-        for container in these.each("restarting"):
-            container_control.restart(these.engine, container)
-        return these.acted("restarted")
+    with selected_containers(context, device, names, name, options) as selected:
+        return selected.apply("restarting", container_control.restart, "restarted", "")
 
 
 app = single_command(with_options(DeviceOptions)(restart), epilog=EXAMPLES)

@@ -1,10 +1,10 @@
-"""`resin rm`: remove what push has brought to a device."""
+"""`resin rm`: remove an application from a device."""
 
 from __future__ import annotations
 
 import typer
 
-from commands.common.app import AppActionResult, NameOption, NamesArgument, built_here, chosen
+from commands.common.app import AppActionResult, NameOption, NamesArgument, built_images, selected_containers
 from commands.common.device import DeviceArgument, DeviceOptions
 from resin_toolkit.cli.verb import single_command, with_options
 
@@ -24,17 +24,18 @@ def rm(
     *,
     options: DeviceOptions,
 ) -> AppActionResult:
-    """Remove the containers, images and networks that push has brought to a device; data and volumes stay."""
+    """Remove an application from a device: its containers, images and networks. Volumes are kept."""
     from resin_toolkit.push.apply import container_control
 
-    with chosen(context, device, names, name, options) as these:
-        question = f"Remove {', '.join(these.services)} of {these.app} from {these.engine.host}?"
-        these.report.confirm(question)
-        for container in these.each("removing"):
-            container_control.remove(these.engine, container)
+    with selected_containers(context, device, names, name, options) as selected:
+        engine, app = selected.engine, selected.app
+        selected.report.confirm(f"Remove {', '.join(selected.services)} of {app} from {engine.host}?")
+        result = selected.apply(
+            "removing", container_control.remove, "removed", "Volumes and the data in /data are kept."
+        )
         if not names:
-            container_control.remove_networks_and_images(these.engine, these.app, built_here(these.app))
-        return these.acted("removed", "Volumes, and what lies in /data, stay.")
+            container_control.remove_networks_and_images(engine, app, built_images(app))
+        return result
 
 
 app = single_command(with_options(DeviceOptions)(rm), epilog=EXAMPLES)

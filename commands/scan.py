@@ -1,4 +1,4 @@
-"""`resin scan`: the devices that announce themselves on the local network."""
+"""`resin scan`: discover devices on the local network."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ class Scan:
 def scan(
     context: typer.Context,
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, max=3600, help="Search at most so long.")
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, max=3600, help="How long to search.")
     ] = 4.0,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on until Ctrl-C, and show what comes and leaves.")
+        bool, typer.Option("--watch", help="Keep watching for devices that come and go, until Ctrl-C.")
     ] = False,
     options: DeviceOptions = DeviceOptions(),
 ) -> Scan:
-    """Show the devices on the local network as they are found, and what runs on them.
+    """Discover devices on the local network and show their OS, engine and containers.
 
-    Found is who announces itself as a device: resinOS and balenaOS in development.
+    Finds devices that announce themselves by mDNS, as resinOS and balenaOS development images do.
     """
     from resin_toolkit.discovery.search import Search
     from resin_toolkit.reach.device_info import probe
@@ -160,7 +160,7 @@ def _told_apart(found: Sequence[DiscoveredDevice]) -> list[Notice]:
     return [
         Notice(
             "same-name",
-            f"{len(same)} devices are called {host.removesuffix('.local')}: name them by their address, "
+            f"{len(same)} devices are called {host.removesuffix('.local')}: use their addresses, "
             + " or ".join(f"{next(iter(each.device.addresses), '')} ({each.interfaces[0]})" for each in same)
             + ".",
         )
@@ -174,8 +174,8 @@ def _cut_short(incomplete: Sequence[DiscoveredDevice], seconds: float) -> list[N
     return [
         Notice(
             "not-answered",
-            f"{each.device.host} announces itself, but has not answered everything within {seconds:g} s: "
-            f"it is slow, or still starting. `resin scan --timeout {seconds * 3:g}` gives it longer.",
+            f"{each.device.host} announces itself but did not answer all queries within {seconds:g} s; it "
+            f"may be slow or still booting. Try `resin scan --timeout {seconds * 3:g}`.",
         )
         for each in incomplete
     ]

@@ -1,4 +1,4 @@
-"""`resin ssh`: a shell of a device, or of a container on it, or one command there."""
+"""`resin ssh`: open a shell or run a command on a device, or in one of its containers."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from resin_toolkit.engine import Container, Engine
 
 FAILED = 255
-"""What ends where the connection fails, as OpenSSH does."""
+"""The exit code if the connection fails, as with OpenSSH."""
 _COMMAND = "resin.ssh.command"
-_A_SHELL = "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi"
+_SHELL = "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi"
 
 EXAMPLES = """\b
 Examples:
@@ -46,7 +46,7 @@ Examples:
 
 
 class _Ssh(Verb):
-    """Keeps what follows `--` apart, so that a command is never taken for the device."""
+    """Takes what follows `--` as COMMAND, so that it is never parsed as the device."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if "--" in args:
@@ -61,7 +61,7 @@ class _Ssh(Verb):
 
 @dataclass(frozen=True)
 class Ran:
-    """A command that was run to its end for `--json`; what it wrote, as text."""
+    """The exit code and output of a command that was run with `--json`."""
 
     exit: int
     out: bytes
@@ -84,32 +84,32 @@ def ssh(
     service: Annotated[
         str | None,
         typer.Option(
-            "--service", metavar="NAME", help="In the container of this service.", autocompletion=services
+            "--service", metavar="NAME", help="Use the container of this service.", autocompletion=services
         ),
     ] = None,
     forward: Annotated[
         list[str] | None,
-        typer.Option(
-            "--forward", "-L", metavar="[BIND:]PORT:HOST:HOSTPORT", help="Lead a port of this machine there."
-        ),
+        typer.Option("--forward", "-L", metavar="[BIND:]PORT:HOST:HOSTPORT", help="Forward a local port."),
     ] = None,
-    tty: Annotated[bool, typer.Option("--tty", "-t", help="A terminal for COMMAND, too.")] = False,
+    tty: Annotated[bool, typer.Option("--tty", "-t", help="Allocate a terminal for COMMAND.")] = False,
     forget_key: Annotated[
-        bool, typer.Option("--forget-key", help="Take the host key that it shows now for its own.")
+        bool,
+        typer.Option("--forget-key", help="Forget the stored host key and accept the one presented now."),
     ] = False,
     *,
     options: DeviceOptions,
 ) -> int | Ran:
-    """Open a shell on a device, or run a command there and end with its exit code.
+    """Open a shell or run a command on a device, or in one of its containers.
 
-    255 is a connection that failed. `~.` at the start of a line leaves a shell that hangs.
+    Exits with the exit code of the command, or 255 if the connection fails. Type `~.` at the start of a line
+    to leave a shell that hangs.
     """
     report = report_of(context)
     command: list[str] | None = context.meta.get(_COMMAND) or None
     if report.settings.json and command is None:
-        raise Usage("A shell does not speak JSON.", hint="Name a command, after --.")
+        raise Usage("--json needs a command.", hint="Pass it after --.")
     if service and forward:
-        raise Usage("--forward does not go with --service.", hint="Forward without it.")
+        raise Usage("--forward cannot be used with --service.", hint="Leave out --service.")
     try:
         found = find_device(report, device, options)
         if forget_key:
@@ -127,9 +127,9 @@ def _forget(report: Report, device: Device) -> None:
 
     known = forget_key(device)
     report.say(
-        f"The host key of {device.name} is forgotten: {known.fingerprint}."
+        f"Forgot the host key of {device.name}: {known.fingerprint}."
         if known
-        else f"No host key of {device.name} was pinned."
+        else f"No host key of {device.name} is stored."
     )
 
 
@@ -152,7 +152,7 @@ def _on_host(
             return Ran(done.code, done.out, done.err)
         raw = _is_terminal() and (command is None or tty)
         far = shell.start(
-            " ".join(command) if command else None, (_kind(), *terminal_size()) if raw else None
+            " ".join(command) if command else None, (_terminal_type(), *terminal_size()) if raw else None
         )
         return attach(far, raw=raw, done=far.acknowledge, interrupt=far.interrupt)
 
@@ -166,8 +166,10 @@ def _in_service(
     with open_engine(report, device) as engine:
         container = _container(engine, service)
         raw = _is_terminal() and not report.settings.json and (command is None or tty)
-        words = ["sh", "-c", " ".join(command) if command else _A_SHELL]
-        far = engine.exec(container.id, words, tty=raw, environment={"TERM": _kind()} if raw else None)
+        words = ["sh", "-c", " ".join(command) if command else _SHELL]
+        far = engine.exec(
+            container.id, words, tty=raw, environment={"TERM": _terminal_type()} if raw else None
+        )
         if report.settings.json:
             far.end_input()
             written = {1: b"", 2: b""}
@@ -187,8 +189,8 @@ def _container(engine: Engine, service: str) -> Container:
             return found
     names = ", ".join(sorted({clean(one.service) for one in running})) or "nothing"
     raise ServiceNotFound(
-        f"No container of {clean(service)} runs there: {names} does.",
-        hint="`resin ps --all` lists what is there.",
+        f"No container of {clean(service)} is running; running: {names}.",
+        hint="List all containers with `resin ps --all`.",
     )
 
 
@@ -196,7 +198,7 @@ def _is_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _kind() -> str:
+def _terminal_type() -> str:
     import os
 
     return os.environ.get("TERM") or "dumb"

@@ -1,10 +1,10 @@
-"""`resin stop`: end what push has started."""
+"""`resin stop`: stop an application on a device."""
 
 from __future__ import annotations
 
 import typer
 
-from commands.common.app import AppActionResult, NameOption, NamesArgument, chosen
+from commands.common.app import AppActionResult, NameOption, NamesArgument, selected_containers
 from commands.common.device import DeviceArgument, DeviceOptions
 from resin_toolkit.cli.verb import single_command, with_options
 
@@ -24,13 +24,13 @@ def stop(
     *,
     options: DeviceOptions,
 ) -> AppActionResult:
-    """Stop what push has started on a device, by its own stop signal; it stays stopped over a reboot."""
+    """Stop an application on a device. It stays stopped across reboots until you restart it."""
     from resin_toolkit.push.apply import container_control
 
-    with chosen(context, device, names, name, options) as these:
-        for container in these.each("stopping"):
-            container_control.stop(these.engine, container)
-        return these.acted("stopped", "`resin restart` starts it again.")
+    with selected_containers(context, device, names, name, options) as selected:
+        return selected.apply(
+            "stopping", container_control.stop, "stopped", "Start it again with `resin restart`."
+        )
 
 
 app = single_command(with_options(DeviceOptions)(stop), epilog=EXAMPLES)

@@ -1,4 +1,4 @@
-"""`resin wait`: returns when a device is there, for scripts after a flash or a reboot."""
+"""`resin wait`: wait until a device responds, for scripts after a flash or a reboot."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Waited:
             f"engine {engine}" if engine else "",
         )
         at = next(iter(self.device.addresses), self.device.host)
-        return f"{self.device.name} is there, at {at}: {', '.join(word for word in known if word)}"
+        return f"{self.device.name} is up at {at}: {', '.join(word for word in known if word)}"
 
 
 @with_options(DeviceOptions)
@@ -67,11 +67,11 @@ def wait(
     context: typer.Context,
     device: RequiredDeviceArgument,
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Wait at most so long.")
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Give up after this time.")
     ] = 120.0,
     options: DeviceOptions = DeviceOptions(),
 ) -> Waited:
-    """Wait until the SSH server or the engine of a device answers."""
+    """Wait until a device's SSH server or engine responds."""
     return _waited(report_of(context), parse_address(device), options, timeout)
 
 
@@ -102,7 +102,7 @@ def _waited(report: Report, address: Address, options: DeviceOptions, timeout: f
         now = time.monotonic()
         if now + _PAUSE >= started + timeout:
             raise Unreachable(
-                f"{address.host} was not there within {timeout:g} s: {cause.message}",
+                f"{address.host} did not respond within {timeout:g} s: {cause.message}",
                 hint=cause.hint,
                 cause=str(cause.facts.get("cause", "not-found")),
             ) from cause
@@ -126,8 +126,8 @@ def _look(address: Address, options: DeviceOptions, deadline: float) -> tuple[De
     facts = probe(device, deadline=max(deadline, time.monotonic() + _LEAST))
     if not facts.answers:
         raise Unreachable(
-            f"{device.host} takes connections, but neither SSH nor an engine answers there.",
-            hint="It may still be starting.",
+            f"{device.host} accepts connections, but neither SSH nor the engine responds.",
+            hint="It may still be booting.",
             cause="no-answer",
         )
     return device, facts

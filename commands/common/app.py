@@ -1,8 +1,8 @@
-"""The application that a verb is about: the project's, or the one that is named."""
+"""What `resin stop`, `restart` and `rm` share: the application, its containers, and the result."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,36 +21,37 @@ if TYPE_CHECKING:
     from resin_toolkit.engine import Container, Engine
 
 NameOption = Annotated[
-    str | None, typer.Option("--name", metavar="APP", help="The application; left out: the project's.")
+    str | None,
+    typer.Option("--name", metavar="APP", help="Name of the application (default: the project's)."),
 ]
 NamesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Services; left out: all of them.", autocompletion=services),
+    typer.Argument(metavar="[NAME]...", help="Services (default: all).", autocompletion=services),
 ]
 
 
 @dataclass(frozen=True)
 class AppActionResult:
-    """What was done to the services of an application."""
+    """The services of an application that were stopped, restarted or removed."""
 
     host: str
     app: str
     services: tuple[str, ...]
     done: str
-    """`stopped`, `restarted`, `removed`."""
-    remark: str = ""
+    """`stopped`, `restarted` or `removed`."""
+    note: str = ""
 
     def data(self) -> Mapping[str, object]:
         return {"device": self.host, "app": self.app, self.done: list(self.services)}
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
         names = ", ".join(self.services)
-        return f"{self.app} on {self.host}: {self.done} {names}.{self.remark and ' ' + self.remark}"
+        return f"{self.app} on {self.host}: {self.done} {names}.{self.note and ' ' + self.note}"
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The containers of an application that a verb acts on."""
+class SelectedContainers:
+    """The containers of an application that a command acts on."""
 
     report: Report
     engine: Engine
@@ -61,27 +62,27 @@ class Chosen:
     def services(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(container.service for container in self.containers))
 
-    def each(self, doing: str) -> Iterator[Container]:
-        """One after the other, as it is told what is done to it: `stopping`."""
+    def apply(
+        self, doing: str, action: Callable[[Engine, Container], None], done: str, note: str
+    ) -> AppActionResult:
+        """Call `action` for each container, printing `doing` before; the result says `done` and `note`."""
         for container in self.containers:
             self.report.say(f"{doing} {container.service} …")
-            yield container
-
-    def acted(self, done: str, remark: str = "") -> AppActionResult:
-        return AppActionResult(self.engine.host, self.app, self.services, done, remark)
+            action(self.engine, container)
+        return AppActionResult(self.engine.host, self.app, self.services, done, note)
 
 
 @contextmanager
-def chosen(
+def selected_containers(
     context: typer.Context,
     device: str | None,
     names: Sequence[str] | None,
     name: str | None,
     options: DeviceOptions,
-) -> Iterator[Chosen]:
-    """What a verb acts on: the engine, connected while the block lasts, the application and its containers.
+) -> Iterator[SelectedContainers]:
+    """Connect to the device and select the application's containers; disconnect at the end of the block.
 
-    Raises ServiceNotFound, DeviceAmbiguous, and what finding and reaching a device raises.
+    Raises ServiceNotFound, DeviceAmbiguous, and the errors of `find_device` and `open_engine`.
     """
     from commands.common.engine import open_engine
     from resin_toolkit.push.apply import container_control
@@ -89,15 +90,15 @@ def chosen(
     report = report_of(context)
     with open_engine(report, find_device(report, device, options)) as engine:
         app = resolve_app(engine, name)
-        yield Chosen(
+        yield SelectedContainers(
             report, engine, app, tuple(container_control.select_containers(engine, app, names or ()))
         )
 
 
 def resolve_app(engine: Engine, name: str | None) -> str:
-    """The application that is named, else the project's, else the only one on the device.
+    """Return the named application, or the project's, or the only one on the device.
 
-    Raises ServiceNotFound, and DeviceAmbiguous where several could be meant.
+    Raises ServiceNotFound, and DeviceAmbiguous if the device has several.
     """
     from resin_toolkit.project.project_state import find_project_state
     from resin_toolkit.push.plan.observed_state import list_apps
@@ -109,17 +110,17 @@ def resolve_app(engine: Engine, name: str | None) -> str:
     found = list_apps(engine)
     if not found:
         raise ServiceNotFound(
-            f"{engine.host} has nothing that was pushed to it.", hint="`resin push` brings a project there."
+            f"No application is deployed on {engine.host}.", hint="Deploy a project with `resin push`."
         )
     if len(found) > 1:
         raise DeviceAmbiguous(
-            f"{engine.host} has several applications: {', '.join(found)}.", hint="Say which with --name."
+            f"{engine.host} has several applications: {', '.join(found)}.", hint="Choose one with --name."
         )
     return found[0]
 
 
-def built_here(app: str) -> tuple[str, ...]:
-    """The images that builds of an application have made on the way, if the user is in its project."""
+def built_images(app: str) -> tuple[str, ...]:
+    """The intermediate images of an application's builds, if the current directory is in its project."""
     from resin_toolkit.project.project_state import find_project_state
 
     memory = find_project_state(Path.cwd())

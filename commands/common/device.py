@@ -1,10 +1,9 @@
-"""Which device a verb of the device half is about."""
+"""Which device a command is about: the DEVICE argument, the shared options, and the default device."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from resin_toolkit.device.record import Device
 from resin_toolkit.errors import BadValue, DeviceAmbiguous, DeviceNotFound, Unreachable
 from resin_toolkit.terminal.report import Report
 
-WORD_HELP = "Name or address of the device; left out: the project's, or the one on the network."
+WORD_HELP = "Name or address of the device (default: the project's, or the only one found)."
 DeviceArgument = Annotated[
     str | None,
     typer.Argument(metavar="[DEVICE]", help=WORD_HELP, show_default=False, autocompletion=devices),
@@ -34,23 +33,27 @@ VARIABLE = "RESIN_DEVICE"
 
 @dataclass(frozen=True)
 class DeviceOptions:
-    """For `verb.takes`: the options of every verb that is about a device."""
+    """For `verb.with_options`: the options of every command that takes a DEVICE."""
 
     ssh_port: Annotated[
         int | None,
         typer.Option(
-            "--ssh-port", metavar="PORT", min=1, max=65535, help="Port of its SSH server (default 22222)."
+            "--ssh-port",
+            metavar="PORT",
+            min=1,
+            max=65535,
+            help="Port of the device's SSH server (default: 22222).",
         ),
     ] = None
 
 
 def find_device(report: Report, word: str | None, options: DeviceOptions) -> Device:
-    """The device that the user means: the one named, else RESIN_DEVICE, else the project's if it answers,
-    else the one on the network, else the one picked of several.
+    """Find the device: `word`, else RESIN_DEVICE, else the project's if it answers, else the only one on the
+    network, else one that the user picks.
 
-    An empty word names nothing and is refused: it is a variable that was not set, and the one device on the
-    network may be another than was meant. Raises BadValue, DeviceNotFound, and DeviceAmbiguous where several
-    could be meant and nobody can be asked.
+    An empty `word` is an error: it comes from a variable that is not set, and the only device on the network
+    may be the wrong one. Raises BadValue, DeviceNotFound, and DeviceAmbiguous if there are several and no
+    prompt is possible.
     """
     if word is not None:
         return _located(word, options)
@@ -81,9 +84,9 @@ def _of_project(report: Report, options: DeviceOptions) -> Device | None:
         device = _located(word, options)
         _require_answer(device)
     except (BadValue, DeviceAmbiguous, DeviceNotFound, Unreachable) as error:
-        report.say(f"The project's last device is left out: {error.message}")
+        report.say(f"Ignoring the project's last device: {error.message}")
         return None
-    report.say(f"No device is named: taking the project's, {device.name}.")
+    report.say(f"Using the project's device, {device.name}.")
     return device
 
 
@@ -96,12 +99,12 @@ def _require_answer(device: Device) -> None:
 
 
 def _on_network(report: Report, options: DeviceOptions) -> Device:
-    """The one device that announces itself; the one that is picked, where there are several."""
+    """The only device that announces itself, or the one that the user picks of several."""
     from resin_toolkit.discovery.discovered_device import Change
     from resin_toolkit.discovery.no_device import no_device_found
     from resin_toolkit.discovery.search import WITHIN, Search
 
-    report.say("No device is named: looking for one on the network.")
+    report.say("No device given: searching the network.")
     found = {}
     with Search(ssh_port=options.ssh_port) as search:
         for event in search.events():
@@ -110,7 +113,9 @@ def _on_network(report: Report, options: DeviceOptions) -> Device:
                 del found[event.found.number]
         if not found:
             raise no_device_found(search, WITHIN)
-    devices = _called_apart([each.device for each in found.values()])
+    from resin_toolkit.reach.identity import with_distinct_names
+
+    devices = with_distinct_names([each.device for each in found.values()])
     choices = [(device, f"{device.name}  {next(iter(device.addresses), '')}") for device in devices]
     if len(choices) == 1:
         return choices[0][0]
@@ -118,20 +123,6 @@ def _on_network(report: Report, options: DeviceOptions) -> Device:
         named = ", ".join(f"{device.name} ({next(iter(device.addresses), '')})" for device in devices)
         raise DeviceAmbiguous(
             f"{len(choices)} devices are on the network: {named}.",
-            hint=f"Name the one that is meant, or set {VARIABLE}.",
+            hint=f"Pass the name or address of one, or set {VARIABLE}.",
         )
     return report.choose("Which device?", lambda: choices)
-
-
-def _called_apart(devices: Sequence[Device]) -> list[Device]:
-    """The devices, each by a name that no other has: those that share one go by their address."""
-    from resin_toolkit.reach.identity import distinct_devices
-
-    by_host: dict[str, list[Device]] = {}
-    for device in devices:
-        by_host.setdefault(device.host, []).append(device)
-    known: list[Device] = []
-    for same in by_host.values():
-        apart = [device for device, _ in distinct_devices(same)] if len(same) > 1 else same
-        known += [replace(each, host=each.addresses[0]) for each in apart] if len(apart) > 1 else apart
-    return known

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from commands.logs.session import Beside, follow_beside
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine import Engine
 from resin_toolkit.errors import Interrupted, Notice, ResinError, Unreachable
 from resin_toolkit.live.project_sync import Deploy, ProjectSync
 from resin_toolkit.live.session import ProjectSnapshot
+from resin_toolkit.logs.session import BackgroundTask, follow_application
 from resin_toolkit.logs.writer import LogWriter
 from resin_toolkit.push.apply.reconciler import ServiceChange
 from resin_toolkit.push.deployment import Deployment
@@ -35,18 +35,18 @@ def follow(
     """Follow the logs until Ctrl-C; with a `snapshot` also sync changes, and return the number of batches."""
     is_new = any(service.change is not ServiceChange.UNCHANGED for service in deployment.services)
     sync = _SyncBesideLogs(report, session, deployment, snapshot, deploy) if snapshot else None
-    follow_beside(
+    follow_application(
         report,
         device,
         app=session.application.name,
         services=services,
         tail="all" if is_new else str(_TAIL),
-        beside=sync,
+        background=sync,
     )
     return sync.batches if sync else None
 
 
-class _SyncBesideLogs(Beside):
+class _SyncBesideLogs(BackgroundTask):
     def __init__(
         self,
         report: Report,

@@ -70,7 +70,6 @@ VERBS = (
         "Show the logs of a device's containers, or its system journal.",
         "Device",
         streams=True,
-        has_folder=True,
     ),
     VerbEntry("env", "Print the DOCKER_HOST setting for a device.", "Device"),
     VerbEntry("ssh", "Open a shell or run a command on a device, or in one of its containers.", "Device"),

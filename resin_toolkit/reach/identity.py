@@ -86,6 +86,18 @@ def _together(devices: Sequence[Device]) -> Device:
     return replace(devices[0], addresses=in_order(a for device in devices for a in device.addresses))
 
 
+def with_distinct_names(devices: Sequence[Device]) -> list[Device]:
+    """Merge duplicates, and give each device a `host` of its own: those that share one get their address."""
+    by_host: dict[str, list[Device]] = {}
+    for device in devices:
+        by_host.setdefault(device.host, []).append(device)
+    named: list[Device] = []
+    for same in by_host.values():
+        distinct = [device for device, _ in distinct_devices(same)] if len(same) > 1 else same
+        named += [replace(d, host=d.addresses[0]) for d in distinct] if len(distinct) > 1 else distinct
+    return named
+
+
 def _identities(candidates: Sequence[Device]) -> list[tuple[Device, Identity]]:
     found: dict[int, Identity] = {}
 

@@ -57,7 +57,7 @@ def board() -> Iterator[Board]:
 
 def test_what_is_typed_goes_there_and_what_comes_is_shown(board: Board) -> None:
     terminal = Terminal("console", board.port)
-    terminal.until("Leave it by")
+    terminal.until("Type ~.")
     board.say(b"login: ")
     terminal.until("login: ")
     terminal.type("root\r")
@@ -86,7 +86,7 @@ def test_without_a_terminal_stdin_is_sent(board: Board) -> None:
 
 def test_an_adapter_that_is_pulled_out_is_told_of(board: Board) -> None:
     terminal = Terminal("console", board.port)
-    terminal.until("Leave it by")
+    terminal.until("Type ~.")
     board.vanish()
     terminal.until("is gone")
     assert terminal.end() == 1
@@ -108,7 +108,7 @@ def test_what_is_no_serial_port_is_refused(tmp_path: Path) -> None:
 
 def test_a_port_that_another_program_has_is_refused(board: Board) -> None:
     terminal = Terminal("console", board.port)
-    terminal.until("Leave it by")
+    terminal.until("Type ~.")
     run = resin("console", board.port)
     assert run.code == 4
     assert "in use" in run.err

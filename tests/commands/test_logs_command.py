@@ -185,7 +185,7 @@ def test_every_number_once(table: Desk, how: str) -> None:
         assert how == "engine" or numbers == list(range(1, len(numbers) + 1))
         assert numbers == sorted(set(numbers))
         assert code == 130
-        assert said.count("connecting again") == said.count("Connected again") == 1
+        assert said.count("reconnecting") == said.count("Reconnected") == 1
 
 
 def test_lines_that_the_engine_has_thrown_away(table: Desk) -> None:

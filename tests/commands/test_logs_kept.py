@@ -184,7 +184,7 @@ def test_containers_that_have_ended_when_they_are_looked_for(table: Desk, shed: 
         shed.docker("rm", "gone")
         shown.process.send_signal(signal.SIGCONT)
         shown.until(b"brief | 1\nbrief | 2\nbrief | 3\n")
-        shown.until_said(b"gone was removed; none of its lines could be read")
+        shown.until_said(b"gone was removed; its log could not be read")
         _, said = shown.interrupted()
     assert shown.out.count(b"brief | ") == 3
     assert said.count("removed") == 1
@@ -195,7 +195,7 @@ def test_containers_that_come_and_end_while_the_link_is_down(table: Desk, shed: 
     with followed(table, "shed", "--service", "web", "--tail", "1") as shown:
         shown.until(b"\n")
         shed.link(False)
-        shown.until_said(b"connecting again")
+        shown.until_said(b"reconnecting")
         start(shed, "meanwhile", "echo meanwhile", WEB)
         shed.docker("wait", "meanwhile")
         shed.docker("rm", "--force", "constant")

@@ -55,7 +55,7 @@ def test_all_of_the_project(bench: Bench, garden: Path) -> None:
     run = bench.resin("stop", cwd=garden)
     assert run.code == 0, run
     assert run.out == (
-        f"garden on {bench.device.address}: stopped db, once, web. `resin restart` starts it again.\n"
+        f"garden on {bench.device.address}: stopped db, once, web. Start it again with `resin restart`.\n"
     )
     assert running(bench) == []
     assert {policy(bench, f"garden_{name}") for name in ("db", "web")} == {"no"}

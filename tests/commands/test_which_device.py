@@ -91,7 +91,7 @@ def test_a_device_of_the_project_that_is_not_there_is_left_out(
     ProjectState(project).cache_device(device=word)
     run = table.resin("ps", cwd=project)
     assert run.code == 2
-    assert "project's last device is left out: " in run.err
+    assert "Ignoring the project's last device: " in run.err
     assert kitchen.hostname in run.err
     assert hall.hostname in run.err
     assert "\x1b" not in run.err

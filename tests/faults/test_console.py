@@ -84,7 +84,7 @@ def test_a_port_that_is_taken(fault: Fault, line: tuple[int, int]) -> None:
 @fault("console", "the adapter is pulled out", Exit.FAILED, "io-error", SAYS)
 def test_the_adapter_is_pulled_out(fault: Fault, line: tuple[int, int]) -> None:
     terminal = Terminal("console", os.ttyname(line[1]))
-    terminal.until("Leave it by")
+    terminal.until("Type ~.")
     for end in line[::-1]:
         os.close(end)
     terminal.until("is gone")

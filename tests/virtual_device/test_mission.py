@@ -99,7 +99,7 @@ def test_its_logs_are_followed_through_a_reboot(way: Mission, kitchen: Virtual) 
         logs.until(b"note: second")
         rebooted = way.resin("reboot", HOST, "--yes", "--wait")
         assert rebooted.code == 0, rebooted
-        logs.until_said(b"Connected again")
+        logs.until_said(b"Reconnected")
         logs.until(b"note: second", 2)
         kept = way.ssh(f"journalctl --quiet --output=cat CONTAINER_NAME={row['name']}").splitlines()
         logs.until(kept[-1].encode() + b"\n")

@@ -1,4 +1,4 @@
-"""One run of `resin logs`: the connection, what is told of it, and the end."""
+"""Showing and following the logs of a device: the connection, the events reported, and the end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from resin_toolkit.ssh import Shell
 
 _PATIENCE = 30.0
-"""Seconds for which a device that is lost is waited for where nothing is followed."""
+"""Seconds to wait for a lost device if the logs are not followed."""
 
 
 @dataclass(frozen=True)
@@ -56,42 +56,49 @@ class LogOptions:
     raw: bool
 
 
-class Beside(Protocol):
-    """What goes on in a thread of its own beside logs that are followed."""
+class BackgroundTask(Protocol):
+    """Work in a thread of its own while logs are followed."""
 
     def start(self, link: ReconnectingEngine, writer: LogWriter) -> None:
-        """Begin; a failure is told to the writer."""
+        """Start; report failures to `writer.fail`."""
 
     def stop(self) -> None:
-        """End; the link is closed."""
+        """Stop; the connection is already closed."""
 
 
-def follow_beside(
+def follow_application(
     report: Report,
     device: Device,
     *,
     app: str,
     services: tuple[str, ...],
     tail: str,
-    beside: Beside | None,
+    background: BackgroundTask | None,
 ) -> None:
-    """Follow the logs of an application until Ctrl-C, while something else goes on."""
-
+    """Follow the logs of an application until Ctrl-C, with a background task."""
     lines = int(tail) if tail.isdecimal() else None
     options = LogOptions(True, lines, None, None, services, False, False, None, False)
-    run(report, device, options, app=app, beside=beside)
+    run(report, device, options, app=app, background=background)
 
 
 def run(
-    report: Report, device: Device, options: LogOptions, *, app: str = "", beside: Beside | None = None
+    report: Report,
+    device: Device,
+    options: LogOptions,
+    *,
+    app: str = "",
+    background: BackgroundTask | None = None,
 ) -> tuple[int, tuple[str, ...]]:
-    """Show the logs; how many lines those were, and of which containers. `app` is one that alone counts."""
+    """Show the logs, and return the number of lines and the names of the containers.
+
+    `app` restricts them to one application.
+    """
     pattern = _pattern(options.grep)
     report.if_interrupted = Interrupted("Stopped.")
     writer = LogWriter(report.raw, _descriptor())
-    listener = _Told(report, writer)
+    listener = _ReportListener(report, writer)
     patience = None if options.follow else _PATIENCE
-    connecting = _Connecting(report)
+    connecting = _Connector(report)
     link: ReconnectingEngine | None = None
     logs: LogFollower | None = None
     system: SystemLog | None = None
@@ -101,7 +108,7 @@ def run(
                 device, connecting, lost=listener.lost, back=listener.back, patience=patience
             )
         clock = link.engine()[0].time if link else lambda: _clock(connecting, device)
-        view, query, seconds = _meant(report, options, pattern, clock)
+        view, query, seconds = _resolve_options(report, options, pattern, clock)
         query = replace(query, app=app)
         labels = ServiceLabels()
         if link is not None:
@@ -121,8 +128,8 @@ def run(
             for source in (logs, system):
                 if source is not None:
                     source.follow()
-            if beside is not None and link is not None:
-                beside.start(link, writer)
+            if background is not None and link is not None:
+                background.start(link, writer)
             writer.run(deadline)
         else:
             if logs is not None:
@@ -130,34 +137,34 @@ def run(
             writer.finish()
             writer.run()
     except KeyboardInterrupt:
-        _let_go()
+        _discard_unread_output()
         raise
     finally:
         writer.close()
         if link is not None:
             link.close()
-        for each in (logs, system, beside):
+        for each in (logs, system, background):
             if each is not None:
                 each.stop()
     return writer.lines, tuple(container.name for container in logs.containers) if logs else ()
 
 
 def check_options(options: LogOptions) -> None:
-    """Raise BadValue for what no device could make sense of, before any is looked for."""
+    """Raise BadValue for invalid options, before a device is searched for."""
     _pattern(options.grep)
     for word in (options.since, options.until):
         if word:
             moment(word, time.time_ns())
 
 
-def _clock(connecting: _Connecting, device: Device) -> str:
-    """The device's clock by its shell, RFC 3339; empty where it does not say."""
+def _clock(connecting: _Connector, device: Device) -> str:
+    """Read the device's clock over SSH, in RFC 3339; empty if it does not answer."""
     with connecting.shell(device) as shell:
         return shell.run("date -u +%Y-%m-%dT%H:%M:%SZ").out.decode(errors="replace").strip()
 
 
-class _Connecting:
-    """Connects as often as it must; what the user had to type is asked for once."""
+class _Connector:
+    """Connects to a device any number of times, and prompts for each secret only once."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -182,18 +189,18 @@ class _Connecting:
         return self._answers[question]
 
 
-class _Told(LogListener):
-    """What there is to say beside the lines: remarks on stderr, or events."""
+class _ReportListener(LogListener):
+    """Reports log events as messages on stderr, or as JSON events."""
 
     def __init__(self, report: Report, writer: LogWriter) -> None:
         self._report = report
         self._writer = writer
 
     def lost(self, cause: ResinError) -> None:
-        self._say("lost", f"{cause.message.rstrip('.')}; connecting again …", reason=cause.message)
+        self._say("lost", f"{cause.message.rstrip('.')}; reconnecting …", reason=cause.message)
 
     def back(self, seconds: float) -> None:
-        self._say("back", f"Connected again after {seconds:.1f} s.", seconds=round(seconds, 3))
+        self._say("back", f"Reconnected after {seconds:.1f} s.", seconds=round(seconds, 3))
 
     def gone(self, log: ContainerLog, before: bytes, first: bytes) -> None:
         self._lost_lines(log.container.service, before, first)
@@ -203,14 +210,16 @@ class _Told(LogListener):
 
     def _lost_lines(self, service: str, before: bytes, first: bytes) -> None:
         text = (
-            f"{service}: lines before {clock_of(first)} are gone: the device no longer has what followed "
-            f"{clock_of(before)}."
+            f"{service}: lines between {clock_of(before)} and {clock_of(first)} are lost: the device no "
+            "longer has them."
         )
         self._event("gone", service=service, after=before.decode("ascii"), before=first.decode("ascii"))
         self._report.warn(Notice("lines-gone", text))
 
     def remark(self, log: ContainerLog, words: str) -> None:
-        self._report.warn(Notice("engine-remark", f"{log.container.service}: the engine says: {words}"))
+        self._report.warn(
+            Notice("engine-remark", f"{log.container.service}: message from the engine: {words}")
+        )
 
     def unreadable(self, container: Container, error: EngineFailed) -> None:
         self._report.warn(Notice("log-unreadable", f"{container.service}: {error.message}"))
@@ -221,7 +230,7 @@ class _Told(LogListener):
         self._report.warn(Notice("lines-may-be-missing", f"{names}: {why}."))
 
     def removed(self, container: Container, last: bytes) -> None:
-        what = f"lines after {clock_of(last)} may be missing" if last else "none of its lines could be read"
+        what = f"lines after {clock_of(last)} may be missing" if last else "its log could not be read"
         self._event(
             "removed", service=container.service, container=container.name, after=last.decode("ascii")
         )
@@ -238,25 +247,25 @@ class _Told(LogListener):
             self._writer.put(RenderedLines(event(name, **fields), 0))
 
 
-def _meant(
+def _resolve_options(
     report: Report, options: LogOptions, pattern: re.Pattern[str] | None, clock: Callable[[], str]
 ) -> tuple[LogFormat, LogQuery, float | None]:
-    """How it is shown, what is asked of the engine, and in how many seconds it ends."""
+    """Return the format, the query, and after how many seconds `--until` is reached."""
     now = 0
     if options.since or options.until:
-        said = clock()
-        now = nanoseconds(said) if said else time.time_ns()
+        device_time = clock()
+        now = nanoseconds(device_time) if device_time else time.time_ns()
     since = moment(options.since, now) if options.since else None
     until = moment(options.until, now) if options.until else None
     if since is not None and until is not None and until < since:
-        raise Usage("--until lies before --since.", hint="Nothing can be shown between them.")
+        raise Usage("--until is before --since.", hint="Give a later --until.")
     view = LogFormat(
         timestamps=options.timestamps,
         raw=options.raw,
         json=report.settings.json,
         colour=screen().colour,
         grep=pattern,
-        # A clock may be set back while it is followed: then the engine alone leaves out what is old.
+        # The device's clock may be set back while its log is followed: then only the engine filters.
         since=stamp_of_nanoseconds(since) if since is not None and not options.follow else b"",
         until=stamp_of_nanoseconds(until) if until is not None else b"",
     )
@@ -276,21 +285,21 @@ def _pattern(words: str | None) -> re.Pattern[str] | None:
         return re.compile(words)
     except re.error as error:
         raise BadValue(
-            f"{words!r} is no regular expression: {error}.",
-            hint="Put a \\ before signs that mean themselves.",
+            f"{words!r} is not a valid regular expression: {error}.",
+            hint="Escape special characters with \\.",
         ) from error
 
 
 def _descriptor() -> int | None:
-    """The descriptor of stdout; None where it is none of the system's."""
+    """The file descriptor of stdout; None if it has none."""
     try:
         return sys.stdout.fileno()
     except (OSError, ValueError):
         return None
 
 
-def _let_go() -> None:
-    """Let what a reader does not take vanish, so that the end does not wait for it."""
+def _discard_unread_output() -> None:
+    """Discard output that nobody reads, so that the process can exit."""
     descriptor = _descriptor()
     if descriptor is None:
         return

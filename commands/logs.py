@@ -1,4 +1,4 @@
-"""`resin logs`: what the containers of a device have to say, and its system."""
+"""`resin logs`: show the logs of a device's containers, or its system journal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Examples:
 
 @dataclass(frozen=True)
 class Logged:
-    """How much was shown."""
+    """How many lines were shown, of which containers."""
 
     host: str
     lines: int
@@ -43,39 +43,38 @@ def logs(
     context: typer.Context,
     device: DeviceArgument = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Follow the log output until Ctrl-C.")
     ] = False,
     tail: Annotated[
         int | None,
-        typer.Option("--tail", "-n", min=0, metavar="N", help="Only the last N lines of each container."),
+        typer.Option("--tail", "-n", min=0, metavar="N", help="Show the last N lines of each container."),
     ] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="From then on: 10m, 2h, 10:00, 2026-11-24T10:00:00Z.")
+        str | None,
+        typer.Option(metavar="TIME", help="Show lines since TIME: 10m, 2h, 10:00, 2026-11-24T10:00:00Z."),
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Up to then; as --since.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Show lines before TIME.")] = None,
     service: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only of this service; can be repeated.", autocompletion=services),
+        typer.Option(metavar="NAME", help="Show only this service (repeatable).", autocompletion=services),
     ] = None,
     system: Annotated[
-        bool, typer.Option("--system", help="The journal of the device's system; with --service, both.")
+        bool, typer.Option("--system", help="Show the device's system journal; with --service, both.")
     ] = False,
-    timestamps: Annotated[
-        bool, typer.Option("--timestamps", "-t", help="The time in front of each line.")
-    ] = False,
+    timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Show timestamps.")] = False,
     grep: Annotated[
-        str | None, typer.Option(metavar="RE", help="Only lines in which this regular expression is found.")
+        str | None, typer.Option(metavar="RE", help="Show only lines that match this regular expression.")
     ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="The bytes as they are.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Write the bytes unchanged.")] = False,
     *,
     options: DeviceOptions,
 ) -> Logged:
-    """Show what the containers of a device have written; with -f also what they go on to write.
+    """Show the logs of a device's containers, or its system journal.
 
-    A cut link, a restart of the engine or of the device, and a change of its address are waited out; no line
-    that the device still has is left out, and none is shown twice.
+    Reconnects when the connection is lost, the engine or the device restarts, or its address changes,
+    without dropping or repeating lines.
     """
-    from commands.logs.session import LogOptions, check_options, run
+    from resin_toolkit.logs.session import LogOptions, check_options, run
 
     report = report_of(context)
     chosen = LogOptions(follow, tail, since, until, tuple(service or ()), system, timestamps, grep, raw)
