@@ -141,10 +141,10 @@ def test_the_last_line_has_no_end(table: Desk, shed: StandIn, options: tuple[str
     name = f"endless{len(options)}"
     start(shed, name, "until rm go; do sleep 0.1; done 2>/dev/null; echo one; printf 'no end'", *options)
     with followed(table, "shed", "--service", name, "--json") as shown:
-        shed.docker("exec", name, "touch", "go")
+        shed.docker("exec", "--detach", name, "touch", "go")
         shown.until(b'"no end"')
         shed.docker("start", name)
-        shed.docker("exec", name, "touch", "go")
+        shed.docker("exec", "--detach", name, "touch", "go")
         shown.until(b'"no end"', times=2)
         shown.interrupted()
     texts = [json.loads(line).get("text") for line in shown.lines]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -81,10 +82,13 @@ def test_what_becomes_something_else(table: Desk, kitchen: StandIn, garden: Path
 def test_burst_is_one_batch(table: Desk, kitchen: StandIn, garden: Path) -> None:
     with live(table, kitchen, garden) as pushed:
         pushed.begun()
+        # Stopped, it finds all of them at once, however slowly a busy machine writes them.
+        pushed.process.send_signal(signal.SIGSTOP)
         for number in range(200):
             path = garden / f"d{number % 7}" / f"f{number}"
             path.parent.mkdir(exist_ok=True)
             path.write_text(str(number))
+        pushed.process.send_signal(signal.SIGCONT)
         batch = pushed.batch()
         assert (len(batch["files"]), batch["done"]) == (207, "synced 207 files, restarted main")
         assert pushed.quiet() == []
