@@ -60,10 +60,6 @@ class BlockMap:
     checksum_type: str
     ranges: tuple[MappedRange, ...]
 
-    @property
-    def mapped_bytes(self) -> int:
-        return sum(part.end - part.start for part in self.ranges)
-
 
 @dataclass(frozen=True)
 class _Words:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from image_tools import config as config_file
 from image_tools import profiles
 from image_tools.config import Config, needs_rewrite
-from image_tools.fat import Change, Entry, FatFileSystem, Put, Remove
+from image_tools.fat import Change, DirectoryEntry, FatFileSystem, Put, Remove
 from image_tools.lint.keyfile import check_connection
 from image_tools.profiles.keyfile import read_keyfile
 from resin_toolkit.errors import BadValue, ConfigInvalid, FileSystemDamaged, Notice
@@ -139,7 +139,7 @@ class _Work:
         self.changes.append(Put(path, data, make_parents=True))
         self.lines.append(f"{'+' if existing is None else '~'} {path.lstrip('/')} ({about})")
 
-    def remove(self, entry: Entry, why: str) -> None:
+    def remove(self, entry: DirectoryEntry, why: str) -> None:
         """Remove a file that the plan does not write; once."""
         if entry.path.lower() in self._paths:
             return
@@ -208,7 +208,7 @@ def _check_connections(connections: tuple[ConnectionFile, ...]) -> list[Notice]:
 
 def _superseded(
     filesystem: FatFileSystem, request: Request, notices: list[Notice]
-) -> Iterator[tuple[Entry, str]]:
+) -> Iterator[tuple[DirectoryEntry, str]]:
     """The profiles that go, and why: samples, those of an id that is written anew, those to be removed."""
     renewed = {read_keyfile(connection.data, connection.name).id for connection in request.connections}
     missing = set(request.removed)
@@ -259,14 +259,14 @@ def _must_write(
     return old != new or (bool(request) and raw is not None and needs_rewrite(raw))
 
 
-def _connections(filesystem: FatFileSystem) -> list[Entry]:
+def _connections(filesystem: FatFileSystem) -> list[DirectoryEntry]:
     directory = filesystem.find(CONNECTIONS)
     if directory is None or not directory.is_directory:
         return []
     return [entry for entry in filesystem.list(CONNECTIONS) if not entry.is_directory]
 
 
-def _shown(filesystem: FatFileSystem, entry: Entry) -> Mapping[str, object]:
+def _shown(filesystem: FatFileSystem, entry: DirectoryEntry) -> Mapping[str, object]:
     used = not entry.name.lower().endswith(UNUSED_SUFFIX)
     facts: dict[str, object] = {"file": entry.name, "used": used}
     try:
@@ -283,7 +283,7 @@ def _description(data: bytes) -> str:
     return f"{facts.get('type', 'connection')} {ssid!r}" if ssid else str(facts.get("type", "connection"))
 
 
-def _content(filesystem: FatFileSystem, entry: Entry, largest: int) -> bytes:
+def _content(filesystem: FatFileSystem, entry: DirectoryEntry, largest: int) -> bytes:
     if entry.is_directory or entry.size > largest:
         reason = "it is a directory" if entry.is_directory else "it is too large"
         raise ConfigInvalid(

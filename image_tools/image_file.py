@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from image_tools.source.formats import Kind, kind_of
+from image_tools.source.formats import ImageFormat, image_format_of
 from resin_toolkit.errors import BadValue, NotAnImage, PathNotFound, Refused, Usage, from_os_error
 from resin_toolkit.progress import Progress
 
@@ -151,7 +151,7 @@ def _require_file_or_drive(image: Path) -> bool:
 
 
 def _is_compressed(file: BinaryIO) -> bool:
-    return kind_of(file.read(_BLOCK)) is not Kind.RAW
+    return image_format_of(file.read(_BLOCK)) is not ImageFormat.RAW
 
 
 def _unpack(image: Path, file: BinaryIO, progress: Progress) -> None:

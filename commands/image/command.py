@@ -25,7 +25,7 @@ from resin_toolkit.terminal.report import Result
 from resin_toolkit.terminal.screen import Screen, clean, table
 
 if TYPE_CHECKING:
-    from image_tools.fat import Entry, FatFileSystem
+    from image_tools.fat import DirectoryEntry, FatFileSystem
 
 ImageArgument = Annotated[
     Path,
@@ -50,7 +50,7 @@ class Listing:
     """What is in a directory of the boot partition."""
 
     path: str
-    entries: tuple[Entry, ...]
+    entries: tuple[DirectoryEntry, ...]
 
     def data(self) -> Mapping[str, object]:
         return {"path": self.path, "entries": [_entry_data(entry) for entry in self.entries]}
@@ -66,7 +66,7 @@ class Listing:
         ]
         return table(rows, right=frozenset({0})) if rows else ""
 
-    def _shown(self, entry: Entry) -> str:
+    def _shown(self, entry: DirectoryEntry) -> str:
         inside = entry.path.removeprefix(self.path.rstrip("/")).lstrip("/") or entry.name
         return f"{inside}/" if entry.is_directory else inside
 
@@ -302,7 +302,7 @@ def _reading(context: typer.Context, image: Path, partition: int | None) -> Iter
         yield boot.filesystem
 
 
-def _entry_data(entry: Entry) -> Mapping[str, object]:
+def _entry_data(entry: DirectoryEntry) -> Mapping[str, object]:
     return {
         "name": entry.name,
         "path": entry.path,

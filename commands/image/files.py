@@ -13,7 +13,7 @@ from resin_toolkit.errors import BadValue, PathNotFound, Usage, from_os_error
 from resin_toolkit.terminal.report import Report
 
 if TYPE_CHECKING:
-    from image_tools.fat import Change, Entry, FatFileSystem
+    from image_tools.fat import Change, DirectoryEntry, FatFileSystem
 
 
 def sources_and_destination(paths: list[str]) -> tuple[list[str], str]:
@@ -87,7 +87,7 @@ def _own_name(source: Path) -> str:
 
 def gets(
     files: FatFileSystem, source: str, destination: Path, *, recursive: bool
-) -> list[tuple[Entry, Path]]:
+) -> list[tuple[DirectoryEntry, Path]]:
     """What to get for `source`, and where it goes, each directory before what is in it."""
     entry = files.stat(source) if source.strip("/") else None
     top = destination
@@ -110,7 +110,7 @@ def _opened(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _safe_name(entry: Entry) -> str:
+def _safe_name(entry: DirectoryEntry) -> str:
     """The name of an entry, which an image can make up, where it is a plain name on this system."""
     if entry.name in ("", ".", "..") or "/" in entry.name or "\0" in entry.name or os.sep in entry.name:
         raise BadValue(
@@ -119,7 +119,7 @@ def _safe_name(entry: Entry) -> str:
     return entry.name
 
 
-def write_here(files: FatFileSystem, entry: Entry, place: Path, report: Report) -> None:
+def write_here(files: FatFileSystem, entry: DirectoryEntry, place: Path, report: Report) -> None:
     """Write one entry to `place`; asks before it replaces a file."""
     if entry.is_directory:
         place.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from image_tools.drives.model import Drive, DrivePartition, Refusal, refusals_of
-from image_tools.drives.sysfs import SWAP, SYSTEM_POINTS, Kernel, Mount
+from image_tools.drives.sysfs import SWAP, SYSTEM_POINTS, Kernel, Mount, program_of
 from resin_toolkit.errors import BadValue, DriveNotFound, Refused, ResinError, from_os_error
 
 _NO_DRIVES = ("ram", "zram", "sr", "fd", "dm-", "md", "mtdblock", "bcache", "drbd", "zd")
@@ -57,16 +57,16 @@ def users_of(path: str) -> tuple[str, ...]:
     import psutil
 
     found = []
-    for process in psutil.process_iter(["name"]):
-        if process.pid == os.getpid():
+    for pid in psutil.pids():
+        if pid == os.getpid():
             continue
-        folder = Path(f"/proc/{process.pid}/fd")
+        folder = Path(f"/proc/{pid}/fd")
         try:
             links = {str(entry.readlink()) for entry in folder.iterdir()}
         except OSError:
             continue
         if path in links:
-            found.append(f"{process.info['name']} (pid {process.pid})")
+            found.append(program_of(pid))
     return tuple(found)
 
 

@@ -19,6 +19,16 @@ class Mount:
     point: str
 
 
+def program_of(pid: int) -> str:
+    """A process as "name (pid N)"; one that has ended meanwhile keeps only its number."""
+    import psutil
+
+    try:
+        return f"{psutil.Process(pid).name()} (pid {pid})"
+    except psutil.Error:
+        return f"a program (pid {pid})"
+
+
 @dataclass(frozen=True)
 class Kernel:
     """The kernel's view; another root than / is for a recorded one."""

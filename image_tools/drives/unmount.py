@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from image_tools.drives.model import Drive
+from image_tools.drives.sysfs import program_of
 from resin_toolkit.errors import NotPermitted, Refused, from_os_error
 
 _PATIENCE = 20
@@ -63,11 +64,8 @@ def holders_of(point: str) -> list[str]:
     """The programs that keep a mount point busy, as "name (pid N)", as far as this user may see."""
     import psutil
 
-    found = []
-    for process in psutil.process_iter(["name"]):
-        if any(_is_below(path, point) for path in _paths_of(process.pid)):
-            found.append(f"{process.info['name']} (pid {process.pid})")
-    return found
+    holders = (pid for pid in psutil.pids() if any(_is_below(path, point) for path in _paths_of(pid)))
+    return [program_of(pid) for pid in holders]
 
 
 def _failure(point: str, error: OSError) -> Exception:

@@ -14,7 +14,7 @@ PERIOD = 1.0
 """Seconds between two looks: readers do not tell of every card, and udev may not run."""
 
 
-class Happening(Enum):
+class ChangeKind(Enum):
     """What has become of a drive since the last look."""
 
     PRESENT = "present"
@@ -27,14 +27,14 @@ class Happening(Enum):
 class Change:
     """One thing that happened; of a drive that is gone, what was known of it last."""
 
-    what: Happening
+    what: ChangeKind
     drive: Drive
 
 
 def watch(listed: Callable[[], list[Drive]] = list_drives) -> Iterator[Change]:
     """The drives that are there, then each change, for ever. A card put into a reader changes the reader."""
     before = {drive.path: drive for drive in listed()}
-    yield from (Change(Happening.PRESENT, drive) for drive in before.values())
+    yield from (Change(ChangeKind.PRESENT, drive) for drive in before.values())
     wait = _waiter()
     while True:
         wait()
@@ -44,12 +44,12 @@ def watch(listed: Callable[[], list[Drive]] = list_drives) -> Iterator[Change]:
 
 
 def _changes(before: dict[str, Drive], after: dict[str, Drive]) -> Iterator[Change]:
-    yield from (Change(Happening.GONE, drive) for path, drive in before.items() if path not in after)
+    yield from (Change(ChangeKind.GONE, drive) for path, drive in before.items() if path not in after)
     for path, drive in after.items():
         if path not in before:
-            yield Change(Happening.PLUGGED_IN, drive)
+            yield Change(ChangeKind.PLUGGED_IN, drive)
         elif drive != before[path]:
-            yield Change(Happening.CHANGED, drive)
+            yield Change(ChangeKind.CHANGED, drive)
 
 
 def _waiter() -> Callable[[], object]:

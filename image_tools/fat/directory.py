@@ -22,7 +22,7 @@ MOST_SLOTS = 65536
 
 
 @dataclass(frozen=True)
-class Entry:
+class DirectoryEntry:
     """A file or directory. `size` in bytes, `modified` in the local time of whoever wrote it."""
 
     name: str
@@ -43,7 +43,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Place:
+class SlotPlace:
     """Where a set of slots goes: from slot `start` on, after the directory has grown by `grow` clusters."""
 
     start: int
@@ -84,7 +84,7 @@ class Directory:
         index = firsts.find(END_OF_DIRECTORY)
         return len(firsts) if index < 0 else index
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[DirectoryEntry]:
         """The files and directories, in the order in which they lie; without labels, `.` and `..`."""
         found = []
         names = LongNameReader()
@@ -100,7 +100,7 @@ class Directory:
                 found.append(self._entry(index, slot, names))
         return found
 
-    def find(self, name: str) -> Entry | None:
+    def find(self, name: str) -> DirectoryEntry | None:
         """The entry of that name, whatever its case; long names go before 8.3 names."""
         entries = self.entries()
         wanted = fold(name)
@@ -123,7 +123,7 @@ class Directory:
                 return slot[:11].decode("cp437").rstrip(" ")
         return None
 
-    def place_for(self, count: int, slots_per_cluster: int) -> Place:
+    def place_for(self, count: int, slots_per_cluster: int) -> SlotPlace:
         """A place for `count` slots, inside one sector where that is possible.
 
         `slots_per_cluster` is 0 where the directory cannot grow. Raises NoSpace where there is no place.
@@ -131,10 +131,10 @@ class Directory:
         if count <= self.slots_per_sector:
             start = self._run_inside_a_sector(count)
             if start is not None:
-                return Place(start, 0)
+                return SlotPlace(start, 0)
             if slots_per_cluster and self.slot_count + slots_per_cluster <= MOST_SLOTS:
                 skipped = 0 if self._is_usable(self.slot_count, self.end()) else 1
-                return Place(self.slot_count + skipped, 1)
+                return SlotPlace(self.slot_count + skipped, 1)
         start = self._run(count)
         missing = max(0, start + count - self.slot_count)
         if missing and (not slots_per_cluster or start + count > MOST_SLOTS):
@@ -142,7 +142,7 @@ class Directory:
                 f"The directory {self.path} is full: it has {self.slot_count} slots.",
                 hint="Put the file into a subdirectory, or remove files from this one.",
             )
-        return Place(start, -(-missing // slots_per_cluster) if missing else 0)
+        return SlotPlace(start, -(-missing // slots_per_cluster) if missing else 0)
 
     def sector_of(self, index: int) -> int:
         """The number, within the directory, of the sector that holds a slot."""
@@ -189,10 +189,10 @@ class Directory:
         before = self.slot(index - 1) if 0 < index <= end else b""
         return not before or before[0] == DELETED or before[11] & 0x3F != ATTRIBUTE_LONG_NAME
 
-    def _entry(self, index: int, slot: bytes, names: LongNameReader) -> Entry:
+    def _entry(self, index: int, slot: bytes, names: LongNameReader) -> DirectoryEntry:
         name, first_slot = names.name_of(index, slot)
         high, time, date, low, size = struct.unpack_from("<HHHHI", slot, 20)
-        return Entry(
+        return DirectoryEntry(
             name=name,
             path=f"{self.path.rstrip('/')}/{name}",
             is_directory=bool(slot[11] & ATTRIBUTE_DIRECTORY),

@@ -18,7 +18,7 @@ from image_tools.fat.directory import (
     DELETED,
     END_OF_DIRECTORY,
     Directory,
-    Entry,
+    DirectoryEntry,
     entry_slot,
     replaced_slot,
 )
@@ -81,7 +81,7 @@ class Editor:
         else:
             self._replace(parent, entry, source)
 
-    def _replace(self, parent: Directory, entry: Entry, source: FileSource) -> None:
+    def _replace(self, parent: Directory, entry: DirectoryEntry, source: FileSource) -> None:
         old = self._tree.clusters(entry)
         clusters = self._take(self._clusters_for(source.size))
         self._write_content(clusters, source)
@@ -134,7 +134,7 @@ class Editor:
             raise not_found(change.path)
         self._remove_entry(parent, entry, recursive=change.recursive)
 
-    def _remove_entry(self, parent: Directory, entry: Entry, *, recursive: bool) -> None:
+    def _remove_entry(self, parent: Directory, entry: DirectoryEntry, *, recursive: bool) -> None:
         if entry.is_directory:
             directory = self._tree.opened(entry)
             children = directory.entries()
@@ -204,7 +204,7 @@ class Editor:
         sectors = {directory.sector_of(index) for index in range(end, start)}
         self._write_sectors(directory, sorted(sectors - {directory.sector_of(start)}))
 
-    def _erase(self, directory: Directory, entry: Entry) -> None:
+    def _erase(self, directory: Directory, entry: DirectoryEntry) -> None:
         """Delete the entry's slots: in the sector of its 8.3 entry first, which is what makes it vanish."""
         for index in entry.slots:
             directory.data[index * SLOT] = DELETED

@@ -9,7 +9,7 @@ from typing import BinaryIO, Self
 
 from image_tools.fat.changes import Change
 from image_tools.fat.check import Checkup, check
-from image_tools.fat.directory import Entry
+from image_tools.fat.directory import DirectoryEntry
 from image_tools.fat.editor import Editor
 from image_tools.fat.geometry import BOOT_SECTOR, FatKind, Geometry, read_geometry
 from image_tools.fat.names import split_path
@@ -75,15 +75,15 @@ class FatFileSystem:
         """The room in free clusters, counted in the table and not taken from FSInfo."""
         return self._table.count_free() * self._geometry.cluster_size
 
-    def list(self, path: str = "/") -> list[Entry]:
+    def list(self, path: str = "/") -> list[DirectoryEntry]:
         """What is in a directory, in the order in which it lies there."""
         return self._tree.directory(path).entries()
 
-    def find(self, path: str) -> Entry | None:
+    def find(self, path: str) -> DirectoryEntry | None:
         """The entry at `path`; None where there is none."""
         return self._tree.find(path)
 
-    def stat(self, path: str) -> Entry:
+    def stat(self, path: str) -> DirectoryEntry:
         """The entry at `path`; raises PathNotFound."""
         entry = self._tree.find(path)
         if entry is None:
@@ -100,7 +100,7 @@ class FatFileSystem:
             raise BadValue("/ is a directory, not a file.", hint="Name a file.")
         return self._tree.chunks(self.stat(path))
 
-    def walk(self, path: str = "/") -> Iterator[Entry]:
+    def walk(self, path: str = "/") -> Iterator[DirectoryEntry]:
         """Every file and directory below `path`, each directory before what is in it."""
         waiting = [iter(self._tree.directory(path).entries())]
         entered: set[int] = set()

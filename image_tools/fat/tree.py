@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 
-from image_tools.fat.directory import MOST_SLOTS, Directory, Entry
+from image_tools.fat.directory import MOST_SLOTS, Directory, DirectoryEntry
 from image_tools.fat.geometry import SLOT, FatKind, Geometry
 from image_tools.fat.names import split_path
 from image_tools.fat.table import FatTable, damaged, runs
@@ -40,13 +40,13 @@ class Tree:
             directory = self.opened(entry)
         return directory
 
-    def opened(self, entry: Entry) -> Directory:
+    def opened(self, entry: DirectoryEntry) -> Directory:
         """The directory that an entry stands for."""
         if not entry.is_directory:
             raise BadValue(f"{entry.path} is a file, not a directory.", hint="Name a directory.")
         return self._chained(entry.path, entry.first_cluster)
 
-    def find(self, path: str) -> Entry | None:
+    def find(self, path: str) -> DirectoryEntry | None:
         """The entry at `path`, None where there is none; the root has no entry."""
         *parents, name = split_path(path) or [""]
         directory = self.root()
@@ -57,7 +57,7 @@ class Tree:
             directory = self.opened(entry)
         return directory.find(name) if name else None
 
-    def clusters(self, entry: Entry) -> array[int]:
+    def clusters(self, entry: DirectoryEntry) -> array[int]:
         """The chain of an entry, empty where it owns none; raises FileSystemDamaged where it is too short."""
         if not entry.first_cluster and not entry.is_directory:
             chain = array("I")
@@ -67,7 +67,7 @@ class Tree:
             raise damaged(f"the chain of {entry.path} is shorter than the file, which has {entry.size} bytes")
         return chain
 
-    def chunks(self, entry: Entry) -> Iterator[bytes]:
+    def chunks(self, entry: DirectoryEntry) -> Iterator[bytes]:
         """The content of a file, in pieces of at most 1 MiB."""
         if entry.is_directory:
             raise BadValue(f"{entry.path} is a directory, not a file.", hint="Name a file.")

@@ -35,10 +35,6 @@ class FileSystem:
     def is_known(self) -> bool:
         return self.kind not in ("", "empty")
 
-    @property
-    def is_fat(self) -> bool:
-        return self.kind.startswith("fat")
-
 
 def probe(file: BinaryIO, offset: int, size: int, *, usage: bool = True) -> FileSystem:
     """Tell what lies in the `size` bytes at `offset`; a file that ends before is read as far as it goes.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from image_tools import config as config_file
 from image_tools.boot_partition import BootPartition
 from image_tools.config.check import FATAL, problems
-from image_tools.fat import Entry, FatFileSystem
+from image_tools.fat import DirectoryEntry, FatFileSystem
 from image_tools.lint.findings import CODES, Finding, Severity
 from image_tools.lint.profiles.linter import is_skipped, lint_keyfile
 from image_tools.lint.profiles.wifi import is_plain_passphrase
@@ -222,7 +222,7 @@ def _text_findings(filesystem: FatFileSystem, path: str) -> Iterator[Finding]:
         yield from no_proxy_findings(data, path)
 
 
-def _content(filesystem: FatFileSystem, entry: Entry, largest: int) -> bytes | Finding:
+def _content(filesystem: FatFileSystem, entry: DirectoryEntry, largest: int) -> bytes | Finding:
     """What is in a file, or why it is not read."""
     path = entry.path.lstrip("/")
     if entry.is_directory or entry.size > largest:

@@ -7,7 +7,7 @@ from enum import Enum
 MAGIC_LENGTH = 18
 
 
-class Kind(Enum):
+class ImageFormat(Enum):
     """How the bytes of an image are packed."""
 
     RAW = "raw"
@@ -22,22 +22,22 @@ _ZSTD_FRAME = b"\x28\xb5\x2f\xfd"
 _BZIP2_BLOCKS = (b"\x31\x41\x59\x26\x53\x59", b"\x17\x72\x45\x38\x50\x90")
 
 
-def kind_of(start: bytes) -> Kind:
+def image_format_of(start: bytes) -> ImageFormat:
     """The kind told by the first `MAGIC_LENGTH` bytes; what is not known is raw.
 
     Magic numbers: RFC 1952, the .xz file format 1.2, RFC 8878, bzip2's block header, PKWARE's APPNOTE.
     """
     if start[:3] == b"\x1f\x8b\x08":
-        return Kind.GZIP
+        return ImageFormat.GZIP
     if start[:6] == b"\xfd7zXZ\x00":
-        return Kind.XZ
+        return ImageFormat.XZ
     if start[:4] == _ZSTD_FRAME or is_skippable_frame(start[:4]):
-        return Kind.ZSTD
+        return ImageFormat.ZSTD
     if start[:3] == b"BZh" and start[3:4] in b"123456789" and start[4:10] in _BZIP2_BLOCKS:
-        return Kind.BZIP2
+        return ImageFormat.BZIP2
     if start[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        return Kind.ZIP
-    return Kind.RAW
+        return ImageFormat.ZIP
+    return ImageFormat.RAW
 
 
 def is_skippable_frame(magic: bytes) -> bool:

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 from image_tools.partitions import notices_past_end, read_table
 from image_tools.source import decoders, sparse, xz_index, zstandard_frames
 from image_tools.source.compressed import Compressed
-from image_tools.source.formats import MAGIC_LENGTH, Kind, kind_of
+from image_tools.source.formats import MAGIC_LENGTH, ImageFormat, image_format_of
 from image_tools.source.xz_parallel import BlockDamaged, ParallelXz
 from resin_toolkit.errors import BadValue, ImageDamaged, NotAnImage, Notice, Usage, from_os_error
 
@@ -47,11 +47,11 @@ class Source:
         self._parallel: ParallelXz | None = None
         self._seekable = _length(file)
         self.stored_size = self._seekable
-        self.kind = kind_of(self._raw.peek(MAGIC_LENGTH))
-        if entry is not None and self.kind is not Kind.ZIP:
+        self.kind = image_format_of(self._raw.peek(MAGIC_LENGTH))
+        if entry is not None and self.kind is not ImageFormat.ZIP:
             self.close()
             raise Usage(f"{name} is no zip that an entry could be taken out of.", hint="Leave out --entry.")
-        if digest and self.kind is not Kind.RAW:
+        if digest and self.kind is not ImageFormat.RAW:
             self._raw.start_digest()
         self._rest = memoryview(b"")
         self._start = b""
@@ -85,7 +85,7 @@ class Source:
                 count = min(len(self._rest), len(buffer) - done)
                 buffer[done : done + count] = self._rest[:count]
                 self._rest = self._rest[count:]
-            elif self.kind is Kind.RAW:
+            elif self.kind is ImageFormat.RAW:
                 count = self._raw.take_into(buffer[done:])
                 if not count:
                     self._check_end(self._given + done)
@@ -104,7 +104,7 @@ class Source:
     @property
     def is_random_access(self) -> bool:
         """Whether any part of the image can be read at any time: a raw file or drive."""
-        return self.kind is Kind.RAW and self._seekable is not None
+        return self.kind is ImageFormat.RAW and self._seekable is not None
 
     def read_at(self, buffer: memoryview, offset: int) -> int:
         """Fill `buffer` from that offset of the image, which has random access; short only at its end.
@@ -158,7 +158,7 @@ class Source:
         """
         if self._raw.digest is None:
             return None
-        if (self.kind is Kind.ZIP and self._spool is None) or self._parallel is not None:
+        if (self.kind is ImageFormat.ZIP and self._spool is None) or self._parallel is not None:
             import hashlib
 
             self._raw.file.seek(0)
@@ -187,7 +187,7 @@ class Source:
             self.notices.append(notice)
 
     def _open(self) -> Iterator[bytes]:
-        if self.kind is Kind.ZIP:
+        if self.kind is ImageFormat.ZIP:
             from image_tools.source.zip_archive import ZipArchive
 
             self._archive = ZipArchive(
@@ -197,13 +197,13 @@ class Source:
         return iter(self._stream())
 
     def _stream(self) -> Iterable[bytes]:
-        if self.kind is Kind.GZIP:
+        if self.kind is ImageFormat.GZIP:
             return decoders.gzip_pieces(self._raw)
-        if self.kind is Kind.XZ:
+        if self.kind is ImageFormat.XZ:
             return self._xz_pieces()
-        if self.kind is Kind.BZIP2:
+        if self.kind is ImageFormat.BZIP2:
             return decoders.bzip2_pieces(self._raw)
-        if self.kind is Kind.ZSTD:
+        if self.kind is ImageFormat.ZSTD:
             return zstandard_frames.zstandard_pieces(self._raw, self._tell)
         return ()
 
@@ -242,11 +242,11 @@ class Source:
             return self._archive.chosen.size
         if self._seekable is None:
             return None
-        if self.kind is Kind.RAW:
+        if self.kind is ImageFormat.RAW:
             return self._seekable
-        if self.kind is Kind.XZ:
+        if self.kind is ImageFormat.XZ:
             return xz_index.content_size(self._at, self._seekable)
-        if self.kind is Kind.ZSTD:
+        if self.kind is ImageFormat.ZSTD:
             return zstandard_frames.content_size(self._at, self._seekable)
         return None
 
@@ -273,7 +273,7 @@ class Source:
             )
 
     def _holds_something(self, start: bytes) -> bool:
-        if self.kind is not Kind.RAW or self._seekable is None:
+        if self.kind is not ImageFormat.RAW or self._seekable is None:
             return looks_like_image(start)
         try:
             table = read_table(cast(BinaryIO, _Unmoved(self)), self._seekable, tolerant=True)

@@ -26,7 +26,7 @@ _UNPACK = "Unpack it and name the image itself."
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveEntry:
     """The image in the archive: its name there, and its size in bytes."""
 
     name: str
@@ -62,7 +62,7 @@ class ZipArchive:
     def close(self) -> None:
         self._archive.close()
 
-    def _choose(self, looks_right: Callable[[bytes], bool]) -> Entry:
+    def _choose(self, looks_right: Callable[[bytes], bool]) -> ArchiveEntry:
         files = [info for info in self._archive.infolist() if _may_be_image(info)]
         if not files:
             raise NotAnImage(f"{self._name} holds no file.", hint="Check that it is the right archive.")
@@ -83,7 +83,7 @@ class ZipArchive:
                 hint=f"Say which with --entry, such as --entry {shlex.quote(files[0].filename)}.",
                 entries=names,
             )
-        return Entry(files[0].filename, files[0].file_size)
+        return ArchiveEntry(files[0].filename, files[0].file_size)
 
     def _named(self, files: list[zipfile.ZipInfo], entry: str) -> list[zipfile.ZipInfo]:
         found = [info for info in files if info.filename == entry]

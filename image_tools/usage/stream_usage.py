@@ -13,7 +13,7 @@ _PAST = 1280 * 1024
 """So many bytes are kept of what has gone by: the head with the table, and a partition's beginning."""
 
 
-class _Wanted:
+class _RangeRequest:
     """Bytes that were asked for and have not come by whole."""
 
     def __init__(self, offset: int, length: int, then: Callable[[bytes], None]) -> None:
@@ -22,7 +22,7 @@ class _Wanted:
         self.then = then
         self.data = bytearray()
 
-    def __lt__(self, other: _Wanted) -> bool:
+    def __lt__(self, other: _RangeRequest) -> bool:
         return self.offset < other.offset
 
 
@@ -34,8 +34,8 @@ class StreamUsage:
 
     def __init__(self, size: int | None, *, mapped: Sequence[Range] | None = None) -> None:
         self._position = 0
-        self._later: list[_Wanted] = []
-        self._under_way: list[_Wanted] = []
+        self._later: list[_RangeRequest] = []
+        self._under_way: list[_RangeRequest] = []
         self._past = b""
         self._data = memoryview(b"")
         self._start = self._end = 0
@@ -54,8 +54,8 @@ class StreamUsage:
         while True:
             while self._later and self._later[0].offset < end:
                 self._under_way.append(heapq.heappop(self._later))
-            done: list[_Wanted] = []
-            under_way: list[_Wanted] = []
+            done: list[_RangeRequest] = []
+            under_way: list[_RangeRequest] = []
             for wanted in self._under_way:
                 (done if self._fill(wanted) else under_way).append(wanted)
             if not done:
@@ -77,7 +77,7 @@ class StreamUsage:
         self._under_way.clear()
 
     def _ask(self, offset: int, length: int, then: Callable[[bytes], None]) -> None:
-        wanted = _Wanted(offset, length, then)
+        wanted = _RangeRequest(offset, length, then)
         gone = self._position - offset
         if gone > len(self._past):
             return
@@ -85,7 +85,7 @@ class StreamUsage:
             wanted.data += self._past[-gone:][:length]
         heapq.heappush(self._later, wanted)
 
-    def _fill(self, wanted: _Wanted) -> bool:
+    def _fill(self, wanted: _RangeRequest) -> bool:
         """Take what the piece has of it; tells whether it is whole."""
         have = wanted.offset + len(wanted.data)
         if have < self._end:

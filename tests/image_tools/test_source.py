@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from support.card_images import KINDS, MIB, PACKERS, card_image, packed, zipped, zstd
 from support.loop_devices import run
 
-from image_tools.source import Kind, Source, open_source
+from image_tools.source import ImageFormat, Source, open_source
 from resin_toolkit.errors import BadValue, ImageDamaged, NotAnImage, PathNotFound, Usage
 
 IMAGE = card_image(MIB + 300_700)
@@ -48,7 +48,7 @@ def write(folder: Path, data: bytes) -> Path:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_told_by_content_and_read_whole(kind: str, tmp_path: Path) -> None:
     with open_source(str(packed(kind, IMAGE, tmp_path))) as source:
-        assert source.kind is Kind(kind)
+        assert source.kind is ImageFormat(kind)
         assert read(source) == IMAGE
 
 

@@ -73,7 +73,11 @@ def faulty_file(folder: Path, size: int, fault: Fault, offset: int) -> Iterator[
         yield front
     finally:
         _libc().umount2(os.fsencode(front), _LAZY)
-        server.wait(10)
+        try:
+            server.wait(10)
+        finally:
+            server.kill()
+            server.wait()
 
 
 def _await_mount(front: Path, server: subprocess.Popen[bytes]) -> None:
