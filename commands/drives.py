@@ -38,7 +38,7 @@ class Drives:
     def text(self, screen: Screen) -> str:  # noqa: ARG002
         if not self.shown:
             others = f" `resin drives --all` shows {self.hidden} more, and why not." if self.hidden else ""
-            return f"No drive was found that may be flashed.{others}"
+            return f"No drive that can be flashed was found.{others}"
         rows = [("DRIVE", "SIZE", "NAME", "BY", "PARTITIONS", "")]
         rows += [
             (
@@ -57,10 +57,10 @@ class Drives:
 def drives(
     context: typer.Context,
     all_: Annotated[
-        bool, typer.Option("--all", "-a", help="Also those that may not be flashed, and why.")
+        bool, typer.Option("--all", "-a", help="List also drives that cannot be flashed, and why.")
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on until Ctrl-C, and show what is plugged in and out.")
+        bool, typer.Option("--watch", help="Show drives as they are plugged in and removed, until Ctrl-C.")
     ] = False,
 ) -> Drives:
     """List the drives that may be flashed: cards and sticks that hold nothing of the running system."""

@@ -60,7 +60,7 @@ def verify(
         str,
         typer.Argument(
             metavar="IMAGE",
-            help="An image, packed or not; - is stdin.",
+            help="Image file, compressed or not; - reads stdin.",
             show_default=False,
             autocompletion=files,
         ),
@@ -74,24 +74,22 @@ def verify(
             autocompletion=drives,
         ),
     ],
-    full: Annotated[
-        bool, typer.Option("--full", help="Compare every byte, also what the image does not use.")
-    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="Compare every byte, including unused areas.")] = False,
     bmap: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Its block map: what it uses, with checksums.",
+            help="Use and check this block map (.bmap) of the image.",
             readable=False,
             autocompletion=files,
         ),
     ] = None,
     sha256: Annotated[
         str | None,
-        typer.Option(metavar="HEX", help="Check the image, or the file it comes in, on the way."),
+        typer.Option(metavar="HEX", help="Check the SHA-256 of the image or of its compressed file."),
     ] = None,
     entry: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The image to take out of a zip that holds several.")
+        str | None, typer.Option(metavar="NAME", help="Use this file of a zip archive that contains several.")
     ] = None,
 ) -> Verified:
     """Compare an image with what a drive holds; nothing is written.

@@ -60,7 +60,7 @@ def emulate(
         Path,
         typer.Argument(
             metavar="IMAGE",
-            help="An image file, or a drive that was flashed.",
+            help="Image file, or a flashed drive.",
             show_default=False,
             readable=False,
             autocompletion=images,
@@ -95,7 +95,7 @@ def emulate(
         typer.Option("--no-kvm", help="Emulate each instruction, where this processor could run it, too."),
     ] = False,
     partition: Annotated[
-        int | None, typer.Option(metavar="N", help="Take this partition for the boot partition.")
+        int | None, typer.Option(metavar="N", help="Use this partition as the boot partition.")
     ] = None,
 ) -> SwitchedOff:
     """Boot an image in QEMU: PCs and Raspberry Pis, by the board that the image is for.

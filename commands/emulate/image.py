@@ -95,12 +95,12 @@ def _agree(path: str, report: Report) -> None:
         )
     text = f"{described(drive)}\nWhat boots from {drive.path} writes to it."
     if drive.removable or report.settings.yes or not report.interactive:
-        report.confirm(f"{text} Go on?")
-    elif report.ask(f"{text}\n{path} is a fixed drive: type its name to go on") not in (
+        report.confirm(f"{text} Continue?")
+    elif report.ask(f"{text}\n{path} is a fixed drive. Type its name to continue") not in (
         path,
         Path(path).name,
     ):
-        raise Declined("Declined; nothing was changed.", hint="Type the drive's name to go on.")
+        raise Declined("Declined; nothing was changed.", hint="Type the drive's name to continue.")
 
 
 def _hold(image: Path, file: BinaryIO) -> None:

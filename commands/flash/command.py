@@ -51,7 +51,7 @@ def flash(
         str,
         typer.Argument(
             metavar="IMAGE",
-            help="An image, packed or not; - is stdin.",
+            help="Image file, compressed or not; - reads stdin.",
             show_default=False,
             autocompletion=files,
         ),
@@ -60,48 +60,42 @@ def flash(
         list[str] | None,
         typer.Argument(
             metavar="[TARGET]...",
-            help="Drives such as /dev/sdb, or files.",
+            help="Drives, such as /dev/sdb, or files.",
             show_default=False,
             autocompletion=drives,
         ),
     ] = None,
     allow_fixed: Annotated[
-        bool, typer.Option("--allow-fixed", help="Also drives that are not removable, loop devices too.")
+        bool, typer.Option("--allow-fixed", help="Allow fixed drives and loop devices.")
     ] = False,
-    full: Annotated[
-        bool, typer.Option("--full", help="Write every byte, also what the image does not use.")
-    ] = False,
-    no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Do not read back what was written.")
-    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="Write every byte, including unused areas.")] = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Skip the verification.")] = False,
     bmap: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Its block map: what it uses, with checksums.",
+            help="Use and check this block map (.bmap) of the image.",
             readable=False,
             autocompletion=files,
         ),
     ] = None,
     sha256: Annotated[
         str | None,
-        typer.Option(metavar="HEX", help="Check the image, or the file it comes in, while it is written."),
+        typer.Option(metavar="HEX", help="Check the SHA-256 of the image or of its compressed file."),
     ] = None,
     entry: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The image to take out of a zip that holds several.")
+        str | None, typer.Option(metavar="NAME", help="Use this file of a zip archive that contains several.")
     ] = None,
-    probe: Annotated[
-        bool, typer.Option("--probe", help="First test whether the drive is as large as it says.")
-    ] = False,
+    probe: Annotated[bool, typer.Option("--probe", help="Test the capacity of the drive first.")] = False,
     discard: Annotated[
-        bool, typer.Option("--discard", help="First clear the whole drive, where it can do that.")
+        bool, typer.Option("--discard", help="Discard the whole drive first, if it supports that.")
     ] = False,
-    eject: Annotated[bool, typer.Option("--eject", help="Eject the drive when all is done.")] = False,
+    eject: Annotated[bool, typer.Option("--eject", help="Eject the drive when done.")] = False,
     hosts: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.csv",
-            help="Host name and address of each card: hostname,address,gateway.",
+            help="Read each card's hostname,address,gateway from this file.",
             readable=False,
             autocompletion=files,
         ),
@@ -109,11 +103,11 @@ def flash(
     receipt: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write what was done as JSON.", readable=False, autocompletion=files
+            metavar="FILE", help="Write a report of the run as JSON.", readable=False, autocompletion=files
         ),
     ] = None,
     partition: Annotated[
-        int | None, typer.Option(metavar="N", help="Take this partition for the boot partition.")
+        int | None, typer.Option(metavar="N", help="Use this partition as the boot partition.")
     ] = None,
     options: ConfigureOptions = ConfigureOptions(),
 ) -> Flashed:

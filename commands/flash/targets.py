@@ -72,11 +72,9 @@ def _check_files(paths: Sequence[str], report: Report) -> None:
         check_not_attached(path)
         # But for /dev/shm, where files lie.
         if path.startswith("/dev/") and not path.startswith("/dev/shm/") and not Path(path).exists():
-            raise DriveNotFound(
-                f"There is no drive {path}.", hint="`resin drives --all` lists what is there."
-            )
+            raise DriveNotFound(f"There is no drive {path}.", hint="`resin drives --all` lists all drives.")
         if Path(path).is_file():
-            report.confirm(f"The file {path} will be overwritten. Go on?")
+            report.confirm(f"The file {path} will be overwritten. Continue?")
 
 
 def _agree(drives: Sequence[Drive], report: Report, *, named: bool) -> None:
@@ -86,16 +84,16 @@ def _agree(drives: Sequence[Drive], report: Report, *, named: bool) -> None:
     mounted = [point for drive in drives for point in drive.to_unmount]
     if mounted:
         lines.append(f"These will be unmounted: {', '.join(mounted)}.")
-    lines.append(f"All of {paths} will be overwritten.")
+    lines.append(f"{paths} will be erased.")
     text = "\n".join(lines)
     fixed = [drive.path for drive in drives if not drive.removable]
     if not fixed or (report.settings.yes and named) or not report.interactive:
-        report.confirm(f"{text} Go on?")
+        report.confirm(f"{text} Continue?")
         return
     for path in fixed:
-        question = f"{text}\n{path} is a fixed drive: type its name to go on"
+        question = f"{text}\n{path} is a fixed drive. Type its name to continue"
         if report.ask(question) not in (path, Path(path).name):
-            raise Declined("Declined; nothing was changed.", hint="Type the drive's name to go on.")
+            raise Declined("Declined; nothing was changed.", hint="Type the drive's name to continue.")
 
 
 def _unmount(drives: Sequence[Drive], report: Report) -> None:
@@ -134,7 +132,7 @@ def _picked(report: Report, *, allow_fixed: bool) -> str:
     paths = ", ".join(drive.path for drive, _ in choices())
     if not paths:
         raise DriveNotFound(
-            "No drive was found that may be flashed.",
-            hint="Plug one in; `resin drives --all` shows those that are there, and why not.",
+            "No drive that can be flashed was found.",
+            hint="Insert one; `resin drives --all` lists all drives, and why each cannot be flashed.",
         )
-    raise Usage("No TARGET was given, and nobody could be asked.", hint=f"Name one of: {paths}.")
+    raise Usage("No TARGET is given, and there is no terminal to ask on.", hint=f"Name one of: {paths}.")

@@ -31,17 +31,17 @@ ImageArgument = Annotated[
     Path,
     typer.Argument(
         metavar="IMAGE",
-        help="An image file, or a drive that was flashed.",
+        help="Image file, or a flashed drive.",
         show_default=False,
         readable=False,
         autocompletion=images,
     ),
 ]
 PartitionOption = Annotated[
-    int | None, typer.Option("--partition", metavar="N", help="Take this partition for the boot partition.")
+    int | None, typer.Option("--partition", metavar="N", help="Use this partition as the boot partition.")
 ]
 RecursiveOption = Annotated[
-    bool, typer.Option("--recursive", "-r", help="Directories, with all that is in them.")
+    bool, typer.Option("--recursive", "-r", help="Include directories and their contents.")
 ]
 
 

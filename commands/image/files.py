@@ -45,7 +45,9 @@ def local_members(source: Path, *, recursive: bool) -> tuple[Path, list[Path]]:
             raise PathNotFound(f"{source} does not exist.", hint="Check the spelling and the folder.")
         return source, [source]
     if not recursive:
-        raise BadValue(f"{source} is a directory.", hint="Say --recursive to put it with all that is in it.")
+        raise BadValue(
+            f"{source} is a directory.", hint="Use --recursive to copy a directory and its contents."
+        )
     members = sorted(source.rglob("*"))
     for member in members:
         if not member.is_file() and (member.is_symlink() or not member.is_dir()):
@@ -97,7 +99,9 @@ def gets(
         if not entry.is_directory:
             return [(entry, top)]
     if not recursive:
-        raise BadValue(f"{source} is a directory.", hint="Say --recursive to get it with all that is in it.")
+        raise BadValue(
+            f"{source} is a directory.", hint="Use --recursive to copy a directory and its contents."
+        )
     found = [(entry, top)] if entry is not None else []
     above = entry.path if entry is not None else "/"
     for member in files.walk(above):

@@ -23,7 +23,7 @@ def check_flashable(drive: Drive, *, allow_fixed: bool = False) -> None:
     if not drive.removable and not allow_fixed:
         raise Refused(
             f"{drive.path} ({drive.title}) is a fixed drive, not a card or stick.",
-            hint="If it is the right one, say --allow-fixed.",
+            hint="If it is the right one, use --allow-fixed.",
             path=drive.path,
             reason="fixed",
         )

@@ -38,12 +38,12 @@ def find_drive(path: str) -> Drive:
         status = Path(path).stat()
     except FileNotFoundError as error:
         raise DriveNotFound(
-            f"There is no drive {path}.", hint="`resin drives --all` lists what is there.", path=path
+            f"There is no drive {path}.", hint="`resin drives --all` lists all drives.", path=path
         ) from error
     except OSError as error:
         raise from_os_error(error, path) from error
     if not stat.S_ISBLK(status.st_mode):
-        raise BadValue(f"{path} is not a drive.", hint="`resin drives --all` lists what is there.")
+        raise BadValue(f"{path} is not a drive.", hint="`resin drives --all` lists all drives.")
     kernel = Kernel()
     name = kernel.name_at(status.st_rdev)
     if name is None:

@@ -35,5 +35,5 @@ def find_drive(path: str) -> Drive:
         return linux.find_drive(path)
     found = next((drive for drive in list_drives() if drive.path == path), None)
     if found is None:
-        raise DriveNotFound(f"There is no drive {path}.", hint="`resin drives --all` lists what is there.")
+        raise DriveNotFound(f"There is no drive {path}.", hint="`resin drives --all` lists all drives.")
     return found

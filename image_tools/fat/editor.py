@@ -140,7 +140,8 @@ class Editor:
             children = directory.entries()
             if children and not recursive:
                 raise BadValue(
-                    f"The directory {entry.path} is not empty.", hint="Say --recursive to remove all."
+                    f"The directory {entry.path} is not empty.",
+                    hint="Use --recursive to remove it and its contents.",
                 )
             for child in children:
                 self._remove_entry(directory, child, recursive=True)

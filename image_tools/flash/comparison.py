@@ -139,7 +139,7 @@ def _opened(path: str) -> Target:
             descriptor, direct = os.open(path, flags), False
     except FileNotFoundError as error:
         if path.startswith("/dev/"):
-            hint = "`resin drives --all` lists what is there."
+            hint = "`resin drives --all` lists all drives."
             raise DriveNotFound(f"There is no drive {path}.", hint=hint) from error
         raise from_os_error(error, path) from error
     except OSError as error:
