@@ -106,7 +106,7 @@ def init(
         Path,
         typer.Argument(
             metavar="[DIR]",
-            help="Where to; made where it is missing.",
+            help="Create the project in this folder.",
             show_default=False,
             autocompletion=folders,
         ),
@@ -115,7 +115,7 @@ def init(
         str | None,
         typer.Option(
             metavar="LANGUAGE",
-            help="node, python, go or java; python by default.",
+            help="Use this language: node, python, go or java (default: python).",
             autocompletion=languages,
         ),
     ] = None,
@@ -123,7 +123,7 @@ def init(
         str | None,
         typer.Option(
             metavar="DISTRO",
-            help="debian, alpine, fedora or ubuntu; debian by default.",
+            help="Use this distribution: debian, alpine, fedora or ubuntu (default: debian).",
             autocompletion=distros,
         ),
     ] = None,
@@ -131,17 +131,15 @@ def init(
         str | None,
         typer.Option(
             metavar="TYPE",
-            help="The board, such as raspberrypi3; any by default.",
+            help="Target this device type, for example raspberrypi3 (default: any).",
             autocompletion=device_types,
         ),
     ] = None,
-    list_: Annotated[
-        bool, typer.Option("--list", help="List the base images instead; the options narrow it down.")
-    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List matching base images and exit.")] = False,
 ) -> Project | BaseImages:
-    """Begin a project that can be pushed: a Dockerfile on the right base image, a small app, resin.toml.
+    """Create a project: a Dockerfile with a matching base image, a sample app and resin.toml.
 
-    Nothing is overwritten. On a terminal it asks for what was not given.
+    Existing files are never overwritten. On a terminal, prompts for options that are not given.
     """
     from resin_toolkit.device import types
 

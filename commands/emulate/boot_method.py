@@ -52,9 +52,9 @@ def choose_boot_method(
     kernel = _file(kernel_options.kernel, image.boot, startup.kernel, stack)
     if kernel is None:
         raise NotSupported(
-            "There is nothing in the image that a PC could start: no boot loader in its first sector, no "
+            "The image is not bootable on a PC: it has no boot loader in its first sector, no "
             "EFI/BOOT/BOOTX64.EFI and no kernel in its boot partition.",
-            hint="Bring a kernel: --kernel FILE --initrd FILE --append 'root=/dev/sda2'.",
+            hint="Pass a kernel: --kernel FILE --initrd FILE --append 'root=/dev/sda2'.",
         )
     # An initrd belongs to its kernel: that of the image is of no use to another.
     initrd = _file(
@@ -72,7 +72,7 @@ def _of_board(
 ) -> BootMethod:
     if image.boot is None:
         raise PathNotFound(
-            "The image has no boot partition that the board's firmware could start from.",
+            "The image has no boot partition for the board's firmware.",
             hint="`resin image info` shows what is in it.",
         )
     started = started_by(image.boot, machine.firmware, needs_kernel=kernel_options.kernel is None)

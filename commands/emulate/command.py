@@ -51,7 +51,7 @@ class SwitchedOff:
         }
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
-        return f"It has switched itself off, after {self.seconds:.0f} s."
+        return f"The machine powered off after {self.seconds:.0f} s."
 
 
 def emulate(
@@ -67,41 +67,39 @@ def emulate(
         ),
     ],
     snapshot: Annotated[
-        bool, typer.Option("--snapshot", help="Leave the image as it is; nothing that is written is kept.")
+        bool, typer.Option("--snapshot", help="Discard all writes and leave the image unchanged.")
     ] = False,
     publish: Annotated[
         list[str] | None,
         typer.Option(
             "--publish",
             metavar="[HOST:]GUEST",
-            help="Lead a port of this machine, localhost alone, to one of it.",
+            help="Publish a port of the machine on localhost.",
         ),
     ] = None,
     kernel: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Start this kernel instead.", readable=False, autocompletion=files),
+        typer.Option(metavar="FILE", help="Boot this kernel instead.", readable=False, autocompletion=files),
     ] = None,
     initrd: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="The first root of the kernel.", readable=False, autocompletion=files
-        ),
+        typer.Option(metavar="FILE", help="Use this initial ramdisk.", readable=False, autocompletion=files),
     ] = None,
     append: Annotated[
-        str, typer.Option(metavar="TEXT", help="More for the kernel's command line.", show_default=False)
+        str, typer.Option(metavar="TEXT", help="Append to the kernel command line.", show_default=False)
     ] = "",
     no_kvm: Annotated[
         bool,
-        typer.Option("--no-kvm", help="Emulate each instruction, where this processor could run it, too."),
+        typer.Option("--no-kvm", help="Do not use KVM, even if available."),
     ] = False,
     partition: Annotated[
         int | None, typer.Option(metavar="N", help="Use this partition as the boot partition.")
     ] = None,
 ) -> SwitchedOff:
-    """Boot an image in QEMU: PCs and Raspberry Pis, by the board that the image is for.
+    """Boot an image in QEMU, as a PC or a Raspberry Pi depending on its device type.
 
-    `resin push localhost`, `resin logs localhost` and `resin ssh localhost` then go there. Without --snapshot
-    the image is written to, as a card would be. Runs until Ctrl-C, or until it switches itself off.
+    Use `resin push localhost`, `resin logs localhost` and `resin ssh localhost` to access it. Without
+    --snapshot, writes go to the image. Runs until Ctrl-C or until the machine powers off.
     """
     from commands.emulate.boot_method import KernelOptions, choose_boot_method
     from commands.emulate.image import opened
@@ -156,7 +154,7 @@ def _warn(report: Report, image: EmulatedImage) -> None:
         report.warn(
             Notice(
                 "flasher-image",
-                "This image writes another one to a board's internal drive; the emulated machine has none.",
+                "This flasher image installs to internal storage, which the machine does not have.",
             )
         )
 
@@ -175,8 +173,8 @@ def _disk_for(
             "" if found.is_drive else f"; or make it longer, which is safe: truncate --size={size} {image}"
         )
         raise Refused(
-            f"{image} has {found.size} bytes, and QEMU takes only cards whose size is a power of two.",
-            hint=f"Say --snapshot, which writes nothing to it{longer}",
+            f"{image} has {found.size} bytes, but QEMU requires an SD card size that is a power of two.",
+            hint=f"Use --snapshot, which leaves the image unchanged{longer}",
         )
     if not snapshot:
         return EmulatedDisk(found.place, found.is_drive, None)
@@ -203,7 +201,7 @@ def _started(
             # Whatever else was wrong is still wrong without it, and told then.
             reason = error.message
         running = start_machine(machine, describe(kvm=False), inherited)
-        report.warn(Notice("no-kvm", f"KVM does not work here, and all is slower: {reason}"))
+        report.warn(Notice("no-kvm", f"KVM does not work on this machine, so emulation is slower: {reason}"))
         return running
     return start_machine(machine, describe(kvm=False), inherited)
 
@@ -215,7 +213,7 @@ def _can_use_kvm(program: str, machine: Machine, report: Report) -> bool:
         return False
     if is_kvm_faster(program):
         return True
-    report.warn(Notice("slow-kvm", "KVM is slower here than emulation, and is not used."))
+    report.warn(Notice("slow-kvm", "KVM is slower than emulation on this machine and is not used."))
     return False
 
 

@@ -81,8 +81,8 @@ def _for_writing(image: Path) -> Iterator[BinaryIO]:
         if entered:
             raise
         raise Usage(
-            f"{image} is compressed, so nothing can be written into it.",
-            hint="--snapshot boots it and keeps nothing; `resin configure IMAGE --output FILE` unpacks it.",
+            f"{image} is compressed and cannot be written to.",
+            hint="--snapshot boots it, changes are lost; `resin configure IMAGE --output FILE` unpacks it.",
         ) from error
 
 

@@ -90,12 +90,12 @@ class Session:
         report.line(f"  resin console {self._running.console}")
         for forward in ports.published:
             report.line(f"  port {forward.guest}: {_HOST}:{forward.host}")
-        report.say("It starts; Ctrl-C switches it off.")
+        report.say("Booting; press Ctrl-C to power it off.")
 
     def run(self) -> None:
         """Return when it has switched itself off; Ctrl-C switches it off and raises Interrupted."""
         # The first Ctrl-C is answered below; what a second one ends the run with, whenever it comes, is this.
-        self._report.if_interrupted = Interrupted(f"Its power was cut.{self._lost}")
+        self._report.if_interrupted = Interrupted(f"The power was cut.{self._lost}")
         try:
             while True:
                 self._look()
@@ -111,7 +111,7 @@ class Session:
         if event.name == "RESET" and event.data.get("guest", True):
             self._began, self._ssh, self._engine = time.monotonic(), None, False
             self._report.event("reset")
-            self._report.say("It starts anew.")
+            self._report.say("The machine is rebooting.")
         elif event.name == "BLOCK_IO_ERROR":
             reason = event.data.get("reason", "an error")
             self._report.warn(
@@ -122,7 +122,7 @@ class Session:
         """Tell of what answers since the last look."""
         if self._ssh is None and (said := ssh_version(self._ports.ssh)):
             self._ssh = time.monotonic()
-            self._answers("ssh", SSH_PORT, said, f"SSH answers after {{}}: {self._ports.words('ssh')}")
+            self._answers("ssh", SSH_PORT, said, f"SSH is up after {{}}: {self._ports.words('ssh')}")
         self._remark_silence()
         late = self._ssh is not None and time.monotonic() - self._ssh > _ENGINE
         if self._engine or late:
@@ -131,16 +131,18 @@ class Session:
             if said := engine_version(self._ports.host(port)):
                 self._engine = True
                 words = self._ports.words("push", port)
-                self._answers("engine", port, said, f"The engine answers after {{}}: {words}")
+                self._answers("engine", port, said, f"The engine is up after {{}}: {words}")
                 return
 
     def _remark_silence(self) -> None:
         if self._is_remarked or self._ssh or self._engine or time.monotonic() - self._began < _SILENT:
             return
         self._is_remarked = True
-        self._report.say(f"Nothing answers yet; `resin console {self._running.console}` shows what it does.")
+        self._report.say(
+            f"Nothing has responded yet; run `resin console {self._running.console}` to see its output."
+        )
         if self._running.uses_kvm:
-            self._report.say("If it does nothing there, KVM may not work here: try --no-kvm.")
+            self._report.say("If the console stays empty, try --no-kvm.")
 
     def _answers(self, service: str, guest: int, version: str, line: str) -> None:
         seconds = time.monotonic() - self._began
@@ -151,7 +153,7 @@ class Session:
     def _switch_off(self) -> None:
         try:
             self._report.event("powering-off")
-            self._report.say("Switching it off; Ctrl-C once more cuts its power.")
+            self._report.say("Shutting down; press Ctrl-C again to cut the power.")
             is_off = self._running.power_down(_POWER_DOWN)
         except KeyboardInterrupt:
             self._running.kill()
@@ -159,13 +161,13 @@ class Session:
         if not is_off:
             self._running.kill()
             raise Interrupted(
-                f"It did not switch off within {_POWER_DOWN:.0f} s: its power was cut.{self._lost}"
+                f"The machine did not shut down within {_POWER_DOWN:.0f} s: the power was cut.{self._lost}"
             )
-        raise Interrupted("It was switched off, as its system does it.")
+        raise Interrupted("The machine was shut down.")
 
     @property
     def _lost(self) -> str:
-        return "" if self._snapshot else " What its system had not written yet is lost."
+        return "" if self._snapshot else " Data not yet written to disk is lost."
 
 
 def forget_last_guest(ports: Ports) -> None:

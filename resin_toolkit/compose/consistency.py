@@ -69,7 +69,7 @@ def _tell_missing(
         return
     close = get_close_matches(name, services, n=1)
     hint = f"Did you mean {close[0]}?" if close else "Name a service of these files."
-    (path / key).add_problem(location, f"names {name}, which is no service", hint)
+    (path / key).add_problem(location, f"names {name}, which is not a service", hint)
 
 
 def _check_networks(service: Service, application: Application, tree: Map, path: ValuePath) -> None:
@@ -77,7 +77,7 @@ def _check_networks(service: Service, application: Application, tree: Map, path:
         if key not in application.networks and key != "default":
             location = _place(tree, service.name, "networks", key)
             (path / "networks").add_problem(
-                location, f"names {key}, which is no network", _declare("networks", key)
+                location, f"names {key}, which is not a network", _declare("networks", key)
             )
 
 
@@ -86,7 +86,7 @@ def _check_volumes(service: Service, application: Application, tree: Map, path: 
         if mount.kind == "volume" and mount.source and mount.source not in application.volumes:
             location = _place(tree, service.name, "volumes", mount.source)
             (path / "volumes").add_problem(
-                location, f"names {mount.source}, which is no volume", _declare("volumes", mount.source)
+                location, f"names {mount.source}, which is not a volume", _declare("volumes", mount.source)
             )
 
 
@@ -102,7 +102,7 @@ def _check_circles(services: Mapping[str, Service], tree: Map, diagnostics: Diag
             location = _place(tree, circle[0], "depends_on", circle[1])
             diagnostics.add(
                 location,
-                f"services wait for each other in a circle: {' → '.join(circle)}",
+                f"services depend on each other in a circle: {' → '.join(circle)}",
                 "Take one of them out of `depends_on`.",
             )
             return

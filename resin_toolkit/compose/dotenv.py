@@ -43,7 +43,7 @@ def parse(
         name = _NAME.match(text, position)
         try:
             if name is None:
-                raise InvalidValue("there is no name of a variable here", "Write `NAME=value`.")
+                raise InvalidValue("a variable name is expected here", "Write `NAME=value`.")
             known = {key: value for key, value in found.items() if value is not None}
             value, position = _value(text, name, Variables(ChainMap(dict(outer), known)))
             found[name[1]] = value
@@ -64,7 +64,7 @@ def parse_raw(text: str, at: Location, diagnostics: Diagnostics) -> dict[str, st
         name, equals, value = line.partition("=")
         if not name.strip() or " " in name.strip():
             location = Location(at.shown, number, at.base)
-            diagnostics.add(location, "there is no name of a variable here", "Write `NAME=value`.")
+            diagnostics.add(location, "a variable name is expected here", "Write `NAME=value`.")
             continue
         found[name.strip()] = value if equals else None
     return found
@@ -86,7 +86,7 @@ def _value(text: str, name: re.Match[str], variables: Variables) -> tuple[str | 
     if sign in ("", "\n", "#"):
         return None, _end_of_line(text, position)
     if sign not in "=:":
-        raise InvalidValue("has no `=` behind it", "Write `NAME=value`.")
+        raise InvalidValue("is not followed by `=`", "Write `NAME=value`.")
     position += 1
     while text[position : position + 1] in (" ", "\t"):
         position += 1
@@ -96,12 +96,10 @@ def _value(text: str, name: re.Match[str], variables: Variables) -> tuple[str | 
         return substitute(_COMMENT.sub("", text[position:end]).strip(), variables), end
     match = (_SINGLE if quote == "'" else _DOUBLE).match(text, position)
     if match is None:
-        raise InvalidValue(
-            "has a quote that is not closed", "Close it, or put the value into the other quotes."
-        )
+        raise InvalidValue("has an unclosed quote", "Close it, or put the value into the other quotes.")
     after = _AFTER.match(text, match.end())
     if after is None:
-        raise InvalidValue("has text behind its closing quote", "Put the whole value into quotes.")
+        raise InvalidValue("has text after its closing quote", "Put the whole value into quotes.")
     if quote == "'":
         return match[1].replace("\\'", "'"), after.end()
     return substitute(_ESCAPE.sub(_unescaped, match[1]), variables), after.end()

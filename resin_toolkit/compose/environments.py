@@ -42,7 +42,5 @@ def _file(entry: Map, path: ValuePath, load_context: LoadContext) -> dict[str, s
     if kind == "raw":
         return dotenv.parse_raw(content, at, load_context.diagnostics)
     if kind:
-        path.add_problem(
-            entry, f"has a format that does not exist: {kind!r}", "There is `raw`; leave it out otherwise."
-        )
+        path.add_problem(entry, f"has an unknown format: {kind!r}", "There is `raw`; leave it out otherwise.")
     return dotenv.parse(content, at, load_context.variables, load_context.diagnostics)

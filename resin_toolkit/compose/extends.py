@@ -35,7 +35,7 @@ class ServiceExtender:
         location = service.key_location("extends")
         own = replace(service, entries={k: v for k, v in service.entries.items() if k != "extends"})
         if (file, name) in chain:
-            self.diagnostics.add(location, f"services.{name}.extends comes back to itself")
+            self.diagnostics.add(location, f"services.{name}.extends refers to itself")
             return own
         base = self._base(extends, location, tree, file, (*chain, (file, name)))
         return merge_service(base, own) if isinstance(base, Map) else own
@@ -54,6 +54,6 @@ class ServiceExtender:
         base = services.get(name) if isinstance(services, Map) else None
         if base is None:
             there = f"{written or 'this file'} has no service {name}"
-            self.diagnostics.add(location, f"extends cannot be done: {there}", "Check the spelling.")
+            self.diagnostics.add(location, f"extends fails: {there}", "Check the spelling.")
             return None
         return self._service(base, name, other, base_file, chain)

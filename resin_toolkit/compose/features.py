@@ -62,7 +62,7 @@ def feature_mounts(labels: dict[str, Scalar], path: ValuePath) -> tuple[tuple[Mo
             hint = (
                 f"Did you mean {prefix}{close[0]}?" if close else f"There are {', '.join(sorted(_MOUNTS))}."
             )
-            path.add_problem(value, f"has {label}, which is no feature of a device", hint)
+            path.add_problem(value, f"has {label}, which is not a feature of a device", hint)
     return tuple(mounts), socket
 
 

@@ -47,18 +47,18 @@ def _variable(text: str, start: int, variables: Variables, depth: int) -> tuple[
     if text[start : start + 1] != "{":
         name = _NAME.match(text, start)
         if name is None:
-            raise InvalidValue("has a `$` that no variable follows", _DOLLAR)
+            raise InvalidValue("has a `$` that is not followed by a variable name", _DOLLAR)
         return _value(name[0], variables), name.end()
     end = _closing(text, start)
     name = _NAME.match(text, start + 1, end)
     if name is None:
-        raise InvalidValue("has a `${` that no variable follows", _DOLLAR)
+        raise InvalidValue("has a `${` that is not followed by a variable name", _DOLLAR)
     if name.end() == end:
         return _value(name[0], variables), end + 1
     operator = _OPERATOR.match(text, name.end(), end)
     if operator is None:
         raise InvalidValue(
-            f"has `${{{name[0]}` with an operator that does not exist",
+            f"has `${{{name[0]}` with an unknown operator",
             "They are :- - :? ? :+ and +, as in a shell.",
         )
     word = text[operator.end() : end]
@@ -71,7 +71,7 @@ def _closing(text: str, start: int) -> int:
         depth += {"{": 1, "}": -1}.get(text[position], 0)
         if depth == 0:
             return position
-    raise InvalidValue("has a `${` without its `}`", _DOLLAR)
+    raise InvalidValue("has a `${` without a closing `}`", _DOLLAR)
 
 
 def _value(name: str, variables: Variables) -> str:
@@ -119,7 +119,7 @@ def _leaf(node: Scalar, values: Mapping[str, str], diagnostics: Diagnostics, pat
     def unset(name: str) -> None:
         diagnostics.notice(
             "compose-variable-unset",
-            f"{node.location}: the variable {name} is not set, and is taken as empty.",
+            f"{node.location}: the variable {name} is not set and defaults to an empty string.",
         )
 
     try:

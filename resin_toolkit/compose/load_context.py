@@ -33,7 +33,7 @@ class LoadContext:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             location = named_at or Location(self.shown(path), 1, path.parent)
-            self.diagnostics.add(location, f"{self.shown(path)} is not a text in UTF-8", "Save it as UTF-8.")
+            self.diagnostics.add(location, f"{self.shown(path)} is not UTF-8 text", "Save it as UTF-8.")
             return None
         except OSError as error:
             if named_at is None:

@@ -71,7 +71,9 @@ def _kind(source: str, project: Path) -> str:
 
 def _inside(target: str) -> str:
     if not target.startswith("/"):
-        raise InvalidValue(f"has no absolute path in the container: {target!r}", "It begins with a slash.")
+        raise InvalidValue(
+            f"must have an absolute path in the container: {target!r}", "It begins with a slash."
+        )
     return target
 
 
@@ -85,9 +87,7 @@ def _options(given: list[str], kind: str) -> tuple[bool, dict[str, str]]:
         elif word in _PROPAGATION and kind == "bind":
             options["propagation"] = word
         elif word not in _WITHOUT_EFFECT:
-            raise InvalidValue(
-                f"has an option that does not exist here: {word!r}", "There are ro, rw and nocopy."
-            )
+            raise InvalidValue(f"has an unknown option: {word!r}", "Use ro, rw or nocopy.")
     return read_only, options
 
 
@@ -103,7 +103,7 @@ def _tmpfs(written: str) -> Mount:
         elif name == "ro":
             read_only = True
         elif name != "rw":
-            raise InvalidValue(f"has an option that is not supported: {name!r}", "There are size and mode.")
+            raise InvalidValue(f"has an option that is not supported: {name!r}", "Use size or mode.")
     return Mount("tmpfs", _inside(target), "", read_only, options)
 
 
@@ -114,7 +114,7 @@ def _long(node: Map, path: ValuePath) -> Mount:
     match kind:
         case "bind":
             if not source:
-                raise InvalidValue("lacks source", "Add `source:`, an absolute path of the device.")
+                raise InvalidValue("is missing source", "Add `source:`, an absolute path of the device.")
             _kind(source if "/" in source else f"./{source}", node.location.base)
             return Mount("bind", target, source, read_only, _propagation(node, path))
         case "volume":
@@ -123,7 +123,7 @@ def _long(node: Map, path: ValuePath) -> Mount:
             return Mount("volume", target, source, read_only, _nocopy(node, path))
         case "tmpfs":
             return Mount("tmpfs", target, "", read_only, _tmpfs_options(node, path))
-    raise InvalidValue(f"has a type that devices do not have: {kind}", "There are bind, volume and tmpfs.")
+    raise InvalidValue(f"has an unsupported type: {kind}", "Use bind, volume or tmpfs.")
 
 
 def _propagation(node: Map, path: ValuePath) -> dict[str, str]:
@@ -136,7 +136,7 @@ def _propagation(node: Map, path: ValuePath) -> dict[str, str]:
         )
     word = strings(bind.get("propagation"))
     if word and word[0] not in _PROPAGATION:
-        raise InvalidValue(f"has a propagation that does not exist: {word[0]!r}")
+        raise InvalidValue(f"has an unknown propagation: {word[0]!r}")
     return {"propagation": word[0]} if word else {}
 
 

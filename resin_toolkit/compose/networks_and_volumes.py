@@ -77,4 +77,4 @@ def _subnet(word: str) -> str:
     try:
         return str(ip_network(word))
     except ValueError:
-        raise InvalidValue(f"is no subnet: {word}", "Write it as 172.28.0.0/16.") from None
+        raise InvalidValue(f"is not a subnet: {word}", "Write it as 172.28.0.0/16.") from None

@@ -26,7 +26,7 @@ def read_ports(node: Node | None, path: ValuePath) -> tuple[Port, ...]:
 def _short(written: str) -> list[Port]:
     match = _SHORT.fullmatch(written)
     if match is None:
-        raise InvalidValue(f"is no port: {written}", _HINT)
+        raise InvalidValue(f"is not a valid port: {written}", _HINT)
     host_ip, published, target, protocol = match.groups(default="")
     return _ports(host_ip.strip("[]"), published, target, protocol or "tcp")
 
@@ -34,12 +34,10 @@ def _short(written: str) -> list[Port]:
 def _long(node: Map) -> list[Port]:
     protocol = text(node.get("protocol")) or "tcp"
     if protocol not in ("tcp", "udp", "sctp"):
-        raise InvalidValue(
-            f"has a protocol that does not exist: {protocol!r}", "There are tcp, udp and sctp."
-        )
+        raise InvalidValue(f"has an unknown protocol: {protocol!r}", "Use tcp, udp or sctp.")
     target = text(node.get("target"))
     if not target:
-        raise InvalidValue("lacks target", "Add `target:`, the port of the container.")
+        raise InvalidValue("is missing target", "Add `target:`, the port of the container.")
     return _ports(text(node.get("host_ip")), text(node.get("published")), target, protocol)
 
 
@@ -60,8 +58,8 @@ def _ports(host_ip: str, published: str, target: str, protocol: str) -> list[Por
 def _range(written: str) -> list[int]:
     match = _RANGE.fullmatch(written)
     if match is None:
-        raise InvalidValue(f"is no port: {written}", _HINT)
+        raise InvalidValue(f"is not a valid port: {written}", _HINT)
     first, last = int(match[1]), int(match[2] or match[1])
     if not 0 < first <= last < 65536:
-        raise InvalidValue(f"is no port: {written}", "Ports go from 1 to 65535, and ranges upwards.")
+        raise InvalidValue(f"is not a valid port: {written}", "Ports go from 1 to 65535, and ranges upwards.")
     return list(range(first, last + 1))

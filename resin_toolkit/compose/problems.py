@@ -50,7 +50,7 @@ class Diagnostics:
         lines = [f"{problem} {problem.hint}".rstrip() for problem in found[:_SHOWN]]
         if len(found) > _SHOWN:
             lines.append(f"{len(found) - _SHOWN} more are not shown.")
-        raise ComposeInvalid("\n".join(lines), hint="Mend these lines.", problems=tuple(found))
+        raise ComposeInvalid("\n".join(lines), hint="Fix these lines.", problems=tuple(found))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class ValuePath:
         return format_path(self.path)
 
     def add_problem(self, at: Node | Location, text: str, hint: str = "") -> None:
-        """Tell that the value here `text`: `is no duration`."""
+        """Tell that the value here `text`: `is not a valid duration`."""
         self.diagnostics.add(at if isinstance(at, Location) else at.location, f"{self} {text}", hint)
 
 

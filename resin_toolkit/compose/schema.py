@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 _KINDS = {
-    "string": "a text",
+    "string": "a string",
     "object": "a mapping",
     "array": "a list",
     "boolean": "true or false",
@@ -88,7 +88,9 @@ def _tell_unknown(error: ValidationError, path: Path, tree: Map, diagnostics: Di
         if not known:
             hint = "Names have letters, digits, dots, dashes and underscores."
         diagnostics.add(
-            key_location(tree, (*path, name)), f"{format_path((*path, name))} does not exist in compose", hint
+            key_location(tree, (*path, name)),
+            f"{format_path((*path, name))} is not a key of the compose specification",
+            hint,
         )
 
 
@@ -116,14 +118,14 @@ def _sentence(error: ValidationError) -> tuple[str, str]:
     match error.validator:
         case "type" | "oneOf" | "anyOf":
             kinds = _kinds(_of(error))
-            return f"has to be {_or(kinds)}, not {_kind(error.instance)}", _quotes(error.instance, kinds)
+            return f"must be {_or(kinds)}, not {_kind(error.instance)}", _quotes(error.instance, kinds)
         case "required":
             missing = next((name for name in expected if name not in instance), "")
-            return f"lacks {missing}", f"Add `{missing}:`."
+            return f"is missing {missing}", f"Add `{missing}:`."
         case "enum":
-            return f"is none of {', '.join(map(str, expected))}", ""
+            return f"must be one of {', '.join(map(str, expected))}", ""
         case "uniqueItems":
-            return "has an item twice", "Leave out one of the two."
+            return "has a duplicate item", "Leave out one of the two."
         case "pattern":
             return f"does not match {expected}", ""
         case "minimum" | "maximum":
@@ -149,7 +151,7 @@ def _or(kinds: list[str]) -> str:
 def _kind(value: object) -> str:
     if isinstance(value, bool):
         return "true or false"
-    kinds = {str: "a text", dict: "a mapping", list: "a list", int: "a number", float: "a number"}
+    kinds = {str: "a string", dict: "a mapping", list: "a list", int: "a number", float: "a number"}
     return kinds.get(type(value), "empty")
 
 

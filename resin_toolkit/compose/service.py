@@ -119,12 +119,10 @@ def _networks(node: Map, path: ValuePath, mode: str) -> Mapping[str, NetworkUse]
         return read_service_networks(node.get("networks")) or {"default": NetworkUse()}
     if node.get("networks") is not None:
         (path / "networks").add_problem(
-            node.key_location("networks"), "cannot be together with network_mode", "Leave one of them out."
+            node.key_location("networks"), "cannot be combined with network_mode", "Leave one of them out."
         )
     if mode == "host" and node.get("ports") is not None:
-        message = (
-            f"{node.key_location('ports')}: {path / 'ports'} are without effect with network_mode: host."
-        )
+        message = f"{node.key_location('ports')}: {path / 'ports'} have no effect with network_mode: host."
         path.diagnostics.notice("compose-ignored", message)
     return {}
 
@@ -132,9 +130,7 @@ def _networks(node: Map, path: ValuePath, mode: str) -> Mapping[str, NetworkUse]
 def _network_mode(word: str) -> str:
     if word in ("host", "bridge", "none") or re.fullmatch("service:.+", word):
         return word
-    raise InvalidValue(
-        f"is not supported on a device: {word}", "There are host, bridge, none and service:NAME."
-    )
+    raise InvalidValue(f"is not supported on a device: {word}", "Use host, bridge, none or service:NAME.")
 
 
 def _host_only(word: str) -> str:
@@ -146,16 +142,14 @@ def _host_only(word: str) -> str:
 def _ipc(word: str) -> str:
     if word in ("host", "none", "private", "shareable"):
         return word
-    raise InvalidValue(
-        f"is not supported on a device: {word}", "There are host, none, private and shareable."
-    )
+    raise InvalidValue(f"is not supported on a device: {word}", "Use host, none, private or shareable.")
 
 
 def _restart(word: str) -> str:
     if is_restart_policy(word):
         return word
     raise InvalidValue(
-        f"is no restart policy: {word}",
+        f"is not a restart policy: {word}",
         f'Use {RESTART_POLICIES}; quote "no".',
     )
 

@@ -68,11 +68,9 @@ def _device(item: Node) -> DeviceNode:
     if inside and not inside.startswith("/") and not permissions:
         inside, permissions = "", inside
     if not host.startswith("/"):
-        raise InvalidValue(f"is no device file: {host}", "It is a path of the board: /dev/i2c-1.")
+        raise InvalidValue(f"is not a device file: {host}", "It is a path of the board: /dev/i2c-1.")
     if not set(permissions) <= set("rwm"):
-        raise InvalidValue(
-            f"has permissions that do not exist: {permissions}", "They are of the letters r, w and m."
-        )
+        raise InvalidValue(f"has unknown permissions: {permissions}", "They are of the letters r, w and m.")
     return DeviceNode(host, inside or host, permissions or "rwm")
 
 

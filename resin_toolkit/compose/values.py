@@ -59,12 +59,12 @@ def parse_bool(word: str) -> bool:
         return True
     if word.lower() in _FALSE:
         return False
-    raise InvalidValue("is neither true nor false")
+    raise InvalidValue("is not true or false")
 
 
 def parse_integer(word: str) -> int:
     if not _WHOLE.fullmatch(word):
-        raise InvalidValue("is no whole number")
+        raise InvalidValue("is not a whole number")
     return int(word)
 
 
@@ -74,7 +74,7 @@ def parse_duration(word: str) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != word:
         if word == "0":
             return 0.0
-        raise InvalidValue("is no duration", "It has units: `90s`, `1m30s`, `500ms`.")
+        raise InvalidValue("is not a valid duration", "It has units: `90s`, `1m30s`, `500ms`.")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
@@ -82,7 +82,7 @@ def parse_size(word: str) -> int:
     """Bytes: `64m`, `1gb`."""
     match = _BYTES.fullmatch(word.strip())
     if match is None:
-        raise InvalidValue("is no size", "Write it as `64m` or `1gb`.")
+        raise InvalidValue("is not a valid size", "Write it as `64m` or `1gb`.")
     return int(float(match[1]) * 1024 ** " kmgtp".index(match[2].lower() or " "))
 
 
@@ -97,7 +97,7 @@ def _shell_words(line: str) -> tuple[str, ...]:
     try:
         return tuple(shlex.split(line))
     except ValueError:
-        raise InvalidValue("has a quote that is not closed", "Write it as a list of words.") from None
+        raise InvalidValue("has an unclosed quote", "Write it as a list of words.") from None
 
 
 def environment(node: Node | None, workstation: Mapping[str, str]) -> dict[str, str]:

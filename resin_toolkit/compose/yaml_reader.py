@@ -153,7 +153,7 @@ class _Reader:
         value = resolve_plain_scalar(text)
         if not isinstance(value, _TAGGED.get(kind, ())):
             self.diagnostics.add(
-                self.location(node), f"the tag {node.tag} means nothing here", "Leave the tag out."
+                self.location(node), f"the tag {node.tag} is not supported", "Leave the tag out."
             )
         return value
 
@@ -173,7 +173,7 @@ class _Reader:
             name = self.name(key)
             if name in entries:
                 first = keys[name].line
-                self.diagnostics.add(self.location(key), f"{name} is there twice, first in line {first}")
+                self.diagnostics.add(self.location(key), f"{name} is defined twice, first in line {first}")
                 continue
             entries[name] = self.node(value, inside)
             keys[name] = self.location(key)

@@ -45,7 +45,7 @@ def find_firmware(arch: str) -> Firmware:
         if found.code.is_file() and found.variables.is_file():
             return found
     raise ProgramNotFound(
-        f"The image is started by UEFI, and there is no firmware for QEMU that does so ({arch}).",
+        f"The image boots with UEFI, but no UEFI firmware for QEMU is installed ({arch}).",
         hint=install_hint("uefi"),
         program="ovmf",
     )

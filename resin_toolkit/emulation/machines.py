@@ -122,10 +122,10 @@ def machine_for(slug: str | None, arch: str | None, *, starts_as_pc: bool) -> Ma
         return machine
     if not slug and not arch:
         raise NotSupported(
-            "The image does not say which board it is for.", hint=f"{_CAN} --kernel takes a PC for granted."
+            "The image does not name its device type.", hint=f"{_CAN} With --kernel, a PC is assumed."
         )
     name = known.name if known else slug or f"board of the architecture {arch}"
-    raise NotSupported(f"QEMU cannot be a {name} ({slug or arch}).", hint=_CAN, device_type=slug)
+    raise NotSupported(f"QEMU cannot emulate a {name} ({slug or arch}).", hint=_CAN, device_type=slug)
 
 
 def _known(slug: str | None) -> DeviceType | None:

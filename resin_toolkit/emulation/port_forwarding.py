@@ -61,8 +61,8 @@ def _held(wanted: PortRequest, held: ExitStack) -> int:
         if wanted.must:
             reason = (error.strerror or str(error)).lower()
             raise Refused(
-                f"Port {wanted.host} of this machine cannot lead to the emulated one: {reason}.",
-                hint=f"Name another, or let one be chosen: --publish {wanted.guest}",
+                f"Port {wanted.host} of this machine cannot be forwarded: {reason}.",
+                hint=f"Choose another port, or let resin choose one: --publish {wanted.guest}",
             ) from error
         return _bound(0, held)
 
@@ -79,6 +79,7 @@ def _bound(port: int, held: ExitStack) -> int:
 def _port(text: str, word: str) -> int:
     if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
         raise BadValue(
-            f"{word!r} is no port to publish.", hint="Say [HOST:]GUEST, both from 1 to 65535: 8080:80, or 80."
+            f"{word!r} is not a valid port to publish.",
+            hint="Say [HOST:]GUEST, both from 1 to 65535: 8080:80, or 80.",
         )
     return int(text)

@@ -35,7 +35,7 @@ def find_emulator(machine: Machine) -> tuple[str, str]:
     paths = [path for name in machine.programs if (path := shutil.which(name))]
     if not paths:
         raise ProgramNotFound(
-            f"{machine.programs[0]} is not installed: it is what emulates {machine.title}.",
+            f"{machine.programs[0]} is not installed; it is required to emulate {machine.title}.",
             hint=install_hint("x86" if machine.is_pc else "arm"),
             program=machine.programs[0],
         )
@@ -48,7 +48,7 @@ def find_emulator(machine: Machine) -> tuple[str, str]:
                 return path, name
     raise NotSupported(
         f"{Path(paths[0]).name} cannot be {machine.title}: it has no machine {machine.names[0]}.",
-        hint="A newer QEMU may: 9.0 is the first with a Raspberry Pi 4.",
+        hint="Upgrade QEMU: the Raspberry Pi 4 requires 9.0 or newer.",
     )
 
 

@@ -120,7 +120,7 @@ class VirtualMachine:
             self._process.wait(_LEAVING)
             raise self._failure() from None
         except TimeoutError:
-            raise EmulatorFailed("QEMU started, but says nothing.", hint="Try it once more.") from None
+            raise EmulatorFailed("QEMU started, but does not respond.", hint="Try it once more.") from None
         [found] = [each["filename"] for each in consoles if each["label"] == CONSOLE]
         self.console = str(found).removeprefix("pty:")
 
@@ -136,15 +136,11 @@ class VirtualMachine:
         reasons = [line for line in told if "warning:" not in line] or told
         words = reasons[0].removeprefix(f"{self._program}: ").strip() if reasons else ""
         if "Failed to get" in words and "lock" in words:
-            return Refused(
-                "Another program has the image open, and writes to it.", hint="End that one first."
-            )
+            return Refused("Another program is writing to the image.", hint="Stop that program first.")
         code = self._process.returncode
         ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
         return EmulatorFailed(
-            f"QEMU has ended: {words.rstrip('.')}."
-            if words
-            else f"QEMU has ended, with {ended} and without a word.",
+            f"QEMU failed: {words.rstrip('.')}." if words else f"QEMU exited with {ended} and no message.",
             hint="`resin image info` shows whether the image is whole; an update of QEMU may help, too.",
             returncode=code,
         )

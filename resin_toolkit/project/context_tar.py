@@ -108,6 +108,6 @@ def _capability(descriptor: int) -> bytes:
 
 def _changed(entry: ContextEntry) -> IoFailed:
     return IoFailed(
-        f"{printable_path(entry.path)} changed while it was sent.",
+        f"{printable_path(entry.path)} changed while it was being sent.",
         hint="Try again when nothing writes to it, or leave it out by a line in .dockerignore.",
     )

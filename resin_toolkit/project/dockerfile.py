@@ -131,7 +131,7 @@ def parse_dockerfile(text: str, name: str = "Dockerfile") -> Dockerfile:
         elif instruction.keyword == "ARG":
             before.append(instruction)
         else:
-            raise _bad(name, instruction.line, f"{instruction.keyword} stands before the first FROM")
+            raise _bad(name, instruction.line, f"{instruction.keyword} comes before the first FROM")
     if not stages:
         raise BadValue(
             f"{name} has no FROM.", hint="It names the image to begin with: FROM alpine, for example."
@@ -173,7 +173,7 @@ def check_classic(dockerfile: Dockerfile) -> None:
 def _for_buildkit(dockerfile: Dockerfile, instruction: Instruction, what: str) -> NotSupported:
     hint = "Copy the text from a file, or join commands with && and \\." if instruction.heredocs else ""
     return NotSupported(
-        f"{dockerfile.name}, line {instruction.line}: {what} needs BuildKit, and devices build without it.",
+        f"{dockerfile.name}, line {instruction.line}: {what} needs BuildKit, which devices do not have.",
         hint=hint or "Leave the flag out; a RUN can do the same.",
         file=dockerfile.name,
         line=instruction.line,
@@ -192,7 +192,7 @@ def _check_names(stages: list[Stage], name: str) -> None:
 def _bad(name: str, line: int, message: str, hint: str = "") -> BadValue:
     return BadValue(
         f"{name}, line {line}: {message}.",
-        hint=hint or "docs.docker.com/reference/dockerfile says what may stand there.",
+        hint=hint or "docs.docker.com/reference/dockerfile describes the syntax.",
         file=name,
         line=line,
     )

@@ -65,7 +65,7 @@ def _inside(folder: Path, name: str) -> str:
     inside = path.replace(os.sep, "/")
     if inside.startswith("../"):
         raise BadValue(
-            f"{name} lies outside of {folder}, the folder that is sent.",
+            f"{name} is outside the build context {folder}.",
             hint="Move it there, or name a folder further up that holds both.",
         )
     return inside

@@ -89,7 +89,9 @@ def _keyword(text: str) -> tuple[str, str]:
     first, *rest = re.split(r"[\t\v\f\r ]+", text, maxsplit=1)
     keyword = first.upper()
     if not keyword:
-        raise BadInstruction("the line goes on, and nothing follows", "Take away the mark at its end.")
+        raise BadInstruction(
+            "the line is continued, but nothing follows", "Remove the continuation character at its end."
+        )
     if keyword not in KEYWORDS:
         close = get_close_matches(keyword, KEYWORDS, n=1, cutoff=0.6)
         raise BadInstruction(
@@ -131,7 +133,7 @@ def _json_words(rest: str) -> Arguments | None:
     except ValueError:
         return None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise BadInstruction("a list in JSON must hold texts alone")
+        raise BadInstruction("the JSON list must contain only strings")
     return tuple(words)
 
 
@@ -170,9 +172,9 @@ def _health(rest: str) -> Arguments:
     given = words if words is not None else ((command.strip(),) if command.strip() else ())
     if kind.upper() == "NONE":
         if given:
-            raise BadInstruction("HEALTHCHECK NONE has nothing behind it")
+            raise BadInstruction("HEALTHCHECK NONE takes no arguments")
     elif kind.upper() != "CMD":
-        raise BadInstruction(f"HEALTHCHECK knows no {kind}", "There are CMD and NONE.")
+        raise BadInstruction(f"HEALTHCHECK has the unknown type {kind}", "Use CMD or NONE.")
     elif not given:
         raise BadInstruction("HEALTHCHECK CMD has no command")
     return (kind.upper(), *given)
@@ -180,9 +182,7 @@ def _health(rest: str) -> Arguments:
 
 def _check(keyword: str, arguments: Arguments, is_json: bool) -> None:
     if keyword == "SHELL" and not is_json:
-        raise BadInstruction(
-            "SHELL takes a list in JSON alone", 'Write SHELL ["/bin/sh", "-c"], for example.'
-        )
+        raise BadInstruction("SHELL requires a JSON list", 'Write SHELL ["/bin/sh", "-c"], for example.')
     if len(arguments) < _FEWEST.get(keyword, 1):
         raise BadInstruction(
             f"{keyword} has too few arguments",
@@ -202,9 +202,11 @@ def _check(keyword: str, arguments: Arguments, is_json: bool) -> None:
 
 def _check_from(arguments: Arguments) -> None:
     if len(arguments) not in (1, 3) or (len(arguments) == 3 and arguments[1].upper() != "AS"):
-        raise BadInstruction("FROM is followed by an image alone", "Write FROM IMAGE, or FROM IMAGE AS NAME.")
+        raise BadInstruction(
+            "FROM requires one or three arguments", "Write FROM IMAGE, or FROM IMAGE AS NAME."
+        )
     if len(arguments) == 3 and not _STAGE.fullmatch(arguments[2].lower()):
         raise BadInstruction(
-            f"{arguments[2]} is no name for a stage",
+            f"{arguments[2]} is not a valid stage name",
             "It begins with a letter; then digits, . _ and - may come.",
         )

@@ -70,7 +70,7 @@ class IgnoreRules:
             except BadPattern as error:
                 shown = line.strip(_SPACE)
                 raise BadValue(
-                    f"{name}, line {number}: {shown!r} is no pattern: {error}.",
+                    f"{name}, line {number}: {shown!r} is not a valid pattern: {error}.",
                     hint="Correct the line; a backslash in front of a character takes it as it is.",
                     file=name,
                     line=number,

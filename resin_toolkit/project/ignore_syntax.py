@@ -76,7 +76,7 @@ def _after_escape(pattern: str, at: int) -> int:
     if pattern[at] != "\\":
         return at
     if at + 1 == len(pattern):
-        raise BadPattern("nothing follows its last backslash")
+        raise BadPattern("it ends with a backslash")
     return at + 1
 
 
@@ -95,10 +95,10 @@ def _after_member(pattern: str, at: int) -> int:
     if at >= len(pattern):
         raise BadPattern("a [ has no ]")
     if pattern[at] in "-]":
-        raise BadPattern(f"a {pattern[at]} inside of [ ] needs a backslash")
+        raise BadPattern(f"a {pattern[at]} inside [ ] must be escaped with a backslash")
     at = _after_escape(pattern, at)
     if "\udc80" <= pattern[at] <= "\udcff":
-        raise BadPattern("a byte inside of [ ] is not UTF-8")
+        raise BadPattern("a byte inside [ ] is not UTF-8")
     if at + 1 >= len(pattern):
         raise BadPattern("a [ has no ]")
     return at + 1
@@ -206,7 +206,7 @@ class _GoExpression:
         if named:
             self._at = named.end()
             if named[2] not in _POSIX:
-                raise BadPattern(f"[:{named[2]}:] is no class of characters")
+                raise BadPattern(f"[:{named[2]}:] is not a character class")
             return _complement(_POSIX[named[2]]) if named[1] else _POSIX[named[2]]
         low = self._next()
         if low == "\\":

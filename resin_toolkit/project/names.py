@@ -51,7 +51,7 @@ def checked_app_name(word: str) -> str:
     """`word`, if an application can be called that. Raises BadValue."""
     if not _NAME.fullmatch(word):
         raise BadValue(
-            f"{word!r} is no name for an application.",
+            f"{word!r} is not a valid application name.",
             hint="It begins with a lower-case letter or a digit; dashes, dots and underscores may follow.",
         )
     return word

@@ -130,7 +130,7 @@ def check_no_project(folder: Path, names: Iterable[str] = ()) -> None:
     if there:
         listed = ", ".join(sorted(there))
         raise Refused(
-            f"{folder} holds a project already: {listed}.",
+            f"{folder} already contains a project: {listed}.",
             hint="Name an empty folder, or move them away: nothing is overwritten.",
         )
 

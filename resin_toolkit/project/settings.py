@@ -255,9 +255,7 @@ def _meant(table: str, key: str, readers: Mapping[str, _Reader]) -> str:
     for other, (record, _) in {"": (Settings, None), **_TABLES}.items():
         names = {entry.name for entry in fields(record)} - {"folder", "file"}
         if other != table and wanted in names:
-            return (
-                f"It belongs into [{other}]." if other else "It belongs to the top, before the first table."
-            )
+            return f"It belongs in [{other}]." if other else "It belongs at the top, before the first table."
     near = get_close_matches(wanted, here, n=1)
     return f'Did you mean "{near[0]}"?' if near else f"The keys are {', '.join(here)}."
 
@@ -268,7 +266,7 @@ def _name(value: object) -> str:
     try:
         return checked_app_name(values.text(value))
     except BadValue as error:
-        raise InvalidSetting(f"is {value!r}, which is no name for an application", error.hint) from None
+        raise InvalidSetting(f"is {value!r}, which is not a name for an application", error.hint) from None
 
 
 def _device_type(value: object) -> str:
@@ -278,12 +276,12 @@ def _device_type(value: object) -> str:
     try:
         return device_type(values.text(value)).slug
     except BadValue as error:
-        raise InvalidSetting(f"is {value!r}, which is no device type", error.hint) from None
+        raise InvalidSetting(f"is {value!r}, which is not a device type", error.hint) from None
 
 
 def _source(folder: Path, value: object) -> Path:
     word = values.text(value)
     path = folder / word
     if not path.is_dir():
-        raise InvalidSetting(f"is {word!r}, which is no folder", f"It is relative to {folder}.")
+        raise InvalidSetting(f"is {word!r}, which is not a folder", f"It is relative to {folder}.")
     return path.resolve()

@@ -56,7 +56,9 @@ def seconds(value: object) -> float:
         return float(value)
     match = _SECONDS.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise InvalidSetting("is no time", 'It is a number of seconds, or a text such as "10s" or "500ms".')
+        raise InvalidSetting(
+            "is not a valid duration", 'It is a number of seconds, or a text such as "10s" or "500ms".'
+        )
     return float(match[1]) * _UNITS[match[2]]
 
 
@@ -82,7 +84,7 @@ def pairs(value: object) -> Mapping[str, str]:
     for name, entry in value.items():
         if not _VARIABLE.fullmatch(name):
             raise InvalidSetting(
-                f"has {name!r}, which is no name of a variable", "It has letters, digits and _ only."
+                f"has {name!r}, which is not a name of a variable", "It has letters, digits and _ only."
             )
         if not isinstance(entry, str | int | float):
             raise InvalidSetting(f"has {name}, which is neither a text nor a number", 'Write NAME = "value".')
@@ -96,9 +98,7 @@ def command(value: object) -> tuple[str, ...]:
     try:
         words = tuple(shlex.split(text(value)))
     except ValueError:
-        raise InvalidSetting(
-            "has a quote that is not closed", 'Write it as a list: ["program", "word"].'
-        ) from None
+        raise InvalidSetting("has an unclosed quote", 'Write it as a list: ["program", "word"].') from None
     if not words:
         raise InvalidSetting("is empty", "Leave it out for the image's own.")
     return words
@@ -108,7 +108,7 @@ def restart(value: object) -> str:
     word = text(value)
     if not is_restart_policy(word):
         raise InvalidSetting(
-            f"is {word!r}, which is no restart policy",
+            f"is {word!r}, which is not a restart policy",
             f"Use {RESTART_POLICIES}.",
         )
     return word
@@ -118,8 +118,8 @@ def network(value: object) -> str:
     word = text(value)
     if word not in ("host", "bridge", "none"):
         raise InvalidSetting(
-            f"is {word!r}, which is no network of a device",
-            "There are host, bridge and none; networks of one's own are for compose files.",
+            f"is {word!r}, which is not a network of a device",
+            "Use host, bridge or none; networks of one's own are for compose files.",
         )
     return word
 
@@ -129,7 +129,7 @@ def port(value: object) -> Port:
     match = _PORT.fullmatch(value) if isinstance(value, str) else None
     if match is None or not all(0 < int(number) < 65536 for number in match.group(2, 3)):
         raise InvalidSetting(
-            f"has {_word(value)!r}, which is no port",
+            f"has {_word(value)!r}, which is not a port",
             'It is "PORT OF THE DEVICE:PORT OF THE CONTAINER", such as "8080:80" or "53:53/udp".',
         )
     return Port(int(match[3]), int(match[2]), match[4] or "tcp", (match[1] or "").strip("[]"))
@@ -141,7 +141,7 @@ def volume(value: object) -> Mount:
     target, _, mode = rest.partition(":")
     if mode not in ("", "ro", "rw") or not target.startswith("/"):
         raise InvalidSetting(
-            f"has {value!r}, which is no volume",
+            f"has {value!r}, which is not a volume",
             'It is "SOURCE:TARGET", such as "/mnt/data/music:/music:ro" or "cache:/var/cache".',
         )
     if source.startswith("/"):
@@ -159,7 +159,7 @@ def device(value: object) -> DeviceNode:
     match = _DEVICE.fullmatch(text(value))
     if match is None:
         raise InvalidSetting(
-            f"has {value!r}, which is no device file",
+            f"has {value!r}, which is not a device file",
             'It is "/dev/NAME", "/dev/NAME:/dev/OTHER" or "/dev/NAME:/dev/OTHER:rwm".',
         )
     return DeviceNode(match[1], match[2] or match[1], match[3] or "rwm")
@@ -168,7 +168,7 @@ def device(value: object) -> DeviceNode:
 def stop_signal(value: object) -> str:
     word = text(value)
     if not _SIGNAL.fullmatch(word):
-        raise InvalidSetting(f"is {word!r}, which is no signal", 'It is a name such as "SIGINT".')
+        raise InvalidSetting(f"is {word!r}, which is not a signal", 'It is a name such as "SIGINT".')
     return word
 
 

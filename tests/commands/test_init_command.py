@@ -103,11 +103,11 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("mine")
     run = resin("init", tmp_path)
     assert run.code == 4
-    assert "holds a project already: Dockerfile.\n" in run.err
+    assert "already contains a project: Dockerfile.\n" in run.err
     (tmp_path / "Dockerfile").unlink()
     run = resin("init", tmp_path)
     assert run.code == 4
-    assert "holds a project already: main.py.\n" in run.err
+    assert "already contains a project: main.py.\n" in run.err
     assert (tmp_path / "main.py").read_text() == "mine"
     assert names(tmp_path) == {"main.py"}
 

@@ -37,7 +37,7 @@ def test_an_image_is_booted_and_pushed_to_and_stays_as_it_was(tmp_path: Path) ->
             assert "note: first" in resin("logs", "localhost", cwd=tmp_path)
             guest.interrupt()
             done = guest.end()
-    assert (done.code, done.error["message"]) == (130, "It was switched off, as its system does it.")
+    assert (done.code, done.error["message"]) == (130, "The machine was shut down.")
     assert _digest(made) == before
 
 

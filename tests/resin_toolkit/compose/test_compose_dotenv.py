@@ -57,12 +57,12 @@ def test_a_file_is_read(text: str, expected: dict[str, str | None]) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("A=1\nB='secret", "x.env:2: B has a quote that is not closed."),
-        ("A='secret' more", "x.env:1: A has text behind its closing quote."),
-        ("\n\n=secret", "x.env:3: there is no name of a variable here."),
-        ("1A=secret", "x.env:1: there is no name of a variable here."),
-        ("A secret", "x.env:1: A has no `=` behind it."),
-        ("A=secret$", "x.env:1: A has a `$` that no variable follows."),
+        ("A=1\nB='secret", "x.env:2: B has an unclosed quote."),
+        ("A='secret' more", "x.env:1: A has text after its closing quote."),
+        ("\n\n=secret", "x.env:3: a variable name is expected here."),
+        ("1A=secret", "x.env:1: a variable name is expected here."),
+        ("A secret", "x.env:1: A is not followed by `=`."),
+        ("A=secret$", "x.env:1: A has a `$` that is not followed by a variable name."),
         ('A="one\ntwo"\nB=${C:?why}', "x.env:3: B needs the variable C, which is not set: why."),
     ],
 )
@@ -103,7 +103,7 @@ def test_an_env_file_that_is_not_there_is_told(project: Project) -> None:
     project.write("A=1", "b.env")
     assert project.problems(text) == [
         (5, "a.env cannot be read: no such file or directory"),
-        (6, "services.web.env_file[1] has a format that does not exist: 'json'"),
+        (6, "services.web.env_file[1] has an unknown format: 'json'"),
     ]
 
 

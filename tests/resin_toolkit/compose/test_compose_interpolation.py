@@ -57,16 +57,16 @@ def test_a_variable_is_replaced(text: str, expected: str) -> None:
         ("${NOT?}", "needs the variable NOT, which is not set"),
         ("${EMPTY:?}", "needs the variable EMPTY, which is empty"),
         ("${NOT:?see ${A}}", "not set: see ${A}"),
-        ("$", "has a `$` that no variable follows"),
-        ("a $ b", "has a `$` that no variable follows"),
-        ("$1", "has a `$` that no variable follows"),
-        ("${", "has a `${` without its `}`"),
-        ("${A", "has a `${` without its `}`"),
-        ("${A:-${B}", "has a `${` without its `}`"),
-        ("${}", "has a `${` that no variable follows"),
-        ("${1}", "has a `${` that no variable follows"),
-        ("${A!x}", "has `${A` with an operator that does not exist"),
-        ("${A:x}", "has `${A` with an operator that does not exist"),
+        ("$", "has a `$` that is not followed by a variable name"),
+        ("a $ b", "has a `$` that is not followed by a variable name"),
+        ("$1", "has a `$` that is not followed by a variable name"),
+        ("${", "has a `${` without a closing `}`"),
+        ("${A", "has a `${` without a closing `}`"),
+        ("${A:-${B}", "has a `${` without a closing `}`"),
+        ("${}", "has a `${` that is not followed by a variable name"),
+        ("${1}", "has a `${` that is not followed by a variable name"),
+        ("${A!x}", "has `${A` with an unknown operator"),
+        ("${A:x}", "has `${A` with an unknown operator"),
     ],
 )
 def test_a_variable_that_makes_no_sense_is_told(text: str, part: str) -> None:
@@ -136,8 +136,8 @@ def test_a_variable_without_a_value_is_a_notice_with_its_line(project: Project) 
         """
     )
     assert [notice.message for notice in application.notices] == [
-        "compose.yaml:4: the variable NOT is not set, and is taken as empty.",
-        "compose.yaml:5: the variable NOT is not set, and is taken as empty.",
+        "compose.yaml:4: the variable NOT is not set and defaults to an empty string.",
+        "compose.yaml:5: the variable NOT is not set and defaults to an empty string.",
     ]
 
 
@@ -155,9 +155,9 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_is_shown(project: Projec
         TOKEN="",
     )
     assert found == [
-        (5, "services.web.environment.PASSWORD has a `$` that no variable follows"),
+        (5, "services.web.environment.PASSWORD has a `$` that is not followed by a variable name"),
         (6, "services.web.environment.OTHER needs the variable TOKEN, which is empty: say which"),
-        (7, "x-mine has a `${` without its `}`"),
+        (7, "x-mine has a `${` without a closing `}`"),
     ]
 
 

@@ -83,7 +83,7 @@ def test_a_problem_is_told_where_it_was_written(project: Project) -> None:
     project.write("services:\n  web:\n    image: x\n    deploy: {mode: a}\n    links: [a]\n", "compose.yaml")
     project.write("services:\n  web:\n\n    restart: soon\n    deploy: {mode: b}\n", "compose.override.yaml")
     assert sorted(project.problems()) == [
-        (4, "services.web.restart is no restart policy: soon"),
+        (4, "services.web.restart is not a restart policy: soon"),
         (5, "services.web.deploy is not supported on a device"),
         (5, "services.web.links is not supported on a device"),
     ]
@@ -169,7 +169,7 @@ def test_a_link_to_a_file_is_a_file_of_its_own_folder(project: Project) -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("services:\n  a: {image: x, extends: b}\n  b: {extends: a}\n", "comes back to itself"),
+        ("services:\n  a: {image: x, extends: b}\n  b: {extends: a}\n", "refers to itself"),
         (
             "services:\n  a: {extends: {file: none.yml, service: b}}\n",
             "none.yml cannot be read: no such file",

@@ -328,5 +328,5 @@ def test_what_is_ignored_is_said(project: Project) -> None:
         "compose.yaml:5: services.web.expose is ignored: services of one network reach all ports of each "
         "other.",
         "compose.yaml:6: services.web.attach is ignored: resin logs shows all services.",
-        "compose.yaml:8: services.web.ports are without effect with network_mode: host.",
+        "compose.yaml:8: services.web.ports have no effect with network_mode: host.",
     ]

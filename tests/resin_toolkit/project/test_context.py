@@ -205,7 +205,7 @@ def test_a_large_file_that_changes_while_it_is_sent(folder: Path, change: Callab
                 change(folder / "large")
             sent.extend(piece)
 
-    with pytest.raises(IoFailed, match="large changed while it was sent") as raised:
+    with pytest.raises(IoFailed, match="large changed while it was being sent") as raised:
         send()
     assert ".dockerignore" in raised.value.hint
     with pytest.raises(tarfile.ReadError):

@@ -253,7 +253,7 @@ def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / "README").write_text("not in the way")
     with pytest.raises(Refused) as failure:
         write_project(tmp_path, texts())
-    assert failure.value.message == f"{tmp_path} holds a project already: {name}."
+    assert failure.value.message == f"{tmp_path} already contains a project: {name}."
     assert {path.name for path in tmp_path.iterdir()} == {name, "README"}
     assert (tmp_path / name).read_text() == "mine"
 
