@@ -34,7 +34,7 @@ def connect(
     on_version: Callable[[str], object] = str,
     pin: bool = True,
 ) -> Shell:
-    """Connect to `device` and log in. Each address has `within` seconds to accept the connection.
+    """Connect to `device` and log in. Gives up after `within` seconds if no address accepts the connection.
 
     `ask` prompts a person for a password or passphrase; None if nobody is there. `tell` is called with the
     notice of a new host key, `on_version` with the server's version line as soon as it arrives. Without
@@ -49,9 +49,9 @@ def connect(
 
             connection, endpoint = connect_through(config, device, opened, chain, within=within, ask=ask)
         else:
-            connection, endpoint = _directly(device, within)
+            connection, endpoint = _connect_directly(device, within)
         opened.callback(connection.close)
-        transport, key = _negotiated(device, connection, endpoint, config.rekey_bytes, on_version)
+        transport, key = _exchange_keys(device, connection, endpoint, config.rekey_bytes, on_version)
         opened.callback(transport.close)
         check_key(device, key, tell, pin=pin)
         user = device.user or config.user or USER
@@ -66,15 +66,15 @@ def fetch_host_key(device: Device, *, within: float = 3.0) -> HostKey:
 
     The server has proved that it holds the key. There is no login, and nothing is pinned. Raises Unreachable.
     """
-    connection, endpoint = _directly(device, within)
+    connection, endpoint = _connect_directly(device, within)
     with ExitStack() as opened:
         opened.callback(connection.close)
-        transport, key = _negotiated(device, connection, endpoint)
+        transport, key = _exchange_keys(device, connection, endpoint)
         opened.callback(transport.close)
         return key
 
 
-def _directly(device: Device, within: float) -> tuple[socket.socket, str]:
+def _connect_directly(device: Device, within: float) -> tuple[socket.socket, str]:
     connection, endpoint = connect_any(
         device.host, endpoints(device.addresses, [device.ssh_port]), within=within
     )
@@ -83,7 +83,7 @@ def _directly(device: Device, within: float) -> tuple[socket.socket, str]:
     return connection, str(endpoint)
 
 
-def _negotiated(
+def _exchange_keys(
     device: Device,
     connection: Any,
     endpoint: str,

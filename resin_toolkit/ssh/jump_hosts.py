@@ -24,7 +24,7 @@ from resin_toolkit.ssh.host_keys import HostKey
 from resin_toolkit.ssh.transport import ChannelRefused, Transport
 from resin_toolkit.tcp import connect_any, endpoints
 
-_HOP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?P<host>\[[^\]]+\]|[^:\[\]]+)(?::(?P<port>\d+))?")
+_JUMP_HOST = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?P<host>\[[^\]]+\]|[^:\[\]]+)(?::(?P<port>\d+))?")
 _SYSTEM_WIDE = Path("/etc/ssh/ssh_known_hosts")
 _PORT = 22
 
@@ -45,24 +45,24 @@ def connect_through(
     """
     connection: Any = None
     for word in config.jumps:
-        host, user, port, settings = _hop(word)
-        connection = _next(chain, host, port) if chain else _first(host, port, within)
+        host, user, port, settings = _parse_jump_host(word)
+        connection = _connect_from_last(chain, host, port) if chain else _connect_to_first(host, port, within)
         opened.callback(connection.close)
         version_exchange.send_version(connection)
-        transport = _host(connection, host, port, user, settings, ask)
+        transport = _log_in_to(connection, host, port, user, settings, ask)
         opened.callback(transport.close)
         chain.append(transport)
     target = config.host if config.host != config.alias or not device.addresses else device.addresses[0]
-    connection = _next(chain, target, device.ssh_port)
+    connection = _connect_from_last(chain, target, device.ssh_port)
     version_exchange.send_version(connection)
     return connection, f"{url_host(target)}:{device.ssh_port}"
 
 
-def _hop(word: str) -> tuple[str, str, int, HostConfig]:
+def _parse_jump_host(word: str) -> tuple[str, str, int, HostConfig]:
     import os
     import pwd
 
-    match = _HOP.fullmatch(word)
+    match = _JUMP_HOST.fullmatch(word)
     if match is None:
         raise BadValue(f"Invalid ProxyJump: {word!r}.", hint="Use [USER@]HOST[:PORT] in ~/.ssh/config.")
     alias = match["host"].strip("[]")
@@ -71,7 +71,7 @@ def _hop(word: str) -> tuple[str, str, int, HostConfig]:
     return settings.host, user, int(match["port"] or settings.port or _PORT), settings
 
 
-def _first(host: str, port: int, within: float) -> socket.socket:
+def _connect_to_first(host: str, port: int, within: float) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -84,7 +84,7 @@ def _first(host: str, port: int, within: float) -> socket.socket:
     return connection
 
 
-def _next(chain: list[Transport], host: str, port: int) -> StreamChannel:
+def _connect_from_last(chain: list[Transport], host: str, port: int) -> StreamChannel:
     name, origin = host.encode(), b"127.0.0.1"
     extra = len(name).to_bytes(4, "big") + name + port.to_bytes(4, "big")
     extra += len(origin).to_bytes(4, "big") + origin + bytes(4)
@@ -100,15 +100,15 @@ def _next(chain: list[Transport], host: str, port: int) -> StreamChannel:
         raise _connection_lost(host) from error
 
 
-def _host(
+def _log_in_to(
     connection: Any, host: str, port: int, user: str, settings: HostConfig, ask: Callable[[str], str] | None
 ) -> Transport:
-    known = _known(host, port)
+    known = _known_keys(host, port)
     types = [name for key in known for name in host_key_algorithms(key.type)]
     transport = negotiate(host, f"{url_host(host)}:{port}", connection, types, 15.0)
     try:
         shown = transport.get_remote_server_key()
-        _require(host, port, known, HostKey.of(shown.get_name(), shown.asbytes()))
+        _require_known(host, port, known, HostKey.of(shown.get_name(), shown.asbytes()))
         log_in(transport, host, user, settings, ask)
     except (EOFError, OSError, SSHException) as error:
         transport.close()
@@ -119,7 +119,7 @@ def _host(
     return transport
 
 
-def _known(host: str, port: int) -> list[HostKey]:
+def _known_keys(host: str, port: int) -> list[HostKey]:
     """The keys of `host` in the known_hosts files of OpenSSH."""
     name = host if port == _PORT else f"[{host}]:{port}"
     found = []
@@ -130,7 +130,7 @@ def _known(host: str, port: int) -> list[HostKey]:
     return found
 
 
-def _require(host: str, port: int, known: list[HostKey], shown: HostKey) -> None:
+def _require_known(host: str, port: int, known: list[HostKey], shown: HostKey) -> None:
     option = "" if port == _PORT else f" -p {port}"
     if not known:
         raise Refused(

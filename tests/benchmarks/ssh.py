@@ -1,17 +1,20 @@
-"""`resin ssh` beside OpenSSH's ssh, on a stand-in device: a whole process, and a pipe each way.
+"""`resin ssh` beside OpenSSH's ssh, on a stand-in device: a whole process, a pipe each way, and both at once.
 
-    python tests/benchmarks/ssh.py [--mib N] [--rounds N] [--rekey SIZE] [--alone]
+    python tests/benchmarks/ssh.py [--mib N] [--rounds N] [--rekey SIZE] [--dropbear] [--alone]
 
-Prints medians of alternating runs, and their ratio. Needs root. With `--rekey 64M` the device's server asks
-for new keys that often; `--alone` leaves OpenSSH out. Ends with 1 where a ratio
-is above 2, or a byte was lost.
+Prints medians of alternating runs, and their ratio. Needs root. `--rekey 64M` sets RekeyLimit of the server;
+`--dropbear` runs that server instead of OpenSSH's; `--alone` leaves out OpenSSH's client. Exits with 1
+if a ratio is above 2, and fails if data is lost or its hash differs.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,20 +34,43 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rekey", default="")
     parser.add_argument("--alone", action="store_true")
-    asked = parser.parse_args()
-    options = (f"RekeyLimit {asked.rekey}",) if asked.rekey else ()
-    with desk() as table, stand_in(table, engine=False, announces=False, ssh_options=options) as device:
+    parser.add_argument("--dropbear", action="store_true")
+    arguments = parser.parse_args()
+    mib = arguments.mib
+    options = (f"RekeyLimit {arguments.rekey}",) if arguments.rekey else ()
+    with (
+        desk() as table,
+        stand_in(
+            table, engine=False, announces=False, ssh_options=options, dropbear=arguments.dropbear
+        ) as device,
+    ):
         ssh = [*table.prefix, "ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]
-        ssh += ["-o", f"UserKnownHostsFile={table.home}/known", "-o", "LogLevel=ERROR"]
+        ssh += [
+            "-o",
+            f"UserKnownHostsFile={table.home}/known",
+            "-o",
+            "LogLevel=ERROR",
+            "-o",
+            "HostKeyAlgorithms=+ssh-rsa",
+        ]
         ssh += ["-p", str(device.ssh_port), f"root@{device.address}"]
-        if asked.alone:
+        if arguments.alone:
             ssh = []
         resin = [*table.prefix, str(PROGRAM), "ssh", device.address, "--"]
-        size = asked.mib << 20
+        size = mib << 20
         rows: list[tuple[str, int, Callable[[list[str]], None]]] = [
-            ("true", max(asked.rounds, 11), lambda words: _run(device, [*words, "true"])),
-            (f"{asked.mib} MiB from the device", asked.rounds, lambda words: _down(device, words, size)),
-            (f"{asked.mib} MiB to the device", asked.rounds, lambda words: _up(device, words, size)),
+            ("true", max(arguments.rounds, 11), lambda words: _run(device, [*words, "true"])),
+            (
+                f"{mib} MiB from the device",
+                arguments.rounds,
+                lambda words: _down(device, words, size),
+            ),
+            (f"{mib} MiB to the device", arguments.rounds, lambda words: _up(device, words, size)),
+            (
+                f"{mib} MiB to it and back",
+                arguments.rounds,
+                lambda words: _echo(device, words, size),
+            ),
         ]
         return max([_row(name, rounds, ssh, resin, act) for name, rounds, act in rows])
 
@@ -86,6 +112,30 @@ def _down(device: StandIn, words: list[str], size: int) -> None:
 def _up(device: StandIn, words: list[str], size: int) -> None:
     with subprocess.Popen(["head", "-c", str(size), "/dev/zero"], stdout=subprocess.PIPE) as to_device:
         assert int(_run(device, [*words, "wc -c"], to_device.stdout.fileno())) == size  # type: ignore[union-attr]
+
+
+def _echo(device: StandIn, words: list[str], size: int) -> None:
+    """Random blocks, numbered, that the device sends back while more are sent to it."""
+    block = os.urandom((1 << 20) - 4)
+    sent, received = hashlib.sha256(), hashlib.sha256()
+    with subprocess.Popen(
+        [*words, "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=device.desk.environment
+    ) as running:
+
+        def send() -> None:
+            for number in range(size >> 20):
+                data = number.to_bytes(4, "big") + block
+                sent.update(data)
+                running.stdin.write(data)  # type: ignore[union-attr]
+            running.stdin.close()  # type: ignore[union-attr]
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        while data := running.stdout.read(1 << 20):  # type: ignore[union-attr]
+            received.update(data)
+        sender.join()
+    assert running.returncode == 0
+    assert sent.digest() == received.digest()
 
 
 if __name__ == "__main__":

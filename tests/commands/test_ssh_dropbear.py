@@ -79,6 +79,6 @@ def test_a_terminal_and_its_size(cabin: StandIn) -> None:
 
 
 def test_the_engine_is_reached_through_it(table: Desk, cabin: StandIn) -> None:
-    """Dropbear leads to no unix socket: a program of the device has to."""
+    """Dropbear does not forward to Unix sockets: a program of the device connects to it."""
     cabin.start("web", "sleep 1000")
     assert [c["service"] for c in table.resin("ps", cabin.address, "--json").data["containers"]] == ["web"]

@@ -62,7 +62,7 @@ def test_a_new_size_of_the_window_reaches_the_far_end(kitchen: StandIn, words: t
 
 @root_only
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_killed_one_leaves_the_terminal_as_it_was(kitchen: StandIn, number: signal.Signals) -> None:
+def test_a_killed_process_restores_the_terminal(kitchen: StandIn, number: signal.Signals) -> None:
     shell = in_a_program(kitchen)
     os.kill(shell.pid, number)
     shell.until("Interrupted")
@@ -73,7 +73,7 @@ def test_a_killed_one_leaves_the_terminal_as_it_was(kitchen: StandIn, number: si
 
 
 @root_only
-def test_a_lost_connection_leaves_the_terminal_as_it_was(kitchen: StandIn) -> None:
+def test_a_lost_connection_restores_the_terminal(kitchen: StandIn) -> None:
     shell = in_a_program(kitchen)
     kitchen.kill_sockets(kitchen.ssh_port)
     shell.until("was lost")
@@ -84,7 +84,7 @@ def test_a_lost_connection_leaves_the_terminal_as_it_was(kitchen: StandIn) -> No
 
 
 @root_only
-def test_a_window_that_is_closed_ends_it(kitchen: StandIn) -> None:
+def test_closing_the_window_ends_the_remote_program(kitchen: StandIn) -> None:
     shell = in_a_program(kitchen, 4711)
     shell.hang_up()
     wait_for(lambda: "sleep 4711" not in kitchen.run("ps", "-e", "-o", "args"), "the end of the far program")
@@ -106,7 +106,7 @@ def test_a_window_that_is_closed_ends_it(kitchen: StandIn) -> None:
         ("ssh://root@{address}:22222", ()),
     ],
 )
-def test_what_is_typed_counts_more_than_the_configuration(
+def test_the_command_line_takes_precedence_over_the_configuration(
     table: Desk, kitchen: StandIn, tmp_path: Path, word: str, options: tuple[str, ...]
 ) -> None:
     """As with OpenSSH, which is asked what it would do."""

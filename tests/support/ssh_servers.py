@@ -1,4 +1,4 @@
-"""A real sshd on loopback, and a home with a key that it lets in."""
+"""A real sshd on loopback, and a home directory with a key that it accepts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 
 from resin_toolkit.device.record import Device
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: sshd lets others in only as itself")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: else sshd accepts only its own user")
 
 
 @pytest.fixture(name="home", autouse=True)
 def home_with_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home folder of the test's own, with a key, and no agent."""
+    """A home directory of the test's own, with a key and without an agent."""
     folder = tmp_path / "home"
     (folder / ".ssh").mkdir(parents=True, mode=0o700)
     monkeypatch.setenv("HOME", str(folder))
@@ -36,7 +36,7 @@ def keygen(path: Path, *words: str) -> None:
 
 @contextmanager
 def sshd(home: Path, *options: str, key: Path | None = None) -> Iterator[Device]:
-    """An SSH server on loopback that lets root in by the key of `home`."""
+    """An SSH server on loopback that accepts the key of `home` for root."""
     folder = home.parent / f"sshd{time.monotonic_ns()}"
     folder.mkdir()
     if key is None:

@@ -1,4 +1,4 @@
-"""The shell of a device, against a real sshd on loopback: commands, streams, ciphers, forwards, settings."""
+"""Commands, streams, ciphers, port forwarding and settings, against a real sshd on loopback."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_streams(home: Path) -> None:
 
 @needs_root
 @pytest.mark.parametrize("limit", ["1M", "default"])
-def test_new_keys_while_both_ways_are_busy(home: Path, limit: str) -> None:
-    """The server asks for new keys again and again, and so do we, while data goes both ways."""
+def test_rekey_while_data_flows_both_ways(home: Path, limit: str) -> None:
+    """The server requests new keys repeatedly, or the client does, by RekeyLimit."""
     (home / ".ssh" / "config").write_text("Host 127.0.0.1\n  RekeyLimit 2M\n" if limit == "default" else "")
     data = os.urandom(1 << 20) * 48
     with sshd(home, f"RekeyLimit {limit}") as device, connect(device) as shell:
@@ -82,7 +82,7 @@ def test_new_keys_while_both_ways_are_busy(home: Path, limit: str) -> None:
         ("3des-cbc", "hmac-md5"),
     ],
 )
-def test_every_way_to_seal_a_packet(home: Path, ciphers: str, macs: str) -> None:
+def test_every_cipher_and_mac(home: Path, ciphers: str, macs: str) -> None:
     data = os.urandom(3_000_000)
     options = (f"Ciphers {ciphers}", f"MACs {macs}", "RekeyLimit 1M")
     with sshd(home, *options) as device, connect(device) as shell:
@@ -90,7 +90,7 @@ def test_every_way_to_seal_a_packet(home: Path, ciphers: str, macs: str) -> None
 
 
 @needs_root
-def test_a_port_that_leads_there(home: Path) -> None:
+def test_port_forwarding(home: Path) -> None:
     with sshd(home) as device, connect(device) as shell, socket.create_server(("127.0.0.1", 0)) as there:
         warned: list[str] = []
         ports = [Forward("127.0.0.1", 0, "127.0.0.1", port) for port in (there.getsockname()[1], 1)]
@@ -111,7 +111,7 @@ def test_a_port_that_leads_there(home: Path) -> None:
         assert len(warned) == 1
 
 
-def test_the_configuration(home: Path) -> None:
+def test_host_config(home: Path) -> None:
     (home / ".ssh" / "config.d").mkdir()
     (home / ".ssh" / "config.d" / "lab").write_text(
         "Host lab* !lab9\n  User pi\n  Port 2200\n  HostName 10.0.0.7\n"
@@ -139,14 +139,14 @@ def test_the_configuration(home: Path) -> None:
         ("[::1]:1:[fe80::1]:2", Forward("::1", 1, "fe80::1", 2)),
     ],
 )
-def test_forwards(word: str, meaning: Forward) -> None:
+def test_parse_forward(word: str, meaning: Forward) -> None:
     assert parse_forward(word) == meaning
 
 
 @pytest.mark.parametrize(
     "word", ["", "80", "80:host", "x:host:1", "1:host:0", "99999:host:1", "1:host:99999"]
 )
-def test_what_is_no_forward(word: str) -> None:
+def test_an_invalid_forward_is_an_error(word: str) -> None:
     with pytest.raises(BadValue):
         parse_forward(word)
 

@@ -1,4 +1,4 @@
-"""Who is let in to the shell of a device, by which keys and through whom, and what is no SSH server."""
+"""Host keys, authentication, jump hosts, and servers that are not SSH servers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from resin_toolkit.state import state_folder
 
 @contextmanager
 def speaking(said: bytes, *, hold: bool = True) -> Iterator[Device]:
-    """Something that says `said` to whoever connects, and then waits or closes."""
+    """A server that sends `said` to the first client, then waits or closes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -45,7 +45,7 @@ def speaking(said: bytes, *, hold: bool = True) -> Iterator[Device]:
 
 
 @needs_root
-def test_another_key_of_the_same_device_is_no_alarm(home: Path) -> None:
+def test_an_additional_host_key_is_accepted_and_another_one_refused(home: Path) -> None:
     keygen(home / "rsa", "-t", "rsa", "-b", "2048")
     keygen(home / "ed")
     with sshd(home, key=home / "rsa") as device:
@@ -70,7 +70,7 @@ def test_another_key_of_the_same_device_is_no_alarm(home: Path) -> None:
 
 
 @needs_root
-def test_nobody_is_let_in_without_a_key(home: Path) -> None:
+def test_login_without_a_key_is_refused(home: Path) -> None:
     with sshd(home) as device:
         (home / ".ssh" / "id_ed25519").unlink()
         with pytest.raises(LoginRefused, match="publickey"):
@@ -78,7 +78,7 @@ def test_nobody_is_let_in_without_a_key(home: Path) -> None:
 
 
 @needs_root
-def test_the_agents_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_of_the_agent(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = home.parent / "agent"
     with (
         subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL) as agent,
@@ -99,7 +99,7 @@ def test_the_agents_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_root
-def test_through_another_host(home: Path) -> None:
+def test_a_jump_host(home: Path) -> None:
     with sshd(home) as hop, sshd(home) as device:
         config = f"Host 127.0.0.1\n  ProxyJump root@localhost:{hop.ssh_port}\n"
         (home / ".ssh" / "config").write_text(
@@ -139,7 +139,7 @@ def test_no_algorithms_in_common(home: Path) -> None:
         (b"Exceeded MaxStartups\r\n", False, "refused"),
     ],
 )
-def test_what_is_no_ssh_server(said: bytes, hold: bool, cause: str) -> None:
+def test_a_server_that_is_not_ssh(said: bytes, hold: bool, cause: str) -> None:
     with speaking(said, hold=hold) as device:
         with pytest.raises(Unreachable) as raised:
             connect(device)
@@ -154,8 +154,8 @@ def test_nothing_listens() -> None:
     assert raised.value.facts["cause"] == "refused"
 
 
-class ApiClient(paramiko.ServerInterface):
-    """A server that asks for a password, by the method of its choice; the right one is `open`."""
+class PasswordServer(paramiko.ServerInterface):
+    """A server that requires the password `open`, by one method."""
 
     def __init__(self, method: str) -> None:
         self.method = method
@@ -178,14 +178,14 @@ class ApiClient(paramiko.ServerInterface):
 
 @pytest.mark.parametrize("method", ["password", "keyboard-interactive"])
 @pytest.mark.parametrize(("typed", "is_in"), [(["no", "open"], True), (["no", "no", "no"], False)])
-def test_a_password_is_asked_for(home: Path, method: str, typed: list[str], is_in: bool) -> None:
+def test_a_password_is_prompted_for(home: Path, method: str, typed: list[str], is_in: bool) -> None:
     (home / ".ssh" / "id_ed25519").unlink()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
             transport = paramiko.Transport(listener.accept()[0])
             transport.add_server_key(paramiko.ECDSAKey.generate())
-            transport.start_server(event=threading.Event(), server=ApiClient(method))
+            transport.start_server(event=threading.Event(), server=PasswordServer(method))
             transport.join(30)
 
         thread = threading.Thread(target=serve)
