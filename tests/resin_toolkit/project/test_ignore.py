@@ -249,3 +249,11 @@ def test_bytes_that_are_not_utf8() -> None:
     assert rules.is_ignored(os.fsdecode(b"caf\xe9"))
     assert not rules.is_ignored("café")
     assert rules.is_ignored(os.fsdecode(b"x\xffy"))
+
+
+@pytest.mark.parametrize("pattern", ["a/**", "a/b**"])
+def test_two_stars_at_the_end_match_by_prefix_even_across_a_line_break(pattern: str) -> None:
+    """Docker compares a prefix here; the `.` of a regular expression would stop at the line break."""
+    rules = IgnoreRules.parse(pattern)
+    assert rules.is_ignored("a/b\nc")
+    assert not rules.is_ignored("ab\nc")
