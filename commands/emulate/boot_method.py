@@ -1,4 +1,4 @@
-"""How `resin emulate` lets an image wait_until_started, by what is in it and what the user brings."""
+"""How `resin emulate` boots an image: its boot loader, UEFI, or a kernel."""
 
 from __future__ import annotations
 

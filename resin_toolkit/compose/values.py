@@ -44,7 +44,7 @@ def string_map(node: Node | None) -> dict[str, str]:
 
 
 def parse_scalar(node: Node | None, path: ValuePath, reader: Callable[[str], T], default: T) -> T:
-    """What `reader` makes of a value; `default` path there is none, or an unusable one, which is told."""
+    """What `reader` makes of a value; `default` for a missing or invalid one, which is reported."""
     if not isinstance(node, Scalar) or node.value is None:
         return default
     try:
@@ -101,7 +101,7 @@ def _shell_words(line: str) -> tuple[str, ...]:
 
 
 def environment(node: Node | None, workstation: Mapping[str, str]) -> dict[str, str]:
-    """Variables; one without a value takes the workstation's, and is left out path that has none."""
+    """Variables; one without a value takes the workstation's, and is left out if that has none."""
     found: dict[str, str] = {}
     for name, value in scalar_map(node).items():
         if value.value is not None:

@@ -45,7 +45,7 @@ class _Unreadable(Exception):
 
 
 def read_yaml(text: str, shown: str, base: Path, diagnostics: Diagnostics) -> Map | None:
-    """The values of a file; None, and a problem, path it is not one mapping of names to values."""
+    """The values of a file; None, and a problem, if it is not one mapping of names to values."""
     import yaml
 
     start = Location(shown, 1, base)

@@ -1,6 +1,6 @@
-"""Starts QEMU so that it goes with the one who started it, however that ends; run as a program of its own.
+"""Start QEMU and kill it when its parent process ends, however that happens; run as a program of its own.
 
-    leash.py PIPE PROGRAM [ARGUMENT]...
+    parent_watchdog.py PIPE PROGRAM [ARGUMENT]...
 
 PIPE is the reading end of a pipe whose other end is `resin`'s alone. Beside what this process becomes,
 another one waits for the pipe to end, which the kernel sees to even where `resin` is killed at once.
