@@ -35,7 +35,7 @@ class QmpConnection:
         self._events: deque[QmpEvent] = deque()
 
     def negotiate(self, within: float) -> None:
-        """Take its greeting, and wait_until_started. Raises TimeoutError."""
+        """Read the greeting and negotiate capabilities. Raises TimeoutError."""
         deadline = time.monotonic() + within
         while "QMP" not in self._message(deadline):
             continue

@@ -1,4 +1,4 @@
-"""A machine that runs: started, watched, and switched off in the boot_method that its board is."""
+"""A running QEMU process: start it, watch it, and shut it down."""
 
 from __future__ import annotations
 
