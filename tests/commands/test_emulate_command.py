@@ -256,7 +256,7 @@ def test_what_is_told_to_a_person(image: Path) -> None:
     assert "resin push localhost:" in lines[1]
     assert "--ssh-port" in lines[1]
     assert "resin ssh localhost --ssh-port" in lines[3]
-    assert rest.startswith("It has switched itself off")
+    assert rest.startswith("The machine powered off after")
     assert process.returncode == 0
 
 
