@@ -146,7 +146,7 @@ def _opened(path: str) -> Target:
         raise from_os_error(error, path) from error
     if not is_drive(path) and not Path(path).is_file():
         os.close(descriptor)
-        raise BadValue(f"{path} is neither a drive nor a file.", hint="Name a drive such as /dev/sdb.")
+        raise BadValue(f"{path} is neither a drive nor a file.", hint="Name a drive, such as /dev/sdb.")
     target = Target(os.path.realpath(path), is_drive=is_drive(path), descriptor=descriptor)
     target.direct = direct
     target.state = State.ONLY_READ

@@ -24,7 +24,7 @@ def write_failure(error: OSError, target: Target, offset: int) -> ResinError:
     if target.capacity is not None:
         return too_small(target, offset)
     return NoSpace(
-        f"{target.path}: there was no room for more than {offset} bytes.",
+        f"{target.path}: no space is left after {offset} bytes.",
         hint="Make room, or choose another place.",
         offset=offset,
     )

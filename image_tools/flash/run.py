@@ -87,7 +87,7 @@ def _check_room(target: Target, size: int | None, needed: int | None) -> None:
 def _alone(source: Source, job: FlashJob, progress: Progress, options: FlashOptions) -> TargetResult:
     """Write to a target by itself that was too slow to keep company."""
     job.target.notices.append(
-        Notice("set-apart", f"{job.target.path} was far slower than the others, and written after them.")
+        Notice("set-apart", f"{job.target.path} was much slower than the others and was written after them.")
     )
     with source.reopen() as again:
         [outcome] = _flash(again, [job], progress, replace(options, sha256=None))

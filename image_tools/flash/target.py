@@ -217,7 +217,7 @@ class Target:
             self.notices.append(
                 Notice(
                     "not-ejected",
-                    f"{self.path} cannot be ejected by command; all is flushed, so it may be pulled out.",
+                    f"{self.path} cannot be ejected; all data is flushed, so it is safe to remove.",
                 )
             )
 
@@ -309,7 +309,7 @@ class Target:
         self.notices.append(
             Notice(
                 "old-partitions-shown",
-                f"The system still shows the old partitions of {self.path}: replug it.",
+                f"The system still shows the old partitions of {self.path}: unplug it and plug it in again.",
             )
         )
 
@@ -386,7 +386,7 @@ def open_drive(path: str) -> Target:
                 raise _busy(real) from problem
             raise NotPermitted(
                 f"{real} may not be written by this user, and {problem.reason}.",
-                hint="Run it as root.",
+                hint="Run the command as root.",
                 path=real,
             ) from error
         return Target(real, is_drive=True, descriptor=descriptor)

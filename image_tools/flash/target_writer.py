@@ -171,7 +171,7 @@ class TargetWriter:
             # The system hides it where a device cannot discard, so what it reads as decides.
             self.cleared = target.discard() and not keeps_old_content(target)
             if not self.cleared:
-                told = f"{target.path} does not discard: unused areas keep their old content."
+                told = f"{target.path} does not support discard: unused areas keep their old content."
                 target.notices.append(Notice("no-discard", told))
 
     # writing

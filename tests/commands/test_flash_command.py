@@ -268,7 +268,7 @@ def test_drives_as_json(tmp_path: Path) -> None:
 def test_no_drive_is_a_sentence_and_no_failure() -> None:
     done = resin("drives")
     assert done.returncode == 0
-    assert done.stdout.startswith(("DRIVE", "No drive was found"))
+    assert done.stdout.startswith(("DRIVE", "No drive that can be flashed"))
 
 
 @root_only
