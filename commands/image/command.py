@@ -105,7 +105,7 @@ class Content:
 
 
 def info(context: typer.Context, image: ImageArgument, partition: PartitionOption = None) -> Result:
-    """Show the partitions of an image, their file systems and use, its OS version, and what is configured."""
+    """Show an image's partitions, file systems, used space, OS version and configuration."""
     from commands.image.info import describe
     from image_tools.image_file import opened_for_reading
 
@@ -120,7 +120,10 @@ def ls(
     context: typer.Context,
     image: ImageArgument,
     path: Annotated[
-        str, typer.Argument(metavar="[PATH]", help="A directory or file in it.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="[PATH]", help="A directory or file in the boot partition.", show_default=False
+        ),
     ] = "/",
     recursive: RecursiveOption = False,
     partition: PartitionOption = None,
@@ -137,7 +140,9 @@ def ls(
 def cat(
     context: typer.Context,
     image: ImageArgument,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A file in it.", show_default=False)],
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A file in the boot partition.", show_default=False)
+    ],
     partition: PartitionOption = None,
 ) -> Result:
     """Print a file of the boot partition."""
@@ -157,7 +162,7 @@ def put(
         list[str],
         typer.Argument(
             metavar="FILE... [DESTINATION]",
-            help="Files here, then where they go in the boot partition.",
+            help="Local files, then their destination in the boot partition.",
             autocompletion=files,
         ),
     ],
@@ -166,8 +171,8 @@ def put(
 ) -> Transferred:
     """Copy files into the boot partition, as `cp` does.
 
-    After FILE stands its new name or the directory that it goes into; alone, it goes into the root directory.
-    All or nothing is written.
+    The last argument is the new name or the directory to copy into; by default the root directory. Either all
+    files are written or none.
     """
     from image_tools.boot_partition import open_boot
     from image_tools.file_times import write_time
@@ -195,7 +200,7 @@ def get(
         list[str],
         typer.Argument(
             metavar="PATH... [DESTINATION]",
-            help="Files in the boot partition, then where they go here.",
+            help="Files in the boot partition, then their local destination.",
             autocompletion=files,
         ),
     ],
@@ -204,7 +209,7 @@ def get(
 ) -> Transferred:
     """Copy files out of the boot partition, as `cp` does.
 
-    After PATH stands its new name or the directory here that it goes into; alone, it goes into this one.
+    The last argument is the new name or the local directory to copy into; by default the current directory.
     """
     report = report_of(context)
     require_names(paths)
@@ -233,11 +238,11 @@ def get(
 def rm(
     context: typer.Context,
     image: ImageArgument,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="What to remove.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files or directories to remove.")],
     recursive: RecursiveOption = False,
     partition: PartitionOption = None,
 ) -> Transferred:
-    """Remove files from the boot partition. All or nothing is removed."""
+    """Remove files from the boot partition, either all or none."""
     from image_tools.boot_partition import open_boot
     from image_tools.fat import Remove
     from image_tools.file_times import write_time
@@ -278,7 +283,7 @@ EXAMPLES = {
 }
 
 app = command_group(
-    "Look into an image, and at the files of its boot partition, without mounting and without root.",
+    "Inspect an image, and access the files of its boot partition, without mounting and without root.",
     EXAMPLES,
     info=info,
     ls=ls,
