@@ -1,4 +1,4 @@
-"""What a DEVICE word means: a host, the port of its engine, a way to it. Nothing is looked up here."""
+"""Parsing a DEVICE argument: host, ports, user and access method. Nothing is looked up here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import Enum
 
 from resin_toolkit.errors import BadValue
 
-_FORMS = "Name it as NAME, NAME.local, ADDRESS, any of these with :PORT, tcp://HOST:PORT or ssh://USER@HOST."
+_FORMS = "Use NAME, NAME.local, ADDRESS, any of these with :PORT, tcp://HOST:PORT or ssh://USER@HOST."
 _NAME = re.compile(r"[\w.-]{1,253}")
 _BRACKETED = re.compile(r"\[(?P<host>[^\[\]]+)\](?::(?P<port>[0-9]+))?")
 _WITH_PORT = re.compile(r"(?P<host>[^:]+):(?P<port>[0-9]+)")
@@ -24,7 +24,7 @@ class AccessMethod(Enum):
 
 @dataclass(frozen=True)
 class Address:
-    """A DEVICE word, taken apart; what it does not say is None.
+    """A parsed DEVICE argument; parts that it does not give are None.
 
     `host` is a name or an IP address, an IPv6 address without brackets and with its zone: `fe80::1%eth0`.
     """
@@ -34,7 +34,7 @@ class Address:
     user: str | None = None
     ssh_port: int | None = None
     access_method: AccessMethod | None = None
-    """The only way that may be taken; None is whichever is open."""
+    """The only method allowed; None allows any."""
 
     @property
     def is_ip(self) -> bool:
@@ -42,7 +42,7 @@ class Address:
 
 
 def parse_address(word: str) -> Address:
-    """The meaning of a DEVICE word. Raises BadValue."""
+    """Parse a DEVICE argument. Raises BadValue."""
     scheme, separator, rest = word.partition("://")
     if not separator:
         host, port = _host_and_port(word, word)
@@ -54,13 +54,14 @@ def parse_address(word: str) -> Address:
         user, at, place = rest.rstrip("/").rpartition("@")
         if ":" in user:
             raise BadValue(
-                "A DEVICE holds no password.", hint="Leave it out; it is asked for where it is needed."
+                "A device URL must not contain a password.",
+                hint="Leave it out; resin asks for it if it is needed.",
             )
         host, port = _host_and_port(place, word)
         return Address(
             host, user=_user(user, word) if at else None, ssh_port=port, access_method=AccessMethod.SSH
         )
-    raise BadValue(f"{word} is no device: {scheme}:// is not known.", hint=_FORMS)
+    raise BadValue(f"{word} is not a valid device: unknown scheme {scheme}://.", hint=_FORMS)
 
 
 def is_ip(host: str) -> bool:
@@ -85,7 +86,7 @@ def _host_and_port(text: str, word: str) -> tuple[str, int | None]:
     host, port = (match["host"], match["port"]) if match else (text, None)
     bracketed = text.startswith("[")
     if bracketed and not (is_ip(host) and ":" in host):
-        raise BadValue(f"{word} is no device: only an IPv6 address stands in brackets.", hint=_FORMS)
+        raise BadValue(f"{word} is not a valid device: only IPv6 addresses take brackets.", hint=_FORMS)
     if is_ip(host):
         _check_zone(host, word)
     else:
@@ -97,24 +98,26 @@ def _check_zone(host: str, word: str) -> None:
     place = ipaddress.ip_address(host)
     if isinstance(place, ipaddress.IPv6Address) and place.is_link_local and not place.scope_id:
         raise BadValue(
-            f"{word} is no device: a link-local address is another one on each network.",
-            hint=f"Say on which interface of this machine: [{host}%eth0], for example.",
+            f"{word} is not a valid device: a link-local address needs an interface.",
+            hint=f"Add the interface of this machine, for example [{host}%eth0].",
         )
 
 
 def _check_name(name: str, word: str) -> None:
     if not _NAME.fullmatch(name) or name.startswith(("-", ".")) or ".." in name:
-        raise BadValue(f"{word!r} is no device: it is neither a host name nor an address.", hint=_FORMS)
+        raise BadValue(
+            f"{word!r} is not a valid device: it is neither a host name nor an address.", hint=_FORMS
+        )
 
 
 def _port(text: str, word: str) -> int:
     port = int(text)
     if not 0 < port < 65536:
-        raise BadValue(f"{word} is no device: a port is a number from 1 to 65535.", hint=_FORMS)
+        raise BadValue(f"{word} is not a valid device: a port is a number from 1 to 65535.", hint=_FORMS)
     return port
 
 
 def _user(name: str, word: str) -> str:
     if not re.fullmatch(r"[\w.$][\w.$-]*", name):
-        raise BadValue(f"{word!r} is no device: {name!r} is no user name.", hint=_FORMS)
+        raise BadValue(f"{word!r} is not a valid device: {name!r} is not a user name.", hint=_FORMS)
     return name

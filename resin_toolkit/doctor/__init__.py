@@ -1,1 +1,1 @@
-"""What this workstation lacks for each verb: small checks, each of which gives one finding."""
+"""Checks of this machine for `resin doctor`; each returns one finding."""

@@ -1,4 +1,4 @@
-"""Whether this user may do what verbs do, and whether the settings around them make sense."""
+"""Checks of permissions and settings: drives, state directory, SSH keys, RESIN_DEVICE."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def check_drives() -> Finding:
     if sys.platform != "linux":
         return Finding("drives", IMAGE_VERBS, Status.OK, "Drives are written to with sudo.")
     if os.geteuid() == 0:
-        return Finding("drives", IMAGE_VERBS, Status.OK, "Root may write to drives.")
+        return Finding("drives", IMAGE_VERBS, Status.OK, "Drives can be written to, as root.")
     if _has_udisks():
         return Finding("drives", IMAGE_VERBS, Status.OK, "Drives are opened by udisks2, without sudo.")
     return Finding(
         "drives",
         IMAGE_VERBS,
         Status.WARNING,
-        "Drives may be written to by root only: udisks2 is not there to open them.",
-        "Put sudo in front of `resin flash`, or install udisks2.",
+        "Only root can write to drives: udisks2 is not available.",
+        "Run `resin flash` with sudo, or install udisks2.",
     )
 
 
@@ -39,14 +39,14 @@ def check_state() -> Finding:
     folder = state_folder()
     nearest = next(place for place in (folder, *folder.parents) if place.exists() or place.is_symlink())
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-        return Finding("state", DEVICE_VERBS, Status.OK, f"What is remembered of devices lies in {folder}.")
-    reason = "may not be written to" if nearest.is_dir() else "is no folder"
+        return Finding("state", DEVICE_VERBS, Status.OK, f"Device data is stored in {folder}.")
+    reason = "is not writable" if nearest.is_dir() else "is not a directory"
     return Finding(
         "state",
         DEVICE_VERBS,
         Status.WARNING,
-        f"Nothing can be remembered of devices in {folder}: {nearest} {reason}.",
-        "Make it a folder of yours, or name another one in XDG_STATE_HOME.",
+        f"Device data cannot be stored in {folder}: {nearest} {reason}.",
+        "Make it a directory that you own, or set XDG_STATE_HOME to another one.",
     )
 
 
@@ -59,18 +59,18 @@ def check_ssh_keys() -> Finding:
             BY_SHELL,
             Status.WARNING,
             f"No SSH agent answers at SSH_AUTH_SOCK ({agent}).",
-            "Start it anew with ssh-agent, or unset the variable.",
+            "Start ssh-agent again, or unset the variable.",
         )
     files = [name for name in _KEYS if (Path.home() / ".ssh" / name).exists()]
     if agent or files:
         held = ", ".join([*(["the agent"] if agent else []), *files])
-        return Finding("ssh-keys", BY_SHELL, Status.OK, f"Keys to log in with: {held}.")
+        return Finding("ssh-keys", BY_SHELL, Status.OK, f"SSH keys: {held}.")
     return Finding(
         "ssh-keys",
         BY_SHELL,
         Status.WARNING,
-        "There is no SSH key: development images need none, production images let nobody in without one.",
-        "ssh-keygen makes one; `resin configure IMAGE --ssh-key FILE` puts it on a device.",
+        "No SSH key found: development images need none, production images require one.",
+        "Create one with ssh-keygen; `resin configure IMAGE --ssh-key FILE` adds it to an image.",
     )
 
 
@@ -86,7 +86,7 @@ def check_default_device() -> Finding:
             "default-device",
             DEVICE_VERBS,
             Status.MISSING,
-            f"RESIN_DEVICE names no device: {error.message}",
+            f"RESIN_DEVICE is invalid: {error.message}",
             error.hint,
         )
     return Finding("default-device", DEVICE_VERBS, Status.OK, f"RESIN_DEVICE is {word}.")

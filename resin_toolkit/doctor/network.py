@@ -1,4 +1,4 @@
-"""Whether devices can be found and reached from here."""
+"""Checks of the network: interfaces, and mDNS on each of them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def check_interfaces() -> Finding:
     """Whether this machine is on a network at all."""
     names = list(dict.fromkeys(origin.interface for origin in _origins()))
     if names:
-        return Finding("network", DEVICE_VERBS, Status.OK, f"On the network by {', '.join(names)}.")
+        return Finding("network", DEVICE_VERBS, Status.OK, f"Connected to the network on {', '.join(names)}.")
     return Finding(
         "network",
         DEVICE_VERBS,
         Status.MISSING,
         "No network interface has an address.",
-        "Plug in the cable, or join the Wi-Fi that the devices are on.",
+        "Connect a cable, or join the devices' Wi-Fi network.",
     )
 
 
@@ -53,16 +53,16 @@ def check_mdns() -> Finding:
             verbs,
             Status.MISSING,
             f"Devices cannot be found by mDNS ({told or 'no network'}).",
-            "Let UDP port 5353 to and from 224.0.0.251 and ff02::fb through the firewall, or name devices "
-            "by their addresses.",
+            "Allow UDP port 5353 to and from 224.0.0.251 and ff02::fb in the firewall, or use the addresses "
+            "of devices.",
         )
     if silent:
         return Finding(
             "mdns",
             verbs,
             Status.WARNING,
-            f"Devices are not found by mDNS everywhere ({told}).",
-            "If they are there: let UDP port 5353 through the firewall on that interface.",
+            f"mDNS does not work on all interfaces ({told}).",
+            "If devices are on that network, allow UDP port 5353 in the firewall there.",
         )
     return Finding("mdns", verbs, Status.OK, f"mDNS works on {', '.join(dict.fromkeys(heard))}.")
 
@@ -85,11 +85,11 @@ def _why_deaf(origin: LocalAddress) -> str | None:
         return _reason(error)
     try:
         if len(link.sockets) < 2:
-            return "another program holds UDP port 5353 for itself, or the interface takes no multicast"
+            return "another program holds UDP port 5353, or the interface does not support multicast"
         link.ask(message)
         if link.failure is not None:
-            return f"nothing can be sent: {_reason(link.failure)}"
-        return None if _comes_back(link, message) else "what is sent to UDP port 5353 does not come in"
+            return f"sending failed: {_reason(link.failure)}"
+        return None if _comes_back(link, message) else "packets to UDP port 5353 are not received"
     finally:
         link.close()
 

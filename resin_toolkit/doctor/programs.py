@@ -1,4 +1,4 @@
-"""Whether what verbs are made of, or work together with, is installed."""
+"""Checks of Python packages and external programs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_packages() -> Finding:
         verbs,
         Status.MISSING,
         f"Python packages are missing: {', '.join(lacking)}.",
-        "Install resin anew: pipx reinstall resin-toolkit, or uv tool upgrade --reinstall resin-toolkit.",
+        "Reinstall resin: pipx reinstall resin-toolkit, or uv tool upgrade --reinstall resin-toolkit.",
     )
 
 
@@ -48,7 +48,7 @@ def check_qemu() -> Finding:
         "qemu",
         ("emulate",),
         Status.WARNING,
-        "QEMU is not installed: no image can be booted on this machine.",
+        "QEMU is not installed: images cannot be booted on this machine.",
         f"For PCs: {install_hint('x86')}. For Raspberry Pis: {install_hint('arm')}.",
     )
 
@@ -62,7 +62,7 @@ def check_uefi() -> Finding:
             "uefi",
             ("emulate",),
             Status.WARNING,
-            "QEMU has no UEFI firmware: images that begin by it cannot be booted on this machine.",
+            "QEMU has no UEFI firmware: UEFI images cannot be booted on this machine.",
             error.hint,
         )
     return Finding("uefi", ("emulate",), Status.OK, f"QEMU's UEFI firmware is {found.code}.")
@@ -77,6 +77,6 @@ def check_docker() -> Finding:
         "docker",
         ("env",),
         Status.WARNING,
-        "The docker program is not installed; only what you run with `resin env` needs it.",
-        "Install it, on Debian docker.io or docker-cli; resin itself does without.",
+        "The docker program is not installed; only `resin env` is of use with it.",
+        "Install it (on Debian docker.io or docker-cli); resin itself does not need it.",
     )

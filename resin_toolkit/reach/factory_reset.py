@@ -1,7 +1,7 @@
-"""Putting a device back to its unconfigured image, as its operating system provides it.
+"""Resetting a device to its unconfigured state, by the means of its operating system.
 
-A file `remove_me_to_reset` lies on the state partition (called conf on old releases), on later ones on the
-data partition too: the system puts the partition back to its first state where the file is missing at boot.
+A file `remove_me_to_reset` is on the state partition (called conf on old releases), on later ones on the data
+partition too: if it is missing at boot, the system restores the partition to its initial state.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def find_reset_markers(shell: Shell, roles: Sequence[str]) -> list[ResetMarker]:
             raise NotSupported(
                 f"The {role} partition of {shell.device.host} is not mounted, at none of "
                 f"{_PLACES[role][0].replace(' ', ', ')}; nothing was changed.",
-                hint="A reboot may mount it; if it does not, it is damaged: flash the device again.",
+                hint="Reboot the device; if that does not mount it, flash the device again.",
             )
         if not path.startswith("/"):
             raise NotSupported(
                 f"{shell.device.host} has no {_FILE} on its {role} partition; nothing was changed.",
-                hint="Its operating system provides no reset: flash it again.",
+                hint="Its operating system does not support a reset; flash it again.",
             )
         found.append(ResetMarker(role, path.splitlines()[0]))
     return found

@@ -1,4 +1,4 @@
-"""Starting a device anew, and knowing that it did."""
+"""Rebooting a device and verifying that it did."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ def restart(shell: Shell) -> str:
             return boot
         raise
     if done.code == 127:
-        raise NotSupported(f"{host} has no program to reboot it.", hint="Switch it off and on.")
+        raise NotSupported(f"{host} has no program to reboot it.", hint="Power it off and on.")
     if done.code not in (0, 255):
         raise NotPermitted(
-            f"{host} does not reboot: exit code {done.code}.", hint=f"Log in as root; {shell.user} may not."
+            f"{host} cannot be rebooted: exit code {done.code}.",
+            hint=f"Log in as root instead of {shell.user}.",
         )
     deadline = time.monotonic() + _DOWN
     while time.monotonic() < deadline:
@@ -46,8 +47,8 @@ def restart(shell: Shell) -> str:
             return boot
         time.sleep(0.2)
     raise Unreachable(
-        f"{host} was told to reboot, and is still up after {_DOWN:g} s.",
-        hint="Something on it holds the shutdown up: `resin ssh` lets you look.",
+        f"{host} is still up {_DOWN:g} s after the reboot command.",
+        hint="Something blocks its shutdown: look with `resin ssh`.",
         cause="still-up",
     )
 
@@ -65,7 +66,7 @@ def wait_until_back(device: Device, boot: str, ask: Callable[[str], str] | None)
                 raise
         if time.monotonic() > deadline:
             raise Unreachable(
-                f"{device.host} answers, but has not started anew.", hint="Try again.", cause="still-up"
+                f"{device.host} responds, but has not rebooted.", hint="Try again.", cause="still-up"
             )
         time.sleep(0.5)
 

@@ -1,4 +1,4 @@
-"""The connection to a device's engine that is made again whenever it is lost, until the device is back."""
+"""A connection to a device's engine that reconnects whenever it is lost."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class ConnectionClosed(Exception):
 
 
 class ReconnectingEngine:
-    """A device's engine, whatever happens to the way there. Every method may be called from any thread.
+    """A device's engine, reconnected when the connection fails. All methods are thread-safe.
 
-    `lost` is told why the connection broke, once each time, and `back` after how many seconds it was there.
-    `patience` is for how many seconds a device is waited for; None is for ever.
+    `lost` is called with the error each time the connection fails, `back` with the seconds until it was back.
+    `patience` is how many seconds to wait for the device; None is forever.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class ReconnectingEngine:
 
     def _another(self) -> Refused:
         return Refused(
-            f"Another device answers now as {self._device.host}: its engine is another one, with none of "
-            "the containers that were followed.",
-            hint="Was it flashed again? Start `resin logs` anew to see what this one has to say.",
+            f"A different device now answers as {self._device.host}: its engine ID differs and it has none of "
+            "the containers.",
+            hint="If the device was flashed again, run the command again.",
         )

@@ -1,8 +1,8 @@
-"""From what a DEVICE word says to where the device is.
+"""Resolving a parsed DEVICE argument to a device with IP addresses.
 
-A bare word is, in this order: an alias of ~/.ssh/config, a name that this machine's hosts file has,
-NAME.local by multicast DNS, a name of DNS. A `.local` name is always asked for by our own multicast question,
-so that it is found on every operating system, whatever its resolver thinks of such names.
+A bare name is looked up, in this order, as an alias of ~/.ssh/config, in this machine's hosts file, as
+NAME.local by multicast DNS, and in DNS. `.local` names are always queried by our own multicast DNS client, so
+that they resolve on every operating system, whatever its resolver does with such names.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _MDNS_FIRST = 0.8
 
 
 def resolve_device(address: Address, *, ssh_port: int | None = None, within: float = 2.3) -> Device:
-    """The device that `address` names, with its IP addresses; nothing is connected to but to know it again.
+    """Resolve `address` to a device with IP addresses, connecting to it only to verify a cached address.
 
-    `ssh_port` is the port asked for by an option, which counts more than the word's. Raises DeviceNotFound,
-    within so many seconds, DeviceAmbiguous where several have that name, and ConfigInvalid. A host of
-    ~/.ssh/config that is reached by way of another has no addresses.
+    `ssh_port`, from an option, takes precedence over the address's. Raises DeviceNotFound after at most
+    `within` seconds, DeviceAmbiguous if several devices have the name, and ConfigInvalid. A host that
+    ~/.ssh/config reaches through a jump host gets no addresses.
     """
     alias = None if address.is_ip or address.host.endswith(_LOCAL) else find_host_config(address.host)
     typed = ssh_port or address.ssh_port
@@ -122,12 +122,12 @@ def _one_of(
     places = " and ".join(device.addresses[0] for device, _ in found)
     raise DeviceAmbiguous(
         f"{len(found)} devices answer to {name}: {places}.",
-        hint="Name the one that is meant by its address; `resin scan` shows what they are.",
+        hint="Use the address of one of them; `resin scan` shows what they are.",
     )
 
 
 def _mdns_said(name: str) -> str:
-    return f"nobody on the local network answers to {name}"
+    return f"no device on the local network answers to {name}"
 
 
 def _not_found(name: str, tried: Sequence[str]) -> DeviceNotFound:
@@ -135,8 +135,7 @@ def _not_found(name: str, tried: Sequence[str]) -> DeviceNotFound:
     guess = f"Did you mean {near[0]}? " if near else ""
     return DeviceNotFound(
         f"{name} was not found: {', and '.join(tried)}.",
-        hint=f"{guess}`resin scan` shows the devices that announce themselves; "
-        "an IP address works where names do not.",
+        hint=f"{guess}Run `resin scan` to list devices on the network, or use the device's IP address.",
         tried=tuple(tried),
         near=tuple(near),
     )
@@ -156,7 +155,7 @@ class _AskedSystem:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.said = f"DNS has not answered to {name} in time"
+        self.said = f"DNS did not answer for {name} in time"
         self._found: tuple[str, ...] | None = None
         self._answer: queue.SimpleQueue[tuple[tuple[str, ...], str]] = queue.SimpleQueue()
         threading.Thread(target=self._ask, name=f"resolve {name}", daemon=True).start()

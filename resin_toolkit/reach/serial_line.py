@@ -1,4 +1,4 @@
-"""A serial line to a device's console, or to that of an emulated one. The only file that knows pyserial."""
+"""The serial console of a device, or that of an emulated one. The only module that imports pyserial."""
 
 from __future__ import annotations
 
@@ -70,9 +70,7 @@ class SerialLine:
         os.close(self._wake)
 
     def _gone(self) -> ResinError:
-        return IoFailed(
-            f"{self._name} is gone.", hint="Was the adapter pulled out, or the device turned off?"
-        )
+        return IoFailed(f"{self._name} was disconnected.", hint="Check the adapter and the device's power.")
 
 
 def open_serial_line(word: str, baud: int = BAUD) -> SerialLine:
@@ -92,7 +90,7 @@ def open_serial_line(word: str, baud: int = BAUD) -> SerialLine:
     except serial.SerialException as error:
         raise _refused(word, error) from error
     except (OSError, ValueError) as error:
-        raise IoFailed(f"{word} is no serial port that speaks {baud} baud.", hint=_hint()) from error
+        raise IoFailed(f"{word} is not a serial port that supports {baud} baud.", hint=_hint()) from error
     return SerialLine(port.fileno(), port.close, word)
 
 
@@ -109,11 +107,13 @@ def _unix_socket(path: Path) -> SerialLine:
         connection.connect(str(path))
     except PermissionError as error:
         connection.close()
-        raise NotPermitted(f"{path} may not be used.", hint="Whoever started the device may.") from error
+        raise NotPermitted(
+            f"Permission denied: {path}.", hint="Run resin as the user who started the device."
+        ) from error
     except OSError as error:
         connection.close()
         raise Unreachable(
-            f"Nobody listens at {path}.", hint="Does the emulated device still run?", cause="refused"
+            f"Nothing listens on {path}.", hint="Check that the emulated device is running.", cause="refused"
         ) from error
     return SerialLine(connection.fileno(), connection.close, str(path))
 
@@ -122,14 +122,17 @@ def _refused(word: str, error: Exception) -> ResinError:
     number = getattr(error, "errno", None)
     text = str(error).lower()
     if "lock" in text or "busy" in text:
-        return Refused(f"{word} is in use by another program.", hint="Close that one: screen, minicom, …")
+        return Refused(
+            f"{word} is in use by another program.",
+            hint="Close the other program, such as screen or minicom.",
+        )
     if number in (1, 13) or "permission" in text:
         return NotPermitted(
-            f"{word} may not be used.", hint="Add yourself to its group, often `dialout`, and log in again."
+            f"Permission denied: {word}.", hint="Join its group, usually `dialout`, and log in again."
         )
     return IoFailed(f"{word} cannot be opened as a serial port.", hint=_hint())
 
 
 def _hint() -> str:
     found = ", ".join(device for device, _ in serial_ports())
-    return f"There are: {found}." if found else "This workstation has none; plug the adapter in."
+    return f"Serial ports: {found}." if found else "This machine has no serial port; plug the adapter in."

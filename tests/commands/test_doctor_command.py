@@ -50,7 +50,7 @@ def test_a_network_where_all_is_well(table: Desk) -> None:
     assert "scan" not in found["drives"]["verbs"]
     text = table.resin("doctor")
     assert text.code == 0
-    assert f"ok       On the network by {table.interface}." in text.out
+    assert f"ok       Connected to the network on {table.interface}." in text.out
 
 
 @needs_root
@@ -130,7 +130,7 @@ def test_a_state_folder_that_cannot_be(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file" / "below"))
     found = access.check_state()
     assert found.status is Status.WARNING
-    assert f"{tmp_path}/file is no folder" in found.message
+    assert f"{tmp_path}/file is not a directory" in found.message
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "new" / "below"))
     assert access.check_state().status is Status.OK
     assert not (tmp_path / "new").exists()
@@ -152,10 +152,8 @@ def test_a_user_without_rights(tmp_path: Path) -> None:
         check=True,
         cwd=tmp_path,
     ).stdout.splitlines()
-    assert (
-        shown[0] == "Nothing can be remembered of devices in /usr/of-root/resin: /usr may not be written to."
-    )
-    assert shown[1].startswith("Drives may be written to by root only")
+    assert shown[0] == "Device data cannot be stored in /usr/of-root/resin: /usr is not writable."
+    assert shown[1].startswith("Only root can write to drives")
 
 
 def test_ssh_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +168,7 @@ def test_ssh_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX) as agent:
         agent.bind(str(tmp_path / "agent"))
         agent.listen()
-        assert access.check_ssh_keys().message == "Keys to log in with: the agent, id_ed25519."
+        assert access.check_ssh_keys().message == "SSH keys: the agent, id_ed25519."
 
 
 @pytest.mark.parametrize(
