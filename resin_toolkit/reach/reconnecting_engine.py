@@ -168,7 +168,7 @@ class ReconnectingEngine:
 
     def _another(self) -> Refused:
         return Refused(
-            f"A different device now answers as {self._device.host}: its engine ID differs and it has none of "
-            "the containers.",
+            f"A different device now answers as {self._device.host}: its engine ID differs and none of "
+            "the containers exists there.",
             hint="If the device was flashed again, run the command again.",
         )
