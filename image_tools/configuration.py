@@ -1,4 +1,4 @@
-"""What a configuration changes in a boot partition: worked out whole, before anything is written."""
+"""Plan the changes that configure a boot partition, before anything is written."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PlacedFile:
 
 @dataclass(frozen=True)
 class Request:
-    """What should be configured.
+    """The configuration to apply.
 
     `sets` are pairs of a key of config.json and its value as typed; with `replace` the existing config.json
     is not looked at. A connection takes the place of one of the same id; `removed` are ids.
@@ -73,7 +73,7 @@ class Request:
 
 
 def combined(first: Request, second: Request) -> Request:
-    """Both requests in one; where they speak of the same, the second one counts."""
+    """Combine two requests; the second takes precedence."""
     named = {name for name, _ in second.sets}
     merges = [merge for merge in (first.merge, second.merge) if merge is not None]
     files = {file.path: file for file in (*first.files, *second.files)}
@@ -91,7 +91,7 @@ def combined(first: Request, second: Request) -> Request:
 
 @dataclass(frozen=True)
 class ConfigurationPlan:
-    """The changes to make, in their order; a person's view of them, secrets hidden; and what is dubious."""
+    """The changes to make, in order; the same for a person, with secrets hidden; and warnings."""
 
     changes: tuple[Change, ...]
     diff: tuple[str, ...]
@@ -225,7 +225,7 @@ def _superseded(
         elif found is not None and found in renewed:
             yield entry, "replaced"
     notices.extend(
-        Notice("no-such-connection", f"There is no network profile with the id {name}, so none was removed.")
+        Notice("no-such-connection", f"There is no network profile with the id {name}; nothing was removed.")
         for name in sorted(missing)
     )
 
@@ -287,7 +287,7 @@ def _content(filesystem: FatFileSystem, entry: DirectoryEntry, largest: int) -> 
     if entry.is_directory or entry.size > largest:
         reason = "it is a directory" if entry.is_directory else "it is too large"
         raise ConfigInvalid(
-            f"{entry.path} is no configuration: {reason}.",
+            f"{entry.path} is not a configuration file: {reason}.",
             hint="Remove it with `resin image rm`, then try again.",
         )
     return filesystem.read(entry.path)

@@ -19,7 +19,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
-_ANEW = "Mend the file, or write a new one with --proxy."
+_ANEW = "Correct the file, or write a new one with --proxy."
 
 
 def read_sections(data: bytes, name: str) -> list[Section]:

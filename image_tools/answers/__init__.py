@@ -1,7 +1,7 @@
-"""A file of answers: everything that configures an image, as TOML, for `resin configure --from FILE`.
+"""Answers files: the configuration of an image as TOML, for `resin configure --from FILE`.
 
-Secrets are in it by reference only, to a file or to an environment variable. Here are the values; what
-is done with them (`reading`, `writing`, `merging`, `schema`, `from_image`) is imported by whoever needs it.
+Secrets are references to a file or an environment variable. The package exports the values; import the
+other modules (`reader`, `writer`, `merge`, `to_request`, `from_image`) where they are needed.
 """
 
 from image_tools.answers.model import (

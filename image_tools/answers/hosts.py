@@ -1,4 +1,4 @@
-"""What differs from card to card when several are flashed at once: host name and address."""
+"""The host names and addresses of cards that are flashed together, from a CSV file."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _read(path: Path) -> list[Card]:
     except OSError as error:
         raise from_os_error(error, path) from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise BadValue(f"{path} is not a table with commas: {error}.", hint=_hint()) from error
+        raise BadValue(f"{path} is not a CSV file: {error}.", hint=_hint()) from error
 
 
 def _check_columns(path: Path, names: Sequence[str]) -> None:

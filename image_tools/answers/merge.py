@@ -1,4 +1,4 @@
-"""Laying answers over answers: those of the command line over those of a file."""
+"""Merge answers: those of the command line take precedence over those of a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ADDED = frozenset({"ssh_keys", "unset", "connections", "remove_connections"})
 
 
 def merged(under: Answers, over: Answers) -> Answers:
-    """`under` with `over` laid over it: what `over` says counts, what it does not say stays.
+    """Merge `over` into `under`; values of `over` take precedence.
 
     A Wi-Fi network of `over` completes the one of the same SSID (and id, if it says one); one without an SSID
     completes the only one that there is; any other is one more. Files, ids and keys in lists come together,

@@ -1,4 +1,4 @@
-"""What a file of answers says, as values: files are paths, secrets are references, None is "not said"."""
+"""The values of an answers file: files are paths, secrets are references, None is "not given"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong in a file of answers: where it stands, and what may have been meant."""
+"""Errors in an answers file: the line, and the key that was probably intended."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def unknown_key(table: TableLocation, key: str, known: list[str]) -> BadValue:
 
 def literal_secret(table: TableLocation, key: str, name: str) -> BadValue:
     """For a key that holds a secret itself; `name` is what its references begin with."""
-    hint = f'Use {name}-file = "FILE" or {name}-env = "VARIABLE"; the file of answers holds no secrets.'
+    hint = f'Use {name}-file = "FILE" or {name}-env = "VARIABLE"; an answers file holds no secrets.'
     return table.error(key, f"{key} holds the secret itself.", hint)
 
 

@@ -1,4 +1,4 @@
-"""Reading a file of answers: TOML 1.0 (toml.io), checked against the table of what it may say."""
+"""Read an answers file: TOML 1.0 (toml.io), checked against the schema."""
 
 from __future__ import annotations
 
@@ -90,7 +90,9 @@ def _value(table: TableLocation, entry: AnswerKey, key: str, value: object) -> o
         return _reference(table, key, value)
     converted = _converted(table, entry, value)
     if entry.choices and converted not in entry.choices:
-        raise table.error(key, f"{key} is none of: {', '.join(entry.choices)}.", f"Use {entry.choices[0]}.")
+        raise table.error(
+            key, f"{key} must be one of: {', '.join(entry.choices)}.", f"Use {entry.choices[0]}."
+        )
     if entry.check is not None:
         try:
             entry.check(converted)

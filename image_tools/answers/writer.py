@@ -1,4 +1,4 @@
-"""Writing answers as TOML, such that reading gives the same answers."""
+"""Write answers as TOML; reading the text gives the same answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def write_answers(answers: Answers) -> str:
-    """The text of a file of answers. Secrets are references, such as passphrase-env = "VARIABLE".
+    """Return the text of an answers file. Secrets are references, such as passphrase-env = "VARIABLE".
 
     What `config` has and TOML has not (null), and what is secret in it, is left out with a comment that names
     the key. Raises BadValue for a text that is not valid Unicode.

@@ -1,4 +1,4 @@
-"""What is wrong or dubious in a config.json, and what a typed text means as a key's value."""
+"""Check config.json, and convert typed text to the value of a key."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _group_problems(path: Path, value: object) -> Iterator[Problem]:
         yield from _object_problems(path, value)
     elif value is not None:
         name = ".".join(path)
-        message = f"{name} is no object, but the device looks for further keys in it."
+        message = f"{name} is not an object, but the device expects keys in it."
         yield Problem(Code.WRONG_TYPE, name, message, f"Make it a JSON object, or remove it: --unset {name}.")
 
 
@@ -176,7 +176,7 @@ def _judged(check: Callable[[str], None] | None, text: str, name: str) -> Iterat
 def _unknown(path: Path, value: object) -> Problem:
     name = ".".join(path)
     if name in BY_NAME or name in GROUPS:
-        message = f'"{name}" is one name with dots in it; the device looks for nested objects.'
+        message = f'"{name}" is a single name with dots; the device expects nested objects.'
         return Problem(Code.FLAT_KEY, name, message, f"Use --set {name}=…, which nests.")
     while isinstance(value, dict) and len(value) == 1:
         [(below, value)] = value.items()

@@ -47,7 +47,7 @@ def unset(config: Config, name: str) -> tuple[Config, list[Notice]]:
     if not _has(config, path) and name in config:
         path = (name,)
     if not _has(config, path):
-        return config, [Notice("config-no-such-key", f"{name} is not set, so there is nothing to remove.")]
+        return config, [Notice("config-no-such-key", f"{name} is not set; nothing was removed.")]
     return _without(config, path), []
 
 
@@ -121,7 +121,7 @@ def _is_secret(path: Path) -> bool:
     return name.endswith(("key", "keys", "pin", "auth")) or any(word in name for word in _SECRET_WORDS)
 
 
-# names and places
+# paths
 
 
 def _path(config: Config, name: str) -> Path:
@@ -164,7 +164,7 @@ def _put(config: Config, path: Path, value: object, above: str = "") -> Config:
     place = f"{above}{name}"
     if below is not None and not isinstance(below, dict):
         raise BadValue(
-            f"{place} is a value, so it cannot hold {'.'.join(rest)}.",
+            f"{place} is a value, so it cannot contain {'.'.join(rest)}.",
             hint=f"Remove it first: --unset {place}.",
         )
     return {**config, name: _put(below or {}, rest, value, f"{place}.")}

@@ -9,7 +9,7 @@ from resin_toolkit.errors import ConfigInvalid
 
 Config = dict[str, object]
 
-_ANEW = "Mend the file, or begin a new one with --replace."
+_ANEW = "Correct the file, or replace it with --replace."
 _MAX_DEPTH = 100
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")\s*(:?)|[{}\[\]]')
 
@@ -30,7 +30,7 @@ def parse(data: bytes, name: str = "config.json") -> Config:
         value = loads(text)
     except DuplicateKey:
         key, position = _second_key(text)
-        raise _invalid(name, text, position, f'the key "{key}" stands twice in one object', _TWICE) from None
+        raise _invalid(name, text, position, f'the key "{key}" appears twice in one object', _TWICE) from None
     except NotFinite as error:
         raise _invalid(
             name, text, _position(text, error.word), f"{error.word} is not a JSON number"

@@ -1,4 +1,4 @@
-"""What a linter found: a stable code, how bad it is, where, and what to do about it."""
+"""Lint findings: a stable code, a severity, a place and a remedy."""
 
 from __future__ import annotations
 
@@ -7,79 +7,79 @@ from enum import Enum
 
 CODES = {
     # Reading
-    "keyfile-syntax": "The file is no keyfile: GKeyFile refuses the line, and the device the whole file.",
-    "keyfile-escape": "A value has a backslash that begins no escape.",
-    "keyfile-bom": "The file begins with a byte-order mark, which keeps the device from reading it.",
-    "keyfile-crlf": "The file has line ends of Windows.",
-    "keyfile-twice": "A key stands in its section twice; the first line is without effect.",
-    "keyfile-unknown-section": "NetworkManager has no such section, and passes it over.",
-    "keyfile-unknown-key": "NetworkManager has no such key in the section, and passes it over.",
-    "keyfile-value": "The value is none of its key's kind, or none that the key may have.",
+    "keyfile-syntax": "The file is not a valid keyfile; the device rejects it.",
+    "keyfile-escape": "A value has an invalid backslash escape.",
+    "keyfile-bom": "The file starts with a byte-order mark, so the device cannot read it.",
+    "keyfile-crlf": "The file has Windows line endings.",
+    "keyfile-twice": "A key appears twice in a section; the first has no effect.",
+    "keyfile-unknown-section": "Unknown section; NetworkManager ignores it.",
+    "keyfile-unknown-key": "Unknown key; NetworkManager ignores it.",
+    "keyfile-value": "The value has the wrong type or is not allowed for the key.",
     # Every profile
-    "profile-skipped": "The file has a name that NetworkManager passes over.",
+    "profile-skipped": "NetworkManager ignores files with this name.",
     "profile-no-connection": "The profile has no [connection] section.",
     "profile-no-id": "The profile has no id.",
-    "profile-no-uuid": "The profile has no uuid; NetworkManager makes one up from the file's name.",
-    "profile-uuid": "The uuid is none, for which NetworkManager refuses the profile.",
-    "profile-no-type": "The profile does not say what it is.",
-    "profile-type": "NetworkManager has no such type of connection.",
-    "profile-no-section": "The section that the type of connection needs is missing.",
-    "profile-vpn": "A VPN of a kind that needs a plugin, which the device does not have.",
-    "profile-permissions": "The profile is for one user of the workstation.",
-    "profile-autoconnect": "The device does not use the profile by itself.",
-    "profile-interface": "The profile is tied to an interface of a name that boards seldom have.",
-    "profile-interface-name": "No interface can have that name, or the type needs one and has none.",
-    "profile-mac-address": "The profile is tied to one adapter.",
+    "profile-no-uuid": "The profile has no uuid; NetworkManager derives one from the file name.",
+    "profile-uuid": "The uuid is invalid; NetworkManager rejects the profile.",
+    "profile-no-type": "The profile has no type.",
+    "profile-type": "Unknown connection type.",
+    "profile-no-section": "The section that the connection type requires is missing.",
+    "profile-vpn": "The VPN requires a plugin that the device does not have.",
+    "profile-permissions": "The profile is restricted to one user of the workstation.",
+    "profile-autoconnect": "The profile does not connect automatically.",
+    "profile-interface": "The profile is bound to an interface name that boards rarely have.",
+    "profile-interface-name": "The interface name is invalid, or required and missing.",
+    "profile-mac-address": "The profile is bound to one network adapter.",
     # Wi-Fi
     "profile-ssid": "The SSID is missing, empty or longer than 32 bytes.",
-    "profile-channel": "A channel is set without its band.",
-    "profile-no-security": "The Wi-Fi section names a security section that is not there.",
+    "profile-channel": "A channel is set without a band.",
+    "profile-no-security": "The security section that the Wi-Fi section names is missing.",
     "profile-key-mgmt": "key-mgmt is missing, unknown, or contradicts the other keys.",
-    "profile-psk": "The passphrase is missing, or can be none of a WPA network.",
-    "profile-sae-key": "SAE takes the passphrase; 64 hex digits are a derived key of WPA-PSK.",
-    "profile-agent-secret": "A secret is left to a desktop (flags), and the device has none to ask.",
-    "profile-sample": "The profile still has the passphrase or the SSID of the sample.",
+    "profile-psk": "The passphrase is missing or not valid for WPA.",
+    "profile-sae-key": "SAE requires the passphrase; 64 hex digits are a key derived for WPA-PSK.",
+    "profile-agent-secret": "A secret is left to a desktop agent (flags), which the device lacks.",
+    "profile-sample": "The profile still has the passphrase or SSID of the sample.",
     # 802.1X
-    "profile-no-8021x": "The [802-1x] section that key-mgmt asks for is missing.",
+    "profile-no-8021x": "The [802-1x] section that key-mgmt requires is missing.",
     "profile-eap": "The EAP method is missing, or lacks an identity, a phase 2 or certificates.",
-    "profile-no-password": "The EAP method needs a password, and there is none.",
-    "profile-certificate": "A certificate or key that the device will not find at its path.",
+    "profile-no-password": "The EAP method requires a password.",
+    "profile-certificate": "The device will not find a certificate or key at this path.",
     # Addresses
-    "profile-no-address": "The method is manual, and there is no address.",
+    "profile-no-address": "The method is manual but no address is set.",
     "profile-ip-method": "The method is missing, or contradicts the other keys.",
-    "profile-no-prefix": "An address without the length of its prefix.",
-    "profile-gateway": "A gateway outside of the networks of the addresses, or without any address.",
+    "profile-no-prefix": "An address has no prefix length.",
+    "profile-gateway": "The gateway is outside the networks of the addresses, or no address is set.",
     # Other kinds
-    "profile-apn": "A cellular profile without an APN: NetworkManager guesses from the SIM's provider.",
-    "profile-wireguard": "A WireGuard profile without its private key, or a peer without its public key.",
-    "profile-vlan": "A VLAN without its parent or its number.",
-    "profile-bluetooth": "A Bluetooth profile without the address of the other side.",
-    # What only a look at the whole boot partition shows
-    "sample-active": "The sample profile is in use, and names no real network.",
+    "profile-apn": "The cellular profile has no APN; NetworkManager guesses it from the SIM.",
+    "profile-wireguard": "The private key, or the public key of a peer, is missing.",
+    "profile-vlan": "The VLAN has no parent interface or id.",
+    "profile-bluetooth": "The Bluetooth profile has no peer address.",
+    # The boot partition as a whole
+    "sample-active": "The sample profile is active and does not name a real network.",
     "profile-same-id": "Two profiles have the same id.",
     "profile-same-uuid": "Two profiles have the same uuid; NetworkManager uses one of them.",
-    "secret-passphrase": "A passphrase in the clear where the derived key would do.",
-    "secret-private-key": "A private key that is not encrypted.",
-    "profile-unreadable": "A profile that is too large, or a directory.",
+    "secret-passphrase": "A passphrase is stored where the derived key would suffice.",
+    "secret-private-key": "A private key is not encrypted.",
+    "profile-unreadable": "The profile is too large or a directory.",
     "config-syntax": "config.json cannot be read.",
-    "config-bom": "config.json begins with a byte-order mark.",
-    "config-crlf": "config.json has line ends of Windows.",
-    "config-wrong-type": "A value of config.json has another type than the device reads.",
-    "config-bad-value": "A value of config.json can never work.",
-    "config-unknown-key": "A key of config.json that is not known.",
-    "config-flat-key": "A name with dots in config.json, where the device looks for nested objects.",
-    "config-text-for-bool": "A text in config.json where a truth value should be.",
-    "config-old-key": "A key of config.json that only OS 1.x reads.",
+    "config-bom": "config.json starts with a byte-order mark.",
+    "config-crlf": "config.json has Windows line endings.",
+    "config-wrong-type": "A config.json value has the wrong type.",
+    "config-bad-value": "A config.json value is invalid.",
+    "config-unknown-key": "Unknown config.json key.",
+    "config-flat-key": "A config.json key contains dots where the device expects nested objects.",
+    "config-text-for-bool": "A config.json value is text instead of true or false.",
+    "config-old-key": "A config.json key that only OS 1.x reads.",
     "proxy-syntax": "redsocks.conf cannot be read.",
-    "proxy-block": "redsocks.conf lacks a block, or has a key without its block.",
-    "proxy-key": "redsocks.conf lacks a key, or has a value that cannot work.",
-    "no-proxy": "A line of no_proxy is no address and no network.",
+    "proxy-block": "redsocks.conf lacks a block, or a key is outside its block.",
+    "proxy-key": "redsocks.conf lacks a key or has an invalid value.",
+    "no-proxy": "A no_proxy line is not an address or network.",
 }
-"""Every code, and what it means."""
+"""The meaning of each code."""
 
 
 class Severity(Enum):
-    """How bad a finding is: an ERROR can never work as it stands, a WARNING may be meant."""
+    """An ERROR cannot work; a WARNING may be intended."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -87,7 +87,7 @@ class Severity(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong or dubious in a file. Neither the message nor the remedy ever holds a secret.
+    """A problem in a file. Neither the message nor the remedy ever holds a secret.
 
     `line` counts from 1; None where the finding is about the file as a whole, or about what it lacks.
     """

@@ -1,4 +1,4 @@
-"""Whether what is in an image's boot partition can work on a device: config.json, profiles, proxy.
+"""Lint the boot partition of an image: config.json, network profiles and proxy.
 
 Nothing is written. The codes of the findings are those of `image_tools.lint.findings.CODES`.
 """
@@ -59,7 +59,7 @@ class _File:
 
 
 def check_image(boot: BootPartition) -> list[Finding]:
-    """All that is wrong or dubious in the boot partition, file by file, each in the order of its lines.
+    """Return the findings of the boot partition, file by file, each in line order.
 
     Files that the device passes over on purpose (`.ignore`) and files of other kinds are left alone. Raises
     FileSystemDamaged where the directories themselves cannot be read.
@@ -101,14 +101,14 @@ def _config_findings(filesystem: FatFileSystem) -> Iterator[Finding]:
 
 
 def _config_byte_findings(data: bytes) -> Iterator[Finding]:
-    remedy = "Save it as UTF-8 without one, or set any key with `resin configure`, which writes it anew."
+    remedy = "Save it as UTF-8 without one, or set any key with `resin configure`, which rewrites it."
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        message = f"{CONFIG} begins with a byte-order mark, at which programs of the device stop."
+        message = f"{CONFIG} starts with a byte-order mark, which programs on the device reject."
         yield _error("config-bom", CONFIG, 1, message, remedy)
     if b"\r\n" in data:
         line = data.count(b"\n", 0, data.index(b"\r\n")) + 1
-        message = f"{CONFIG} has line ends of Windows."
-        yield _warning("config-crlf", CONFIG, line, message, "Save it with line ends of Unix.")
+        message = f"{CONFIG} has Windows line endings."
+        yield _warning("config-crlf", CONFIG, line, message, "Save it with Unix line endings.")
 
 
 def _line_of(text: str, key: str) -> int | None:
@@ -147,7 +147,7 @@ def _file_findings(file: _File, beside: frozenset[str]) -> Iterator[Finding]:
     if file.is_certificate:
         yield from _key_findings(file)
     elif is_sample(file.name, file.data):
-        message = f"{file.name} is the sample profile, and the device uses it."
+        message = f"{file.name} is the sample profile, and the device will use it."
         yield _warning(
             "sample-active", file.path, None, message, f"Remove it, or rename it to {file.name}{_UNUSED}."
         )
@@ -162,8 +162,8 @@ def _key_findings(file: _File) -> Iterator[Finding]:
     if found is None or _ENCRYPTED.search(file.data):
         return
     line = file.data.count(b"\n", 0, found.start()) + 1
-    message = f"{file.name} holds a private key that is not encrypted: whoever holds the card can read it."
-    remedy = "Encrypt it (`openssl pkcs8 -topk8`), and put private-key-password=… into the profile."
+    message = f"{file.name} holds an unencrypted private key; anyone with the card can read it."
+    remedy = "Encrypt it (`openssl pkcs8 -topk8`) and set private-key-password=… in the profile."
     yield _warning("secret-private-key", file.path, line, message, remedy)
 
 
@@ -171,8 +171,8 @@ def _passphrase_findings(file: _File) -> Iterator[Finding]:
     keyfile = _used_keyfile(file)
     if keyfile is not None and is_plain_passphrase(keyfile):
         entry = keyfile.entry("wifi-security", "psk")
-        message = f"{file.name} holds the Wi-Fi passphrase itself, and the derived key would do."
-        remedy = "Write the profile with `resin configure --wifi`, or take what `wpa_passphrase` prints."
+        message = f"{file.name} holds the Wi-Fi passphrase where the derived key would suffice."
+        remedy = "Write the profile with `resin configure --wifi`, or use the output of `wpa_passphrase`."
         yield _warning("secret-passphrase", file.path, entry.line if entry else None, message, remedy)
 
 

@@ -11,7 +11,7 @@ from image_tools.proxy import LOCAL_PORT, ProxyType, read_no_proxy
 from image_tools.redsocks_file import read_sections
 from resin_toolkit.errors import ConfigInvalid
 
-_ANEW = "Mend the file, or write a new one with --proxy."
+_ANEW = "Correct the file, or write a new one with --proxy."
 _LINE = re.compile(r"line (\d+)")
 
 

@@ -68,11 +68,11 @@ def _name_findings(name: str) -> Iterator[Finding]:
 
 def _byte_findings(name: str, data: bytes) -> Iterator[Finding]:
     if data.startswith(b"\xef\xbb\xbf"):
-        message = f"{name} begins with a byte-order mark, which keeps the device from reading it."
+        message = f"{name} starts with a byte-order mark, so the device cannot read it."
         yield Finding("keyfile-bom", Severity.ERROR, name, 1, message, "Save it as UTF-8 without one.")
     if b"\r\n" in data:
         line = data.count(b"\n", 0, data.index(b"\r\n")) + 1
-        message = f"{name} has line ends of Windows."
+        message = f"{name} has Windows line endings."
         yield Finding(
             "keyfile-crlf", Severity.WARNING, name, line, message, "Save it with line ends of Unix."
         )
