@@ -1,4 +1,4 @@
-"""What a saved file means for the container that runs."""
+"""The actions that a saved change can require: sync, restart, rebuild, or none."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ class FileChange(StrEnum):
     """What happened to a file, folder or link."""
 
     CHANGED = "changed"
-    """It is new, or other than before."""
+    """It is new or modified."""
     DELETED = "deleted"
 
 
 @dataclass(frozen=True)
 class SyncTarget:
-    """Where something lies in the container."""
+    """A path in the container, with the owner and mode the file gets there."""
 
     path: str
     """Absolute."""
     owner: str = ""
-    """As `--chown` has it, names or numbers; empty for root."""
+    """In the notation of `--chown`, names or numbers; empty for root."""
     mode: int | None = None
-    """None for that of the file on the workstation."""
+    """Permission bits; None for those of the file on the workstation."""
 
 
 @dataclass(frozen=True)
 class Sync:
-    """It is put into the container, or deleted there, at each of the targets."""
+    """Copy the file to each of the targets, or delete it there."""
 
     targets: tuple[SyncTarget, ...]
     restart: bool = True
-    """Whether the container is then started anew."""
+    """Whether to restart the container afterwards."""
 
 
 @dataclass(frozen=True)
 class Restart:
-    """The container is started anew; nothing is copied."""
+    """Restart the container; copy nothing."""
 
 
 @dataclass(frozen=True)
 class Rebuild:
-    """Only a new image has what the file means."""
+    """Rebuild the image."""
 
     reason: str
-    """In plain words."""
+    """For the user, without a period."""
 
 
 @dataclass(frozen=True)
 class NoAction:
-    """The container has nothing of it."""
+    """The file has no effect on the container."""
 
 
 FileAction = Sync | Restart | Rebuild | NoAction

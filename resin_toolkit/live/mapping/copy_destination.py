@@ -1,7 +1,7 @@
-"""Where one COPY or ADD puts a file.
+"""The paths in the container to which one COPY or ADD copies a file.
 
-Source: https://docs.docker.com/reference/dockerfile/#copy; where the page is silent, what the classic builder
-of 20.10 does.
+Source: https://docs.docker.com/reference/dockerfile/#copy, and the behaviour of the classic builder of 20.10
+where that page is silent.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from resin_toolkit.project.context_walk import FileType
 from resin_toolkit.project.glob_patterns import is_pattern, matches
 
 MAYBE = "maybe"
-"""It may be that something is put there."""
+"""A file may be copied there; it cannot be known."""
 
 
 @dataclass(frozen=True)
 class ChangedFile:
-    """The file that is asked for: its path, what it is or, if it is deleted, was, and what happened to it."""
+    """A changed file: its path in the context, and its kind, or its former kind if it was deleted."""
 
     path: str
     kind: FileType
@@ -38,15 +38,15 @@ class ChangedFile:
 
 @dataclass(frozen=True)
 class CopyDestination:
-    """A COPY or ADD at its place in a stage."""
+    """A COPY or ADD in its stage."""
 
     copy: Copy
     files: ContextFiles
     into_folder: bool | None
-    """Whether its destination is a folder by then; None where that is not known."""
+    """Whether its destination is a folder at that point; None if it is unknown."""
 
     def targets_of(self, file: ChangedFile) -> set[str]:
-        """Where a file of the context gets to. Raises NeedsRebuild."""
+        """The targets of a file of the context. Raises NeedsRebuild."""
         found: set[str] = set()
         for number, source in enumerate(self.copy.sources):
             root = _root(source, file.path)
@@ -58,30 +58,30 @@ class CopyDestination:
         return found
 
     def targets_from(self, place: str, file: ChangedFile) -> set[str]:
-        """Where what lies at `place` in the stage that is copied from gets to. Raises NeedsRebuild."""
+        """The targets of a file at `place` in the source stage. Raises NeedsRebuild."""
         found: set[str] = set()
         for source in self.copy.sources:
             root = _root(source, place.lstrip("/"))
             if root is None:
                 continue
             if is_pattern(source) or len(self.copy.sources) > 1:
-                # What else is in that stage is not known, and may get to the same place.
-                raise NeedsRebuild(f"what {self.copy.instruction} brings beside it is not known")
+                # The other files of that stage are unknown, and may have the same target.
+                raise NeedsRebuild(f"the other files that {self.copy.instruction} copies are unknown")
             copied = self._place(source, root, place.lstrip("/"), file)
             if copied:
                 found.add(copied)
         return found
 
     def check_links(self) -> None:
-        """Raises NeedsRebuild if a source is a symbolic link: what is copied lies elsewhere."""
+        """Raise NeedsRebuild if a source contains a symbolic link: the copied files are elsewhere."""
         for source in self.copy.sources:
             for path in self.files.matching(source):
                 link = self.files.symlink_in(path)
                 if link is not None:
-                    raise NeedsRebuild(f"{self.copy.instruction} goes through the symbolic link {link}")
+                    raise NeedsRebuild(f"{self.copy.instruction} follows the symbolic link {link}")
 
     def provides(self, place: str) -> FileType | str | None:
-        """What it puts at a place of the container, by the files that are there now, or MAYBE."""
+        """The kind of file it copies to a path in the container, None for none, or MAYBE."""
         target = self.copy.destination.rstrip("/") or "/"
         if place != target and is_at_or_below(target, place):
             return FileType.FOLDER
@@ -112,15 +112,13 @@ class CopyDestination:
         return kind if place == (inside if self.into_folder else target) else None
 
     def _place(self, source: str, root: str, path: str, file: ChangedFile) -> str | None:
-        """Where `path` gets to, with the folder, or as the file, `root` that a source means."""
+        """The target of `path`; `root` is the path or the folder above it that matches a source."""
         self._check_count(source, root)
         if root != path:
             return path_below(self.copy.destination, path[len(root) :].lstrip("/"))
-        named = f"{self.copy.instruction} names it"
-        if file.change is FileChange.DELETED and (
-            file.kind is FileType.FOLDER or not self._has_others(source)
-        ):
-            raise NeedsRebuild(f"{named}, and it is gone")
+        named = f"{self.copy.instruction} copies it by name"
+        if file.change is FileChange.DELETED and (file.kind is FileType.FOLDER or not self._has_others(source)):
+            raise NeedsRebuild(f"{named}, and it was deleted")
         if file.kind is FileType.FOLDER:
             return None
         if file.kind is FileType.LINK:
@@ -129,40 +127,40 @@ class CopyDestination:
             raise NeedsRebuild(f"{self.copy.instruction} unpacks it")
         if self.into_folder is None:
             raise NeedsRebuild(
-                f"whether {self.copy.destination} is a folder at {self.copy.instruction} is not known"
+                f"it is unknown whether {self.copy.destination} is a folder at {self.copy.instruction}"
             )
         return path_below(self.copy.destination, path.rpartition("/")[2] if self.into_folder else "")
 
     def _check_count(self, source: str, root: str) -> None:
-        """Raises NeedsRebuild where the destination would have to be a folder, and is not written as one."""
+        """Raise NeedsRebuild if several files are copied to a destination that does not end in `/`."""
         copy = self.copy
         if copy.destination.endswith("/") or copy.destination == "/" or copy.stage is not None:
             return
         if len(copy.sources) > 1 or {*self.files.matching(source), root} != {root}:
             raise NeedsRebuild(
-                f"{copy.instruction} copies several files, and its destination does not end in /"
+                f"{copy.instruction} copies several files to a destination that does not end in /"
             )
 
     def _has_others(self, source: str) -> bool:
-        """Whether the builder finds something without the file: a pattern may match others."""
+        """Whether the source still matches without the file, as a pattern may."""
         return is_pattern(source) and self.copy.stage is None and bool(self.files.matching(source))
 
     def _is_covered(self, number: int, root: str, place: str, file: ChangedFile) -> bool:
-        """Whether another file of the same COPY gets to the same place later. Raises NeedsRebuild."""
+        """Whether the same COPY later copies another file to the same target. Raises NeedsRebuild."""
         target = self.copy.destination.rstrip("/") or "/"
         if self.copy.has_remote and (place.rpartition("/")[0] or "/") == target:
-            raise NeedsRebuild(f"{self.copy.instruction} may bring another file to {place}")
+            raise NeedsRebuild(f"{self.copy.instruction} may copy another file to {place}")
         for other, path in self._roots():
             if path == root:
                 continue
             provided = self._provided(path, place, target)
             above = [self._provided(path, one, target) for one in parents_and_self(place)]
             if any(one not in (None, FileType.FOLDER) for one in above[:-1]):
-                raise NeedsRebuild(f"{self.copy.instruction} brings no folder to where {place} lies")
+                raise NeedsRebuild(f"{self.copy.instruction} copies a file to a parent folder of {place}")
             if provided is None or (provided is FileType.FOLDER and file.kind is FileType.FOLDER):
                 continue
             if provided == MAYBE or file.change is FileChange.DELETED:
-                raise NeedsRebuild(f"{self.copy.instruction} brings another file to {place}")
+                raise NeedsRebuild(f"{self.copy.instruction} copies another file to {place}")
             if (other, path.split("/")) > (number, root.split("/")):
                 return True
         return False
@@ -174,7 +172,7 @@ class CopyDestination:
 
 
 def _root(source: str, path: str) -> str | None:
-    """The folder above a path, or the path itself, that a source means; None if it means neither."""
+    """The path, or the folder above it, that matches a source; None if neither does."""
     if is_pattern(source):
         pattern = without_root(source)
         return next((above for above in parents_and_self(path) if matches(pattern, above)), None)

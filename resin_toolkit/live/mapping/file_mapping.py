@@ -1,8 +1,8 @@
-"""What a saved file of a project means for the container that runs: it is copied in, or a rebuild is needed.
+"""The mapping from a changed file of a project to the action that the running container requires.
 
-Three sources say so, the later one wins: what the Dockerfile does with the file, `develop.watch` of a compose
-file, and `#dev-copy`. Whatever is not sure is a rebuild, with the reason. One thing is taken for granted:
-that an image has no symbolic links which lead two destinations of COPY to the same place.
+Three sources decide, later ones take precedence: what the Dockerfile does with the file, `develop.watch` of a
+compose file, and `#dev-copy`. Every doubt is a rebuild, with its reason. One thing is assumed: that no
+symbolic links in an image make two destinations of COPY the same.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from resin_toolkit.project.ignore import IGNORE_FILE
 
 @dataclass(frozen=True)
 class MappingInputs:
-    """What is known of a service beside its Dockerfile."""
+    """What the mapping of a service depends on, beside its Dockerfile."""
 
     context: ContextListing
     bases: BaseImageLookup
     is_folder: IsFolder = lambda _: None
-    """Of the image that was built."""
+    """Whether a path of the built image is a folder."""
     mounts: tuple[str, ...] = ()
-    """Where something else than the image is seen in the container."""
+    """Paths in the container that hide those of the image."""
     dockerfile: str = "Dockerfile"
-    """Where it lies in the context."""
+    """Its path in the context."""
     ignore_file: str = IGNORE_FILE
     is_ignored: Callable[[str], bool] = lambda _: False
-    """Whether a path is left out of the context."""
+    """Whether a path is excluded from the context."""
     root: Path = Path()
     """The context's folder, for the paths of watch rules."""
 
 
 @dataclass(frozen=True)
 class FileMapping:
-    """Made by `make_mapping`."""
+    """The mapping of one service, made by `make_mapping`."""
 
     known: MappingInputs
     files: ContextFiles
@@ -55,18 +55,18 @@ class FileMapping:
     watch: WatchRules
 
     def action_for(self, path: str, change: FileChange) -> FileAction:
-        """What a change of one file, folder or link means; its path is relative to the context."""
+        """The action for a change of one file, folder or link, by its path relative to the context."""
         return self.actions_for([(path, change)])[0]
 
     def actions_for(self, changes: Iterable[tuple[str, FileChange]]) -> list[FileAction]:
-        """What each of several changes means that happened together."""
+        """The actions for changes that happened together, in the same order."""
         noted = list(changes)
         self.files.note(noted)
         return [self._action(path, change) for path, change in noted]
 
     def _action(self, path: str, change: FileChange) -> FileAction:
         if path in (self.known.dockerfile, self.known.ignore_file):
-            return Rebuild(f"{path}: the build itself is another one")
+            return Rebuild(f"{path} defines the build")
         is_outside = path.startswith("../")
         if not is_outside and self.known.is_ignored(path):
             return NoAction()
@@ -87,7 +87,7 @@ class FileMapping:
             for target in targets:
                 self._check_mounts(target.path)
             if before and now and before is not now and FileType.FOLDER in (before, now):
-                raise NeedsRebuild(f"it was a {before} and is a {now}")
+                raise NeedsRebuild(f"it was a {before}, and is now a {now}")
         except NeedsRebuild as unsure:
             return Rebuild(f"{path}: {unsure.reason}")
         return Sync(targets)
@@ -95,7 +95,7 @@ class FileMapping:
     def _check_mounts(self, path: str) -> None:
         for mount in self.known.mounts:
             if is_at_or_below(path, mount):
-                raise NeedsRebuild(f"something else is mounted at {mount}")
+                raise NeedsRebuild(f"a volume or folder is mounted at {mount}")
 
 
 def make_mapping(
@@ -107,7 +107,7 @@ def make_mapping(
     directives: DevDirectives | None = None,
     watch: Sequence[WatchRule] = (),
 ) -> FileMapping:
-    """What a file of the context means; `directives` are those with which the plain Dockerfile was built.
+    """The mapping of a service; `directives` are the `#dev-` lines that took part in the build.
 
     Raises BadValue for a target that does not exist.
     """
@@ -131,7 +131,7 @@ def make_mapping(
 
 
 def _dev_alone(stage: StageOperations, lines: set[int]) -> StageOperations:
-    """A stage that copies and runs only what stands in these lines; its other folders are there."""
+    """The stage with only those COPY and RUN operations that are in these lines."""
     operations = tuple(
         operation
         for operation in stage.operations

@@ -1,4 +1,4 @@
-"""What has to be known, beside the Dockerfile, to say where a file of the context lies in the container."""
+"""Base images and build contexts, as far as the mapping of files needs them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from resin_toolkit.project.ignore import IgnoreRules
 
 @dataclass(frozen=True)
 class BaseImage:
-    """What an image that a stage begins with does by itself."""
+    """The configuration of a base image."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = ""
     triggers: tuple[str, ...] = ()
-    """The instructions that its ONBUILD left for builds on it."""
+    """Its ONBUILD instructions."""
     volumes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> BaseImage:
-        """From an image's configuration, as the engine gives it."""
+        """From an image's configuration in the engine's API."""
         pairs = (str(pair).partition("=") for pair in config.get("Env") or ())
         return cls(
             {name: value for name, _, value in pairs},
@@ -38,27 +38,27 @@ class BaseImage:
 
 
 BaseImageLookup = Callable[[str], BaseImage | None]
-"""What an image does by itself, by its reference; None where that is not known."""
+"""A base image by its reference; None if it is unknown."""
 IsFolder = Callable[[str], bool | None]
-"""Whether a path of the image that was built is a folder; None where that is not known."""
+"""Whether a path of the built image is a folder; None if it is unknown."""
 
 
 class ContextListing(Protocol):
-    """The files that are sent for a build, as they are now. Paths are relative, with slashes."""
+    """The files of a build context. Paths are relative, with slashes."""
 
     def kind(self, path: str) -> FileType | None:
-        """What lies there; None for nothing, and for what is not sent."""
+        """The kind of a file; None if it does not exist or is not sent."""
 
     def entries(self) -> Iterable[tuple[str, FileType]]:
-        """All of it, folders too."""
+        """All paths, including folders."""
 
     def is_archive(self, path: str) -> bool:
-        """Whether ADD would unpack it."""
+        """Whether ADD would unpack the file."""
 
 
 @dataclass(frozen=True)
 class FolderContext:
-    """The context that is a folder less what the rules leave out."""
+    """The context of a folder, without what the rules exclude."""
 
     root: Path
     rules: IgnoreRules = field(default_factory=IgnoreRules)
@@ -75,7 +75,7 @@ class FolderContext:
             return None
 
     def entries(self) -> Iterable[tuple[str, FileType]]:
-        # What is left out may hold what is brought back: it is left out one by one.
+        # An excluded folder may hold a file that a later rule includes again: exclude one by one.
         found = scan(self.root, lambda path, _: path in NEVER_SENT)
         for path, stamp in found.items():
             kind = _kind(stamp.mode)
@@ -98,7 +98,7 @@ _SUFFIXES = (".tar", ".tgz", ".gz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz", ".zs
 
 
 def is_archive(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is one that ADD unpacks, or by its name might be one."""
+    """Whether ADD unpacks a file, or might do so by its name."""
     if os.fspath(path).lower().endswith(_SUFFIXES):
         return True
     try:

@@ -1,4 +1,4 @@
-"""The way of a file from the context through the stages of a Dockerfile."""
+"""Tracing a file of the context through the stages of a Dockerfile to its targets in the container."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from resin_toolkit.project.context_walk import FileType
 from resin_toolkit.project.glob_patterns import is_pattern
 
 _NO_FOLDER = (FileType.FILE, FileType.LINK, FileType.HARD_LINK)
-"""What replaces a folder with all that is in it."""
+"""Kinds that replace a folder and its content."""
 _SYSTEM = tuple(
     f"/{name}"
     for name in (
@@ -44,21 +44,21 @@ _SYSTEM = tuple(
         *("usr/local/bin", "usr/local/include", "usr/local/lib", "usr/local/share"),
     )
 )
-"""Where images have files of their own, which a rebuild would bring back in place of a deleted one."""
+"""Folders where base images have files, which a rebuild would restore in place of a deleted one."""
 
 
 @dataclass(frozen=True)
 class PathTrace:
-    """Where files get to in the last of the stages."""
+    """Traces files to the last of the stages."""
 
     stages: Sequence[StageOperations]
     files: ContextFiles
     is_folder: IsFolder
-    """Of the image that comes of the last stage."""
-    _asked: dict[str, bool | None] = field(default_factory=dict)
+    """Of the image of the last stage."""
+    _folders_of_image: dict[str, bool | None] = field(default_factory=dict)
 
     def targets(self, file: ChangedFile) -> tuple[SyncTarget, ...]:
-        """Where a file lies in the container, in the order of its paths. Raises NeedsRebuild."""
+        """The targets of a file, sorted by path. Raises NeedsRebuild."""
         last = self.stages[-1]
         if file.change is FileChange.DELETED:
             self._check_named(file.path)
@@ -66,13 +66,13 @@ class PathTrace:
         for path in found:
             for volume in last.volumes:
                 if is_at_or_below(path, volume):
-                    raise NeedsRebuild(f"it lies in the volume {volume}, which outlives the image")
+                    raise NeedsRebuild(f"it is in the volume {volume}, which outlives the image")
             if file.change is FileChange.DELETED:
                 _check_deleted(path, file, last)
         return tuple(found[path] for path in sorted(found))
 
     def _check_named(self, path: str) -> None:
-        """Raises NeedsRebuild for a deleted file that any stage names: the next build fails."""
+        """Raise NeedsRebuild for a deleted file that a stage copies by name: the next build fails."""
         for stage in self.stages:
             for operation in stage.operations:
                 if not isinstance(operation, Copy) or operation.stage is not None or operation.is_foreign:
@@ -80,19 +80,19 @@ class PathTrace:
                 if any(
                     not is_pattern(source) and relative_source(source) == path for source in operation.sources
                 ):
-                    raise NeedsRebuild(f"{operation.instruction} names it, and it is gone")
+                    raise NeedsRebuild(f"{operation.instruction} copies it by name, and it was deleted")
 
-    def asked(self, path: str) -> bool | None:
-        """Whether the image that was built has a folder there."""
-        if path not in self._asked:
-            self._asked[path] = self.is_folder(path)
-        return self._asked[path]
+    def is_image_folder(self, path: str) -> bool | None:
+        """Whether the path is a folder in the built image; results are kept."""
+        if path not in self._folders_of_image:
+            self._folders_of_image[path] = self.is_folder(path)
+        return self._folders_of_image[path]
 
 
 def _check_deleted(path: str, file: ChangedFile, stage: StageOperations) -> None:
-    """Raises NeedsRebuild where something else may lie, or have lain, at the same target."""
+    """Raise NeedsRebuild if another file may be, or may have been, at the same path."""
     if not stage.from_scratch and (path.count("/") == 1 or any(is_at_or_below(path, one) for one in _SYSTEM)):
-        raise NeedsRebuild(f"the image may have had something of its own at {path}")
+        raise NeedsRebuild(f"the base image may have had a file at {path}")
     if file.kind is not FileType.FOLDER:
         return
     for operation in stage.operations:
@@ -100,18 +100,18 @@ def _check_deleted(path: str, file: ChangedFile, stage: StageOperations) -> None
         if isinstance(operation, Copy):
             inside = operation.destination.rstrip("/")
         if inside and is_at_or_below(inside, path):
-            raise NeedsRebuild(f"other files lie in {path}")
+            raise NeedsRebuild(f"{path} contains other files")
 
 
 def _owner(copy: Copy, target: SyncTarget) -> str:
-    """Who a file belongs to that is copied from a stage: it stays whose it was. Raises NeedsRebuild."""
+    """The owner of a file that is copied from a stage, which COPY keeps. Raises NeedsRebuild."""
     if not copy.owner and target.owner.strip("0123456789:"):
-        raise NeedsRebuild(f"{copy.instruction} keeps its owner {target.owner}, a name of another image")
+        raise NeedsRebuild(f"{copy.instruction} keeps the owner {target.owner}, which another image defines")
     return copy.owner or target.owner
 
 
 class _StageTrace:
-    """The way of one file through one stage."""
+    """Traces one file through one stage."""
 
     def __init__(self, trace: PathTrace, position: int, file: ChangedFile) -> None:
         self._trace = trace
@@ -135,38 +135,42 @@ class _StageTrace:
                 if found:
                     raise NeedsRebuild(f"{operation.instruction} may depend on it")
             else:
-                found = self._copied(operation, found)
+                found = self._apply_copy(operation, found)
         return found
 
-    def _copied(self, copy: Copy, found: dict[str, SyncTarget]) -> dict[str, SyncTarget]:
-        copying = CopyDestination(copy, self._trace.files, self._into_folder(copy))
-        new = self._new(copying)
-        kept = {path: target for path, target in found.items() if path in new or self._stays(path, copying)}
+    def _apply_copy(self, copy: Copy, found: dict[str, SyncTarget]) -> dict[str, SyncTarget]:
+        destination = CopyDestination(copy, self._trace.files, self._into_folder(copy))
+        new = self._new_targets(destination)
+        kept = {
+            path: target for path, target in found.items() if path in new or self._stays(path, destination)
+        }
         if self._file.change is FileChange.DELETED:
             for path in new:
                 self._check_uncovered(path)
-        self._seen.append(copying)
+        self._seen.append(destination)
         return kept | new
 
-    def _new(self, copying: CopyDestination) -> dict[str, SyncTarget]:
-        copy = copying.copy
+    def _new_targets(self, destination: CopyDestination) -> dict[str, SyncTarget]:
+        copy = destination.copy
         if copy.is_foreign:
             return {}
         if copy.stage is None:
-            copying.check_links()
-            return {path: SyncTarget(path, copy.owner, copy.mode) for path in copying.targets_of(self._file)}
+            destination.check_links()
+            return {
+                path: SyncTarget(path, copy.owner, copy.mode) for path in destination.targets_of(self._file)
+            }
         before = _StageTrace(self._trace, copy.stage, self._file).targets()
         return {
             path: SyncTarget(path, _owner(copy, target), target.mode if copy.mode is None else copy.mode)
             for target in before.values()
-            for path in copying.targets_from(target.path, self._file)
+            for path in destination.targets_from(target.path, self._file)
         }
 
     def _stays(self, path: str, later: CopyDestination) -> bool:
-        """Whether what lies there is not replaced. Raises NeedsRebuild."""
+        """Whether a later COPY leaves the file at `path` in place. Raises NeedsRebuild."""
         provided = later.provides(path)
         if provided == MAYBE:
-            raise NeedsRebuild(f"{later.copy.instruction} may bring something else to {path}")
+            raise NeedsRebuild(f"{later.copy.instruction} may copy another file to {path}")
         if any(later.provides(above) in _NO_FOLDER for above in list(parents_and_self(path))[1:-1]):
             return False
         return provided is None or (provided is FileType.FOLDER and self._file.kind is FileType.FOLDER)
@@ -177,10 +181,12 @@ class _StageTrace:
             if provided is not None and not (
                 provided is FileType.FOLDER and self._file.kind is FileType.FOLDER and path in self._folders
             ):
-                raise NeedsRebuild(f"what {earlier.copy.instruction} brings to {path} would come to light")
+                raise NeedsRebuild(
+                    f"the file that {earlier.copy.instruction} copies to {path} would reappear"
+                )
 
     def _into_folder(self, copy: Copy) -> bool | None:
-        """Whether the destination is a folder at this point; None where that is not known."""
+        """Whether the destination is a folder at this point; None if it is unknown."""
         path = copy.destination
         if path.endswith("/") or any(is_at_or_below(folder, path) for folder in self._folders):
             return True
@@ -189,4 +195,4 @@ class _StageTrace:
             return True
         if MAYBE not in found and (found - {None} or (self._stage.from_scratch and not self._has_run)):
             return False
-        return self._trace.asked(path) if self._is_last else None
+        return self._trace.is_image_folder(path) if self._is_last else None

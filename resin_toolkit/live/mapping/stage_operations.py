@@ -1,4 +1,4 @@
-"""What a stage does to its file system, in order: what it copies and runs, with all values filled in."""
+"""The file system operations of the stages of a Dockerfile, in order, with variables expanded."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ class Copy:
 
     instruction: Instruction
     sources: tuple[str, ...]
-    """Relative to the context or, where it is from a stage, to its root."""
+    """Relative to the context, or to the root of the stage that it copies from."""
     destination: str
-    """Absolute; with a slash at its end if it is written as a folder."""
+    """Absolute; ends with a slash if the Dockerfile has one."""
     owner: str = ""
     mode: int | None = None
     stage: int | None = None
-    """The stage that it copies from."""
+    """The position of the stage that it copies from."""
     is_foreign: bool = False
-    """Whether it copies from an image."""
+    """Whether it copies from another image."""
     unpacks: bool = False
     has_remote: bool = False
 
 
 @dataclass(frozen=True)
 class Run:
-    """A command that may read and change everything."""
+    """A RUN, which may read and change any file."""
 
     instruction: Instruction
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder that is there from here on."""
+    """A folder that exists from here on."""
 
     path: str
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """Something that cannot be foretold."""
+    """An operation whose effect is unknown."""
 
     reason: str
 
@@ -59,7 +59,7 @@ Operation = Copy | Run | Folder | Unknown
 
 @dataclass(frozen=True)
 class StageOperations:
-    """A stage at its end."""
+    """The operations of a stage, and its settings at its end."""
 
     operations: tuple[Operation, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -67,12 +67,12 @@ class StageOperations:
     triggers: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     from_scratch: bool = False
-    """Whether it has no files but its own."""
+    """Whether it is built from `scratch`."""
 
 
 @dataclass(frozen=True)
 class StageReader:
-    """Unrolls the stages of a Dockerfile; `dev` are instructions that live mode adds to its last stage."""
+    """Reads the stages of a Dockerfile; `dev` are instructions that live mode adds to its last stage."""
 
     dockerfile: Dockerfile
     build_args: Mapping[str, str]
@@ -80,7 +80,7 @@ class StageReader:
     dev: Sequence[Instruction] = ()
 
     def stages(self) -> list[StageOperations]:
-        """Every stage, in order."""
+        """The operations of every stage, in order."""
         made: list[StageOperations] = []
         last = len(self.dockerfile.stages) - 1
         for position, stage in enumerate(self.dockerfile.stages):
@@ -107,7 +107,9 @@ class StageReader:
                 for one in parse_instructions(text, reference)
             ]
         except BadValue as error:
-            reader.operations.append(Unknown(f"{reference} has an ONBUILD that is none: {error.message}"))
+            reader.operations.append(
+                Unknown(f"{reference} has an invalid ONBUILD instruction: {error.message}")
+            )
             triggered = []
         for instruction in (*triggered, *instructions):
             reader.take(instruction)
@@ -121,13 +123,13 @@ class StageReader:
             return StageOperations(from_scratch=True)
         base: BaseImage | None = self.bases(reference)
         if base is None:
-            return StageOperations((Unknown(f"what the image {reference} does by itself is not known"),))
+            return StageOperations((Unknown(f"the configuration of the image {reference} is unknown"),))
         folders = (Folder(_clean(base.working_dir)),) if base.working_dir else ()
         return StageOperations(folders, base.environment, base.working_dir, base.triggers, base.volumes)
 
 
 class _InstructionReader:
-    """One stage, while its instructions are gone through."""
+    """Collects the operations of one stage, instruction by instruction."""
 
     def __init__(
         self, stages: StageReader, position: int, base: StageOperations, outer: Mapping[str, str]
@@ -201,7 +203,7 @@ class _InstructionReader:
         local = [one for one in sources if not (unpacks and one.startswith(_REMOTE))]
         mode = instruction.flags.get("chmod")
         if mode is not None and (len(mode) > 5 or set(mode) - set("01234567")):
-            return Unknown(f"{instruction}: which permissions {mode} gives depends on the file")
+            return Unknown(f"{instruction}: the permissions of {mode} depend on the file")
         return Copy(
             instruction,
             tuple(local),
@@ -221,5 +223,5 @@ def _destination(working_dir: str, written: str) -> str:
 
 
 def _clean(path: str) -> str:
-    """An absolute path without `.`, `..` and double slashes."""
+    """Make a path absolute, without `.`, `..` and double slashes."""
     return posixpath.normpath(f"/{path.lstrip('/')}")

@@ -1,4 +1,4 @@
-"""Compose's `develop.watch`: what happens to a saved file by the rules of a service.
+"""The rules of compose's `develop.watch`.
 
 Source: https://docs.docker.com/reference/compose-file/develop/.
 """
@@ -21,8 +21,8 @@ from resin_toolkit.project.ignore import IgnoreRules
 class _Rule:
     rule: WatchRule
 
-    def inner(self, path: str) -> str | None:
-        """The path below that of the rule, `.` for this itself; None if the rule is not about it."""
+    def relative_path(self, path: str) -> str | None:
+        """The path relative to that of the rule, `.` for itself; None if the rule does not apply."""
         folder = os.path.normpath(self.rule.path)
         inner = os.path.relpath(path, folder).replace(os.sep, "/")
         if inner == ".." or inner.startswith("../"):
@@ -42,19 +42,21 @@ class _Rule:
 
 @dataclass(frozen=True)
 class WatchRules:
-    """The rules of a service; `root` is the folder that paths are relative to."""
+    """The rules of a service; paths are relative to `root`."""
 
     rules: Sequence[WatchRule]
     root: Path
 
     def action_for(self, path: str) -> FileAction | None:
-        """What they say together: a rebuild before all else. None where no rule is about the file."""
+        """The action that the rules require together, a rebuild first of all; None if no rule applies."""
         whole = os.path.normpath(self.root / path)
-        found = [(known.rule, inner) for known in self._known if (inner := known.inner(whole)) is not None]
+        found = [
+            (known.rule, inner) for known in self._known if (inner := known.relative_path(whole)) is not None
+        ]
         if not found:
             return None
         if any(rule.action is WatchAction.REBUILD for rule, _ in found):
-            return Rebuild(f"{path}: develop.watch says rebuild")
+            return Rebuild(f"{path}: develop.watch requires a rebuild")
         restart = any(rule.action in (WatchAction.RESTART, WatchAction.SYNC_RESTART) for rule, _ in found)
         targets = tuple(
             dict.fromkeys(

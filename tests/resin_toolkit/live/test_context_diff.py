@@ -67,7 +67,7 @@ def test_the_mapping_hears_the_same_as_often_as_it_is_asked(tmp_path: Path) -> N
         )
         (effect,) = mapping.actions_for([("thing", FileChange.CHANGED)])
         assert isinstance(effect, Rebuild)
-        assert "was a folder and is a file" in effect.reason
+        assert "was a folder, and is now a file" in effect.reason
 
 
 def test_what_is_left_out_or_lies_beside_is_no_part_of_the_context(tmp_path: Path) -> None:

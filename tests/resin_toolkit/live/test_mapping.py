@@ -187,9 +187,9 @@ def test_a_file_or_folder_that_is_deleted(text: str, path: str, expected: str) -
     [
         (f"{WORK}COPY package.json .\nRUN npm ci", "package.json", "line 4 RUN npm ci may depend on it"),
         ("FROM a\nADD bundle.tar.gz /x/", "bundle.tar.gz", "line 2 ADD bundle.tar.gz /x/ unpacks it"),
-        ("FROM mystery\nCOPY . /x", "main.go", "what the image mystery does by itself is not known"),
-        ("FROM a\nCOPY . /d/\nVOLUME /d", "main.go", "it lies in the volume /d, which outlives the image"),
-        ("FROM a\nCOPY . /m/x/", "main.go", "something else is mounted at /m"),
+        ("FROM mystery\nCOPY . /x", "main.go", "the configuration of the image mystery is unknown"),
+        ("FROM a\nCOPY . /d/\nVOLUME /d", "main.go", "it is in the volume /d, which outlives the image"),
+        ("FROM a\nCOPY . /m/x/", "main.go", "a volume or folder is mounted at /m"),
         (
             "FROM a\nCOPY *.js *.go /x",
             "main.go",
@@ -198,7 +198,7 @@ def test_a_file_or_folder_that_is_deleted(text: str, path: str, expected: str) -
         (
             "FROM a AS b\nCOPY main.go /unknown\nFROM a\nCOPY --from=b /unknown /x/",
             "main.go",
-            "whether /unknown is a folder at line 2 COPY main.go /unknown is not known",
+            "it is unknown whether /unknown is a folder at line 2 COPY main.go /unknown",
         ),
         ("FROM a\nCOPY main.go ${a", "main.go", "line 2 COPY main.go ${a: ${a has no }"),
     ],
