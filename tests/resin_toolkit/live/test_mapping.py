@@ -193,7 +193,7 @@ def test_a_file_or_folder_that_is_deleted(text: str, path: str, expected: str) -
         (
             "FROM a\nCOPY *.js *.go /x",
             "main.go",
-            "line 2 COPY *.js *.go /x copies several files, and its destination",
+            "line 2 COPY *.js *.go /x copies several files to a destination",
         ),
         (
             "FROM a AS b\nCOPY main.go /unknown\nFROM a\nCOPY --from=b /unknown /x/",
