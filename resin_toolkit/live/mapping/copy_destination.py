@@ -117,7 +117,9 @@ class CopyDestination:
         if root != path:
             return path_below(self.copy.destination, path[len(root) :].lstrip("/"))
         named = f"{self.copy.instruction} copies it by name"
-        if file.change is FileChange.DELETED and (file.kind is FileType.FOLDER or not self._has_others(source)):
+        if file.change is FileChange.DELETED and (
+            file.kind is FileType.FOLDER or not self._has_others(source)
+        ):
             raise NeedsRebuild(f"{named}, and it was deleted")
         if file.kind is FileType.FOLDER:
             return None

@@ -1,1 +1,1 @@
-"""What a push has to do: the desired containers, and what the device has now."""
+"""The desired state of a deployment, and the observed state of the device."""

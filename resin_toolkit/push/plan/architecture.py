@@ -21,25 +21,25 @@ _SAME = {
     "i386": "386",
     "386": "386",
 }
-"""What the kernel (uname(2)), images and engines call the same processor (Go's GOARCH)."""
-_ALSO = {"amd64": {"386"}, "arm64": {"arm"}}
-"""What a processor runs besides its own, as far as its kernel lets it."""
+"""Names of the kernel (uname(2)), images and engines for the same architecture (Go's GOARCH)."""
+_COMPATIBLE = {"amd64": {"386"}, "arm64": {"arm"}}
+"""The architectures that a processor runs beside its own, if its kernel allows it."""
 
 
 def can_run(image: str, engine: str) -> bool:
-    """Whether an image for the architecture `image` runs where it is called `engine`; if in doubt, yes."""
+    """Whether an image of the architecture `image` runs on `engine`; true if either is unknown."""
     wanted, there = _SAME.get(image.lower()), _SAME.get(engine.lower())
-    return wanted is None or there is None or wanted == there or wanted in _ALSO.get(there, set())
+    return wanted is None or there is None or wanted == there or wanted in _COMPATIBLE.get(there, set())
 
 
 def is_same_architecture(image: str, engine: str) -> bool:
-    """Whether both are known to be names of the same processor."""
+    """Whether both are known names of the same architecture."""
     wanted = _SAME.get(image.lower())
     return wanted is not None and wanted == _SAME.get(engine.lower())
 
 
 def incompatible_bases(engine: Engine, bases: Iterable[str]) -> list[tuple[str, str]]:
-    """Those of the images that are on the device and for another architecture, each with that."""
+    """The images on the device that are built for an incompatible architecture, each with it."""
     images, found = Images(engine), []
     for base in bases:
         details = images.inspect(base)

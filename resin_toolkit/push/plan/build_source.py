@@ -1,4 +1,4 @@
-"""What the image of a service is built from, before anything is sent."""
+"""The source of a service's image: context, Dockerfile, build arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from resin_toolkit.push.plan.platform import Platform
 
 @dataclass(frozen=True)
 class BuildSource:
-    """One service's build. `dockerfile` goes up to the wanted stage."""
+    """The source of one build. `dockerfile` ends with the target stage."""
 
     service: Service
     recipe: ChosenDockerfile
@@ -30,21 +30,21 @@ class BuildSource:
     args: Mapping[str, str]
     cache: Path | None = None
     plain: Dockerfile | None = None
-    """Without what the `#dev-` lines add."""
+    """The Dockerfile without what the `#dev-` lines add."""
     directives: DevDirectives = field(default_factory=DevDirectives)
     _digests: list[str] = field(default_factory=list)
 
     def bases(self) -> list[str]:
-        """The images that it is made of: what its stages begin with, and what they copy from.
+        """The base images: those of FROM, and those that COPY copies from.
 
-        Those that cannot be known before the build are left out.
+        Images that are unknown before the build are left out.
         """
         found = []
         try:
             outer = self.dockerfile.global_arg_values(self.args)
             for position, stage in enumerate(self.dockerfile.stages):
                 base = expand(stage.base, outer, self.dockerfile.directives.escape)
-                # The builder takes no variables there.
+                # The builder expands no variables there.
                 copied_from = (each.flags.get("from", "") for each in stage.instructions)
                 for image in (base, *copied_from):
                     if image not in ("", "scratch") and self.dockerfile.find_stage(image, position) is None:
@@ -54,14 +54,14 @@ class BuildSource:
         return list(dict.fromkeys(found))
 
     def read_files(self) -> None:
-        """Take the hash of the files as they are now: before they are sent, what is saved later counts."""
+        """Hash the files now, before they are sent: a file saved during the build counts as changed then."""
         if not self._digests:
             self._digests.append(self.context.digest(self.cache))
 
     def digest(self, image_of: Callable[[str], str]) -> str:
-        """The hash of all that the image is made from; `image_of` gives the ID of a base image, or nothing.
+        """The hash of everything that the image is built from; `image_of` returns the ID of a base image.
 
-        The files are read once, at the first call of this or of `read_files`.
+        The files are read once, by the first call of this method or of `read_files`.
         """
         self.read_files()
         parts = [
@@ -85,10 +85,10 @@ def read_build_source(
     cache: Path | None = None,
     live: bool = False,
 ) -> BuildSource:
-    """The source of a service that is built. What is given counts more than what the project says.
+    """The source of a service that is built; the arguments take precedence over the project's settings.
 
-    With `live` what its `#dev-` lines say is built, too. Raises PathNotFound, BadValue and
-    NotSupported for a Dockerfile that cannot be built there.
+    With `live`, the `#dev-` lines take part in the build. Raises PathNotFound, BadValue, and NotSupported for
+    a Dockerfile that the device's engine cannot build.
     """
     build = service.build
     assert build is not None

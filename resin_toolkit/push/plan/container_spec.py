@@ -1,4 +1,4 @@
-"""A service as the engine takes a container: the body of its creation.
+"""The specification of a service's container, in the terms of the engine's API.
 
 Source: the Docker Engine API, POST /containers/create.
 """
@@ -25,19 +25,19 @@ _NANOSECONDS = 1_000_000_000
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """A container that is to be there."""
+    """A container that a deployment wants."""
 
     service: Service
     image: str
     """The ID of its image."""
     body: Mapping[str, Any]
-    """What it is created with, but for its restart policy, which it gets once it has proven itself."""
+    """The body of the request that creates it, without the restart policy, which is set by its promotion."""
     further_networks: Mapping[str, Mapping[str, Any]]
-    """Networks that it is connected to before it starts, each with the settings of its endpoint."""
+    """Networks to connect it to before it starts, with the settings of each endpoint."""
 
     @property
     def definition(self) -> str:
-        """The hash of all that it is made from: containers with the same need no change."""
+        """The hash of the specification: a container with the same hash needs no change."""
         labels: Mapping[str, str] = self.body["Labels"]
         return labels[HASH_LABEL]
 
@@ -50,9 +50,9 @@ def container_spec(
     network_container: str = "",
     engine_socket: str = "",
 ) -> ContainerSpec:
-    """The container of a service. `network_container` is the ID of the one whose network it joins.
+    """The specification of a service. `network_container` is the ID of a container whose network it joins.
 
-    `engine_socket` is where the engine's socket lies on the device, for a service that asks for it.
+    `engine_socket` is the path of the engine's socket on the device, for a service that mounts it.
     """
     mounts = [*service.mounts]
     if service.engine_socket and engine_socket:
@@ -77,7 +77,7 @@ def container_spec(
 
 
 def _container(service: Service) -> dict[str, Any]:
-    said: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "Cmd": _words(service.command),
         "Entrypoint": _words(service.entrypoint),
         "Env": [f"{name}={value}" for name, value in sorted(service.environment.items())],
@@ -91,11 +91,11 @@ def _container(service: Service) -> dict[str, Any]:
         "Healthcheck": _healthcheck(service.healthcheck),
         "ExposedPorts": {f"{port.container}/{port.protocol}": {} for port in service.ports},
     }
-    return {key: value for key, value in said.items() if value not in (None, "", [], {}, False)}
+    return {key: value for key, value in settings.items() if value not in (None, "", [], {}, False)}
 
 
 def _host(service: Service) -> dict[str, Any]:
-    said: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "Privileged": service.privileged,
         "PortBindings": _port_bindings(service.ports),
         "CapAdd": list(service.cap_add),
@@ -118,11 +118,11 @@ def _host(service: Service) -> dict[str, Any]:
         if service.logging_driver or service.logging_options
         else None,
     }
-    return {key: value for key, value in said.items() if value not in (None, "", [], {}, False)}
+    return {key: value for key, value in settings.items() if value not in (None, "", [], {}, False)}
 
 
 def _words(words: tuple[str, ...] | None) -> list[str] | None:
-    """An empty list takes away what the image has; the engine wants a list with an empty word for it."""
+    """An empty list overrides that of the image; the engine expects a list with an empty string for it."""
     if words is None:
         return None
     return list(words) or [""]
@@ -161,8 +161,8 @@ def _mounted(application: Application, mounts: list[Mount]) -> dict[str, Any]:
         elif mount.source:
             source = mount.source if mount.kind == "bind" else engine_volume_name(application, mount.source)
             binds.append(":".join([source, mount.target, *_bind_options(mount)]))
-    said: dict[str, Any] = {"Binds": binds, "Tmpfs": tmpfs}
-    return {key: value for key, value in said.items() if value}
+    settings: dict[str, Any] = {"Binds": binds, "Tmpfs": tmpfs}
+    return {key: value for key, value in settings.items() if value}
 
 
 def _anonymous(mounts: list[Mount]) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def _bind_options(mount: Mount) -> list[str]:
 
 
 def engine_volume_name(application: Application, key: str) -> str:
-    """What a volume of the application is called on the engine."""
+    """The name of a volume of the application on the device."""
     volume = application.volumes.get(key)
     if volume is None:
         return key
@@ -188,7 +188,7 @@ def engine_volume_name(application: Application, key: str) -> str:
 
 
 def engine_network_name(application: Application, key: str) -> str:
-    """What a network of the application is called on the engine."""
+    """The name of a network of the application on the device."""
     network = application.networks.get(key, Network(""))
     return network.name or network_name(application.name, key)
 
@@ -196,7 +196,7 @@ def engine_network_name(application: Application, key: str) -> str:
 def _networks(
     application: Application, service: Service, network_container: str
 ) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
-    """How it is created, and what it is connected to afterwards: the engine takes one network at first."""
+    """Its first network, for its creation, and the others: the engine accepts one network at creation."""
     if network_container:
         return {"HostConfig": {"NetworkMode": f"container:{network_container}"}, "NetworkingConfig": {}}, {}
     if service.network_mode or not service.networks:

@@ -1,6 +1,6 @@
-"""What a container can do without where the engine cannot give it: only what the OS gives every single app.
+"""Fallbacks for settings that the engine refuses, limited to those that the OS gives every single app.
 
-A container that was made so says so by a label, and the next one begins with the same.
+A label on the container lists its fallbacks, and the next container starts with the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from resin_toolkit.errors import EngineFailed, Notice
 from resin_toolkit.push.plan.container_spec import ContainerSpec
 
 LABEL = "io.resin-toolkit.without"
-"""What a container is without, with spaces between: `privileged`, and targets of mounts."""
+"""The fallbacks of a container, separated by spaces: `privileged`, and targets of mounts."""
 _PRIVILEGED = "privileged"
 _NO_PRIVILEGES = re.compile(r"apply caps|operation not permitted|privileged", re.IGNORECASE)
 _OS_MOUNTS = ("/lib/modules", "/lib/firmware", "/host/run/dbus")
@@ -23,20 +23,20 @@ _OS_MOUNTS = ("/lib/modules", "/lib/firmware", "/host/run/dbus")
 
 @dataclass(frozen=True)
 class Fallback:
-    """One thing that is left out."""
+    """A setting that is left out: `privileged`, or the target of a mount."""
 
     what: str
 
     def notice(self, spec: ContainerSpec, host: str) -> Notice:
-        given = "all privileges" if self.what == _PRIVILEGED else self.what
+        setting = "privileged mode" if self.what == _PRIVILEGED else f"the mount {self.what}"
         return Notice(
             "without",
-            f"The engine of {host} cannot give {spec.service.name} {given}; it runs without.",
+            f"{host} refuses {setting} for {spec.service.name}, which runs without it.",
         )
 
 
 def find_fallback(error: EngineFailed, spec: ContainerSpec) -> Fallback | None:
-    """What would let the container start that the engine has refused; None if nothing would."""
+    """The fallback for a container that the engine has refused to start; None if there is none."""
     host: Mapping[str, Any] = spec.body["HostConfig"]
     words = str(error.facts.get("words") or error.message)
     for target in _OS_MOUNTS:
@@ -49,12 +49,12 @@ def find_fallback(error: EngineFailed, spec: ContainerSpec) -> Fallback | None:
 
 
 def fallbacks_in_use(container: Container | None) -> list[Fallback]:
-    """What the container that is there is without."""
+    """The fallbacks of the current container."""
     return [Fallback(word) for word in container.labels.get(LABEL, "").split()] if container else []
 
 
 def apply_fallback(spec: ContainerSpec, fallback: Fallback) -> ContainerSpec:
-    """The same container without it; what it is known by stays."""
+    """The specification without that setting; its hash stays the same."""
     host = dict(spec.body["HostConfig"])
     if fallback.what == _PRIVILEGED:
         host.pop("Privileged", None)

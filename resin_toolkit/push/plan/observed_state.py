@@ -1,4 +1,4 @@
-"""What an application has on a device: its containers, and the part that each plays."""
+"""The containers that an application has on a device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from resin_toolkit.project.names import APP_LABEL, HASH_LABEL, LIVE, NEXT, PUSHE
 
 @dataclass(frozen=True)
 class ObservedService:
-    """The containers of one service. Both are there only while one takes the place of the other."""
+    """The containers of one service. It has both only while one replaces the other."""
 
     service: str
     current: Container | None
@@ -18,16 +18,16 @@ class ObservedService:
 
     @property
     def definition(self) -> str:
-        """The hash of what the current one is; empty for none, and where files were put into it since."""
+        """The hash of the current specification; empty without a container, or if files were synced to it."""
         if self.current is None or self.current.name.endswith(LIVE):
             return ""
         return self.current.labels.get(HASH_LABEL, "")
 
 
 def observe(engine: Engine, app: str) -> dict[str, ObservedService]:
-    """The containers of an application, by service, in the order of their names."""
+    """The containers of an application by service, sorted by name."""
     found: dict[str, ObservedService] = {}
-    containers = [c for c in _pushed(engine) if c.labels[APP_LABEL] == app]
+    containers = [c for c in _pushed_containers(engine) if c.labels[APP_LABEL] == app]
     for container in sorted(containers, key=lambda c: c.name):
         service = container.labels.get(SERVICE_LABEL, "")
         known = found.get(service, ObservedService(service, None, None))
@@ -39,17 +39,17 @@ def observe(engine: Engine, app: str) -> dict[str, ObservedService]:
 
 
 def list_apps(engine: Engine) -> list[str]:
-    """The applications that push has brought to a device."""
-    return sorted({container.labels[APP_LABEL] for container in _pushed(engine)})
+    """The applications that were pushed to a device."""
+    return sorted({container.labels[APP_LABEL] for container in _pushed_containers(engine)})
 
 
-def _pushed(engine: Engine) -> list[Container]:
-    """What push has made. The images have the label of the application, too, and give it to all that is run
-    from them: to a step of a build, and to what a person tries out.
+def _pushed_containers(engine: Engine) -> list[Container]:
+    """The containers that push created. Its images pass the application's label on to the containers of build
+    steps and of `docker run`, which have no label of a service.
     """
     return [c for c in engine.containers(all=True) if c.labels.get(APP_LABEL) and SERVICE_LABEL in c.labels]
 
 
 def pusher_of(container: Container) -> str:
-    """Who made a container: `user@host:number of the process`."""
+    """Who created a container: `user@host:PID`."""
     return container.labels.get(PUSHER_LABEL, "")

@@ -1,4 +1,4 @@
-"""In which order services are started."""
+"""The order in which services start."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ _SERVICE = "service:"
 
 
 def network_service(service: Service) -> str:
-    """The service whose network this one joins; empty for none."""
+    """The service whose network this one joins; empty if there is none."""
     mode = service.network_mode
     return mode.removeprefix(_SERVICE) if mode.startswith(_SERVICE) else ""
 
 
 def dependencies(service: Service) -> set[str]:
-    """The services that must be there before this one."""
+    """The services that have to run before this one."""
     joined = network_service(service)
     return {*service.depends_on, *([joined] if joined else [])}
 
 
 def with_dependencies(services: Iterable[Service], names: Iterable[str]) -> frozenset[str]:
-    """Those of the services that are named, and all that have to be there before them."""
+    """The named services and all their dependencies."""
     known = {service.name: service for service in services}
     found: set[str] = set()
     left = [name for name in names if name in known]
@@ -35,9 +35,9 @@ def with_dependencies(services: Iterable[Service], names: Iterable[str]) -> froz
 
 
 def start_levels(services: Iterable[Service]) -> list[list[Service]]:
-    """The services in groups: each needs only services of groups before it, or none of these at all.
+    """Group services so that each depends only on services of earlier groups, or outside of all groups.
 
-    Raises ValueError, with the names, where services need each other in a circle.
+    Raises ValueError, with the names, for circular dependencies.
     """
     left: Mapping[str, Service] = {service.name: service for service in services}
     found = []

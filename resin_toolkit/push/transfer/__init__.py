@@ -1,1 +1,1 @@
-"""Sending an image to a device: only the layers that it lacks, in parts, so that a cut is gone on from."""
+"""Sending an image to a device: only the layers it lacks, and resuming interrupted transfers."""

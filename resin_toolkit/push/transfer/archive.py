@@ -1,4 +1,4 @@
-"""Where an image is sent from: an archive in a file, or what the workstation's engine saves."""
+"""The source of an image: an archive in a file, or the output of `docker save`."""
 
 from __future__ import annotations
 
@@ -27,111 +27,115 @@ from resin_toolkit.push.transfer.layer_content import (
 )
 from resin_toolkit.push.transfer.manifests import ArchivedImage, read_images
 
-_TAKEN = ("", "gzip")
-"""How a layer may be packed: engines of every age take these."""
+_SUPPORTED = ("", "gzip")
+"""Compression formats of layers that engines of every version accept."""
 _BLOBS = "blobs/sha256"
 
 
 class Archive:
-    """An archive in a file that can be sought; `images` are those in it."""
+    """An archive in a seekable file; `images` are the images in it."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
         self._index = ArchiveIndex(name)
-        self._is_packed = bool(compression_format(file.read(MAGIC_SIZE)))
+        self._is_compressed = bool(compression_format(file.read(MAGIC_SIZE)))
         with _reading(self._index):
             for tar, member in self._members():
                 self._index.note(tar, member)
         self.images = read_images(self._index)
 
     @contextmanager
-    def opened(
-        self, image: ArchivedImage, there: frozenset[str]
+    def open(
+        self, image: ArchivedImage, present: frozenset[str]
     ) -> Iterator[tuple[ArchivedImage, ImageLayers]]:
-        """One of its images, and its layers but for those that are `there` already.
+        """One of the images, and its layers except those in `present`, which the device has.
 
-        They are read where they lie. In a compressed archive nothing can be sought, and layers come in any
-        order: there they are unpacked into a spool first.
+        Layers are read in place. A compressed archive is not seekable, and its layers are in any order: they
+        are decompressed to a spool first.
         """
         pairs = zip(image.layers, image.files, strict=True)
-        files = {self._index.target(name): digest for digest, name in pairs if digest not in there}
+        files = {self._index.target(name): digest for digest, name in pairs if digest not in present}
         with open_spool() as spool:
             with _reading(self._index):
-                places = self._spooled(files, spool) if self._is_packed else self._lying(files, spool)
+                places = (
+                    self._spool_layers(files, spool)
+                    if self._is_compressed
+                    else self._locate_layers(files, spool)
+                )
             yield image, ImageLayers(image.name, places)
 
-    def _lying(self, files: dict[str, str], spool: LayerSpool) -> dict[str, LayerLocation]:
+    def _locate_layers(self, files: dict[str, str], spool: LayerSpool) -> dict[str, LayerLocation]:
         found = {}
         for name, digest in files.items():
             if name in self._index.places:
                 place = LayerLocation(self._file, *self._index.places[name])
-                is_taken = compression_format(next(read_chunks(place), b"")) in _TAKEN
-                found[digest] = place if is_taken else spool.keep(decompressed(LayerReader(place)))[1]
+                is_supported = compression_format(next(read_chunks(place), b"")) in _SUPPORTED
+                found[digest] = place if is_supported else spool.keep(decompressed(LayerReader(place)))[1]
         return found
 
-    def _spooled(self, files: dict[str, str], spool: LayerSpool) -> dict[str, LayerLocation]:
+    def _spool_layers(self, files: dict[str, str], spool: LayerSpool) -> dict[str, LayerLocation]:
         found: dict[str, LayerLocation] = {}
         for tar, member in self._members():
             digest = files.get(member_name(member))
             file = tar.extractfile(member) if digest and member.isfile() else None
             if digest and file:
-                found[digest] = spool.keep(_taken(file))[1]
+                found[digest] = spool.keep(_supported_layer(file))[1]
             if len(found) == len(files):
                 break
         return found
 
     def _members(self) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
         self._file.seek(0)
-        source, mode = (decompressed(self._file), "r|") if self._is_packed else (self._file, "r:")
+        source, mode = (decompressed(self._file), "r|") if self._is_compressed else (self._file, "r:")
         with tarfile.open(fileobj=source, mode=mode) as tar:  # type: ignore[call-overload]
             for member in tar:
                 yield tar, member
 
 
 def read_saved_image(
-    stream: Readable, spool: LayerSpool, name: str, layers: Sequence[str], there: frozenset[str]
+    stream: Readable, spool: LayerSpool, name: str, layers: Sequence[str], present: frozenset[str]
 ) -> tuple[ArchivedImage, ImageLayers]:
-    """The one image in what an engine saves, and its layers but for those that are `there` already.
+    """The single image in the output of `docker save`, and its layers except those in `present`.
 
-    `layers` are the digests of all. Engines write layers in an order that has nothing to do with that of the
-    image, and the manifest last: so layers are told by their content, and go into a spool.
+    `layers` are the digests of all layers. Engines write layers in any order, and the manifest last: so
+    layers are identified by their content, and go to a spool.
     """
     index = ArchiveIndex(name)
-    known = {f"{_BLOBS}/{digest.partition(':')[2]}" for digest in there & frozenset(layers)}
+    known = {f"{_BLOBS}/{digest.partition(':')[2]}" for digest in present & frozenset(layers)}
     places: dict[str, LayerLocation] = {}
     with _reading(index), tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]
         for member in tar:
             file = index.note(tar, member)
             if file is None or member_name(member) in known:
                 continue
-            digest, place = spool.keep(_taken(file))
-            if digest in there or digest in places:
+            digest, place = spool.keep(_supported_layer(file))
+            if digest in present or digest in places:
                 spool.drop(place)
             else:
                 places[digest] = place
     images = read_images(index)
     if len(images) != 1:
-        raise damaged_archive(name, f"the engine saved {len(images)} images for it")
+        raise damaged_archive(name, f"the engine saved {len(images)} images instead of one")
     return images[0], ImageLayers(name, places)
 
 
-def _taken(source: Readable) -> Readable:
-    """A layer in a form that engines of every age take."""
+def _supported_layer(source: Readable) -> Readable:
+    """A layer in a compression format that engines of every version accept."""
     begun = PeekableStream(b"", source)
-    return begun if compression_format(begun.peek(MAGIC_SIZE)) in _TAKEN else decompressed(begun)
+    return begun if compression_format(begun.peek(MAGIC_SIZE)) in _SUPPORTED else decompressed(begun)
 
 
 @contextmanager
 def _reading(index: ArchiveIndex) -> Iterator[None]:
-    """Put into words what goes wrong while an archive is read."""
+    """Turn errors while reading an archive into errors for the user."""
     try:
         yield
     except (tarfile.TarError, *DECOMPRESSION_ERRORS) as error:
         if not index.places:
             raise BadValue(
-                f"{index.name} is no archive of an image.",
-                hint="`docker save` and OCI layouts make such ones.",
+                f"{index.name} is not an image archive.",
+                hint="Create one with `docker save NAME --output FILE`, or use a tar of an OCI image layout.",
             ) from error
-        raise damaged_archive(index.name, "it is damaged, or ends early") from error
+        raise damaged_archive(index.name, "it is corrupt or truncated") from error
     except OSError as error:
         raise from_os_error(error, index.name) from error

@@ -1,4 +1,4 @@
-"""Streams that may be compressed: which way, and what is in them."""
+"""Streams that may be compressed with gzip, xz, Zstandard or bzip2."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from typing import Protocol
 CHUNK_SIZE = 256 * 1024
 _MAGIC = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
 MAGIC_SIZE = max(map(len, _MAGIC))
-"""Bytes of a beginning that tell all kinds apart."""
+"""Bytes at the start of a stream that tell all formats apart."""
 
 
 class ZstandardDamaged(Exception):
-    """Zstandard that cannot be unpacked."""
+    """A Zstandard stream is damaged."""
 
 
 DECOMPRESSION_ERRORS = (EOFError, zlib.error, lzma.LZMAError, ZstandardDamaged)
-"""What is raised for a compressed stream that is damaged or ends early; bzip2 also raises OSError."""
+"""The errors for a compressed stream that is damaged or truncated; bzip2 also raises OSError."""
 
 
 class Readable(Protocol):
-    """What can be read piece by piece."""
+    """A stream that can be read in chunks."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
 def compression_format(beginning: bytes) -> str:
-    """gzip, xz, zstd or bzip2; empty for what is not compressed."""
-    return next((kind for magic, kind in _MAGIC.items() if beginning.startswith(magic)), "")
+    """gzip, xz, zstd or bzip2; an empty string for uncompressed data."""
+    return next((name for magic, name in _MAGIC.items() if beginning.startswith(magic)), "")
 
 
 def decompressed(source: Readable) -> Readable:
-    """What is in `source`, which may be compressed."""
+    """The decompressed content of `source`, which may be compressed."""
     begun = PeekableStream(b"", source)
     kind = compression_format(begun.peek(MAGIC_SIZE))
     if kind == "gzip":
@@ -47,7 +47,7 @@ def decompressed(source: Readable) -> Readable:
 
 
 class _Zstandard:
-    """What is in Zstandard, which may have several frames."""
+    """The content of a Zstandard stream, which may have several frames."""
 
     def __init__(self, source: PeekableStream) -> None:
         import zstandard
@@ -64,33 +64,33 @@ class _Zstandard:
 
 
 class PeekableStream:
-    """A stream of which the beginning was read already. It gives what it is asked for, up to its end."""
+    """A stream that can be peeked into; `beginning` was read already. Reads are short only at its end."""
 
     def __init__(self, beginning: bytes, source: Readable) -> None:
         self._pending = beginning
         self._source = source
 
     def read(self, size: int = CHUNK_SIZE, /) -> bytes:
-        """So many bytes, fewer at the end alone."""
+        """Exactly `size` bytes, fewer only at the end."""
         taken = self.peek(size)
         self._pending = self._pending[size:]
         return taken
 
     def peek(self, size: int) -> bytes:
-        """The same, which `read` gives again."""
+        """The same, without consuming them."""
         while len(self._pending) < size and (data := self._source.read(CHUNK_SIZE)):
             self._pending += data
         return self._pending[:size]
 
 
 class GzipStream:
-    """What is in gzip, which may have several members. A stream that ends early raises EOFError."""
+    """The content of a gzip stream, which may have several members. Raises EOFError if it is truncated."""
 
     def __init__(self, source: Readable) -> None:
         self._source = source
         self._pieces: Iterator[bytes] = self._all()
 
-    def read(self, size: int, /) -> bytes:  # noqa: ARG002 - gives what there is
+    def read(self, size: int, /) -> bytes:  # noqa: ARG002 - reads are of any size
         return next(self._pieces, b"")
 
     def _all(self) -> Iterator[bytes]:
@@ -101,14 +101,14 @@ class GzipStream:
 
 
 class GzipDecompressor:
-    """Takes gzip piece by piece."""
+    """Decompresses gzip in chunks."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(31)
         self._is_open = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What is in the next piece, in pieces of bounded size. Raises zlib.error."""
+        """Decompress the next chunk, into chunks of bounded size. Raises zlib.error."""
         while data:
             self._is_open = True
             if made := self._member.decompress(data, CHUNK_SIZE):
@@ -119,6 +119,6 @@ class GzipDecompressor:
                 self._member, self._is_open = zlib.decompressobj(31), False
 
     def end(self) -> None:
-        """Raises EOFError where it is not whole."""
+        """Raise EOFError if the stream is truncated."""
         if self._is_open:
-            raise EOFError("gzip that ends early")
+            raise EOFError("truncated gzip")

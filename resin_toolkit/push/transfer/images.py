@@ -1,4 +1,4 @@
-"""An image of the workstation, of its own engine or in an archive, sent to the engine of a device."""
+"""Sending an image of the workstation's engine, or of an archive, to a device."""
 
 from __future__ import annotations
 
@@ -33,11 +33,10 @@ _SHOWN = 10
 
 
 def send_if_here(engine: Engine, reference: str, listener: DeploymentListener, subject: str) -> bool:
-    """Send an image by its name, if the workstation's engine has it; whether it has been sent.
+    """Send an image by its name if the workstation's engine has it; return whether it was sent.
 
-    False also where it is for another processor than the device's, of which `listener` is warned, and where
-    `reference` names what no engine can be told that it has: what a registry calls by a digest.
-    Raises Unreachable and EngineFailed where the device does not take it.
+    Returns False, with a warning, for an image of another architecture, and for a reference with a digest,
+    which only a registry can resolve. Raises Unreachable and EngineFailed if the device does not accept it.
     """
     if "@" in reference:
         return False
@@ -53,18 +52,18 @@ def send_if_here(engine: Engine, reference: str, listener: DeploymentListener, s
         if found is None:
             return False
         if not can_run(found.architecture, engine.facts.architecture):
-            words = f"{reference} on this workstation is for {found.architecture}, and {engine.host} is "
-            listener.warn(Notice("other-architecture", f"{words}{engine.facts.architecture}."))
+            text = f"{reference} on this workstation is built for {found.architecture}, but {engine.host} is "
+            listener.warn(Notice("other-architecture", f"{text}{engine.facts.architecture}."))
             return False
-        upload_image(engine, _of_engine(local, found, reference, listener, subject), listener, subject)
+        upload_image(engine, _image_of_engine(local, found, reference, listener, subject), listener, subject)
         return True
 
 
 def send_image(engine: Engine, word: str, listener: DeploymentListener, subject: str) -> str:
-    """Send an image: of the archive `word` if that is a file, else what the workstation's engine calls so.
+    """Send the image in the archive `word` if that is a file, else the workstation's image of that name.
 
-    The name that it has on the device, or its ID where it has none. Raises ImageNotFound where there is
-    neither, BadValue where it is no image, several, or one for another processor, and ImageDamaged.
+    Returns its name on the device, or its ID if it has none. Raises ImageNotFound if there is neither, and
+    BadValue for a file that is no archive, several images, or another architecture; and ImageDamaged.
     """
     path = Path(word)
     if path.is_file():
@@ -73,7 +72,7 @@ def send_image(engine: Engine, word: str, listener: DeploymentListener, subject:
         local = connect_workstation()
     except _NO_ENGINE as error:
         raise ImageNotFound(
-            f"There is no file {one_line(word)}, and no engine here that could have an image of that name.",
+            f"There is no file {one_line(word)}, and no engine on this workstation to look for an image.",
             hint=error.message,
         ) from error
     with local:
@@ -81,10 +80,12 @@ def send_image(engine: Engine, word: str, listener: DeploymentListener, subject:
         if found is None:
             raise ImageNotFound(
                 f"There is neither a file {one_line(word)} nor an image of that name on this workstation.",
-                hint="`docker image ls` shows the images.",
+                hint="List the images with `docker image ls`.",
             )
-        _check(engine, word, found.architecture)
-        return upload_image(engine, _of_engine(local, found, word, listener, subject), listener, subject)
+        _check_architecture(engine, word, found.architecture)
+        return upload_image(
+            engine, _image_of_engine(local, found, word, listener, subject), listener, subject
+        )
 
 
 def _send_archive(engine: Engine, path: Path, listener: DeploymentListener, subject: str) -> str:
@@ -94,21 +95,21 @@ def _send_archive(engine: Engine, path: Path, listener: DeploymentListener, subj
         raise from_os_error(error, path) from error
     with file:
         archive = Archive(file, str(path))
-        image = _chosen(archive.images, path, engine)
-        _check(engine, image.name, image.architecture)
+        image = _select_image(archive.images, path, engine)
+        _check_architecture(engine, image.name, image.architecture)
         wanted = ImageToSend(
             name=image.tags[0] if image.tags else path.name,
             id=image.id,
             layers=image.layers,
             tags=image.tags,
             architecture=image.architecture,
-            opened=lambda there: archive.opened(image, there),
+            open=lambda present: archive.open(image, present),
         )
         return upload_image(engine, wanted, listener, subject)
 
 
-def _chosen(images: list[ArchivedImage], path: Path, engine: Engine) -> ArchivedImage:
-    """The one image; of one that is there for several processors, that of the device."""
+def _select_image(images: list[ArchivedImage], path: Path, engine: Engine) -> ArchivedImage:
+    """The only image, or of one for several architectures, the one for the device."""
     if len(images) > 1 and len({image.tags for image in images}) == 1:
         own = engine.facts.architecture
         images = (
@@ -119,39 +120,39 @@ def _chosen(images: list[ArchivedImage], path: Path, engine: Engine) -> Archived
     if len(images) == 1:
         return images[0]
     if not images:
-        raise BadValue(
-            f"There is no image in {path}.", hint="Save one with `docker save NAME --output FILE`."
-        )
+        raise BadValue(f"{path} contains no image.", hint="Save one with `docker save NAME --output FILE`.")
     names = [image.tags[0] if image.tags else image.id[:19] for image in images]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     raise BadValue(
-        f"There are {len(images)} images in {path}: {', '.join(names[:_SHOWN])}{more}.",
-        hint="Save the one that is meant alone: `docker save NAME --output FILE`.",
+        f"{path} contains {len(images)} images: {', '.join(names[:_SHOWN])}{more}.",
+        hint="Save only the image to send: `docker save NAME --output FILE`.",
         images=names,
     )
 
 
-def _check(engine: Engine, name: str, architecture: str) -> None:
+def _check_architecture(engine: Engine, name: str, architecture: str) -> None:
     if not can_run(architecture, engine.facts.architecture):
         raise BadValue(
-            f"{one_line(name)} is for {architecture}, and {engine.host} is {engine.facts.architecture}.",
-            hint="Build it for the device: `docker build --platform` says for which.",
+            f"{one_line(name)} is for {architecture}, but {engine.host} is {engine.facts.architecture}.",
+            hint="Build it for the device with `docker build --platform`.",
         )
 
 
-def _of_engine(
+def _image_of_engine(
     local: WorkstationEngine, found: ImageDetails, reference: str, listener: DeploymentListener, subject: str
 ) -> ImageToSend:
     @contextmanager
-    def opened(there: frozenset[str]) -> Iterator[tuple[ArchivedImage, ImageLayers]]:
-        listener.step(subject, f"reading {reference} from the engine of this workstation")
+    def open_image(present: frozenset[str]) -> Iterator[tuple[ArchivedImage, ImageLayers]]:
+        listener.step(subject, f"reading {reference} from this workstation's engine")
         with open_spool() as spool:
-            # By its ID it is saved alone: a name without a tag stands for all of its tags.
+            # By ID, because a name without a tag means all of its tags.
             with (
                 local.save(found.id) as stream,
                 listener.progress.step("reading", None, subject=subject) as step,
             ):
-                taken = read_saved_image(_Heard(stream, step), spool, reference, found.layers, there)
+                taken = read_saved_image(
+                    _CountedStream(stream, step), spool, reference, found.layers, present
+                )
             yield taken
 
     return ImageToSend(
@@ -160,12 +161,12 @@ def _of_engine(
         layers=found.layers,
         tags=_tags(reference, found),
         architecture=found.architecture,
-        opened=opened,
+        open=open_image,
     )
 
 
 def _tags(reference: str, found: ImageDetails) -> tuple[str, ...]:
-    """What the image shall be called on the device: nothing if it was asked for by its ID or digest."""
+    """The name to give the image on the device; empty if it was named by its ID or digest."""
     name = with_tag(reference)
     digits = found.id.rpartition(":")[2]
     is_id = digits.startswith(reference.removeprefix("sha256:")) and name not in found.tags
@@ -173,8 +174,8 @@ def _tags(reference: str, found: ImageDetails) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class _Heard:
-    """A stream of which is told how far it is read."""
+class _CountedStream:
+    """A stream whose bytes advance a step as they are read."""
 
     stream: Readable
     step: Step

@@ -1,4 +1,4 @@
-"""Where the bytes of an image's layers lie: in its archive, or in a file that is gone afterwards."""
+"""The content of an image's layers: in its archive, or in a temporary file."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from resin_toolkit.push.transfer.decompression import (
 )
 
 _IN_MEMORY = 16 * 1024 * 1024
-"""Bytes up to which nothing is written to a disk."""
+"""Bytes up to which a spool stays in memory."""
 
 
 @dataclass(frozen=True)
 class LayerLocation:
-    """Where one layer lies."""
+    """The bytes of one layer in a file."""
 
     file: IO[bytes]
     offset: int
@@ -34,52 +34,52 @@ class LayerLocation:
 
 
 class ImageLayers:
-    """The layers of one image, each by its digest when unpacked; `name` says whose they are."""
+    """The layers of one image by the digest of their uncompressed content; `name` is for errors."""
 
     def __init__(self, name: str, places: Mapping[str, LayerLocation]) -> None:
         self._name = name
         self._places = places
 
     def size(self, digest: str) -> int:
-        """The bytes that `read` gives. Raises ImageDamaged where the layer is missing."""
-        return self._place(digest).size
+        """The number of bytes that `read` yields. Raises ImageDamaged if the layer is missing."""
+        return self._location(digest).size
 
     def read(self, digest: str) -> Iterator[bytes]:
-        """A layer, as a tar archive that may be compressed with gzip.
+        """A layer in chunks, as a tar archive that may be compressed with gzip.
 
-        Raises ImageDamaged, at its end, where it is not what its digest says.
+        Raises ImageDamaged at its end if its digest is wrong.
         """
         found = LayerDigest()
-        for data in read_chunks(self._place(digest)):
+        for data in read_chunks(self._location(digest)):
             found.take(data)
             yield data
         if str(found) != digest:
             raise ImageDamaged(
-                f"{self._name}: the content of its layer {digest} is another one.",
-                hint="It is damaged: save or fetch it anew. What the device has of it already is whole.",
+                f"{self._name} is damaged: its layer {digest} has the wrong content.",
+                hint="Save or download it again. The layers that the device has already are intact.",
             )
 
-    def _place(self, digest: str) -> LayerLocation:
+    def _location(self, digest: str) -> LayerLocation:
         try:
             return self._places[digest]
         except KeyError:
             raise ImageDamaged(
-                f"{self._name} lacks its layer {digest}, or has it damaged.", hint="Make the image anew."
+                f"{self._name} is damaged: its layer {digest} is missing.", hint="Create the image again."
             ) from None
 
 
 class LayerReader:
-    """Reads what lies in a place."""
+    """A readable stream of a layer."""
 
     def __init__(self, place: LayerLocation) -> None:
         self._pieces = read_chunks(place)
 
-    def read(self, size: int, /) -> bytes:  # noqa: ARG002 - gives what there is
+    def read(self, size: int, /) -> bytes:  # noqa: ARG002 - reads are of any size
         return next(self._pieces, b"")
 
 
 def read_chunks(place: LayerLocation) -> Iterator[bytes]:
-    """What lies there."""
+    """The bytes of a layer as stored, in chunks."""
     position, end = place.offset, place.offset + place.size
     while position < end:
         try:
@@ -94,17 +94,17 @@ def read_chunks(place: LayerLocation) -> Iterator[bytes]:
 
 
 class LayerDigest:
-    """The digest of a layer that passes piece by piece, of what it is when unpacked."""
+    """Computes the digest of the uncompressed content of a layer from its chunks."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._unzip: GzipDecompressor | None = None
-        self._has_begun = self._is_damaged = False
+        self._has_started = self._is_damaged = False
 
     def take(self, data: bytes) -> None:
-        """The next piece."""
-        if not self._has_begun:
-            self._has_begun = True
+        """Add the next chunk."""
+        if not self._has_started:
+            self._has_started = True
             self._unzip = GzipDecompressor() if compression_format(data) == "gzip" else None
         if self._unzip is None:
             self._hash.update(data)
@@ -116,14 +116,14 @@ class LayerDigest:
             self._is_damaged = True
 
     def __str__(self) -> str:
-        """As configurations have it; of what cannot be unpacked it is none that any layer has."""
+        """The digest as in image configurations; `damaged` if the layer cannot be decompressed."""
         return "damaged" if self._is_damaged else f"sha256:{self._hash.hexdigest()}"
 
 
 class LayerSpool:
-    """Layers that cannot be read where they are when their turn comes; small ones stay in memory.
+    """A temporary file for layers that cannot be read in place; small ones stay in memory.
 
-    The file has no name: nothing of it is left, however the process ends.
+    The file has no name, so that nothing of it remains, however the process ends.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -131,12 +131,12 @@ class LayerSpool:
         self._end = 0
 
     def keep(self, source: Readable) -> tuple[str, LayerLocation]:
-        """Keep all that `source` has; its digest when unpacked, and where it lies."""
+        """Store a layer; return the digest of its uncompressed content, and its location."""
         digest, start = LayerDigest(), self._end
         while data := source.read(CHUNK_SIZE):
             digest.take(data)
             try:
-                # What is read may be a layer of this very file that is unpacked.
+                # `source` may be a layer in this very file that is being decompressed.
                 self._file.seek(self._end)
                 self._file.write(data)
             except OSError as error:
@@ -145,19 +145,19 @@ class LayerSpool:
         return str(digest), LayerLocation(self._file, start, self._end - start)
 
     def drop(self, place: LayerLocation) -> None:
-        """Use the room of what was kept last again."""
+        """Discard the layer that was stored last."""
         self._end = place.offset
 
 
 @contextmanager
 def open_spool() -> Iterator[LayerSpool]:
-    """A spool that lives as long as the block."""
+    """A spool for the duration of a `with` block."""
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=_folder(), prefix="resin-image-") as file:
         yield LayerSpool(file)
 
 
 def _folder() -> str:
-    """A folder on a disk: /tmp is in memory on many workstations, and an image may be of gigabytes."""
+    """A folder on a disk: /tmp is often in memory, and an image may have gigabytes."""
     chosen = os.environ.get("TMPDIR")
     large = Path("/var/tmp")
     if not chosen and large.is_dir() and os.access(large, os.W_OK):

@@ -1,7 +1,7 @@
-"""An image as archives of `docker save`'s form, in which layers that the engine has already are missing.
+"""Image archives in the format of `docker save`, without the layers that the engine has already.
 
-An engine of the classic kind looks a layer up by all that lies beneath it before it opens its file. Source:
-the Docker Image Specification v1.2.
+An engine with the classic image store looks up a layer by its chain ID before it opens the file. Source: the
+Docker Image Specification v1.2.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Protocol
 from resin_toolkit.push.transfer.manifests import ArchivedImage
 
 PART_LABEL = "io.resin-toolkit.transfer"
-"""What a part of an image has that is on its way: the chain ID of its highest layer."""
+"""The label of a partial image during a transfer: the chain ID of its topmost layer."""
 TIME_LABEL = "io.resin-toolkit.transfer-time"
-"""When it was sent, in seconds since 1970, by the workstation's clock."""
+"""The label with the time of the transfer, in seconds since 1970 by the workstation's clock."""
 _BLOCK = 512
 
 
 class LayerSource(Protocol):
-    """Layers by their digests."""
+    """Gives access to layers by their digests."""
 
     def size(self, digest: str, /) -> int:
-        """The bytes that `read` gives."""
+        """The number of bytes that `read` yields."""
 
     def read(self, digest: str, /) -> Iterator[bytes]:
         """A layer, as a tar archive that may be compressed with gzip."""
 
 
 def chain_ids(layers: Sequence[str]) -> list[str]:
-    """The chain ID of each layer: what it is together with all beneath it."""
+    """The chain ID of each layer, which identifies it together with all layers below."""
     found: list[str] = []
     for layer in layers:
         words = f"{found[-1]} {layer}" if found else layer
@@ -44,14 +44,14 @@ def chain_ids(layers: Sequence[str]) -> list[str]:
 def full_archive(
     image: ArchivedImage, content: LayerSource, first: int, tags: Sequence[str]
 ) -> Iterator[bytes]:
-    """The image itself, with its layers from number `first` on."""
+    """The complete image, with the files of its layers from number `first` on."""
     return _archive(image.config, image.layers, tags, content, image.layers[first:])
 
 
 def partial_archive(
     layers: Sequence[str], architecture: str, content: LayerSource | None = None, first: int | None = None
 ) -> Iterator[bytes]:
-    """A nameless image of these layers, of which those from number `first` on are sent; by default none."""
+    """An untagged image of these layers, with the files of those from number `first` on; by default none."""
     now = datetime.now(UTC)
     labels = {PART_LABEL: chain_ids(layers)[-1], TIME_LABEL: str(int(now.timestamp()))}
     config = {
@@ -77,7 +77,7 @@ def _archive(
     manifest = [{"Config": name, "RepoTags": list(tags) or None, "Layers": files}]
     yield from _file("manifest.json", json.dumps(manifest).encode())
     yield from _file(name, config)
-    # The same layer may lie at several places of an image, an empty one above all.
+    # A layer may occur several times in an image, especially an empty one.
     for layer in dict.fromkeys(sent if content else ()):
         assert content is not None
         size = content.size(layer)

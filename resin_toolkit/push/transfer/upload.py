@@ -1,4 +1,4 @@
-"""Bringing one image to a device, bit by bit: what has arrived stays, whatever cuts the rest."""
+"""Uploading one image to a device in batches of layers, which survive an interruption."""
 
 from __future__ import annotations
 
@@ -18,68 +18,69 @@ from resin_toolkit.push.transfer.receiver import ImageReceiver
 from resin_toolkit.terminal.screen import format_size
 
 BATCH = 16 * 1024 * 1024
-"""Bytes that are at least sent at a time, but for the last ones: each load costs an engine some work."""
+"""The smallest batch in bytes, except the last: each load costs the engine time."""
 
 OpenImage = Callable[[frozenset[str]], AbstractContextManager[tuple[ArchivedImage, ImageLayers]]]
-"""Gives an image, and those of its layers whose digests are not among these."""
+"""Opens an image, with those of its layers whose digests are not in the argument."""
 
 
 @dataclass(frozen=True)
 class ImageToSend:
-    """An image that is to be on a device."""
+    """An image to send to a device."""
 
     name: str
-    """What it is called when it is told of."""
+    """Its name in messages."""
     id: str
     layers: tuple[str, ...]
     tags: tuple[str, ...]
-    """What it shall be called there; may be empty."""
+    """Its names on the device; may be empty."""
     architecture: str
-    opened: OpenImage
+    open: OpenImage
 
 
 def upload_image(engine: Engine, wanted: ImageToSend, listener: DeploymentListener, subject: str) -> str:
-    """Send what the device lacks of an image; its name there, or its ID where it shall have none.
+    """Send what the device lacks of an image; return its name there, or its ID if it has no name.
 
-    It is sent in parts, each an image of the layers up to there, that stay on the device when the rest is cut
-    off, for the next time. They are removed once all of it is there.
+    It is sent in partial images of ever more layers, which stay on the device if the transfer is interrupted,
+    and are removed once it is complete.
     """
     images, receiver = Images(engine), ImageReceiver(engine)
     layers = wanted.layers
     if images.inspect(wanted.id) is not None:
-        listener.step(subject, f"{engine.host} has {wanted.name} already")
-        _name(images, wanted)
-        said = wanted.id
+        listener.step(subject, f"{engine.host} already has {wanted.name}")
+        _tag(images, wanted)
+        loaded = wanted.id
     else:
-        held = receiver.held(layers, wanted.architecture)
-        first = held or 0
-        with wanted.opened(frozenset(layers[:first]) - frozenset(layers[first:])) as (image, content):
-            going = _Going(receiver, image, content, wanted, listener, subject)
-            said = going.at_once() if held is None else going.in_parts(held)
+        present = receiver.count_present(layers, wanted.architecture)
+        first = present or 0
+        with wanted.open(frozenset(layers[:first]) - frozenset(layers[first:])) as (image, content):
+            upload = _Upload(receiver, image, content, wanted, listener, subject)
+            loaded = upload.send_whole() if present is None else upload.send_parts(present)
             layers = image.layers
-    receiver.tidy(layers)
-    return _arrived(images, wanted, said)
+    receiver.clean_up(layers)
+    return _name_on_device(images, wanted, loaded)
 
 
-def _name(images: Images, wanted: ImageToSend) -> None:
+def _tag(images: Images, wanted: ImageToSend) -> None:
     for tag in wanted.tags:
         repository, _, version = tag.rpartition(":")
         images.tag(wanted.id, repository, version)
 
 
-def _arrived(images: Images, wanted: ImageToSend, said: str) -> str:
-    """What the image is called on the device; engines of another kind than the sender give it another ID."""
-    for name in (*wanted.tags, wanted.id, said):
+def _name_on_device(images: Images, wanted: ImageToSend, loaded: str) -> str:
+    """The image's name on the device. An engine with another image store gives it another ID."""
+    for name in (*wanted.tags, wanted.id, loaded):
         if name and images.inspect(name) is not None:
             return name
     raise EngineFailed(
-        f"The device took {wanted.name}, and has it not.", hint="Is its disk full? Push it once more."
+        f"The device loaded {wanted.name}, but does not have it.",
+        hint="Check whether its disk is full, and push again.",
     )
 
 
 @dataclass(frozen=True)
-class _Going:
-    """One image on its way."""
+class _Upload:
+    """The transfer of one image."""
 
     receiver: ImageReceiver
     image: ArchivedImage
@@ -88,32 +89,36 @@ class _Going:
     listener: DeploymentListener
     subject: str
 
-    def in_parts(self, held: int) -> str:
-        """Send the layers from number `held` on; what the engine says has come of it."""
+    def send_parts(self, present: int) -> str:
+        """Send the layers from number `present` on; return the name or ID that the engine reports."""
         layers = self.image.layers
-        batches = _batches([self.content.size(layer) for layer in layers[held:]], held)
-        said = ""
+        batches = _batches([self.content.size(layer) for layer in layers[present:]], present)
+        loaded = ""
         with self._step(batches) as step:
             for first, end in batches:
                 try:
-                    said = self._load(first, end, step)
+                    loaded = self._load(first, end, step)
                 except EngineFailed:
-                    if held or not first or self.receiver.holds(layers[:first], self.image.architecture):
+                    if (
+                        present
+                        or not first
+                        or self.receiver.has_layers(layers[:first], self.image.architecture)
+                    ):
                         raise
                     break
             else:
-                return said
-        # It takes no archive in which a layer is missing. All of them are at hand.
-        return self.at_once()
+                return loaded
+        # The engine accepts no archive with missing layers. All of them are available.
+        return self.send_whole()
 
-    def at_once(self) -> str:
-        """Send all of it."""
+    def send_whole(self) -> str:
+        """Send the complete image."""
         batch = (0, len(self.image.layers))
         with self._step([batch]) as step:
             return self._load(*batch, step)
 
     def _load(self, first: int, end: int, step: Step) -> str:
-        layers, watched = self.image.layers, _Watched(self.content, step)
+        layers, watched = self.image.layers, _CountedLayers(self.content, step)
         if end == len(layers):
             return self.receiver.load(full_archive(self.image, watched, first, self.wanted.tags))
         return self.receiver.load(partial_archive(layers[:end], self.image.architecture, watched, first))
@@ -123,14 +128,14 @@ class _Going:
         sent = [layer for first, end in batches for layer in dict.fromkeys(layers[first:end])]
         total = sum(map(self.content.size, sent))
         count = f"{len(layers) - batches[0][0]} of {len(layers)} layers"
-        what = f"{format_size(total)}, {count}" if sent else "all of its layers are there"
+        what = f"{format_size(total)}, {count}" if sent else "all layers are on the device"
         self.listener.step(self.subject, f"sending {self.wanted.name}: {what}")
         return self.listener.progress.step("sending", total, subject=self.subject)
 
 
 @dataclass(frozen=True)
-class _Watched:
-    """Layers whose bytes are counted as they go."""
+class _CountedLayers:
+    """Layers whose bytes advance a step as they are sent."""
 
     content: ImageLayers
     step: Step
@@ -144,15 +149,15 @@ class _Watched:
             self.step.advance(len(data))
 
 
-def _batches(sizes: Sequence[int], held: int) -> list[tuple[int, int]]:
-    """From where to where the layers are sent at a time, those from number `held` on having these sizes.
+def _batches(sizes: Sequence[int], present: int) -> list[tuple[int, int]]:
+    """The first and last-plus-one layer of each batch; `sizes` are those of the layers from `present` on.
 
-    A large layer begins a batch: what comes before it shall not be lost with it.
+    A large layer starts a batch, so that its interruption does not lose the layers before it.
     """
-    batches, first, size = [], held, 0
-    for number, own in enumerate(sizes, held):
+    batches, first, size = [], present, 0
+    for number, own in enumerate(sizes, present):
         if number > first and (size >= BATCH or own >= BATCH):
             batches.append((first, number))
             first, size = number, 0
         size += own
-    return [*batches, (first, held + len(sizes))]
+    return [*batches, (first, present + len(sizes))]

@@ -99,7 +99,11 @@ def test_what_a_dev_copy_covers_is_not_brought_by_the_dockerfile() -> None:
         ([rule(WatchAction.SYNC_RESTART, "lib", "/w/")], "lib/a.js", Sync((SyncTarget("/w/a.js"),), True)),
         ([rule(WatchAction.SYNC, "main.go", "/w/x.go")], "main.go", Sync((SyncTarget("/w/x.go"),), False)),
         ([rule(WatchAction.RESTART, "conf")], "conf/app.conf", Restart()),
-        ([rule(WatchAction.REBUILD, "lib")], "lib/a.js", Rebuild("lib/a.js: develop.watch requires a rebuild")),
+        (
+            [rule(WatchAction.REBUILD, "lib")],
+            "lib/a.js",
+            Rebuild("lib/a.js: develop.watch requires a rebuild"),
+        ),
         (
             [rule(WatchAction.SYNC, ".", "/w"), rule(WatchAction.REBUILD, "lib")],
             "lib/a.js",

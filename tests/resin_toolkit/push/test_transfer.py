@@ -128,7 +128,7 @@ def test_what_is_not_here(modern: Engine, kitchen: StandIn, monkeypatch: pytest.
         send_image(modern, "absent:1", Hearing(), "main")
     monkeypatch.setenv("DOCKER_HOST", "unix:///no/such.sock")
     assert not send_if_here(modern, "cart:1", Hearing(), "main")
-    with pytest.raises(ImageNotFound, match="no engine here") as caught:
+    with pytest.raises(ImageNotFound, match="no engine on this workstation") as caught:
         send_image(modern, "cart:1", Hearing(), "main")
     assert "/no/such.sock" in caught.value.hint
     assert kitchen.docker("image", "ls", "--quiet") == ""
@@ -147,8 +147,8 @@ def test_an_image_for_another_processor(modern: Engine, kitchen: StandIn, bench:
     assert not send_if_here(modern, "other:1", listener, "main")
     [notice] = listener.notices
     assert notice.code == "other-architecture"
-    assert "other:1 on this workstation is for arm, and kitchen" in notice.message
-    with pytest.raises(BadValue, match="is for arm, and kitchen"):
+    assert "other:1 on this workstation is built for arm, but kitchen" in notice.message
+    with pytest.raises(BadValue, match="is for arm, but kitchen"):
         send_image(modern, "other:1", Hearing(), "main")
     assert kitchen.docker("image", "ls", "--quiet") == ""
 
