@@ -117,7 +117,7 @@ def test_an_interrupt_asks_the_system_and_a_second_one_cuts_its_power(image: Pat
         guest.interrupt()
         done = guest.end()
     assert (done.code, done.error["code"]) == (130, "interrupted")
-    assert "not written yet is lost" in done.error["message"]
+    assert "not yet written to disk is lost" in done.error["message"]
     assert not any(Path(f"/proc/{number}").exists() for number in emulators)
     assert list(folder.iterdir()) == []
 

@@ -77,7 +77,7 @@ def test_the_variable_counts_and_what_is_typed_counts_more(
 
 @there("hall")
 def test_the_device_of_the_project_is_taken(table: Desk, kitchen: StandIn, project: Path) -> None:
-    ProjectState(project).cache_device(device="hall", app="lights")
+    ProjectState(project).remember(device="hall", app="lights")
     for folder in (project, project / "src"):
         assert services(table.resin("ps", "--json", cwd=folder)) == ["lamp"]
     env = {"RESIN_DEVICE": kitchen.hostname}
@@ -88,7 +88,7 @@ def test_the_device_of_the_project_is_taken(table: Desk, kitchen: StandIn, proje
 def test_a_device_of_the_project_that_is_not_there_is_left_out(
     table: Desk, kitchen: StandIn, hall: StandIn, project: Path, word: str
 ) -> None:
-    ProjectState(project).cache_device(device=word)
+    ProjectState(project).remember(device=word)
     run = table.resin("ps", cwd=project)
     assert run.code == 2
     assert "Ignoring the project's last device: " in run.err
