@@ -88,7 +88,7 @@ def test_an_adapter_that_is_pulled_out_is_told_of(board: Board) -> None:
     terminal = Terminal("console", board.port)
     terminal.until("Type ~.")
     board.vanish()
-    terminal.until("is gone")
+    terminal.until("was disconnected")
     assert terminal.end() == 1
 
 
@@ -128,7 +128,7 @@ def test_the_console_of_an_emulated_device_is_a_socket(tmp_path: Path) -> None:
             terminal.until("emulated")
             terminal.type("x")
             assert connection.recv(16) == b"x"
-        terminal.until("is gone")
+        terminal.until("was disconnected")
         assert terminal.end() == 1
     run = resin("console", path)
     assert run.code == 6

@@ -238,7 +238,7 @@ def test_resin_console_is_its_screen_and_keyboard(image: Path) -> None:
         terminal.type("x")
         assert guest.end().code == 0
         assert terminal.end() == 1
-    assert "is gone" in terminal.screen
+    assert "was disconnected" in terminal.screen
 
 
 @pytest.mark.usefixtures("taken")

@@ -93,7 +93,7 @@ def test_on_a_terminal_a_drive_is_picked_and_a_fixed_one_named(image: Path, tmp_
     ):
         [number] = numbers_of(device, until(terminal, b"Flash which drive?"))
         os.write(terminal, number + b"\n")
-        seen = until(terminal, b"type its name")
+        seen = until(terminal, b"Type its name")
         assert b"8.00 MiB" in seen
         os.write(terminal, device.encode() + b"\n")
         until(terminal, None)
@@ -107,7 +107,7 @@ def test_another_name_than_that_of_the_fixed_drive_declines(image: Path, tmp_pat
         blank_loop(tmp_path, 8 * MIB) as device,
         on_terminal("flash", image, device, "--allow-fixed") as (terminal, process),
     ):
-        until(terminal, b"type its name")
+        until(terminal, b"Type its name")
         os.write(terminal, b"y\n")
         until(terminal, None)
         assert process.wait(20) == 4
@@ -121,7 +121,7 @@ def test_the_list_of_drives_follows_what_is_plugged_in(image: Path, tmp_path: Pa
         with blank_loop(tmp_path, 8 * MIB) as device:
             [number] = numbers_of(device, until(terminal, b"Flash which drive?"))
             os.write(terminal, number + b"\n")
-            until(terminal, b"type its name")
+            until(terminal, b"Type its name")
             os.write(terminal, b"\x04")
             assert process.wait(20) == 4
 

@@ -202,7 +202,7 @@ def test_lines_that_the_engine_has_thrown_away(table: Desk) -> None:
             _, said = shown.interrupted()
         numbers = [int(line) for line in shown.lines]
         assert numbers == sorted(set(numbers))
-        assert "are gone" in said
+        assert "are lost" in said
 
 
 def test_a_device_that_reboots(table: Desk) -> None:

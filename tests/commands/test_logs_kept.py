@@ -89,7 +89,7 @@ def test_what_was_rotated_away_meanwhile_is_told(table: Desk, shed: StandIn, how
     numbers = [int(line) for line in shown.lines]
     gaps = [(before, after) for before, after in pairwise(numbers) if after != before + 1]
     # The second count begins anew at 1, which is among what is gone.
-    assert len(gaps) == said.count("are gone") == 1
+    assert len(gaps) == said.count("are lost") == 1
 
 
 def test_what_may_be_missing_without_a_trace_is_said_once(table: Desk, shed: StandIn) -> None:

@@ -135,7 +135,7 @@ def test_who_is_killed_while_the_old_container_stops_leaves_one_that_runs(
     (project / "run.sh").write_text(script)
     assert push(kitchen, project, where).code == 0
     (project / "run.sh").write_text(script.replace("echo one", "echo two"))
-    killed = begin(kitchen, project, "Stopping the old container", where)
+    killed = begin(kitchen, project, "topping the old container", where)
     time.sleep(0.5)
     killed.kill()
     killed.communicate()
@@ -167,7 +167,7 @@ def test_a_dockerfile_is_taken_by_its_whole_path_and_told_of_where_it_lies_outsi
     (tmp_path / "Dockerfile").write_text(PLAIN)
     refused = kitchen.desk.resin(*where, "../Dockerfile", cwd=project)
     assert refused.code == 2
-    assert "lies outside" in refused.err
+    assert "is outside the build context" in refused.err
 
 
 def test_what_a_person_runs_from_an_image_of_push_is_left_alone(kitchen: StandIn, tmp_path: Path) -> None:

@@ -267,7 +267,7 @@ def test_the_socket_of_the_engine(bench: Bench, tmp_path: Path) -> None:
 def test_a_file_that_is_wrong(bench: Bench, tmp_path: Path) -> None:
     for text, told in (
         ("services:\n  web:\n    imagee: stand-in\n", "compose.yaml:3"),
-        (services(web="depends_on: [db]"), "names db, which is no service"),
+        (services(web="depends_on: [db]"), "names db, which is not a service"),
         ("services: [\n", "compose.yaml:"),
     ):
         run = bench.push(compose(tmp_path / "garden", text), "--json")

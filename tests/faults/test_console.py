@@ -84,10 +84,10 @@ def test_a_port_that_is_taken(fault: Fault, line: tuple[int, int]) -> None:
 @fault("console", "the adapter is pulled out", Exit.FAILED, "io-error", SAYS)
 def test_the_adapter_is_pulled_out(fault: Fault, line: tuple[int, int]) -> None:
     terminal = Terminal("console", os.ttyname(line[1]))
-    terminal.until("Type ~.")
+    terminal.until("~.")
     for end in line[::-1]:
         os.close(end)
-    terminal.until("is gone")
+    terminal.until("was disconnected")
     assert terminal.end() == fault.exit
     assert "Traceback" not in terminal.screen
 

@@ -190,7 +190,7 @@ def test_a_push_that_is_killed(fault: Fault, bench: Bench, garden: Path) -> None
     (garden / "note").write_text("second\n")
     words = ("push", bench.device.address, "--detach")
     with Begun(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=garden) as begun:
-        begun.until_shown("Stopping the old container")
+        begun.until_shown("topping the old container")
     wait_for(lambda: bench.containers("--filter", "status=running"), "one that runs")
     fault.met(bench.push(garden, "--json"))
     assert (bench.containers(), bench.logs("garden_main")) == (["garden_main"], "second\n")
