@@ -39,6 +39,14 @@ def _handle_signals_that_are_ignored() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once for each fault that is declared above it; see faults/table.py."""
+    declared = getattr(metafunc.function, "faults", None)
+    if declared is not None:
+        names = [f"{each.verb}-{each.goes_wrong}".replace(" ", "_") for each in declared]
+        metafunc.parametrize("fault", declared, ids=names)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what was not asked for; in a worker, start the files that take longest first."""

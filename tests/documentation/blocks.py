@@ -24,6 +24,7 @@ from support.resin_command import PROGRAM, environment
 import commands
 import image_tools
 import resin_toolkit
+from documentation.command_reference import markdown as command_reference
 from image_tools.answers.schema import TABLES
 from image_tools.answers.schema import markdown_table as answers_table
 from image_tools.config import markdown_table as keys_table
@@ -171,6 +172,7 @@ def _package(parts: Sequence[str]) -> str:
 
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "commands": commands_table,
+    "reference": command_reference,
     "keys": keys_table,
     "answers": answers_tables,
     "reliability": reliability_table,

@@ -12,14 +12,6 @@ from support.boot_images import OS_RELEASE, Boot, boot_image
 from support.pushed_projects import Bench, single
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test once for each fault that is declared above it."""
-    declared = getattr(metafunc.function, "faults", None)
-    if declared is not None:
-        names = [f"{each.verb}-{each.goes_wrong}".replace(" ", "_") for each in declared]
-        metafunc.parametrize("fault", declared, ids=names)
-
-
 @pytest.fixture
 def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Boot:
     """An image with a configured boot partition, in the current folder."""

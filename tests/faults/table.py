@@ -1,40 +1,30 @@
-"""Where a fault is declared, beside the test that tries it, and the table that is made of all of them.
+"""Declares faults beside the tests that cause them, and makes the reliability table of all of them.
 
     @fault("flash", "the card is mounted", Exit.REFUSED, "refused", "refuses; nothing is written")
     def test_…(fault: Fault, …) -> None:
         fault.met(resin("flash", …, "--json"), "mounted")
 
-`tests/regenerate` writes the table into docs/reference/reliability.md.
+Any test file may declare faults; most are in tests/faults/. `tests/regenerate` writes the table into
+docs/reference/reliability.md.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any, TypeVar
 
 from support.resin_command import Run
 
+from resin_toolkit.cli.root import load_command
+from resin_toolkit.cli.verb_table import VERBS
+
 Test = TypeVar("Test", bound=Callable[..., object])
-MODULES = (
-    *(
-        "every_verb",
-        "interrupts",
-        "images",
-        "boot_files",
-        "configure",
-        "drives",
-        "flash",
-        "drive_lies",
-        "verify",
-    ),
-    *("demo", "init", "project", "push", "applications", "unreachable", "finding", "asking", "ssh", "power"),
-    *("console", "doctor"),
-)
-"""The files that declare faults, `test_` left out, in the order of the table."""
-OF_A_DEVICE = "push stop restart rm wait ps logs env ssh reboot reset"
+TESTS = Path(__file__).parents[1]
 CARRIES_ON = None
 """In the place of an error's code, where the work is done all the same."""
 
@@ -84,7 +74,7 @@ def _is_said_well(message: str, hint: str, code: str) -> None:
 
 
 REGISTRY: dict[tuple[str, int], tuple[Fault, ...]] = {}
-"""What each test declares, by its module and line."""
+"""What each test declares, by its file (from tests/) and line."""
 
 
 def fault(
@@ -99,35 +89,65 @@ def fault(
     def declare(test: Test) -> Test:
         declared = tuple(Fault(verb, goes_wrong, int(exit), code, does, given) for verb in verbs.split())
         test.faults = (*declared, *getattr(test, "faults", ()))  # type: ignore[attr-defined]
-        REGISTRY[test.__module__.rpartition("test_")[2], test.__code__.co_firstlineno] = test.faults  # type: ignore[attr-defined]
+        where = test.__code__  # type: ignore[attr-defined]
+        file = Path(where.co_filename).resolve().relative_to(TESTS).as_posix()
+        REGISTRY[file, where.co_firstlineno] = test.faults  # type: ignore[attr-defined]
         return test
 
     return declare
 
 
+def commands_with_a_device() -> str:
+    """The names of the commands that take a DEVICE, for `fault`."""
+    return " ".join(
+        entry.name for entry in VERBS if any(each.name == "device" for each in load_command(entry).params)
+    )
+
+
 def everything() -> list[Fault]:
-    """All that is declared, in the order of the table."""
-    for name in MODULES:
-        importlib.import_module(f"faults.test_{name}")
-    keys = sorted(REGISTRY, key=lambda key: (MODULES.index(key[0]), key[1]))
-    return [each for key in keys for each in REGISTRY[key]]
+    """All that is declared, by file and line."""
+    for path in sorted(TESTS.rglob("test_*.py")):
+        file = path.relative_to(TESTS).as_posix()
+        if _declares_faults(path) and not any(file == known for known, _ in REGISTRY):
+            _load(path)
+    return [each for key in sorted(REGISTRY) for each in REGISTRY[key]]
+
+
+def _declares_faults(path: Path) -> bool:
+    return any(line.startswith("@fault(") for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def _load(path: Path) -> None:
+    """Run a test file, whose decorators register its faults."""
+    name = "_".join(path.relative_to(TESTS).with_suffix("").parts)
+    spec = spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
 
 
 def markdown() -> str:
-    """The table of docs/reference/reliability.md."""
+    """The table of docs/reference/reliability.md: what several commands share, then each command's own."""
     verbs: dict[tuple[str, str, int], list[str]] = {}
     for each in everything():
         of = verbs.setdefault((each.goes_wrong, each.does, each.exit), [])
         of.extend([each.verb] if each.verb not in of else [])
-    rows: dict[tuple[str, str], list[tuple[str, int]]] = {}
-    for (goes_wrong, does, code), of in verbs.items():
-        rows.setdefault((_listed(of), does), []).append((goes_wrong, code))
+    names = [entry.name for entry in VERBS]
+    rows: dict[tuple[tuple[str, ...], str], list[tuple[str, int]]] = {}
+    for (goes_wrong, does, code), found in verbs.items():
+        key = (tuple(sorted(found, key=names.index)), does)
+        rows.setdefault(key, []).append((goes_wrong, code))
     lines = ["| command | what goes wrong | what resin does | exit code |", "| --- | --- | --- | --- |"]
-    for (of_verbs, does), wrong in rows.items():
+    for (of, does), wrong in sorted(rows.items(), key=lambda row: _position(row[0][0], names)):
         codes = sorted({code for _, code in wrong})
         told = "; ".join(_with_code(text, code, codes) for text, code in wrong)
-        lines.append(f"| {of_verbs} | {told} | {does} | {', '.join(map(str, codes))} |")
+        lines.append(f"| {_listed(of)} | {told} | {does} | {', '.join(map(str, codes))} |")
     return "\n".join(lines) + "\n"
+
+
+def _position(verbs: tuple[str, ...], names: list[str]) -> tuple[bool, int, list[int]]:
+    return len(verbs) == 1, -len(verbs), [names.index(verb) for verb in verbs]
 
 
 def _with_code(text: str, code: int, codes: list[int]) -> str:
@@ -135,12 +155,9 @@ def _with_code(text: str, code: int, codes: list[int]) -> str:
     return f"{text} ({code})" if len(codes) > 1 else text
 
 
-def _listed(verbs: list[str]) -> str:
-    from resin_toolkit.cli.verb_table import VERBS
-
-    names = [entry.name for entry in VERBS]
-    if set(verbs) == set(names):
+def _listed(verbs: tuple[str, ...]) -> str:
+    if len(verbs) == len(VERBS):
         return "every command"
-    if set(verbs) == set(OF_A_DEVICE.split()):
+    if set(verbs) == set(commands_with_a_device().split()):
         return "every command that takes a device"
-    return ", ".join(f"`{name}`" for name in sorted(verbs, key=names.index))
+    return ", ".join(f"`{name}`" for name in verbs)

@@ -13,7 +13,7 @@ import pytest
 from support.pushed_projects import Bench
 from support.resin_command import Run, resin
 
-from faults.table import Fault, fault
+from faults.table import Fault, commands_with_a_device, fault
 from resin_toolkit.errors import Exit
 
 BY_ENGINE = "push stop restart rm ps logs env"
@@ -42,7 +42,7 @@ def ask(made: Bench, garden: Path) -> Callable[[Fault, str], Run]:
 
 
 @fault(
-    f"{BY_ENGINE} {BY_SHELL} wait ssh",
+    commands_with_a_device(),
     "a DEVICE that can be none: `http://kitchen`",
     Exit.USAGE,
     "bad-value",

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from manual import roff
+from manual.parameters import default_of, long_names, option_names, shared_names, subcommands
 from resin_toolkit import __version__
 from resin_toolkit.cli.root import load_command, root_command
 from resin_toolkit.cli.verb import HELP_OPTIONS
@@ -51,9 +52,9 @@ def _verbs() -> Iterator[str]:
     root = root_command()
     assert isinstance(root, click.Group)
     context = click.Context(root, help_option_names=HELP_OPTIONS["help_option_names"])
-    shared = _long_names(root.params) & _long_names(load_command(_CONFIGURE).params)
-    own = [each for each in root.params if not _long_names([each]) & shared]
-    common = [each for each in root.params if _long_names([each]) & shared]
+    shared = shared_names()
+    own = [each for each in root.params if not long_names([each]) & shared]
+    common = [each for each in root.params if long_names([each]) & shared]
     yield from (".SH OPTIONS", "With every command:")
     yield from _parameters(context, [*common, root.get_help_option(context)])
     yield from (".PP", "Without a command:")
@@ -69,15 +70,12 @@ def _verb(entry: VerbEntry, shared: set[str]) -> Iterator[str]:
     command = load_command(entry)
     documented = shared
     if entry.name == "flash":
-        documented = shared | _long_names(load_command(_CONFIGURE).params)
+        documented = shared | long_names(load_command(_CONFIGURE).params)
     yield from _command(command, f"resin {entry.name}", documented)
-    if isinstance(command, click.Group):
-        for name in command.list_commands(click.Context(command)):
-            below = command.get_command(click.Context(command), name)
-            assert below is not None
-            yield from _command(below, f"resin {entry.name} {name}", shared)
+    for name, below in subcommands(command):
+        yield from _command(below, f"resin {entry.name} {name}", shared)
     if documented != shared:
-        names = sorted(_long_names(command.params) & documented - shared)
+        names = sorted(long_names(command.params) & documented - shared)
         yield from (
             ".PP",
             f"And the options of {roff.bold('resin configure')}, which configure what is written:",
@@ -98,23 +96,17 @@ def _command(command: click.Command, path: str, documented: set[str]) -> Iterato
     own = [
         each
         for each in command.params
-        if isinstance(each, click.Argument) or not _long_names([each]) & documented
+        if isinstance(each, click.Argument) or not long_names([each]) & documented
     ]
     yield from _parameters(context, own)
     if not isinstance(command, click.Group):
         yield from roff.literal(line.strip() for line in (command.epilog or "").splitlines()[2:])
 
 
-def _long_names(parameters: Iterable[click.Parameter]) -> set[str]:
-    """The long names of the options among the parameters."""
-    options = (each for each in parameters if isinstance(each, click.Option))
-    return {max(each.opts, key=len) for each in options}
-
-
 def _parameters(context: click.Context, parameters: Iterable[click.Parameter | None]) -> Iterator[str]:
     for each in parameters:
         if isinstance(each, click.Option):
-            yield from roff.term(_option_names(context, each), f"{each.help or ''}{_default(each)}")
+            yield from roff.term(_option_names(context, each), f"{each.help or ''}{default_of(each)}")
         elif isinstance(each, click.Argument):
             yield from roff.term(
                 roff.italic(each.make_metavar(context)), str(getattr(each, "help", "") or "")
@@ -122,11 +114,5 @@ def _parameters(context: click.Context, parameters: Iterable[click.Parameter | N
 
 
 def _option_names(context: click.Context, option: click.Option) -> str:
-    names = sorted(option.opts, key=len) + option.secondary_opts
-    shown = ", ".join(map(roff.bold, names))
+    shown = ", ".join(map(roff.bold, option_names(option)))
     return shown if option.is_flag else f"{shown} {roff.italic(option.make_metavar(context))}"
-
-
-def _default(option: click.Option) -> str:
-    number = isinstance(option.default, int | float) and not option.is_flag
-    return f" By default {option.default:g}." if number else ""
