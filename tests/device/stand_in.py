@@ -25,6 +25,9 @@ from device.settings import Kind, write_device, write_host_keys
 
 __all__ = ["Desk", "StandIn", "desk", "desk_here", "stand_in"]
 
+MEMORY = Path("/dev/shm")
+"""Where a device keeps its storage if there is room: what an engine mostly waits for is its disk."""
+_ROOM = 4 << 30
 POWER = ("env", f"PYTHONPATH={Path(__file__).parent.parent}", sys.executable, "-m", "device.power")
 
 
@@ -149,7 +152,7 @@ def stand_in(
         engine=engine,
         ssh_options=ssh_options,
     )
-    folder = Path(tempfile.mkdtemp(prefix="resin-device-"))
+    folder = Path(tempfile.mkdtemp(prefix="resin-device-", dir=_storage()))
     try:
         write_device(folder, kind)
         with held(["unshare", "--net", "--", *POWER, folder]) as power:
@@ -158,3 +161,11 @@ def stand_in(
             yield device
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _storage() -> Path | None:
+    """The folder for a device's storage; None for the usual one of temporary files."""
+    try:
+        return MEMORY if shutil.disk_usage(MEMORY).free >= _ROOM else None
+    except OSError:
+        return None
