@@ -1,28 +1,27 @@
-"""`resin emulate`: boot an image in QEMU, for those who have no board at hand."""
+"""`resin emulate`: boot an image in QEMU."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commands.common.completions import files, images
 from resin_toolkit.cli.verb import report_of, single_command
-from resin_toolkit.errors import EmulatorFailed, Notice, Refused
+from resin_toolkit.errors import Declined, Interrupted, Notice, Refused
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen
 
 if TYPE_CHECKING:
-    from commands.emulate.image import EmulatedImage
-    from resin_toolkit.emulation.command_line import EmulatedDisk
-    from resin_toolkit.emulation.firmware import Firmware
+    from image_tools.bootable_image import BootableImage
+    from resin_toolkit.emulation.boot_method import BootSource, KernelOptions
+    from resin_toolkit.emulation.command_line import QemuConfig
     from resin_toolkit.emulation.machines import Machine
-    from resin_toolkit.emulation.virtual_machine import VirtualMachine
+    from resin_toolkit.emulation.port_forwarding import Forward
 
 EXAMPLES = """\b
 Examples:
@@ -34,8 +33,8 @@ Examples:
 
 
 @dataclass(frozen=True)
-class SwitchedOff:
-    """A machine that has switched itself off."""
+class EmulationResult:
+    """A machine that its system has powered off."""
 
     image: str
     machine: str
@@ -95,61 +94,144 @@ def emulate(
     partition: Annotated[
         int | None, typer.Option(metavar="N", help="Use this partition as the boot partition.")
     ] = None,
-) -> SwitchedOff:
+) -> EmulationResult:
     """Boot an image in QEMU, as a PC or a Raspberry Pi depending on its device type.
 
     Use `resin push localhost`, `resin logs localhost` and `resin ssh localhost` to access it. Without
     --snapshot, writes go to the image. Runs until Ctrl-C or until the machine powers off.
     """
-    from commands.emulate.boot_method import KernelOptions, choose_boot_method
-    from commands.emulate.image import opened
-    from commands.emulate.session import Ports, Session, forget_last_guest
-    from resin_toolkit.emulation.command_line import command_line
-    from resin_toolkit.emulation.machines import machine_for
+    from commands.emulate.display import SessionDisplay
+    from image_tools.bootable_image import opened_bootable
+    from resin_toolkit.emulation.boot_method import KernelOptions
+    from resin_toolkit.emulation.interrupts import Interrupts
     from resin_toolkit.emulation.port_forwarding import choose_ports, parse_publish
-    from resin_toolkit.emulation.programs import find_emulator
+    from resin_toolkit.emulation.session import Ending, Session, forget_emulated_host_keys
+    from resin_toolkit.emulation.start import start_machine
 
     report = report_of(context)
-    published = [parse_publish(word) for word in publish or ()]
-    kernel_options = KernelOptions(kernel, initrd, append)
+    published = [parse_publish(text) for text in publish or ()]
+    options = KernelOptions(kernel, initrd, append)
+    if not snapshot:
+        _confirm_drive(image, report)
     with ExitStack() as stack:
-        found = stack.enter_context(opened(image, report, snapshot=snapshot, partition=partition))
-        starts = bool(kernel or found.startup.has_mbr_loader or found.startup.efi)
-        told = found.os
-        machine = machine_for(
-            told.device_type if told else None, told.architecture if told else None, starts_as_pc=starts
+        bootable = stack.enter_context(
+            opened_bootable(image, report.progress(), writable=not snapshot, partition=partition)
         )
-        program, name = find_emulator(machine)
-        boot_method = choose_boot_method(found, machine, kernel_options, stack)
-        _warn(report, found)
-        disk = _disk_for(image, found, machine, stack, snapshot=snapshot)
-        variables = _variables_store(boot_method.firmware, stack)
-        ports = Ports(choose_ports(published))
-        describe = partial(command_line, program, name, machine, boot_method, disk, ports.forwards, variables)
-        inherited = (
-            found.file,
-            disk.overlay,
-            variables,
-            boot_method.kernel,
-            boot_method.initrd,
-            boot_method.tree,
-        )
-        files = [file.fileno() for file in inherited if file is not None]
-        kvm = not no_kvm and _can_use_kvm(program, machine, report)
-        running = _started(machine, describe, files, report, kvm=kvm)
-        stack.callback(running.release)
-        forget_last_guest(ports)
-        session = Session(report, running, ports, snapshot=snapshot)
-        title = f"{machine.title}, started by {boot_method.title}"
-        session.tell(title, str(image))
-        session.run()
-        return SwitchedOff(str(image), machine.title, snapshot, session.seconds)
+        report.warn(*bootable.notices)
+        ports = choose_ports(published)
+        config = _config(bootable, options, ports.forwards, stack, snapshot=snapshot)
+        _warn_flasher(bootable, report)
+        machine = start_machine(config, report.warn, allow_kvm=not no_kvm)
+        stack.callback(machine.release)
+        forget_emulated_host_keys(ports.ssh)
+        lost = "" if snapshot else " Data not yet written to disk is lost."
+        report.if_interrupted = Interrupted(f"The power was cut.{lost}")
+        display = SessionDisplay(report, machine, ports)
+        with Interrupts() as interrupts:
+            session = Session(machine, ports, interrupts, display)
+            title = f"{config.machine.title} ({config.boot_method.title})"
+            display.started(title, str(image), snapshot=snapshot)
+            ending = session.run()
+        if ending is Ending.SHUT_DOWN:
+            raise Interrupted("The machine was shut down.")
+        if ending is Ending.POWER_CUT:
+            raise Interrupted(f"The machine did not shut down in time: the power was cut.{lost}")
+        return EmulationResult(str(image), config.machine.title, snapshot, round(session.seconds, 3))
 
 
 app = single_command(emulate, epilog=EXAMPLES)
 
 
-def _warn(report: Report, image: EmulatedImage) -> None:
+def _config(
+    image: BootableImage,
+    options: KernelOptions,
+    forwards: Sequence[Forward],
+    stack: ExitStack,
+    *,
+    snapshot: bool,
+) -> QemuConfig:
+    from resin_toolkit.emulation.boot_method import choose_boot_method
+    from resin_toolkit.emulation.command_line import QemuConfig
+    from resin_toolkit.emulation.disk import prepare_disk
+    from resin_toolkit.emulation.machines import machine_for
+    from resin_toolkit.emulation.programs import find_emulator
+    from resin_toolkit.emulation.start import copy_variables
+
+    info, startup = image.os, image.startup
+    machine = machine_for(
+        info.device_type if info else None,
+        info.architecture if info else None,
+        starts_as_pc=bool(options.kernel or startup.has_mbr_loader or startup.efi),
+    )
+    program, name = find_emulator(machine)
+    read_file = image.boot.chunks if image.boot else None
+    boot_method = choose_boot_method(
+        machine, _boot_source(image, machine, options), options, read_file, stack
+    )
+    return QemuConfig(
+        program=program,
+        machine_name=name,
+        machine=machine,
+        boot_method=boot_method,
+        disk=prepare_disk(image.path, image.size, machine, stack, is_drive=image.is_drive, snapshot=snapshot),
+        forwards=forwards,
+        uefi_variables=copy_variables(boot_method.firmware, stack),
+        image=image.file,
+    )
+
+
+def _boot_source(image: BootableImage, machine: Machine, options: KernelOptions) -> BootSource:
+    from image_tools.raspberry_pi import started_by
+    from resin_toolkit.emulation.boot_method import BootSource
+    from resin_toolkit.errors import PathNotFound
+
+    startup = image.startup
+    if machine.is_pc:
+        return BootSource(
+            has_mbr_loader=startup.has_mbr_loader,
+            efi=startup.efi,
+            kernel=startup.kernel,
+            initrd=startup.initrd,
+            root=startup.root,
+        )
+    if image.boot is None:
+        raise PathNotFound(
+            "The image has no boot partition for the board's firmware.",
+            hint="List its partitions with `resin image info`.",
+        )
+    files = started_by(image.boot, machine.firmware, needs_kernel=options.kernel is None)
+    return BootSource(
+        kernel=files.kernel,
+        initrd=files.initrd,
+        device_tree=files.tree,
+        command_line=files.command_line,
+        root=startup.root,
+    )
+
+
+def _confirm_drive(image: Path, report: Report) -> None:
+    """Return if `image` is no drive, or the user agrees that it is written to; a fixed one must be named."""
+    if not image.is_block_device():
+        return
+    from commands.common.drive_text import described
+    from image_tools.drives import find_drive
+
+    path = str(image)
+    drive = find_drive(path)
+    for refusal in drive.refusals:
+        raise Refused(
+            f"{drive.path} {refusal.message}.", hint=f"{refusal.hint} --snapshot writes nothing.".strip()
+        )
+    text = f"{described(drive)}\nThe system on {drive.path} will write to it."
+    if drive.removable or report.settings.yes or not report.interactive:
+        report.confirm(f"{text} Continue?")
+        return
+    answer = report.ask(f"{text}\n{path} is a fixed drive. Type its name to continue")
+    if answer not in (path, image.name):
+        raise Declined("Declined; nothing was changed.", hint="Type the drive's name to continue.")
+
+
+def _warn_flasher(image: BootableImage, report: Report) -> None:
     if image.os is not None and image.os.is_flasher:
         report.warn(
             Notice(
@@ -157,76 +239,3 @@ def _warn(report: Report, image: EmulatedImage) -> None:
                 "This flasher image installs to internal storage, which the machine does not have.",
             )
         )
-
-
-def _disk_for(
-    image: Path, found: EmulatedImage, machine: Machine, stack: ExitStack, *, snapshot: bool
-) -> EmulatedDisk:
-    """The image as the machine gets it. A card's size is a power of two: with an overlay it seems to be."""
-    from commands.emulate.image import temporary
-    from resin_toolkit.emulation.command_line import EmulatedDisk
-    from resin_toolkit.emulation.qcow2 import write_overlay
-
-    size = found.size if machine.is_pc else 1 << (found.size - 1).bit_length()
-    if not snapshot and size != found.size:
-        longer = (
-            "" if found.is_drive else f"; or make it longer, which is safe: truncate --size={size} {image}"
-        )
-        raise Refused(
-            f"{image} has {found.size} bytes, but QEMU requires an SD card size that is a power of two.",
-            hint=f"Use --snapshot, which leaves the image unchanged{longer}",
-        )
-    if not snapshot:
-        return EmulatedDisk(found.place, found.is_drive, None)
-    overlay = stack.enter_context(temporary())
-    write_overlay(overlay, size)
-    return EmulatedDisk(found.place, found.is_drive, overlay)
-
-
-def _started(
-    machine: Machine,
-    describe: Callable[..., list[str]],
-    inherited: Sequence[int],
-    report: Report,
-    *,
-    kvm: bool,
-) -> VirtualMachine:
-    """The machine, started: by KVM where that can be had, else without."""
-    from resin_toolkit.emulation.virtual_machine import start_machine
-
-    if kvm:
-        try:
-            return start_machine(machine, describe(kvm=True), inherited)
-        except EmulatorFailed as error:
-            # Whatever else was wrong is still wrong without it, and told then.
-            reason = error.message
-        running = start_machine(machine, describe(kvm=False), inherited)
-        report.warn(Notice("no-kvm", f"KVM does not work on this machine, so emulation is slower: {reason}"))
-        return running
-    return start_machine(machine, describe(kvm=False), inherited)
-
-
-def _can_use_kvm(program: str, machine: Machine, report: Report) -> bool:
-    from resin_toolkit.emulation.kvm import has_kvm, is_kvm_faster
-
-    if not has_kvm(machine):
-        return False
-    if is_kvm_faster(program):
-        return True
-    report.warn(Notice("slow-kvm", "KVM is slower than emulation on this machine and is not used."))
-    return False
-
-
-def _variables_store(firmware: Firmware | None, stack: ExitStack) -> BinaryIO | None:
-    """A copy of the firmware's empty store, which is gone at the end: nothing in an image relies on it."""
-    import shutil
-
-    from commands.emulate.image import temporary
-
-    if firmware is None:
-        return None
-    copy = stack.enter_context(temporary())
-    with firmware.variables.open("rb") as store:
-        shutil.copyfileobj(store, copy)
-    copy.flush()
-    return copy

@@ -1,1 +1,1 @@
-"""A board on the desk that is none: QEMU, told what to emulate, started, watched and switched off."""
+"""Emulate a device in QEMU: choose the machine, start it, follow it and shut it down."""

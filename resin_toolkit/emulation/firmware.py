@@ -1,7 +1,7 @@
-"""The UEFI firmware for QEMU, wherever the system has put it.
+"""The installed UEFI firmware for QEMU.
 
-Distributions describe theirs in files of QEMU's own format (docs/interop/firmware.json in its source); what
-has no such file is looked for by name.
+Distributions describe theirs in JSON files (docs/interop/firmware.json in QEMU's source); firmware without
+such a file is found by its usual path.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from resin_toolkit.emulation.programs import install_hint
 from resin_toolkit.errors import ProgramNotFound
 
 _SHARES = ("/etc", "/usr/share", "/usr/local/share", "/opt/homebrew/share")
-_UNDESCRIBED = (
+_USUAL_PATHS = (
     ("x86_64", "OVMF/OVMF_CODE_4M.fd", "OVMF/OVMF_VARS_4M.fd"),
     ("x86_64", "OVMF/OVMF_CODE.fd", "OVMF/OVMF_VARS.fd"),
     ("x86_64", "edk2/ovmf/OVMF_CODE.fd", "edk2/ovmf/OVMF_VARS.fd"),
@@ -31,17 +31,17 @@ _UNDESCRIBED = (
 
 @dataclass(frozen=True)
 class Firmware:
-    """The firmware's program, and the empty store of its variables, which is copied for each run."""
+    """The firmware's code, and its empty variable store, which is copied for each run."""
 
     code: Path
     variables: Path
     format: str = "raw"
-    """Of both files."""
+    """The image format of both files: raw or qcow2."""
 
 
 def find_firmware(arch: str) -> Firmware:
-    """The firmware that starts UEFI programs of `arch`: x86_64 or i386. Raises ProgramNotFound."""
-    for found in (*_described(arch), *_undescribed(arch)):
+    """Return the UEFI firmware for `arch`: x86_64 or i386. Raises ProgramNotFound."""
+    for found in (*_described(arch), *_at_usual_paths(arch)):
         if found.code.is_file() and found.variables.is_file():
             return found
     raise ProgramNotFound(
@@ -51,9 +51,9 @@ def find_firmware(arch: str) -> Firmware:
     )
 
 
-def _undescribed(arch: str) -> Iterator[Firmware]:
-    for kind, code, variables in _UNDESCRIBED:
-        if kind == arch:
+def _at_usual_paths(arch: str) -> Iterator[Firmware]:
+    for its_arch, code, variables in _USUAL_PATHS:
+        if its_arch == arch:
             yield from (Firmware(Path(share, code), Path(share, variables)) for share in _SHARES)
 
 
@@ -63,18 +63,20 @@ def _described(arch: str) -> Iterator[Firmware]:
             try:
                 found = _firmware(json.loads(path.read_text(encoding="utf-8")), arch)
             except (OSError, ValueError, LookupError, TypeError, AttributeError):
-                # Not ours to mend; another may do.
+                # A malformed description; another one may fit.
                 continue
             if found is not None:
                 yield found
 
 
-def _firmware(about: Any, arch: str) -> Firmware | None:
-    """What a description tells of, where it fits: one that starts programs that nobody has signed."""
-    mapping = about["mapping"]
-    if "uefi" not in about["interface-types"] or mapping["device"] != "flash":
+def _firmware(description: Any, arch: str) -> Firmware | None:
+    """The described firmware if it fits `arch` and runs unsigned boot loaders (no Secure Boot)."""
+    mapping = description["mapping"]
+    if "uefi" not in description["interface-types"] or mapping["device"] != "flash":
         return None
-    if "requires-smm" in about["features"] or all(t["architecture"] != arch for t in about["targets"]):
+    if "requires-smm" in description["features"] or all(
+        t["architecture"] != arch for t in description["targets"]
+    ):
         return None
     code, variables = mapping["executable"], mapping["nvram-template"]
     if code["format"] != variables["format"]:

@@ -2,8 +2,8 @@
 
     parent_watchdog.py PIPE PROGRAM [ARGUMENT]...
 
-PIPE is the reading end of a pipe whose other end is `resin`'s alone. Beside what this process becomes,
-another one waits for the pipe to end, which the kernel sees to even where `resin` is killed at once.
+PIPE is the reading end of a pipe whose writing end only `resin` holds. This process becomes PROGRAM; a child
+waits until the pipe is closed, which the kernel does even if `resin` is killed.
 """
 
 import os
@@ -22,7 +22,7 @@ def main() -> None:
 
 def _wait_and_kill(pipe: int, emulator: int) -> None:
     os.dup2(pipe, 0)
-    # Nothing else: it must not hold the image, nor the ends of what QEMU talks by.
+    # Everything else is closed: it must not hold the image, nor the sockets that QEMU is controlled by.
     os.closerange(1, min(os.sysconf("SC_OPEN_MAX"), 1 << 20))
     os.read(0, 1)
     if os.getppid() == emulator:

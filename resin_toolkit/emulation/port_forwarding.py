@@ -1,6 +1,6 @@
-"""The ports of this machine that lead into the emulated one.
+"""Ports of this machine that are forwarded to the emulated one.
 
-They are bound to 127.0.0.1 alone: whoever reaches an open engine is root there.
+They are bound to 127.0.0.1 only: whoever can connect to an unprotected engine is root in the machine.
 """
 
 from __future__ import annotations
@@ -18,68 +18,90 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class PortRequest:
-    """A port of the guest, and the one of this machine that should lead there, or must."""
+    """A port of the guest to forward, and the host port for it."""
 
     guest: int
     host: int
-    must: bool = False
+    is_required: bool = False
+    """Whether another host port will not do."""
 
 
 @dataclass(frozen=True)
 class Forward:
-    """A port of this machine that leads to one of the guest."""
+    """A host port that is forwarded to a port of the guest."""
 
     host: int
     guest: int
 
 
-def parse_publish(word: str) -> PortRequest:
-    """The meaning of `[HOST:]GUEST`. Raises BadValue."""
-    host, colon, guest = word.rpartition(":")
-    numbers = [_port(text, word) for text in ((host, guest) if colon else (guest,))]
-    return PortRequest(numbers[-1], numbers[0], must=bool(colon))
+@dataclass(frozen=True)
+class ForwardedPorts:
+    """All ports that are forwarded to a guest."""
+
+    forwards: Sequence[Forward]
+
+    def host(self, guest: int) -> int:
+        """Return the host port for a port of the guest."""
+        return next(forward.host for forward in self.forwards if forward.guest == guest)
+
+    @property
+    def ssh(self) -> int:
+        """The host port of the SSH server."""
+        return self.host(SSH_PORT)
+
+    @property
+    def published(self) -> list[Forward]:
+        """The ports that the user has published."""
+        return [forward for forward in self.forwards if forward.guest not in (SSH_PORT, *ENGINE_PORTS)]
 
 
-def choose_ports(published: Sequence[PortRequest]) -> tuple[Forward, ...]:
-    """Free ports for SSH, the engine and what is published, each once: the same number, else any.
+def parse_publish(text: str) -> PortRequest:
+    """Parse `[HOST:]GUEST`. Raises BadValue."""
+    host, colon, guest = text.rpartition(":")
+    numbers = [_port(number, text) for number in ((host, guest) if colon else (guest,))]
+    return PortRequest(numbers[-1], numbers[0], is_required=bool(colon))
 
-    Raises Refused where one that must be had is taken.
+
+def choose_ports(published: Sequence[PortRequest]) -> ForwardedPorts:
+    """Choose free host ports for SSH, the engine and the published ports.
+
+    The same number as in the guest is used if it is free. Raises Refused if a required port is not.
     """
-    wanted = {each.guest: each for each in (PortRequest(port, port) for port in (SSH_PORT, *ENGINE_PORTS))}
-    wanted |= {each.guest: each for each in published}
-    # Held until all are chosen, so that no two are the same; those that must be had first.
+    requests = {port: PortRequest(port, port) for port in (SSH_PORT, *ENGINE_PORTS)}
+    requests |= {request.guest: request for request in published}
+    # All are held until the last is chosen, so that no two are the same; the required ones come first.
     with ExitStack() as held:
-        ordered = sorted(wanted.values(), key=lambda each: not each.must)
-        chosen = {each.guest: Forward(_held(each, held), each.guest) for each in ordered}
-    return tuple(chosen[guest] for guest in wanted)
+        ordered = sorted(requests.values(), key=lambda request: not request.is_required)
+        chosen = {request.guest: Forward(_reserve(request, held), request.guest) for request in ordered}
+    return ForwardedPorts(tuple(chosen[guest] for guest in requests))
 
 
-def _held(wanted: PortRequest, held: ExitStack) -> int:
+def _reserve(request: PortRequest, held: ExitStack) -> int:
     try:
-        return _bound(wanted.host, held)
+        return _bind(request.host, held)
     except OSError as error:
-        if wanted.must:
+        if request.is_required:
             reason = (error.strerror or str(error)).lower()
             raise Refused(
-                f"Port {wanted.host} of this machine cannot be forwarded: {reason}.",
-                hint=f"Choose another port, or let resin choose one: --publish {wanted.guest}",
+                f"Port {request.host} of this machine cannot be forwarded: {reason}.",
+                hint=f"Choose another port, or let resin choose one: --publish {request.guest}",
             ) from error
-        return _bound(0, held)
+        return _bind(0, held)
 
 
-def _bound(port: int, held: ExitStack) -> int:
-    listening = held.enter_context(socket.socket())
-    # As QEMU does: a connection that has just ended is no reason against it.
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((LOOPBACK, port))
-    listening.listen()
-    return int(listening.getsockname()[1])
+def _bind(port: int, held: ExitStack) -> int:
+    server = held.enter_context(socket.socket())
+    # Like QEMU: a recently closed connection does not make a port unavailable.
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind((LOOPBACK, port))
+    server.listen()
+    return int(server.getsockname()[1])
 
 
-def _port(text: str, word: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
+def _port(number: str, text: str) -> int:
+    if not (number.isascii() and number.isdecimal() and 0 < int(number) < 65536):
         raise BadValue(
-            f"{word!r} is not a valid port to publish.",
-            hint="Say [HOST:]GUEST, both from 1 to 65535: 8080:80, or 80.",
+            f"{text!r} is not a valid port to publish.",
+            hint="Use [HOST:]GUEST with ports from 1 to 65535, for example 8080:80 or 80.",
         )
-    return int(text)
+    return int(number)

@@ -1,4 +1,4 @@
-"""Where QEMU is, what it can be, and what to install where it is not there."""
+"""The installed QEMU programs, and which package to install if one is missing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from resin_toolkit.emulation.machines import Machine
 from resin_toolkit.errors import NotSupported, ProgramNotFound
 
-_PATIENCE = 30.0
-"""Seconds within which QEMU lists its machines; it takes a tenth of one."""
+_TIMEOUT = 30.0
+"""Seconds within which QEMU lists its machines; it takes a tenth of a second."""
 _PACKAGES = {
     "debian": ("sudo apt install", {"x86": "qemu-system-x86", "arm": "qemu-system-arm", "uefi": "ovmf"}),
     "fedora": (
@@ -28,9 +28,9 @@ _PACKAGES = {
 
 
 def find_emulator(machine: Machine) -> tuple[str, str]:
-    """The QEMU that has `machine`, its path, and what that calls it.
+    """Return the path of a QEMU that emulates `machine`, and QEMU's name for the machine.
 
-    Raises ProgramNotFound, and NotSupported where the QEMU that is installed lacks the board.
+    Raises ProgramNotFound, and NotSupported if the installed QEMU does not emulate the board.
     """
     paths = [path for name in machine.programs if (path := shutil.which(name))]
     if not paths:
@@ -47,17 +47,19 @@ def find_emulator(machine: Machine) -> tuple[str, str]:
             if name in known:
                 return path, name
     raise NotSupported(
-        f"{Path(paths[0]).name} cannot be {machine.title}: it has no machine {machine.names[0]}.",
+        f"{Path(paths[0]).name} is too old to emulate {machine.title}: it has no machine {machine.names[0]}.",
         hint="Upgrade QEMU: the Raspberry Pi 4 requires 9.0 or newer.",
     )
 
 
 def install_hint(what: str) -> str:
-    """The line that installs QEMU for `x86` or `arm`, or its firmware for `uefi`, on this system."""
+    """Return a hint with the command that installs QEMU for `x86` or `arm`, or its firmware for `uefi`."""
     family = _family()
-    line, packages = _PACKAGES[family or "debian"]
-    here = f"{line} {packages[what]}"
-    return f"Install it: {here}" if family else f"Install it with your package manager; on Debian: {here}"
+    installer, packages = _PACKAGES[family or "debian"]
+    command = f"{installer} {packages[what]}"
+    return (
+        f"Install it: {command}" if family else f"Install it with your package manager; on Debian: {command}"
+    )
 
 
 def _machines_of(path: str) -> list[str]:
@@ -66,7 +68,7 @@ def _machines_of(path: str) -> list[str]:
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=_PATIENCE,
+        timeout=_TIMEOUT,
         check=False,
         stdin=subprocess.DEVNULL,
     )
@@ -74,14 +76,14 @@ def _machines_of(path: str) -> list[str]:
 
 
 def _family() -> str | None:
-    """The family of this system, as its os-release tells; None for one that is not known here."""
+    """The key in _PACKAGES for this system, by its os-release; None for an unknown one."""
     if sys.platform == "darwin":
         return "darwin"
     try:
         lines = Path("/etc/os-release").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
-    told = dict(line.split("=", 1) for line in lines if "=" in line)
-    words = f"{told.get('ID', '')} {told.get('ID_LIKE', '')}".replace('"', "").split()
+    release = dict(line.split("=", 1) for line in lines if "=" in line)
+    words = f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".replace('"', "").split()
     family = next((word for word in words if word in _PACKAGES), None)
     return family or next(("suse" for word in words if "suse" in word), None)

@@ -1,7 +1,7 @@
-"""An empty overlay in QEMU's own format: what is written goes there, and what was not is read from beneath.
+"""An empty qcow2 overlay: it takes all writes, and blocks that were not written are read from the image.
 
-The overlay may be larger than what it lies over, and then ends with zeros. The format: docs/interop/qcow2.txt
-in QEMU's source. What lies beneath is told on QEMU's command line and not in the file.
+The overlay may be larger than the image, and then ends with zeros. The format: docs/interop/qcow2.txt in
+QEMU's source. The image is named on QEMU's command line and not in the file.
 """
 
 from __future__ import annotations
@@ -9,31 +9,31 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
-_BITS = 16
-_CLUSTER = 1 << _BITS
+_CLUSTER_BITS = 16
+_CLUSTER = 1 << _CLUSTER_BITS
 _HEADER = struct.Struct(">4sIQIIQIIQQIIQQQQII")
 _BYTES_PER_L1 = _CLUSTER * _CLUSTER // 8
-"""What an entry of the first level stands for: a cluster full of clusters."""
+"""Bytes of disk that an entry of the L1 table maps: a cluster full of entries, each of a cluster."""
 
 
 def write_overlay(file: BinaryIO, size: int) -> None:
-    """Write an overlay of `size` bytes, which lies over anything, to an empty file."""
+    """Write an overlay of `size` bytes to an empty file."""
     entries = -(-size // _BYTES_PER_L1)
-    levels = -(-entries * 8 // _CLUSTER)
-    clusters = 3 + levels
+    l1_clusters = -(-entries * 8 // _CLUSTER)
+    clusters = 3 + l1_clusters
     header = _HEADER.pack(
         *(b"QFI\xfb", 3),
-        # No name of what lies beneath.
-        *(0, 0, _BITS, size, 0),
-        # The first level: its entries, and its place behind the header and the counts of references.
+        # No name of a backing file.
+        *(0, 0, _CLUSTER_BITS, size, 0),
+        # The L1 table: its number of entries, and its offset behind header, refcount table and refcounts.
         *(entries, 3 * _CLUSTER),
-        # The table of the counts of references, in the second cluster; no snapshots, and no features.
+        # The refcount table, in the second cluster; no snapshots, and no features.
         *(_CLUSTER, 1, 0, 0, 0, 0, 0),
-        # A count has 2 to the power of 4 bits.
+        # A refcount has 2 to the power of 4 bits.
         *(4, _HEADER.size),
     )
     file.write(header.ljust(_CLUSTER, b"\0"))
     file.write(struct.pack(">Q", 2 * _CLUSTER).ljust(_CLUSTER, b"\0"))
     file.write(struct.pack(f">{clusters}H", *[1] * clusters).ljust(_CLUSTER, b"\0"))
-    file.write(bytes(levels * _CLUSTER))
+    file.write(bytes(l1_clusters * _CLUSTER))
     file.flush()

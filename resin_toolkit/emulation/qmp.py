@@ -1,4 +1,7 @@
-"""QEMU's machine protocol (QMP): JSON, an object a line; commands are answered, events come by themselves."""
+"""QEMU's machine protocol (QMP): one JSON object per line; commands are answered, events arrive unasked.
+
+The format: docs/interop/qmp-spec.rst in QEMU's source.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ from resin_toolkit.errors import EmulatorFailed
 
 
 class QmpClosed(Exception):
-    """QEMU has ended the connection, and itself with it."""
+    """QEMU has closed the connection because it exits."""
 
 
 @dataclass(frozen=True)
 class QmpEvent:
-    """Something that has next_event to the machine: SHUTDOWN, RESET."""
+    """Something that happened in the machine, such as SHUTDOWN or RESET."""
 
     name: str
     data: Mapping[str, Any]
@@ -42,11 +45,11 @@ class QmpConnection:
         self.execute("qmp_capabilities", within=within)
 
     def execute(self, command: str, *, within: float = 10.0, **arguments: object) -> Any:
-        """What it answers. Raises EmulatorFailed where it refuses, TimeoutError where it says nothing."""
+        """Run a command and return its result. Raises EmulatorFailed if QEMU refuses, and TimeoutError."""
         deadline = time.monotonic() + within
-        said = {"execute": command, **({"arguments": arguments} if arguments else {})}
+        request = {"execute": command, **({"arguments": arguments} if arguments else {})}
         try:
-            self._connection.sendall(json.dumps(said).encode() + b"\n")
+            self._connection.sendall(json.dumps(request).encode() + b"\n")
         except OSError as error:
             raise QmpClosed from error
         while True:
@@ -56,16 +59,24 @@ class QmpConnection:
             if "error" in answer:
                 reason = answer["error"].get("desc", "")
                 raise EmulatorFailed(
-                    f"QEMU refuses {command}: {reason}", hint="Is it a newer QEMU than known?"
+                    f"QEMU rejected the command {command}: {reason}",
+                    hint="This QEMU may be newer than this version of resin supports.",
                 )
-            self._keep(answer)
+            self._store(answer)
 
-    def event(self, within: float) -> QmpEvent | None:
-        """The next thing that happens, None if nothing does within so many seconds."""
-        deadline = time.monotonic() + within
+    def wait(self, seconds: float) -> None:
+        """Return once something has arrived that is not read yet, at the latest after `seconds`.
+
+        An exception raised by a signal handler meanwhile loses nothing that arrives.
+        """
+        if not self._events and b"\n" not in self._received:
+            select.select([self._connection], [], [], seconds)
+
+    def next_event(self) -> QmpEvent | None:
+        """Return an event that has arrived; None if there is none. Does not block."""
         while not self._events:
             try:
-                self._keep(self._message(deadline))
+                self._store(self._message(time.monotonic()))
             except TimeoutError:
                 return None
         return self._events.popleft()
@@ -73,7 +84,7 @@ class QmpConnection:
     def close(self) -> None:
         self._connection.close()
 
-    def _keep(self, message: Mapping[str, Any]) -> None:
+    def _store(self, message: Mapping[str, Any]) -> None:
         if "event" in message:
             self._events.append(QmpEvent(str(message["event"]), message.get("data") or {}))
 
@@ -81,7 +92,7 @@ class QmpConnection:
         while b"\n" not in self._received:
             left = max(0.0, deadline - time.monotonic())
             if not select.select([self._connection], [], [], left)[0]:
-                raise TimeoutError("QEMU says nothing")
+                raise TimeoutError("QEMU does not respond")
             try:
                 more = self._connection.recv(65536)
             except OSError as error:

@@ -1,6 +1,6 @@
-"""Whether what runs in the emulated machine answers already.
+"""Probes of the services in an emulated machine.
 
-QEMU takes every connection to a port that it leads on, so that only what is said there counts.
+QEMU accepts every connection to a forwarded port, so only a response shows that a service is up.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from typing import Any
 from resin_toolkit.emulation.port_forwarding import LOOPBACK
 from resin_toolkit.terminal.screen import clean
 
-_PATIENCE = 1.0
-_LONGEST = 64
+_TIMEOUT = 1.0
+_MAX_LENGTH = 64
 
 
 def ssh_version(port: int) -> str | None:
-    """What the SSH server behind a port calls itself: `OpenSSH_7.2`; None where none answers."""
+    """Return the version of the SSH server at a local port, such as `OpenSSH_7.2`; None without one."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=_PATIENCE) as connection:
+        with socket.create_connection((LOOPBACK, port), timeout=_TIMEOUT) as connection:
             line = connection.recv(256).partition(b"\n")[0].decode(errors="replace").strip()
     except OSError:
         return None
-    return clean(line.split("-", 2)[-1].partition(" ")[0])[:_LONGEST] if line.startswith("SSH-") else None
+    return clean(line.split("-", 2)[-1].partition(" ")[0])[:_MAX_LENGTH] if line.startswith("SSH-") else None
 
 
 def engine_version(port: int) -> str | None:
-    """The version of the engine behind a port; None where none answers."""
-    connection = HTTPConnection(LOOPBACK, port, timeout=_PATIENCE)
+    """Return the version of the engine at a local port; None without one."""
+    connection = HTTPConnection(LOOPBACK, port, timeout=_TIMEOUT)
     try:
         connection.request("GET", "/version")
-        answer = connection.getresponse()
-        told: Any = json.loads(answer.read(65536)) if answer.status == 200 else None
+        response = connection.getresponse()
+        about: Any = json.loads(response.read(65536)) if response.status == 200 else None
     except (OSError, HTTPException, ValueError):
         return None
     finally:
         connection.close()
-    version = told.get("Version") if isinstance(told, dict) and "ApiVersion" in told else None
-    return clean(str(version))[:_LONGEST] if version is not None else None
+    version = about.get("Version") if isinstance(about, dict) and "ApiVersion" in about else None
+    return clean(str(version))[:_MAX_LENGTH] if version is not None else None

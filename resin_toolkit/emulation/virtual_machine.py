@@ -1,195 +1,140 @@
-"""A running QEMU process: start it, watch it, and shut it down."""
+"""A running QEMU process: read its events, shut it down, cut its power."""
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from contextlib import ExitStack
 from typing import IO
 
-from resin_toolkit.emulation import parent_watchdog
 from resin_toolkit.emulation.command_line import CONSOLE
 from resin_toolkit.emulation.machines import Machine
 from resin_toolkit.emulation.qmp import QmpClosed, QmpConnection, QmpEvent
-from resin_toolkit.errors import EmulatorFailed, NotSupported, Refused, ResinError
+from resin_toolkit.errors import EmulatorFailed, Refused, ResinError
 
-_STARTING = 60.0
-"""Seconds within which QEMU answers; what it emulates need not have begun."""
-_LEAVING = 10.0
-"""Seconds that QEMU has to write out what it holds."""
-_AGAIN = 10.0
-"""Seconds after which a system that was not listening is asked once more."""
-_KEYS = ("ctrl", "alt", "delete")
+_START_TIMEOUT = 60.0
+"""Seconds within which QEMU must respond; the guest need not have booted by then."""
+_EXIT_TIMEOUT = 10.0
+"""Seconds that QEMU has to write its buffers and exit."""
+_REPEAT = 10.0
+"""Seconds after which a system that was not listening yet is asked to shut down again."""
+_REBOOT_KEYS = ("ctrl", "alt", "delete")
 
 
 class VirtualMachine:
-    """QEMU, and the machine that it is. `console` is the terminal that its serial line ends in."""
+    """A QEMU process. `console` is the path of the terminal that its serial port is connected to."""
 
     def __init__(
         self,
         machine: Machine,
         program: str,
         process: subprocess.Popen[bytes],
-        said: IO[bytes],
+        stderr: IO[bytes],
         control: QmpConnection,
-        watchdog_pipe: int,
     ) -> None:
         self._machine = machine
         self._program = program
-        self._leash_end = watchdog_pipe
         self._process = process
-        self._said = said
+        self._stderr = stderr
         self._control = control
+        self.resources = ExitStack()
+        """What `release` closes."""
         self.console = ""
         self.uses_kvm = False
 
-    def next_event(self, within: float) -> QmpEvent | None:
-        """What happens next, None if nothing does within so many seconds.
+    def wait(self, seconds: float) -> None:
+        """Wait for an event, at most that long; an exception raised by a signal handler loses no event."""
+        self._control.wait(seconds)
 
-        Raises QmpClosed where the machine is off, EmulatorFailed where QEMU has come to grief.
+    def next_event(self) -> QmpEvent | None:
+        """Return an event that has arrived, or None; does not block.
+
+        Raises QmpClosed if the machine is off, EmulatorFailed if QEMU has failed.
         """
         try:
-            return self._control.event(within)
+            return self._control.next_event()
         except QmpClosed:
-            self._check_end()
+            if self._process.wait(_EXIT_TIMEOUT) != 0:
+                raise self._failure() from None
             raise
 
-    def power_down(self, within: float) -> bool:
-        """Ask the system in it to end, and again while it does not; whether it is off within so many seconds.
+    def power_down(self, timeout: float) -> bool:
+        """Ask the system to shut down until it does; return whether it is off within `timeout` seconds.
 
-        A system that starts anew is not started: QEMU ends there.
+        A reboot ends QEMU, too.
         """
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + timeout
         try:
             self._control.execute("set-action", reboot="shutdown")
             while (left := deadline - time.monotonic()) > 0:
-                self._press()
-                if self._is_off_within(min(left, _AGAIN)):
+                self._press_power_button()
+                if self._is_off_within(min(left, _REPEAT)):
                     return True
         except QmpClosed:
             return True
         return False
 
-    def _press(self) -> None:
-        """A PC's button; the keys that restart a board, which has no button."""
+    def _press_power_button(self) -> None:
+        """A board has no power button: press the keys that make Linux reboot."""
         if self._machine.is_pc:
             self._control.execute("system_powerdown")
             return
-        self._control.execute("send-key", keys=[{"type": "qcode", "data": key} for key in _KEYS])
+        self._control.execute("send-key", keys=[{"type": "qcode", "data": key} for key in _REBOOT_KEYS])
 
     def _is_off_within(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
+            self.wait(left)
             try:
-                self.next_event(left)
+                self.next_event()
             except QmpClosed:
                 return True
         return False
 
     def kill(self) -> None:
-        """Off, now: what its system has not written yet is lost, as by a plug that is pulled."""
+        """Cut the power: data that the system has not written yet is lost."""
         if self._process.poll() is None:
             try:
-                self._control.execute("quit", within=_LEAVING)
-                self._process.wait(_LEAVING)
-            except (QmpClosed, TimeoutError, EmulatorFailed, subprocess.TimeoutExpired):
+                self._control.execute("quit", within=_EXIT_TIMEOUT)
+                self._process.wait(_EXIT_TIMEOUT)
+            except (QmpClosed, TimeoutError, ValueError, EmulatorFailed, subprocess.TimeoutExpired):
+                # ValueError: a signal may have interrupted the reading of a message.
                 self._process.kill()
 
     def release(self) -> None:
-        """Whatever has come about: QEMU is gone."""
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        self._control.close()
-        self._said.close()
-        os.close(self._leash_end)
+        """Kill QEMU if it still runs, and close everything."""
+        self.resources.close()
 
     def wait_until_started(self) -> None:
-        """Wait until QEMU answers, and ask it what it is. Raises what has kept it from starting."""
+        """Wait until QEMU responds. Raises EmulatorFailed or Refused if it does not start."""
         try:
-            self._control.negotiate(_STARTING)
+            self._control.negotiate(_START_TIMEOUT)
             consoles = self._control.execute("query-chardev")
             self.uses_kvm = bool(self._control.execute("query-kvm")["enabled"])
         except QmpClosed:
-            self._process.wait(_LEAVING)
+            self._process.wait(_EXIT_TIMEOUT)
             raise self._failure() from None
         except TimeoutError:
-            raise EmulatorFailed("QEMU started, but does not respond.", hint="Try it once more.") from None
+            raise EmulatorFailed(
+                "QEMU started, but does not respond.", hint="Run the command again."
+            ) from None
         [found] = [each["filename"] for each in consoles if each["label"] == CONSOLE]
         self.console = str(found).removeprefix("pty:")
 
-    def _check_end(self) -> None:
-        if self._process.wait(_LEAVING) != 0:
-            raise self._failure()
-
     def _failure(self) -> ResinError:
-        """Why QEMU has ended, in its own words as far as it had any."""
-        self._said.seek(0)
-        lines = self._said.read().decode(errors="replace").splitlines()
-        told = [line for line in lines if line.strip() and "char device redirected" not in line]
-        reasons = [line for line in told if "warning:" not in line] or told
-        words = reasons[0].removeprefix(f"{self._program}: ").strip() if reasons else ""
-        if "Failed to get" in words and "lock" in words:
+        """The error for a QEMU that has exited, with its own message if there is one."""
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode(errors="replace").splitlines()
+        messages = [line for line in lines if line.strip() and "char device redirected" not in line]
+        errors = [line for line in messages if "warning:" not in line] or messages
+        reason = errors[0].removeprefix(f"{self._program}: ").strip() if errors else ""
+        if "Failed to get" in reason and "lock" in reason:
             return Refused("Another program is writing to the image.", hint="Stop that program first.")
         code = self._process.returncode
         ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
         return EmulatorFailed(
-            f"QEMU failed: {words.rstrip('.')}." if words else f"QEMU exited with {ended} and no message.",
-            hint="`resin image info` shows whether the image is whole; an update of QEMU may help, too.",
+            f"QEMU failed: {reason.rstrip('.')}." if reason else f"QEMU exited with {ended} and no message.",
+            hint="Check the image with `resin image info`, or upgrade QEMU.",
             returncode=code,
         )
-
-
-def start_machine(machine: Machine, command: Sequence[str], files: Sequence[int]) -> VirtualMachine:
-    """Start QEMU by `command`; it inherits the descriptors `files`. The caller releases what is returned.
-
-    Raises EmulatorFailed with QEMU's own words, and Refused where another program writes to the image.
-    """
-    if os.name != "posix":
-        raise NotSupported("`resin emulate` runs on Linux and macOS.", hint="On Windows it does inside WSL.")
-    ours, theirs = socket.socketpair()
-    watchdog_pipe, held = os.pipe()
-    said = tempfile.TemporaryFile()  # noqa: SIM115 - `release` closes it
-    control = (
-        *("-chardev", f"socket,id=control,fd={theirs.fileno()}"),
-        *("-mon", "chardev=control,mode=control"),
-    )
-    try:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                str(parent_watchdog.__file__),
-                str(watchdog_pipe),
-                *command,
-                *control,
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-            pass_fds=(*files, theirs.fileno(), watchdog_pipe),
-            # Ctrl-C is for us: it is we who then switch the machine off.
-            start_new_session=True,
-        )
-    except BaseException:
-        said.close()
-        ours.close()
-        os.close(held)
-        raise
-    finally:
-        theirs.close()
-        os.close(watchdog_pipe)
-    running = VirtualMachine(machine, Path(command[0]).name, process, said, QmpConnection(ours), held)
-    try:
-        running.wait_until_started()
-    except BaseException:
-        running.release()
-        raise
-    return running

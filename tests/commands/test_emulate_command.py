@@ -49,10 +49,10 @@ def wait_for(done: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-# how images wait_until_started
+# booting
 
 
-def test_a_bios_starts_the_first_sector_and_its_end_is_ours(image: Path) -> None:
+def test_a_bios_boots_the_first_sector(image: Path) -> None:
     before = digest(image)
     with emulated(image, "--snapshot") as guest:
         guest.hears(BIOS_SAYS, type=b"r")
@@ -64,7 +64,7 @@ def test_a_bios_starts_the_first_sector_and_its_end_is_ours(image: Path) -> None
     assert digest(image) == before
 
 
-def test_a_raspberry_pi_starts_the_kernel_of_its_boot_partition(tmp_path: Path) -> None:
+def test_a_raspberry_pi_boots_the_kernel_in_its_boot_partition(tmp_path: Path) -> None:
     image = pi_image(tmp_path / "pi.img")
     with emulated(image) as guest:
         assert "Raspberry Pi 3" in guest.started["machine"]
@@ -72,14 +72,14 @@ def test_a_raspberry_pi_starts_the_kernel_of_its_boot_partition(tmp_path: Path) 
         assert guest.end().code == 0
 
 
-def test_uefi_starts_its_loader(tmp_path: Path) -> None:
+def test_uefi_boots_its_boot_loader(tmp_path: Path) -> None:
     with emulated(uefi_image(tmp_path / "uefi.img"), "--snapshot") as guest:
         assert "UEFI" in guest.started["machine"]
         guest.hears(UEFI_SAYS, type=b"x")
         assert guest.end().code == 0
 
 
-def test_a_packed_image_is_unpacked_and_only_read(image: Path, tmp_path: Path) -> None:
+def test_a_compressed_image_needs_snapshot(image: Path, tmp_path: Path) -> None:
     packed = tmp_path / "disk.img.gz"
     packed.write_bytes(gzip.compress(image.read_bytes()))
     refused = resin("emulate", packed, "--json")
@@ -90,7 +90,7 @@ def test_a_packed_image_is_unpacked_and_only_read(image: Path, tmp_path: Path) -
         assert guest.end().code == 0
 
 
-def test_a_card_that_qemu_cannot_take_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_card_whose_size_is_no_power_of_two_needs_snapshot(tmp_path: Path) -> None:
     image = pi_image(tmp_path / "pi.img")
     with image.open("r+b") as file:
         file.truncate(9 * MIB)
@@ -103,10 +103,20 @@ def test_a_card_that_qemu_cannot_take_is_left_as_it_is(tmp_path: Path) -> None:
         assert guest.end().code == 0
 
 
-# how it ends
+# ending
 
 
-def test_an_interrupt_asks_the_system_and_a_second_one_cuts_its_power(image: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_right_after_the_start_shuts_the_system_down(image: Path, name: str) -> None:
+    with emulated(image, "--snapshot") as guest:
+        guest.process.send_signal(signal.Signals[name])
+        guest.until("powering-off")
+        guest.hears(BIOS_SAYS, type=b"x")
+        done = guest.end()
+    assert (done.code, done.error["message"]) == (130, "The machine was shut down.")
+
+
+def test_a_signal_asks_the_system_and_a_second_one_cuts_the_power(image: Path, tmp_path: Path) -> None:
     folder = tmp_path / "temporary"
     folder.mkdir()
     with emulated(image, env=environment(TMPDIR=str(folder))) as guest:
@@ -122,7 +132,7 @@ def test_an_interrupt_asks_the_system_and_a_second_one_cuts_its_power(image: Pat
     assert list(folder.iterdir()) == []
 
 
-def test_qemu_goes_with_a_resin_that_is_killed(image: Path, tmp_path: Path) -> None:
+def test_qemu_is_killed_with_resin(image: Path, tmp_path: Path) -> None:
     folder = tmp_path / "temporary"
     folder.mkdir()
     with emulated(image, "--snapshot", env=environment(TMPDIR=str(folder))) as guest:
@@ -136,14 +146,14 @@ def test_qemu_goes_with_a_resin_that_is_killed(image: Path, tmp_path: Path) -> N
 
 
 def is_running(process: int) -> bool:
-    """Whether it is there and has not ended: who takes its end note is not up to us."""
+    """Whether it has not exited; it may be a zombie for a while."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 
 
-def test_a_qemu_that_dies_is_told_of(image: Path) -> None:
+def test_a_qemu_that_is_killed_is_an_error(image: Path) -> None:
     with emulated(image, "--snapshot") as guest:
         [emulator] = guest.emulators
         os.kill(emulator, signal.SIGKILL)
@@ -152,10 +162,10 @@ def test_a_qemu_that_dies_is_told_of(image: Path) -> None:
     assert "SIGKILL" in done.error["message"]
 
 
-# who else has the image, or a port
+# images and ports in use
 
 
-def test_what_is_emulated_is_not_changed_by_others(image: Path) -> None:
+def test_an_emulated_image_cannot_be_changed_by_others(image: Path) -> None:
     with emulated(image) as guest:
         refused = [resin("emulate", image, *words, "--json") for words in ([], ["--snapshot"])]
         refused.append(resin("image", "put", image, __file__, "--json"))
@@ -170,7 +180,7 @@ def test_what_is_emulated_is_not_changed_by_others(image: Path) -> None:
             assert guest.end().code == 0
 
 
-def test_an_image_that_another_qemu_or_a_loop_device_has_is_refused(image: Path) -> None:
+def test_an_image_in_use_by_qemu_or_a_loop_device_is_refused(image: Path) -> None:
     other = ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-monitor", "stdio", "-drive"]
     drive = f"if=ide,format=raw,file={str(image).replace(',', ',,')}"
     with subprocess.Popen([*other, drive], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
@@ -186,11 +196,11 @@ def test_an_image_that_another_qemu_or_a_loop_device_has_is_refused(image: Path)
     assert loop in refused.error["message"]
 
 
-def test_a_drive_is_agreed_to_before_it_is_written(image: Path) -> None:
+def test_writing_to_a_drive_is_confirmed(image: Path) -> None:
     with loop_device(image) as loop:
         declined = resin("emulate", loop, "--json")
         assert (declined.code, declined.error["code"]) == (4, "declined")
-        assert f"What boots from {loop} writes to it." in declined.error["message"]
+        assert f"The system on {loop} will write to it." in declined.error["message"]
         for words in (["--yes"], ["--snapshot"]):
             with emulated(loop, *words) as guest:
                 guest.hears(BIOS_SAYS, type=b"x")
@@ -212,7 +222,7 @@ def taken() -> Iterator[int]:
             each.close()
 
 
-def test_ports_that_are_taken_and_published(image: Path, taken: int) -> None:
+def test_used_and_published_ports(image: Path, taken: int) -> None:
     refused = resin("emulate", image, "--publish", f"{taken}:80", "--json")
     assert (refused.code, refused.error["code"]) == (4, "refused")
     assert resin("emulate", image, "--publish", "80:x").code == 2
@@ -231,7 +241,7 @@ def test_ports_that_are_taken_and_published(image: Path, taken: int) -> None:
         assert guest.end().code == 0
 
 
-def test_resin_console_is_its_screen_and_keyboard(image: Path) -> None:
+def test_resin_console_reaches_the_serial_port(image: Path) -> None:
     with emulated(image, "--snapshot") as guest:
         terminal = Terminal("console", guest.started["console"])
         terminal.until(BIOS_SAYS.decode())
@@ -242,7 +252,7 @@ def test_resin_console_is_its_screen_and_keyboard(image: Path) -> None:
 
 
 @pytest.mark.usefixtures("taken")
-def test_what_is_told_to_a_person(image: Path) -> None:
+def test_text_output(image: Path) -> None:
     run = [str(PROGRAM), "emulate", str(image), "--snapshot", "--no-kvm"]
     with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
@@ -252,7 +262,9 @@ def test_what_is_told_to_a_person(image: Path) -> None:
         guest.hears(BIOS_SAYS, type=b"x")
         rest = process.stdout.read()
         guest.close()
-    assert lines[0].startswith(f"{image} runs in QEMU: a 64-bit PC, started by BIOS")
+    assert lines[0].startswith(
+        f"{image} runs in QEMU on a 64-bit PC (BIOS), without KVM; writes are discarded."
+    )
     assert "resin push localhost:" in lines[1]
     assert "--ssh-port" in lines[1]
     assert "resin ssh localhost --ssh-port" in lines[3]
@@ -260,10 +272,10 @@ def test_what_is_told_to_a_person(image: Path) -> None:
     assert process.returncode == 0
 
 
-# what cannot be
+# what cannot be emulated
 
 
-def test_a_board_that_qemu_is_not(tmp_path: Path) -> None:
+def test_an_unsupported_board_is_refused(tmp_path: Path) -> None:
     board = boot_image(tmp_path / "a.img", {"device-type.json": board_json("beaglebone-black", "armv7hf")})
     refused = resin("emulate", board.path, "--json")
     assert (refused.code, refused.error["code"]) == (1, "not-supported")
@@ -271,7 +283,7 @@ def test_a_board_that_qemu_is_not(tmp_path: Path) -> None:
     assert "Raspberry Pi" in refused.error["hint"]
 
 
-def test_nothing_that_could_be_started(tmp_path: Path) -> None:
+def test_an_image_that_is_not_bootable_is_refused(tmp_path: Path) -> None:
     pc = boot_image(tmp_path / "pc.img", {"device-type.json": board_json("intel-nuc", "amd64")}).path
     told = resin("emulate", pc, "--json").error
     assert "--kernel" in told["hint"]
@@ -285,13 +297,13 @@ def test_nothing_that_could_be_started(tmp_path: Path) -> None:
     assert resin("emulate", tmp_path / "none.img").code == 3
 
 
-def test_qemu_is_not_installed(image: Path, tmp_path: Path) -> None:
+def test_a_missing_qemu_is_reported(image: Path, tmp_path: Path) -> None:
     told = program("emulate", image, "--json", env=environment(PATH=str(tmp_path)))
     assert (told.code, told.error["code"]) == (3, "program-not-found")
     assert "qemu-system-x86" in told.error["hint"]
 
 
-def test_a_kernel_that_is_none_is_told_of_in_words_of_qemu(image: Path, tmp_path: Path) -> None:
+def test_an_invalid_kernel_is_reported_with_the_message_of_qemu(image: Path, tmp_path: Path) -> None:
     kernel = tmp_path / "kernel"
     kernel.touch()
     told = resin("emulate", image, "--snapshot", "--no-kvm", "--kernel", kernel, "--json")

@@ -1,4 +1,4 @@
-"""Whether KVM is used: told by a guest of a few instructions, which QEMU really runs."""
+"""Whether KVM is used, decided by a guest of a few instructions that QEMU really runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EMULATED = 'exec qemu-system-x86_64 "${@/#kvm/tcg}"'
         ("echo no >&2; exit 1", False),
     ],
 )
-def test_it_is_used_where_a_guest_ends_as_soon(tmp_path: Path, by_kvm: str, expected: bool) -> None:
+def test_kvm_is_used_if_a_guest_ends_as_soon_as_emulated(tmp_path: Path, by_kvm: str, expected: bool) -> None:
     """With a QEMU whose KVM is as fast as its emulation, is slow, hangs, or is not there."""
     program = tmp_path / "qemu"
     program.write_text(f'#!/bin/bash\ncase " $* " in *" kvm "*) {by_kvm} ;; *) {EMULATED} ;; esac\n')
@@ -28,7 +28,7 @@ def test_it_is_used_where_a_guest_ends_as_soon(tmp_path: Path, by_kvm: str, expe
     assert is_kvm_faster(str(program)) is expected
 
 
-def test_a_qemu_that_runs_nothing(tmp_path: Path) -> None:
+def test_kvm_is_not_used_if_qemu_fails(tmp_path: Path) -> None:
     program = tmp_path / "qemu"
     program.write_text("#!/bin/sh\nexit 1\n")
     program.chmod(0o755)

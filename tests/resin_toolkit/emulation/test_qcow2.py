@@ -1,4 +1,4 @@
-"""Overlays, written here and judged by QEMU: what is not in them comes from beneath."""
+"""Overlays, checked with QEMU: what was not written is read from the image."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 
-def told(overlay: Path, beneath: Path, *commands: str) -> str:
-    """What QEMU's own tool for drives says to the commands."""
+def qemu_io(overlay: Path, beneath: Path, *commands: str) -> str:
+    """The output of QEMU's monitor for qemu-io commands."""
     nodes = {
         "driver": "qcow2",
         "file": {"driver": "file", "filename": str(overlay)},
@@ -36,15 +36,15 @@ def told(overlay: Path, beneath: Path, *commands: str) -> str:
     return subprocess.run(words, input=typed, capture_output=True, text=True, check=True).stdout
 
 
-def test_an_overlay_keeps_what_is_written_and_shows_what_lies_beneath(tmp_path: Path) -> None:
+def test_an_overlay_takes_writes_and_shows_the_image_elsewhere(tmp_path: Path) -> None:
     beneath, overlay = tmp_path / "beneath", tmp_path / "overlay"
     beneath.write_bytes(b"\x05" * MIB)
     with overlay.open("wb") as file:
         write_overlay(file, 64 * GIB)
-    written = told(overlay, beneath, "write -P 7 512k 4M", "write -P 8 63G 3M", "flush")
+    written = qemu_io(overlay, beneath, "write -P 7 512k 4M", "write -P 8 63G 3M", "flush")
     assert written.count("wrote ") == 2
     read = ("read -P 5 0 512k", "read -P 7 512k 4M", "read -P 0 5M 1M", "read -P 8 63G 3M", "length")
-    again = told(overlay, beneath, *read)
+    again = qemu_io(overlay, beneath, *read)
     assert again.count("read ") >= 4
     assert "failed" not in again.lower()
     assert "64 GiB" in again
