@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from image_tools.fat.geometry import SLOT, FatKind, Geometry
 from image_tools.fat.names import ATTRIBUTE_LONG_NAME, LongNameReader, decode_short_name, fold
@@ -19,6 +20,7 @@ ATTRIBUTE_ARCHIVE = 0x20
 DELETED = 0xE5
 END_OF_DIRECTORY = 0x00
 MOST_SLOTS = 65536
+LONGEST_SHORT_NAME = 12
 
 
 @dataclass(frozen=True)
@@ -85,20 +87,8 @@ class Directory:
         return len(firsts) if index < 0 else index
 
     def entries(self) -> list[DirectoryEntry]:
-        """The files and directories, in the order in which they lie; without labels, `.` and `..`."""
-        found = []
-        names = LongNameReader()
-        for index in range(self.end()):
-            slot = self.slot(index)
-            if slot[0] == DELETED:
-                names.forget()
-            elif slot[11] & 0x3F == ATTRIBUTE_LONG_NAME:
-                names.take(index, slot)
-            elif slot[11] & ATTRIBUTE_LABEL or slot[:11] in (b".          ", b"..         "):
-                names.forget()
-            else:
-                found.append(self._entry(index, slot, names))
-        return found
+        """The files and directories, in the order of their slots; without labels, `.` and `..`."""
+        return list(_parse_entries(self.path, bytes(self.data[: self.end() * SLOT]), self._wide))
 
     def find(self, name: str) -> DirectoryEntry | None:
         """The entry of that name, whatever its case; long names go before 8.3 names."""
@@ -107,6 +97,8 @@ class Directory:
         for entry in entries:
             if fold(entry.name) == wanted:
                 return entry
+        if len(wanted) > LONGEST_SHORT_NAME:
+            return None
         return next((entry for entry in entries if fold(entry.short_name) == wanted), None)
 
     def aliases(self) -> set[bytes]:
@@ -189,20 +181,41 @@ class Directory:
         before = self.slot(index - 1) if 0 < index <= end else b""
         return not before or before[0] == DELETED or before[11] & 0x3F != ATTRIBUTE_LONG_NAME
 
-    def _entry(self, index: int, slot: bytes, names: LongNameReader) -> DirectoryEntry:
-        name, first_slot = names.name_of(index, slot)
-        high, time, date, low, size = struct.unpack_from("<HHHHI", slot, 20)
-        return DirectoryEntry(
-            name=name,
-            path=f"{self.path.rstrip('/')}/{name}",
-            is_directory=bool(slot[11] & ATTRIBUTE_DIRECTORY),
-            size=size,
-            modified=decode_time(date, time),
-            attributes=slot[11],
-            first_cluster=low | (high << 16 if self._wide else 0),
-            alias=slot[:11],
-            slots=range(first_slot, index + 1),
-        )
+
+@lru_cache(maxsize=4)
+def _parse_entries(path: str, slots: bytes, wide: bool) -> tuple[DirectoryEntry, ...]:
+    """The entries in the slots of a directory; parsed once for as long as they stay the same."""
+    found = []
+    names = LongNameReader()
+    for index in range(len(slots) // SLOT):
+        slot = slots[index * SLOT : (index + 1) * SLOT]
+        if slot[0] == DELETED:
+            names.forget()
+        elif slot[11] & 0x3F == ATTRIBUTE_LONG_NAME:
+            names.take(index, slot)
+        elif slot[11] & ATTRIBUTE_LABEL or slot[:11] in (b".          ", b"..         "):
+            names.forget()
+        else:
+            found.append(_parse_entry(path, index, slot, names, wide))
+    return tuple(found)
+
+
+def _parse_entry(
+    directory: str, index: int, slot: bytes, names: LongNameReader, wide: bool
+) -> DirectoryEntry:
+    name, first_slot = names.name_of(index, slot)
+    high, time, date, low, size = struct.unpack_from("<HHHHI", slot, 20)
+    return DirectoryEntry(
+        name=name,
+        path=f"{directory.rstrip('/')}/{name}",
+        is_directory=bool(slot[11] & ATTRIBUTE_DIRECTORY),
+        size=size,
+        modified=decode_time(date, time),
+        attributes=slot[11],
+        first_cluster=low | (high << 16 if wide else 0),
+        alias=slot[:11],
+        slots=range(first_slot, index + 1),
+    )
 
 
 def entry_slot(alias: bytes, attributes: int, first_cluster: int, size: int, now: datetime) -> bytes:

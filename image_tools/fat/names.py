@@ -35,6 +35,8 @@ def check_name(name: str) -> None:
 
 def fold(name: str) -> str:
     """The form in which two names are the same name, whatever their case."""
+    if name.isascii():
+        return name.upper()
     return "".join(upper if len(upper := character.upper()) == 1 else character for character in name)
 
 
@@ -136,7 +138,7 @@ class LongNameReader:
         elif number != self._next or slot[13] != self._checksum:
             self.forget()
             return
-        self._units = b"".join(slot[start:end] for start, end in _PIECES) + self._units
+        self._units = slot[1:11] + slot[14:26] + slot[28:32] + self._units
         self._next = number - 1
 
     def name_of(self, index: int, slot: bytes) -> tuple[str, int]:

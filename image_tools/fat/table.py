@@ -233,11 +233,11 @@ class FatTable:
             # The reserved bits are the upper half of every fourth byte.
             plain = not masked or not raw[3::4].translate(None, _NO_RESERVED_BITS)
             return values if plain else [value & kind.mask for value in values]
-        return [
-            (both >> 4 if cluster & 1 else both & kind.mask)
-            for cluster in range(self._geometry.last_cluster + 1)
-            for both in (raw[cluster * 3 // 2] | raw[cluster * 3 // 2 + 1] << 8,)
-        ]
+        count = self._geometry.last_cluster + 1
+        entries: list[int] = []
+        for first, middle, last in zip(raw[::3], raw[1::3], raw[2::3] + b"\0", strict=False):
+            entries += (first | middle << 8 & 0xF00, middle >> 4 | last << 4)
+        return entries[:count]
 
     def _numbers(self, page: int) -> tuple[int, ...] | list[int]:
         """The entries of a page, unpacked once for as long as none of them changes."""

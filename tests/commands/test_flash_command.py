@@ -166,7 +166,7 @@ def test_a_new_file_needs_no_question(image: Path, tmp_path: Path) -> None:
     assert (tmp_path / "card.img").read_bytes() == IMAGE
 
 
-@pytest.mark.parametrize("kind", ["raw", "gz", "xz", "bz2", "zst", "zip"])
+@pytest.mark.parametrize("kind", ["raw", "gz", "zip"])
 def test_an_image_comes_from_stdin(kind: str, tmp_path: Path) -> None:
     data = packed(kind, IMAGE, tmp_path).read_bytes()
     done = resin("flash", "-", tmp_path / "card.img", stdin=data)
@@ -198,8 +198,7 @@ def test_a_file_in_shared_memory_is_a_file(image: Path) -> None:
         assert goal.read_bytes() == IMAGE
 
 
-@pytest.mark.parametrize("kind", ["raw", "gz", "zip"])
-@pytest.mark.parametrize("unpacked", [True, False])
+@pytest.mark.parametrize(("kind", "unpacked"), [("raw", True), ("gz", True), ("gz", False), ("zip", False)])
 def test_a_sha256_is_that_of_the_file_or_of_the_image(kind: str, unpacked: bool, tmp_path: Path) -> None:
     path = packed(kind, IMAGE, tmp_path)
     digest = hashlib.sha256(IMAGE if unpacked else path.read_bytes()).hexdigest()

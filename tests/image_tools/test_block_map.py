@@ -192,7 +192,7 @@ def test_a_map_that_is_cut_off_is_damaged() -> None:
 def test_what_does_not_belong_into_a_map_takes_no_memory(filling: bytes) -> None:
     """Not much more than the file itself, however often it comes."""
     data = map_text("2.0")
-    much = filling * (4 * MIB // len(filling))
+    much = filling * (MIB // len(filling))
     swollen = resigned(data, b"<BlockMap>", much + b"<BlockMap>")
     tracemalloc.start()
     try:

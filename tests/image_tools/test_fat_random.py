@@ -24,6 +24,8 @@ from resin_toolkit.errors import NoSpace
 
 SEQUENCES = 2000
 PER_GEOMETRY = -(-SEQUENCES // len(GEOMETRIES))
+JUDGED_EVERY = 3
+"""The judges look after so many sequences: damage stays, or the check before the next change finds it."""
 SEED = int(os.environ.get("RESIN_FAT_SEED", "20170316"))
 MOST_FILES = 24
 LARGEST = 192 * 1024
@@ -170,6 +172,8 @@ def test_random_edits(geometry: Geometry, tmp_path: Path) -> None:
                         model.nodes = done[0][1]
                         full += 1
                         break
+            if number % JUDGED_EVERY and number != PER_GEOMETRY - 1:
+                continue
             assert complaints(image) == [], f"{told}: {_shown(changes)}"
             assert _differences(model.tree(), mtools_tree(image)) == [], f"{told}: {_shown(changes)}"
             assert image.guards_now() == image.guards, told

@@ -100,7 +100,11 @@ class Layout:
 
     def free(self) -> list[int]:
         table = self.fat()
-        return [number for number in range(2, self.clusters + 2) if not fat_entry(table, self.bits, number)]
+        if self.bits == 12:
+            return [number for number in range(2, self.clusters + 2) if not fat_entry(table, 12, number)]
+        values = struct.unpack_from(f"<{self.clusters + 2}{'H' if self.bits == 16 else 'I'}", table)
+        mask = MASK[self.bits]
+        return [number for number, value in enumerate(values) if number >= 2 and not value & mask]
 
     def leave_free(self, keep: set[int]) -> None:
         """Mark every free cluster that is not in `keep` as bad, so that new data can only go into `keep`."""
