@@ -1,4 +1,4 @@
-"""`resin init`: a project that can be pushed, and which base images there are."""
+"""`resin init`: create a project, or list base images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from resin_toolkit.terminal.screen import Screen, table
 
 if TYPE_CHECKING:
     from resin_toolkit.device.types import BaseImage, DeviceType
-    from resin_toolkit.project.scaffold import ProjectPlan
+    from resin_toolkit.project.scaffold import CreatedProject
 
 EXAMPLES = """\b
 Examples:
@@ -25,48 +25,45 @@ Examples:
   resin init radio --language go --distro alpine
   resin init --list --device-type intel-nuc --language node
 """
-LANGUAGE, DISTRO = "python", "debian"
 
 
 @dataclass(frozen=True)
-class Project:
-    """A project that was begun."""
+class InitResult:
+    """A project that was created."""
 
-    folder: Path
-    name: str
-    plan: ProjectPlan
-    files: tuple[str, ...]
+    project: CreatedProject
 
     def data(self) -> Mapping[str, object]:
+        project, plan = self.project, self.project.plan
         return {
-            "folder": str(self.folder),
-            "name": self.name,
-            "files": list(self.files),
-            "language": self.plan.language,
-            "distro": self.plan.distro,
-            "device_type": self.plan.board.slug if self.plan.board else None,
-            "architectures": list(self.plan.architectures),
-            "image": self.plan.image,
-            "build_image": self.plan.build_image,
+            "folder": str(project.folder),
+            "name": project.name,
+            "files": list(project.files),
+            "language": plan.language,
+            "distro": plan.distro,
+            "device_type": plan.board.slug if plan.board else None,
+            "architectures": list(plan.architectures),
+            "image": plan.image,
+            "build_image": plan.build_image,
         }
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
         from resin_toolkit.device.types import language_name
 
-        plan = self.plan
-        board = plan.board.name if plan.board else f"any board that is {_listed(plan.architectures)}"
-        compiled = f"built on  {plan.build_image}\n" if plan.build_image != plan.image else ""
-        where = "" if self.folder == Path() else f" --source {self.folder}"
+        project, plan = self.project, self.project.plan
+        board = plan.board.name if plan.board else f"any {_alternatives(plan.architectures)} board"
+        build = f"built on  {plan.build_image}\n" if plan.build_image != plan.image else ""
+        source = "" if project.folder == Path() else f" --source {project.folder}"
         return (
-            f"{self.name}: {language_name(plan.language)} on {plan.distro.capitalize()}, for {board}\n"
-            f"files     {' '.join(self.files)}\n{compiled}runs on   {plan.image}\n"
-            f"next      resin push{where}"
+            f"{project.name}: {language_name(plan.language)} on {plan.distro.capitalize()}, for {board}\n"
+            f"files     {' '.join(project.files)}\n{build}runs on   {plan.image}\n"
+            f"next      resin push{source}"
         )
 
 
 @dataclass(frozen=True)
 class BaseImages:
-    """The base images that were asked for."""
+    """The base images that match the options."""
 
     images: tuple[BaseImage, ...]
 
@@ -136,64 +133,48 @@ def init(
         ),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List matching base images and exit.")] = False,
-) -> Project | BaseImages:
+) -> InitResult | BaseImages:
     """Create a project: a Dockerfile with a matching base image, a sample app and resin.toml.
 
     Existing files are never overwritten. On a terminal, prompts for options that are not given.
     """
     from resin_toolkit.device import types
-
-    board = types.device_type(device_type) if device_type else None
-    spoken = types.language(language) if language else None
-    system = types.distro(distro) if distro else None
-    if list_:
-        return _list(board, system, spoken)
-    return _begin(report_of(context), folder, spoken, system, board)
-
-
-def _list(board: DeviceType | None, distro: str | None, language: str | None) -> BaseImages:
-    from resin_toolkit.device.types import architectures, base_images
-    from resin_toolkit.project.scaffold import no_base_images
-
-    places = [board] if board else architectures()
-    found = [i for place in places for i in base_images(place, distro=distro, language=language)]
-    if not found:
-        raise no_base_images(board or "", distro, language)
-    return BaseImages(tuple(found))
-
-
-def _begin(
-    report: Report, folder: Path, language: str | None, distro: str | None, board: DeviceType | None
-) -> Project:
     from resin_toolkit.project import scaffold
 
+    report = report_of(context)
+    board = types.device_type(device_type) if device_type else None
+    language = types.language(language) if language else None
+    distro = types.distro(distro) if distro else None
+    if list_:
+        return BaseImages(scaffold.find_base_images(board, distro, language))
     scaffold.check_no_project(folder)
     if report.interactive:
         language = language or _ask_language(report)
         distro = distro or _ask_distro(report)
         board = board or _ask_board(report)
     else:
-        _tell_defaults(report, language, distro, board)
-    plan = scaffold.plan_project(language or LANGUAGE, distro or DISTRO, board)
-    name = scaffold.project_name(folder)
-    texts = scaffold.project_files(plan, name)
-    scaffold.write_project(folder, texts)
-    return Project(folder, name, plan, tuple(texts))
+        _print_defaults(report, language, distro, board)
+    return InitResult(
+        scaffold.create_project(
+            folder, language or scaffold.DEFAULT_LANGUAGE, distro or scaffold.DEFAULT_DISTRO, board
+        )
+    )
 
 
-def _tell_defaults(
+def _print_defaults(
     report: Report, language: str | None, distro: str | None, board: DeviceType | None
 ) -> None:
     from resin_toolkit.device.types import language_name
+    from resin_toolkit.project.scaffold import DEFAULT_DISTRO, DEFAULT_LANGUAGE
 
     defaults = (
-        (language, f"{language_name(LANGUAGE)} (--language)"),
-        (distro, f"{DISTRO.capitalize()} (--distro)"),
+        (language, f"{language_name(DEFAULT_LANGUAGE)} (--language)"),
+        (distro, f"{DEFAULT_DISTRO.capitalize()} (--distro)"),
         (board, "any board (--device-type)"),
     )
-    taken = [default for given, default in defaults if given is None]
-    if taken:
-        report.say(f"By default: {', '.join(taken)}.")
+    used = [default for given, default in defaults if given is None]
+    if used:
+        report.say(f"Using defaults: {', '.join(used)}.")
 
 
 def _ask_language(report: Report) -> str:
@@ -206,8 +187,9 @@ def _ask_language(report: Report) -> str:
 
 def _ask_distro(report: Report) -> str:
     from resin_toolkit.device.types import distro
+    from resin_toolkit.project.scaffold import DEFAULT_DISTRO
 
-    return distro(report.ask("Distribution", default=DISTRO, check=distro))
+    return distro(report.ask("Distribution", default=DEFAULT_DISTRO, check=distro))
 
 
 def _ask_board(report: Report) -> DeviceType | None:
@@ -221,7 +203,7 @@ def _ask_board(report: Report) -> DeviceType | None:
     return device_type(answer) if answer else None
 
 
-def _listed(words: tuple[str, ...]) -> str:
+def _alternatives(words: tuple[str, ...]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
 
 

@@ -1,4 +1,4 @@
-"""`resin init`: what it writes, asks and lists, and what it refuses."""
+"""`resin init`: what it writes, prompts for and lists, and what it refuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def on_terminal(folder: Path, *words: str) -> Terminal:
     return Terminal("init", str(folder), *words)
 
 
-def test_a_project_is_begun(tmp_path: Path) -> None:
+def test_a_project_is_created(tmp_path: Path) -> None:
     run = resin("init", tmp_path / "radio", "--language", "go", "--distro", "alpine", "--device-type", "NUC")
     assert run.code == 0, run
     assert run.err == ""
@@ -43,10 +43,10 @@ def test_a_project_is_begun(tmp_path: Path) -> None:
     assert 'device_type = "intel-nuc"\n' in (tmp_path / "radio" / "resin.toml").read_text()
 
 
-def test_without_a_terminal_there_are_defaults_and_they_are_told(tmp_path: Path) -> None:
+def test_without_a_terminal_defaults_are_used_and_printed(tmp_path: Path) -> None:
     run = program("init", cwd=tmp_path)
     assert run.code == 0, run
-    assert run.err == "By default: Python (--language), Debian (--distro), any board (--device-type).\n"
+    assert run.err == "Using defaults: Python (--language), Debian (--distro), any board (--device-type).\n"
     assert names(tmp_path) == FILES
     assert run.out.splitlines()[-1].split() == ["next", "resin", "push"]
 
@@ -72,7 +72,7 @@ def test_as_json(tmp_path: Path) -> None:
     [("node", "main.js"), ("Node.js", "main.js"), ("javascript", "main.js"), ("golang", "main.go"),
      ("OpenJDK", "Main.java"), ("py", "main.py")],
 )  # fmt: skip
-def test_a_language_by_any_of_its_words(tmp_path: Path, word: str, file: str) -> None:
+def test_a_language_by_any_of_its_names(tmp_path: Path, word: str, file: str) -> None:
     assert resin("init", tmp_path, "--language", word).code == 0
     assert (tmp_path / file).exists()
 
@@ -112,7 +112,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert names(tmp_path) == {"main.py"}
 
 
-def test_on_a_terminal_it_asks_for_what_was_not_given(tmp_path: Path) -> None:
+def test_on_a_terminal_it_prompts_for_missing_options(tmp_path: Path) -> None:
     terminal = on_terminal(tmp_path / "radio")
     shown = terminal.until("Language [1-4]: ")
     assert [line.split() for line in shown.splitlines()[:4]] == [
@@ -141,20 +141,20 @@ def test_on_a_terminal_an_empty_answer_is_any_board(tmp_path: Path) -> None:
     assert "%%BALENA_ARCH%%" in (tmp_path / "radio" / "Dockerfile.template").read_text()
 
 
-def test_what_is_in_the_way_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+def test_an_existing_project_is_refused_before_any_prompt(tmp_path: Path) -> None:
     (tmp_path / "resin.toml").write_text("")
     terminal = on_terminal(tmp_path)
     assert terminal.end() == 4
     assert "Language" not in terminal.plain
 
 
-def test_no_input_asks_nothing(tmp_path: Path) -> None:
+def test_no_input_disables_prompts(tmp_path: Path) -> None:
     terminal = on_terminal(tmp_path / "a", "--no-input")
     assert terminal.end() == 0
     assert names(tmp_path / "a") == FILES
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     run = resin("init", tmp_path / "file" / "a")
     assert run.code == 3
@@ -189,11 +189,12 @@ def test_the_list_is_narrowed_down() -> None:
     assert len(resin("init", "--list", *words, "--json").data["images"]) == 32
 
 
-def test_a_list_of_nothing_says_what_there_is() -> None:
+def test_an_empty_list_is_an_error_with_alternatives() -> None:
     run = resin("init", "--list", "--device-type", "raspberry-pi", "--distro", "fedora")
     assert run.code == 2
     assert run.err == (
-        "error: There are no base images of Fedora for raspberry-pi (rpi).\nhint: There are Alpine, Debian.\n"
+        "error: There are no base images of Fedora for raspberry-pi (rpi).\n"
+        "hint: Available: Alpine, Debian.\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""New projects: their Dockerfiles by what is known of base images, their apps by running them."""
+"""New projects: Dockerfiles are compared with the list of base images, and the sample apps are run."""
 
 from __future__ import annotations
 
@@ -153,14 +153,14 @@ def test_a_board_gets_the_images_of_its_own() -> None:
     [
         ("python", "fedora", "raspberry-pi",
          "There are no base images of Fedora with Python for raspberry-pi (rpi).",
-         "Python is there on Alpine, Debian."),
+         "Python is available on Alpine, Debian."),
         ("openjdk", "ubuntu", "", "There are no base images of Ubuntu with Java.",
-         "Java is there on Alpine, Debian, Fedora."),
+         "Java is available on Alpine, Debian, Fedora."),
         ("python", "debian", "iot2000",
          "There are no base images of Debian with Python for iot2000 (i386-nlp).",
-         "There are some without a language only."),
-        ("dotnet", "debian", "", "resin has no project in .NET to begin with.",
-         "It has Node.js, Python, Go, Java."),
+         "Only images without a language are available."),
+        ("dotnet", "debian", "", "There is no project template for .NET.",
+         "There are templates for Node.js, Python, Go, Java."),
     ],
 )  # fmt: skip
 def test_what_does_not_exist_is_refused_with_what_does(
