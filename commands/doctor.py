@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from resin_toolkit.cli.verb import single_command
-from resin_toolkit.cli.verb_table import VERBS
 from resin_toolkit.errors import Exit
 from resin_toolkit.terminal.screen import Screen, clean
 
@@ -39,7 +38,7 @@ class Diagnosis:
                 {
                     "check": found.check,
                     "status": found.status.value,
-                    "verbs": _existing(found.verbs),
+                    "commands": list(found.commands),
                     "message": clean(found.message),
                     "remedy": clean(found.remedy),
                 }
@@ -52,35 +51,16 @@ class Diagnosis:
         for found in self.findings:
             lines.append(f"{found.status.value:9}{found.message}")
             if found.status.value != "ok":
-                lines.append(f"{'':9}for: {', '.join(_existing(found.verbs))}")
+                lines.append(f"{'':9}for: {', '.join(found.commands)}")
                 lines.append(f"{'':9}{found.remedy}")
         return clean("\n".join(lines))
 
 
 def doctor(context: typer.Context) -> Diagnosis:  # noqa: ARG001
     """Check this machine: network, mDNS, permissions and programs. Changes nothing."""
-    from resin_toolkit.doctor import access, network, programs
+    from resin_toolkit.doctor.checks import run_checks
 
-    checks = (
-        network.check_interfaces,
-        network.check_mdns,
-        access.check_drives,
-        access.check_state,
-        access.check_ssh_keys,
-        access.check_default_device,
-        programs.check_packages,
-        programs.check_docker,
-        programs.check_qemu,
-        programs.check_uefi,
-    )
-    found = [check() for check in checks]
-    return Diagnosis(tuple(finding for finding in found if _existing(finding.verbs)))
-
-
-def _existing(verbs: tuple[str, ...]) -> list[str]:
-    """Keep the commands that this version has."""
-    names = [entry.name for entry in VERBS]
-    return [verb for verb in verbs if verb in names]
+    return Diagnosis(run_checks())
 
 
 app = single_command(doctor, epilog=EXAMPLES)

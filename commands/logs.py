@@ -25,8 +25,8 @@ Examples:
 
 
 @dataclass(frozen=True)
-class Logged:
-    """How many lines were shown, of which containers."""
+class LogSummary:
+    """How many lines were shown, and of which containers."""
 
     host: str
     lines: int
@@ -68,20 +68,20 @@ def logs(
     raw: Annotated[bool, typer.Option("--raw", help="Write the bytes unchanged.")] = False,
     *,
     options: DeviceOptions,
-) -> Logged:
+) -> LogSummary:
     """Show the logs of a device's containers, or its system journal.
 
     Reconnects when the connection is lost, the engine or the device restarts, or its address changes,
     without dropping or repeating lines.
     """
-    from resin_toolkit.logs.session import LogOptions, check_options, run
+    from resin_toolkit.logs.session import LogOptions, check_options, show_logs
 
     report = report_of(context)
     chosen = LogOptions(follow, tail, since, until, tuple(service or ()), system, timestamps, grep, raw)
     check_options(chosen)
     found = find_device(report, device, options)
-    lines, names = run(report, found, chosen)
-    return Logged(found.host, lines, names)
+    lines, names = show_logs(report, found, chosen)
+    return LogSummary(found.host, lines, names)
 
 
 app = single_command(with_options(DeviceOptions)(logs), epilog=EXAMPLES)

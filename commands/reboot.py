@@ -21,8 +21,8 @@ Examples:
 
 
 @dataclass(frozen=True)
-class Rebooted:
-    """A device that went down; `back` if the command waited until it was up again."""
+class RebootResult:
+    """A device that has gone down; `back` if the command waited until it was up again."""
 
     device: str
     back: bool
@@ -42,7 +42,7 @@ def reboot(
     ] = False,
     *,
     options: DeviceOptions,
-) -> Rebooted:
+) -> RebootResult:
     """Reboot a device, after confirmation."""
     from resin_toolkit.reach.reboot import has_engine, restart, wait_for_engine, wait_until_back
     from resin_toolkit.ssh import connect
@@ -59,7 +59,7 @@ def reboot(
         if with_engine:
             report.say(f"{found.name} is up again; waiting for its engine.")
             wait_for_engine(found, password_prompt(report))
-    return Rebooted(found.name, wait)
+    return RebootResult(found.name, wait)
 
 
 app = single_command(with_options(DeviceOptions)(reboot), epilog=EXAMPLES)

@@ -20,15 +20,15 @@ Examples:
   resin reset kitchen
   resin reset kitchen --data --yes
 """
-_LOST = {
+_ERASED = {
     "state": "its configuration, its network profiles and its identity",
     "data": "all containers, images and volumes",
 }
 
 
 @dataclass(frozen=True)
-class Reset:
-    """A device that is being reset: the files that were removed."""
+class ResetResult:
+    """A device that is being reset, and the files that were removed to trigger it."""
 
     device: str
     removed: tuple[str, ...]
@@ -50,8 +50,8 @@ def reset(
     data: Annotated[bool, typer.Option("--data", help="Also erase containers, images and volumes.")] = False,
     *,
     options: DeviceOptions,
-) -> Reset:
-    """Reset a device to its unconfigured state and reboot it. Asks for its name, unless --yes is given."""
+) -> ResetResult:
+    """Reset a device to its unconfigured state and reboot it. Prompts for its name, unless --yes is given."""
     from resin_toolkit.reach.factory_reset import find_reset_markers, remove
     from resin_toolkit.reach.reboot import restart
     from resin_toolkit.ssh import connect
@@ -61,18 +61,18 @@ def reset(
     roles = ("state", "data") if data else ("state",)
     with connect(found, ask=password_prompt(report), tell=report.say) as shell:
         files = find_reset_markers(shell, roles)
-        _confirm(report, found.name, "; ".join(_LOST[role] for role in roles))
+        _confirm(report, found.name, "; ".join(_ERASED[role] for role in roles))
         remove(shell, files)
         restart(shell)
-    return Reset(found.name, tuple(marker.path for marker in files))
+    return ResetResult(found.name, tuple(marker.path for marker in files))
 
 
-def _confirm(report: Report, name: str, lost: str) -> None:
+def _confirm(report: Report, name: str, erased: str) -> None:
     if report.settings.yes:
         return
     if not report.interactive:
         raise Declined(f"Confirmation is required to reset {name}.", hint="Use --yes to confirm.")
-    report.say(f"This erases from {name}: {lost}.")
+    report.say(f"This erases from {name}: {erased}.")
 
     def is_name(typed: str) -> None:
         if typed and typed != name:

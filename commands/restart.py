@@ -1,4 +1,4 @@
-"""`resin restart`: start anew what push has started."""
+"""`resin restart`: restart an application on a device."""
 
 from __future__ import annotations
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
-from commands.common.app import AppActionResult, NameOption, NamesArgument, built_images, selected_containers
+from commands.common.app import AppActionResult, NameOption, NamesArgument, selected_containers
 from commands.common.device import DeviceArgument, DeviceOptions
 from resin_toolkit.cli.verb import single_command, with_options
 
@@ -34,7 +36,9 @@ def rm(
             "removing", container_control.remove, "removed", "Volumes and the data in /data are kept."
         )
         if not names:
-            container_control.remove_networks_and_images(engine, app, built_images(app))
+            container_control.remove_networks_and_images(
+                engine, app, container_control.built_images(app, Path.cwd())
+            )
         return result
 
 

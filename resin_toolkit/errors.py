@@ -1,7 +1,7 @@
-"""Every way in which a verb can fail: a code for scripts, an exit code, a sentence and a hint.
+"""The errors of all commands: each has a code for scripts, an exit code, a message and a hint.
 
-The set is closed: a new kind of failure is a new class here. Library errors are turned into these where
-they are met, and shown in one place, `resin_toolkit.terminal.report`.
+The set is closed: a new kind of failure is a new class here. Errors of libraries are converted where they are
+caught, and printed in one place, `resin_toolkit.terminal.report`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import ClassVar
 
 
 class Exit(IntEnum):
-    """Exit codes of the command line; `resin ssh` alone ends with the remote command's own."""
+    """The exit codes of resin. Only `resin ssh` may exit with another one, that of the remote command."""
 
     DONE = 0
     FAILED = 1
@@ -29,7 +29,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True)
 class Notice:
-    """Something the user should know though the work goes on: printed as a warning, listed in `--json`."""
+    """A warning: printed on stderr, or listed under `warnings` with --json. The command continues."""
 
     code: str
     message: str
@@ -38,8 +38,8 @@ class Notice:
 class ResinError(Exception):
     """A failure that the user can act on.
 
-    `message` is one sentence that names the thing and the reason, `hint` says what to do.
-    `facts` are the values the sentence was made of, for callers that use the library.
+    `message` is one sentence that names the subject and the reason; `hint` says what to do.
+    `facts` are details for callers that use the library.
     """
 
     code: ClassVar[str] = "failed"
@@ -51,80 +51,80 @@ class ResinError(Exception):
         self.hint = hint
         self.facts = facts
         self.partial: object = None
-        """What was done all the same, a result to be shown beside the failure; None if nothing was."""
+        """The result of what was completed before the failure, printed with it; None if there is none."""
 
 
 # 1: failed
 
 
 class InternalError(ResinError):
-    """A defect of resin itself; the traceback is shown with --debug."""
+    """A bug in resin; --debug prints the traceback."""
 
     code = "internal"
 
 
 class ImageDamaged(ResinError):
-    """An image or archive that contradicts itself, ends early or fails its own checksum."""
+    """An image or archive is inconsistent, truncated, or fails its own checksum."""
 
     code = "image-damaged"
 
 
 class NotAnImage(ResinError):
-    """Bytes in which no partition table and no file system was recognised."""
+    """No partition table and no file system was recognised."""
 
     code = "not-an-image"
 
 
 class FileSystemDamaged(ResinError):
-    """A file system whose structures contradict each other. Nothing was written to it."""
+    """The structures of a file system are inconsistent. Nothing was written to it."""
 
     code = "filesystem-damaged"
 
 
 class NoSpace(ResinError):
-    """What should be written does not fit. Nothing was written."""
+    """There is not enough space. Nothing was written."""
 
     code = "no-space"
 
 
 class ConfigInvalid(ResinError):
-    """A configuration that exists and cannot be read, or a result that would not be valid."""
+    """A configuration file cannot be parsed, or the requested change would make it invalid."""
 
     code = "config-invalid"
 
 
 class IoFailed(ResinError):
-    """The operating system or the medium reported an error while reading or writing."""
+    """The operating system or the drive reported an error while reading or writing."""
 
     code = "io-error"
 
 
 class EngineFailed(ResinError):
-    """The device's engine could not do what it was asked; the message is its own."""
+    """The device's engine refused or failed a request; the message is the engine's."""
 
     code = "engine-failed"
 
 
 class BuildFailed(ResinError):
-    """An image could not be built; the message is the engine's own."""
+    """An image could not be built; the message is the engine's."""
 
     code = "build-failed"
 
 
 class PushFailed(ResinError):
-    """What was pushed does not run; what ran before runs again, unless the message says otherwise."""
+    """A deployment failed; the old containers were restored, unless the message says otherwise."""
 
     code = "push-failed"
 
 
 class NotSupported(ResinError):
-    """The device's operating system, or what stands in for a device, lacks what is needed for it."""
+    """The device's operating system, or the emulator, does not support the operation."""
 
     code = "not-supported"
 
 
 class EmulatorFailed(ResinError):
-    """QEMU did not start, or has ended with an error; the message is its own."""
+    """QEMU did not start, or exited with an error; the message is QEMU's."""
 
     code = "emulator-failed"
 
@@ -133,23 +133,23 @@ class EmulatorFailed(ResinError):
 
 
 class Usage(ResinError):
-    """The words of the command line do not fit together."""
+    """The command line is invalid."""
 
     code = "usage"
     exit = Exit.USAGE
 
 
 class BadValue(ResinError):
-    """A value that can never work: a host name with a space, a passphrase of four characters."""
+    """A value is invalid: a host name with a space, a passphrase of four characters."""
 
     code = "bad-value"
     exit = Exit.USAGE
 
 
 class ComposeInvalid(ResinError):
-    """A compose file that contradicts its specification, or asks for what no device can be given.
+    """A compose file violates the specification, or uses a feature that is not supported on devices.
 
-    The message has one line for each problem, with file and line; the fact `problems` has them one by one.
+    The message has one line for each problem, with file and line; the fact `problems` lists them.
     """
 
     code = "compose-invalid"
@@ -157,14 +157,14 @@ class ComposeInvalid(ResinError):
 
 
 class PartitionAmbiguous(ResinError):
-    """More than one partition could be meant."""
+    """Several partitions match."""
 
     code = "partition-ambiguous"
     exit = Exit.USAGE
 
 
 class DeviceAmbiguous(ResinError):
-    """More than one device could be meant, and nobody can be asked."""
+    """Several devices or applications match, and prompts are not possible."""
 
     code = "device-ambiguous"
     exit = Exit.USAGE
@@ -174,35 +174,35 @@ class DeviceAmbiguous(ResinError):
 
 
 class PathNotFound(ResinError):
-    """A file or directory, on the workstation or inside an image."""
+    """A file or directory does not exist, on this machine or in an image."""
 
     code = "file-not-found"
     exit = Exit.NOT_FOUND
 
 
 class ProgramNotFound(ResinError):
-    """A program that the verb is made with, and that is not part of resin, is not installed."""
+    """An external program that the command needs is not installed."""
 
     code = "program-not-found"
     exit = Exit.NOT_FOUND
 
 
 class PartitionNotFound(ResinError):
-    """The image has no such partition, or none that holds what was asked for."""
+    """The image has no such partition, or none that holds what is needed."""
 
     code = "partition-not-found"
     exit = Exit.NOT_FOUND
 
 
 class DriveNotFound(ResinError):
-    """No such drive, or it went away."""
+    """There is no such drive, or it was unplugged."""
 
     code = "drive-not-found"
     exit = Exit.NOT_FOUND
 
 
 class DeviceNotFound(ResinError):
-    """No such device: its name means nothing here, or none was found on the network."""
+    """The name of the device cannot be resolved, or no device was found on the network."""
 
     code = "device-not-found"
     exit = Exit.NOT_FOUND
@@ -216,7 +216,7 @@ class ServiceNotFound(ResinError):
 
 
 class ImageNotFound(ResinError):
-    """The engine has no such image, and its registry none that it may have."""
+    """The engine does not have the image and cannot pull it."""
 
     code = "image-not-found"
     exit = Exit.NOT_FOUND
@@ -226,21 +226,21 @@ class ImageNotFound(ResinError):
 
 
 class Refused(ResinError):
-    """Refused for safety."""
+    """The operation was refused for safety."""
 
     code = "refused"
     exit = Exit.REFUSED
 
 
 class Declined(ResinError):
-    """The user said no, or could not be asked."""
+    """The user declined, or a prompt was not possible."""
 
     code = "declined"
     exit = Exit.REFUSED
 
 
 class HostKeyChanged(ResinError):
-    """A device shows another SSH host key than the one that was pinned."""
+    """A device presents another SSH host key than the one stored for it."""
 
     code = "host-key-changed"
     exit = Exit.REFUSED
@@ -250,44 +250,44 @@ class HostKeyChanged(ResinError):
 
 
 class VerifyFailed(ResinError):
-    """What was read back from the drive is not what was written."""
+    """The contents of a drive differ from what was written."""
 
     code = "verify-failed"
     exit = Exit.VERIFY_FAILED
 
 
 class Unreachable(ResinError):
-    """A device, its engine or its SSH server does not answer as one; the fact `cause` says in which way."""
+    """A device, its engine or its SSH server does not respond as expected; the fact `cause` says how."""
 
     code = "unreachable"
     exit = Exit.UNREACHABLE
 
 
 class NotPermitted(ResinError):
-    """The operating system does not let this user do it."""
+    """The user lacks a permission of the operating system."""
 
     code = "not-permitted"
     exit = Exit.NOT_PERMITTED
 
 
 class LoginRefused(ResinError):
-    """The device's SSH server lets nobody in by what this user has to show."""
+    """The device's SSH server rejects the user's keys and passwords."""
 
     code = "login-refused"
     exit = Exit.NOT_PERMITTED
 
 
 class Interrupted(ResinError):
-    """Stopped by the user; the message says what state things are in."""
+    """The user stopped the command; the message says in which state things were left."""
 
     code = "interrupted"
     exit = Exit.INTERRUPTED
 
 
 def from_os_error(error: OSError, subject: str | os.PathLike[str] | None = None) -> ResinError:
-    """Turn an operating system error into the failure that a user can act on.
+    """Convert an error of the operating system into a ResinError.
 
-    `subject` names the file or drive where the error itself does not.
+    `subject` names the file or drive, if the error itself does not.
     """
     name = os.fsdecode(subject if subject is not None else error.filename or "")
     reason = (error.strerror or str(error)).lower()
@@ -295,33 +295,35 @@ def from_os_error(error: OSError, subject: str | os.PathLike[str] | None = None)
     if isinstance(error, FileNotFoundError):
         if not error.filename and reason.startswith("no usable temporary"):
             return NotPermitted(
-                f"None of the folders for temporary files can be written to: {_listed_in(str(error))}.",
-                hint="Make room there, or name another folder, with TMPDIR=FOLDER.",
+                f"No directory for temporary files is writable: {_candidates(str(error))}.",
+                hint="Free up space there, or set TMPDIR to another directory.",
             )
-        return PathNotFound(f"{name or 'a file'} does not exist.", hint="Check the spelling and the folder.")
+        return PathNotFound(f"{name or 'A file'} does not exist.", hint="Check the path.")
     if isinstance(error, PermissionError):
         return NotPermitted(
-            f"{about}.", hint="Use an account that may, or `sudo` with the full path of `resin`."
+            f"{about}.", hint="Use an account with permission, or `sudo` with the full path of `resin`."
         )
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return NoSpace(f"{about}.", hint="Make room, or choose another place for the output.")
+        return NoSpace(f"{about}.", hint="Free up space, or write the output somewhere else.")
     if isinstance(error, IsADirectoryError):
-        return BadValue(f"{name} is a directory, not a file.", hint="Name the file itself.")
+        return BadValue(f"{name} is a directory, not a file.", hint="Pass the path of a file.")
     if isinstance(error, NotADirectoryError):
-        return PathNotFound(f"{about}.", hint="A part of this path is a file, not a directory.")
+        return PathNotFound(f"{about}.", hint="Part of this path is a file, not a directory.")
     if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST):
         return BadValue(f"{about}.", hint="Choose another name.")
     if error.errno in (errno.EBUSY, errno.ETXTBSY):
-        return Refused(f"{about}.", hint="It is in use: unmount it, or end the program that holds it.")
+        return Refused(f"{about}.", hint="It is in use. Unmount it, or close the program that uses it.")
     if error.errno == errno.EROFS:
-        return Refused(f"{about}.", hint="It is read-only: check the card's lock switch, or make a copy.")
+        return Refused(f"{about}.", hint="It is read-only. Check the card's lock switch, or use a copy.")
     if error.errno in (errno.ENXIO, errno.ENODEV, errno.ENOMEDIUM):
-        return DriveNotFound(f"{about}.", hint="The drive was pulled out, or the reader is empty.")
+        return DriveNotFound(f"{about}.", hint="The drive was unplugged, or the card reader is empty.")
     if error.errno in (errno.ENOMEM, errno.EMFILE, errno.ENFILE):
-        return IoFailed(f"{about}.", hint="End other programs, or raise the limit, with ulimit.")
-    return IoFailed(f"{about}.", hint="The medium or its connection may be bad: try again, then another one.")
+        return IoFailed(f"{about}.", hint="Close other programs, or raise the limit with ulimit.")
+    return IoFailed(
+        f"{about}.", hint="The drive or its connection may be faulty. Try again, then try another one."
+    )
 
 
-def _listed_in(reason: str) -> str:
-    """The folders that Python's tempfile lists as a Python list."""
+def _candidates(reason: str) -> str:
+    """The directories in the message of Python's tempfile, which prints a list."""
     return reason.partition("[")[2].rpartition("]")[0].replace("'", "")

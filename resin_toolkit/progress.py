@@ -1,4 +1,4 @@
-"""How long work tells how far it is, without knowing of any screen."""
+"""How long operations report their progress, whoever displays it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Protocol, Self
 
 
 class Step(Protocol):
-    """One stretch of work that is under way; leaving the `with` block ends it."""
+    """One step of an operation; leaving the `with` block ends it."""
 
     def advance(self, amount: int) -> None:
-        """`amount` more bytes are done."""
+        """Report that `amount` more bytes are done."""
 
     def __enter__(self) -> Self: ...
 
@@ -20,12 +20,12 @@ class Step(Protocol):
 
 
 class Progress(Protocol):
-    """What long work reports to."""
+    """Receives the progress of an operation."""
 
     def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
-        """Begin a stretch of work, a verb such as "writing"; `total` in bytes, None where it is not known.
+        """Start a step such as "writing", of `total` bytes; None if that is unknown.
 
-        `subject` names what it is done to, where several are worked on at a time.
+        `subject` names the target, if several are worked on at a time.
         """
 
 
@@ -43,7 +43,7 @@ class SilentStep:
 
 
 class SilentProgress:
-    """Progress that nobody watches."""
+    """Progress that is not displayed."""
 
     def step(self, name: str, total: int | None, *, subject: str = "") -> SilentStep:  # noqa: ARG002
         return SilentStep()

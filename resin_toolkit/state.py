@@ -1,5 +1,4 @@
-"""What is remembered from run to run: small JSON files in the user's state folder, for their eyes only.
-
+"""Small JSON files in the user's state directory, readable only by the user.
 Source: the XDG Base Directory Specification ($XDG_STATE_HOME, by default ~/.local/state).
 """
 
@@ -14,26 +13,26 @@ from typing import Any
 
 
 def state_folder() -> Path:
-    """Where it is kept; it need not exist yet."""
-    named = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(named) if Path(named).is_absolute() else Path.home() / ".local" / "state"
+    """The state directory of resin, which may not exist yet."""
+    configured = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(configured) if Path(configured).is_absolute() else Path.home() / ".local" / "state"
     return base / "resin"
 
 
 def read_state(name: str) -> dict[str, Any]:
-    """The object in the file `name`; empty where there is none, or none that can be read."""
+    """Read the JSON object in the file `name`; empty if the file is missing or invalid."""
     try:
-        found = json.loads((state_folder() / name).read_text(encoding="utf-8"))
+        content = json.loads((state_folder() / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 @contextmanager
 def update_state(name: str) -> Iterator[dict[str, Any]]:
-    """The object in the file `name`, to be changed in place; written when the block ends without an error.
+    """Yield the object in the file `name` to be changed; it is written if the block raises nothing.
 
-    Other runs wait meanwhile, and a reader sees the old one or the new one, whole. Raises OSError.
+    Other processes that update it wait meanwhile; readers see the old file or the new one. Raises OSError.
     """
     import fcntl
 
@@ -48,12 +47,12 @@ def update_state(name: str) -> Iterator[dict[str, Any]]:
 
 
 def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, not a path
             file.write(text)
-        partial.replace(path)
+        temporary.replace(path)
     except OSError:
-        partial.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -1,17 +1,17 @@
-"""The Wi-Fi networks that the workstation knows or sees, told by NetworkManager's `nmcli` where that is."""
+"""The Wi-Fi networks that this machine knows or sees, listed by NetworkManager's `nmcli`."""
 
 from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
 
-_PATIENCE = 5.0
-"""Seconds after which nmcli is not waited for: it is only asked for suggestions."""
+_TIMEOUT = 5.0
+"""Seconds to wait for nmcli; its networks are only suggestions."""
 
 
 @dataclass(frozen=True)
 class WifiNetwork:
-    """A Wi-Fi network that is in reach or was joined before; `signal` in percent, None if out of reach."""
+    """A Wi-Fi network that is in range or has a profile; `signal` in percent, None if it is out of range."""
 
     ssid: str
     signal: int | None
@@ -19,24 +19,24 @@ class WifiNetwork:
 
 
 def list_wifi_networks() -> tuple[WifiNetwork, ...]:
-    """The networks in reach, the strongest first, then those that are known only; no secret is asked for.
+    """List the networks in range, strongest first, then the other known ones. Reads no passphrases.
 
-    Empty where there is no nmcli, or where it does not answer.
+    Empty if nmcli is not installed or fails.
     """
-    known = set(_known())
+    known = set(_known_ssids())
     seen: dict[str, int] = {}
     for ssid, signal in _rows("SSID,SIGNAL", "device", "wifi", "list", "--rescan", "no"):
         if ssid and signal.isdecimal():
             seen[ssid] = max(int(signal), seen.get(ssid, 0))
-    in_reach = sorted(seen, key=lambda ssid: (-seen[ssid], ssid))
+    in_range = sorted(seen, key=lambda ssid: (-seen[ssid], ssid))
     return (
-        *(WifiNetwork(ssid, seen[ssid], ssid in known) for ssid in in_reach),
+        *(WifiNetwork(ssid, seen[ssid], ssid in known) for ssid in in_range),
         *(WifiNetwork(ssid, None, True) for ssid in sorted(known - seen.keys())),
     )
 
 
-def _known() -> list[str]:
-    """The SSIDs of the workstation's own profiles."""
+def _known_ssids() -> list[str]:
+    """The SSIDs of this machine's connection profiles."""
     uuids = [uuid for uuid, kind in _rows("UUID,TYPE", "connection", "show") if kind == "802-11-wireless"]
     if not uuids:
         return []
@@ -47,12 +47,12 @@ def _known() -> list[str]:
 
 
 def _rows(fields: str, *words: str, values: bool = False) -> list[list[str]]:
-    """The rows that nmcli prints, split into their fields."""
-    form = ["--get-values"] if values else ["--terse", "--fields"]
-    command = ["nmcli", "--escape", "yes", *form, fields, *words]
+    """Run nmcli, and split the rows that it prints into fields."""
+    style = ["--get-values"] if values else ["--terse", "--fields"]
+    command = ["nmcli", "--escape", "yes", *style, fields, *words]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PATIENCE, check=False, stdin=subprocess.DEVNULL
+            command, capture_output=True, text=True, timeout=_TIMEOUT, check=False, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return []
@@ -62,7 +62,7 @@ def _rows(fields: str, *words: str, values: bool = False) -> list[list[str]]:
 
 
 def _split(line: str) -> list[str]:
-    """The fields of a terse line: a colon parts them, a backslash keeps the next character."""
+    """Split a terse line into its fields: colons separate them, a backslash escapes the next character."""
     fields = [""]
     characters = iter(line)
     for character in characters:

@@ -1,4 +1,4 @@
-"""What `resin stop`, `restart` and `rm` share: the application, its containers, and the result."""
+"""What `resin stop`, `restart` and `rm` share: selecting an application, acting on it, and the result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import typer
 from commands.common.completions import services
 from commands.common.device import DeviceOptions, find_device
 from resin_toolkit.cli.verb import report_of
-from resin_toolkit.errors import DeviceAmbiguous, ServiceNotFound
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen
 
@@ -65,7 +64,7 @@ class SelectedContainers:
     def apply(
         self, doing: str, action: Callable[[Engine, Container], None], done: str, note: str
     ) -> AppActionResult:
-        """Call `action` for each container, printing `doing` before; the result says `done` and `note`."""
+        """Call `action` for each container. `doing` is printed before, `done` and `note` as the result."""
         for container in self.containers:
             self.report.say(f"{doing} {container.service} …")
             action(self.engine, container)
@@ -89,39 +88,7 @@ def selected_containers(
 
     report = report_of(context)
     with open_engine(report, find_device(report, device, options)) as engine:
-        app = resolve_app(engine, name)
+        app = name or container_control.find_app(engine, Path.cwd())
         yield SelectedContainers(
             report, engine, app, tuple(container_control.select_containers(engine, app, names or ()))
         )
-
-
-def resolve_app(engine: Engine, name: str | None) -> str:
-    """Return the named application, or the project's, or the only one on the device.
-
-    Raises ServiceNotFound, and DeviceAmbiguous if the device has several.
-    """
-    from resin_toolkit.project.project_state import find_project_state
-    from resin_toolkit.push.plan.observed_state import list_apps
-
-    memory = find_project_state(Path.cwd())
-    known = name or (memory.app if memory else "")
-    if known:
-        return known
-    found = list_apps(engine)
-    if not found:
-        raise ServiceNotFound(
-            f"No application is deployed on {engine.host}.", hint="Deploy a project with `resin push`."
-        )
-    if len(found) > 1:
-        raise DeviceAmbiguous(
-            f"{engine.host} has several applications: {', '.join(found)}.", hint="Choose one with --name."
-        )
-    return found[0]
-
-
-def built_images(app: str) -> tuple[str, ...]:
-    """The intermediate images of an application's builds, if the current directory is in its project."""
-    from resin_toolkit.project.project_state import find_project_state
-
-    memory = find_project_state(Path.cwd())
-    return memory.built if memory is not None and memory.app == app else ()

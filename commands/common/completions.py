@@ -1,4 +1,4 @@
-"""What TAB offers for the words and options of the verbs: for Typer's `autocompletion`."""
+"""The values that TAB offers for arguments and options: functions for Typer's `autocompletion`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import typer
 
 from resin_toolkit.cli.completion import Files, Folders
 
-_COMMAND = "resin.ssh.command"
-"""Where `resin ssh` keeps what follows `--`: that is for the device to complete."""
+REMOTE_COMMAND = "resin.ssh.command"
+"""The key in click's context under which `resin ssh` keeps what follows `--`; nothing in it is completed."""
 
 
 def files(incomplete: str) -> Sequence[str]:
@@ -19,38 +19,38 @@ def files(incomplete: str) -> Sequence[str]:
 
 
 def folders(incomplete: str) -> Sequence[str]:
-    """Any folder."""
+    """Any directory."""
     return [Folders(incomplete)]
 
 
 def drives(incomplete: str) -> Sequence[str | tuple[str, str]]:
-    """The drives that may be flashed, by size and name; files where there are none that begin like this."""
+    """The drives that can be flashed, with size and name; files if the word begins no drive."""
     if incomplete and not incomplete.startswith("/dev/"):
         return [Files(incomplete)]
     return _drives(incomplete) or [Files(incomplete)]
 
 
 def images(incomplete: str) -> Sequence[str | tuple[str, str]]:
-    """Files, and the drives where one is begun."""
+    """Files; drives if the word begins with /dev/."""
     return drives(incomplete) if incomplete.startswith("/dev/") else [Files(incomplete)]
 
 
 def devices(context: typer.Context, incomplete: str) -> Sequence[tuple[str, str]]:
-    """The devices seen lately."""
+    """The devices seen recently."""
     from resin_toolkit.cli import completion_values
 
-    return [] if _COMMAND in context.meta else list(completion_values.devices(incomplete))
+    return [] if REMOTE_COMMAND in context.meta else list(completion_values.devices(incomplete))
 
 
 def services(context: typer.Context) -> Sequence[str]:
-    """The services of the device that is typed, or of the usual one."""
+    """The services of the device on the command line, else of the default device."""
     from resin_toolkit.cli import completion_values
 
     return completion_values.services(context.params.get("device") or "", Path())
 
 
 def pushed_services(context: typer.Context) -> Sequence[str]:
-    """The services that the project's compose files name, else those of the device."""
+    """The services in the project's compose files, else those of the device."""
     from resin_toolkit.cli import completion_values
 
     folder = Path(context.params.get("source") or "")
@@ -60,21 +60,21 @@ def pushed_services(context: typer.Context) -> Sequence[str]:
 
 
 def device_types() -> Sequence[str]:
-    """The boards."""
+    """The device types."""
     from resin_toolkit.cli import completion_values
 
     return completion_values.device_types()
 
 
 def distros() -> Sequence[str]:
-    """The distributions of base images."""
+    """The distributions for which there are base images."""
     from resin_toolkit.cli import completion_values
 
     return completion_values.distros()
 
 
 def languages(context: typer.Context) -> Sequence[str]:
-    """The languages that a project can be begun in; with --list, those that there are base images of."""
+    """The languages of `resin init`; with --list, those for which there are base images."""
     if context.params.get("list_"):
         from resin_toolkit.device import types
 
@@ -92,7 +92,7 @@ def keys(incomplete: str) -> Sequence[tuple[str, str]]:
 
 
 def assignments(incomplete: str) -> Sequence[tuple[str, str]]:
-    """The keys of config.json, each with its equals sign; after that the few values that it may have."""
+    """The keys of config.json, each with an equals sign; after it, the values of a key that has few."""
     from image_tools.config.keys import BY_NAME, ValueType
 
     name, equals, _ = incomplete.partition("=")

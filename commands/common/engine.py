@@ -1,9 +1,10 @@
-"""The engine of the device that a verb is about."""
+"""The engine of the device that a command is about."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from commands.common.secrets import password_prompt
 from resin_toolkit.device.record import Device
 from resin_toolkit.terminal.report import Report
 
@@ -12,11 +13,10 @@ if TYPE_CHECKING:
 
 
 def open_engine(report: Report, device: Device) -> Engine:
-    """The engine of `device`, connected; the user is asked where its SSH server wants to know something.
+    """Connect to the engine of `device`; the user is prompted if its SSH server requires a secret.
 
     Raises what `engine.connect` raises.
     """
     from resin_toolkit.engine import connect
 
-    ask = report.ask_secret if report.interactive else None
-    return connect(device, ask=ask, warn=report.warn, tell=report.say)
+    return connect(device, ask=password_prompt(report), warn=report.warn, tell=report.say)

@@ -1,4 +1,4 @@
-"""Secrets from stdin or a prompt. A secret is never the value of an option."""
+"""Secrets from stdin or a prompt; a secret is never passed as an option."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from resin_toolkit.errors import BadValue
 from resin_toolkit.terminal.report import Report
 
 STDIN = Path("-")
-_LARGEST = 4096
+_MAX_BYTES = 4096
 
 
 def read_stdin_secret() -> str:
     """Read one secret, a single line, from stdin. Raises BadValue."""
     if sys.stdin is None:
         raise BadValue("stdin is closed, so no secret can be read from it.", hint="Use a file.")
-    data = sys.stdin.buffer.read(_LARGEST + 1)
+    data = sys.stdin.buffer.read(_MAX_BYTES + 1)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = ""
     line = text.removesuffix("\n").removesuffix("\r")
-    if not line or "\n" in line or len(data) > _LARGEST:
-        raise BadValue("stdin does not hold one secret.", hint="Put the secret alone on its first line.")
+    if not line or "\n" in line or len(data) > _MAX_BYTES:
+        raise BadValue("stdin does not hold a single line.", hint="Pass only the secret, on one line.")
     return line
 
 

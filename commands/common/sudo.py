@@ -1,4 +1,4 @@
-"""The line by which a person runs the same command as root."""
+"""The command line that runs the same command as root."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_KEPT = re.compile(r"RESIN_[A-Z_]+|NO_COLOR|SOURCE_DATE_EPOCH|PYTHONPATH|VIRTUAL_ENV")
+_PRESERVED = re.compile(r"RESIN_[A-Z_]+|NO_COLOR|SOURCE_DATE_EPOCH|PYTHONPATH|VIRTUAL_ENV")
 _PASSWORD = re.compile(r"(://[^/@:]*:)[^@]*@")
 
 
 def sudo_line(arguments: Sequence[str]) -> str:
-    """A line for the shell that runs this `resin` with `arguments` as root, in the same environment.
+    """Return the shell command that runs this `resin` with `arguments` as root, in the same environment.
 
-    Variables are passed on by name; a password in a URL is hidden.
+    Environment variables are passed on by name. Passwords in URLs are hidden.
     """
-    kept = sorted(name for name in os.environ if _KEPT.fullmatch(name))
-    words = ["sudo", *([f"--preserve-env={','.join(kept)}"] if kept else []), *_program()]
+    names = sorted(name for name in os.environ if _PRESERVED.fullmatch(name))
+    words = ["sudo", *([f"--preserve-env={','.join(names)}"] if names else []), *_program()]
     return shlex.join([*words, *(_PASSWORD.sub(r"\1***@", argument) for argument in arguments)])
 
 
 def _program() -> list[str]:
-    """How this run was started, with full paths."""
+    """The command that started this run, with full paths."""
     program = Path(sys.argv[0])
     if program.name in ("resin", "resin.exe"):
         found = shutil.which(str(program)) or str(program)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from resin_toolkit.device.address import parse_address
-from resin_toolkit.doctor.findings import BY_SHELL, DEVICE_VERBS, IMAGE_VERBS, Finding, Status
+from resin_toolkit.doctor.findings import DEVICE_COMMANDS, IMAGE_COMMANDS, SSH_COMMANDS, Finding, Status
 from resin_toolkit.errors import BadValue
 from resin_toolkit.state import state_folder
 
@@ -18,16 +18,16 @@ _KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 
 def check_drives() -> Finding:
-    """Whether drives can be written to: as root, or by udisks2, which asks for the password itself."""
+    """Whether drives can be written to: as root, or through udisks2, which asks for the password."""
     if sys.platform != "linux":
-        return Finding("drives", IMAGE_VERBS, Status.OK, "Drives are written to with sudo.")
+        return Finding("drives", IMAGE_COMMANDS, Status.OK, "Drives are written to with sudo.")
     if os.geteuid() == 0:
-        return Finding("drives", IMAGE_VERBS, Status.OK, "Drives can be written to, as root.")
+        return Finding("drives", IMAGE_COMMANDS, Status.OK, "Drives can be written to, as root.")
     if _has_udisks():
-        return Finding("drives", IMAGE_VERBS, Status.OK, "Drives are opened by udisks2, without sudo.")
+        return Finding("drives", IMAGE_COMMANDS, Status.OK, "Drives are opened by udisks2, without sudo.")
     return Finding(
         "drives",
-        IMAGE_VERBS,
+        IMAGE_COMMANDS,
         Status.WARNING,
         "Only root can write to drives: udisks2 is not available.",
         "Run `resin flash` with sudo, or install udisks2.",
@@ -35,15 +35,15 @@ def check_drives() -> Finding:
 
 
 def check_state() -> Finding:
-    """Whether SSH host keys and addresses can be remembered."""
+    """Whether host keys and addresses of devices can be stored."""
     folder = state_folder()
-    nearest = next(place for place in (folder, *folder.parents) if place.exists() or place.is_symlink())
+    nearest = next(path for path in (folder, *folder.parents) if path.exists() or path.is_symlink())
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-        return Finding("state", DEVICE_VERBS, Status.OK, f"Device data is stored in {folder}.")
+        return Finding("state", DEVICE_COMMANDS, Status.OK, f"Device data is stored in {folder}.")
     reason = "is not writable" if nearest.is_dir() else "is not a directory"
     return Finding(
         "state",
-        DEVICE_VERBS,
+        DEVICE_COMMANDS,
         Status.WARNING,
         f"Device data cannot be stored in {folder}: {nearest} {reason}.",
         "Make it a directory that you own, or set XDG_STATE_HOME to another one.",
@@ -51,23 +51,23 @@ def check_state() -> Finding:
 
 
 def check_ssh_keys() -> Finding:
-    """Whether there is a key to show to devices that want one."""
+    """Whether there is an SSH key for devices that require one."""
     agent = os.environ.get("SSH_AUTH_SOCK", "")
-    if agent and not _answers(agent):
+    if agent and not _accepts_connections(agent):
         return Finding(
             "ssh-keys",
-            BY_SHELL,
+            SSH_COMMANDS,
             Status.WARNING,
             f"No SSH agent answers at SSH_AUTH_SOCK ({agent}).",
             "Start ssh-agent again, or unset the variable.",
         )
     files = [name for name in _KEYS if (Path.home() / ".ssh" / name).exists()]
     if agent or files:
-        held = ", ".join([*(["the agent"] if agent else []), *files])
-        return Finding("ssh-keys", BY_SHELL, Status.OK, f"SSH keys: {held}.")
+        sources = ", ".join([*(["the agent"] if agent else []), *files])
+        return Finding("ssh-keys", SSH_COMMANDS, Status.OK, f"SSH keys: {sources}.")
     return Finding(
         "ssh-keys",
-        BY_SHELL,
+        SSH_COMMANDS,
         Status.WARNING,
         "No SSH key found: development images need none, production images require one.",
         "Create one with ssh-keygen; `resin configure IMAGE --ssh-key FILE` adds it to an image.",
@@ -75,21 +75,21 @@ def check_ssh_keys() -> Finding:
 
 
 def check_default_device() -> Finding:
-    """Whether RESIN_DEVICE, where it is set, can name a device."""
+    """Whether RESIN_DEVICE, if it is set, is a valid device name or address."""
     word = os.environ.get("RESIN_DEVICE", "")
     if not word:
-        return Finding("default-device", DEVICE_VERBS, Status.OK, "RESIN_DEVICE is not set.")
+        return Finding("default-device", DEVICE_COMMANDS, Status.OK, "RESIN_DEVICE is not set.")
     try:
         parse_address(word)
     except BadValue as error:
         return Finding(
             "default-device",
-            DEVICE_VERBS,
+            DEVICE_COMMANDS,
             Status.MISSING,
             f"RESIN_DEVICE is invalid: {error.message}",
             error.hint,
         )
-    return Finding("default-device", DEVICE_VERBS, Status.OK, f"RESIN_DEVICE is {word}.")
+    return Finding("default-device", DEVICE_COMMANDS, Status.OK, f"RESIN_DEVICE is {word}.")
 
 
 def _has_udisks() -> bool:
@@ -97,11 +97,11 @@ def _has_udisks() -> bool:
     return Path(_BUS).is_socket() and any((Path(folder) / _UDISKS).exists() for folder in folders)
 
 
-def _answers(place: str) -> bool:
+def _accepts_connections(path: str) -> bool:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(1)
         try:
-            connection.connect(place)
+            connection.connect(path)
         except OSError:
             return False
     return True

@@ -1,17 +1,17 @@
-"""What a check has found."""
+"""The result of one check."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-IMAGE_VERBS = ("flash", "verify")
-DEVICE_VERBS = ("scan", "wait", "push", "logs", "ssh", "ps", "env", "reboot", "reset")
-BY_SHELL = ("ssh", "reboot", "reset", "push", "logs", "ps", "env")
+IMAGE_COMMANDS = ("flash", "verify")
+DEVICE_COMMANDS = ("scan", "wait", "push", "logs", "ssh", "ps", "env", "reboot", "reset")
+SSH_COMMANDS = ("ssh", "reboot", "reset", "push", "logs", "ps", "env")
 
 
 class Status(Enum):
-    """How much it matters: what is MISSING keeps verbs from working, a WARNING from working at their best."""
+    """How severe a finding is: MISSING makes commands fail, a WARNING restricts them."""
 
     OK = "ok"
     WARNING = "warning"
@@ -20,11 +20,12 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that verbs need: whether it is there, in a sentence, and what to do where it is not."""
+    """Whether one requirement is met, in a sentence, and what to do if it is not."""
 
     check: str
-    """The check's name, for scripts: `mdns`."""
-    verbs: tuple[str, ...]
+    """The name of the check, for scripts: `mdns`."""
+    commands: tuple[str, ...]
+    """The commands that need it."""
     status: Status
     message: str
     remedy: str = ""

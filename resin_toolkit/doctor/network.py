@@ -6,24 +6,26 @@ import select
 import time
 from typing import TYPE_CHECKING
 
-from resin_toolkit.doctor.findings import DEVICE_VERBS, Finding, Status
+from resin_toolkit.doctor.findings import DEVICE_COMMANDS, Finding, Status
 
 if TYPE_CHECKING:
     from resin_toolkit.discovery.interfaces import LocalAddress
     from resin_toolkit.discovery.sockets import MulticastSocket
 
-_PATIENCE = 1.0
-"""Seconds for a message to come back to the machine that has sent it; it takes less than a millisecond."""
+_TIMEOUT = 1.0
+"""Seconds to wait for a message that this machine sends to itself; it takes less than a millisecond."""
 
 
 def check_interfaces() -> Finding:
-    """Whether this machine is on a network at all."""
+    """Whether this machine is connected to a network."""
     names = list(dict.fromkeys(origin.interface for origin in _origins()))
     if names:
-        return Finding("network", DEVICE_VERBS, Status.OK, f"Connected to the network on {', '.join(names)}.")
+        return Finding(
+            "network", DEVICE_COMMANDS, Status.OK, f"Connected to the network on {', '.join(names)}."
+        )
     return Finding(
         "network",
-        DEVICE_VERBS,
+        DEVICE_COMMANDS,
         Status.MISSING,
         "No network interface has an address.",
         "Connect a cable, or join the devices' Wi-Fi network.",
@@ -31,40 +33,41 @@ def check_interfaces() -> Finding:
 
 
 def check_mdns() -> Finding:
-    """Whether questions by multicast DNS go out and come in, on every interface, at UDP port 5353.
+    """Whether mDNS queries are sent and received on UDP port 5353 of every interface.
 
-    A question is sent to the group, as a scan does; this machine is in the group, so it must hear it.
+    A query is sent to the multicast group, as a scan does. This machine is in the group, so it must receive
+    the query too.
     """
-    blocked: dict[str, str] = {}
-    heard: list[str] = []
+    failures: dict[str, str] = {}
+    working: list[str] = []
     for origin in _origins():
-        reason = _why_deaf(origin)
+        reason = _failure_reason(origin)
         if reason is None:
-            heard.append(origin.interface)
+            working.append(origin.interface)
         else:
-            blocked[origin.interface] = reason
-    # One of the two families is enough to find a device.
-    silent = {name: reason for name, reason in blocked.items() if name not in heard}
-    told = "; ".join(f"{name}: {reason}" for name, reason in silent.items())
-    verbs = DEVICE_VERBS
-    if not heard:
+            failures[origin.interface] = reason
+    # IPv4 or IPv6 is enough to find a device.
+    blocked = {name: reason for name, reason in failures.items() if name not in working}
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in blocked.items())
+    if not working:
         return Finding(
             "mdns",
-            verbs,
+            DEVICE_COMMANDS,
             Status.MISSING,
-            f"Devices cannot be found by mDNS ({told or 'no network'}).",
+            f"Devices cannot be found by mDNS ({reasons or 'no network'}).",
             "Allow UDP port 5353 to and from 224.0.0.251 and ff02::fb in the firewall, or use the addresses "
             "of devices.",
         )
-    if silent:
+    if blocked:
         return Finding(
             "mdns",
-            verbs,
+            DEVICE_COMMANDS,
             Status.WARNING,
-            f"mDNS does not work on all interfaces ({told}).",
+            f"mDNS does not work on all interfaces ({reasons}).",
             "If devices are on that network, allow UDP port 5353 in the firewall there.",
         )
-    return Finding("mdns", verbs, Status.OK, f"mDNS works on {', '.join(dict.fromkeys(heard))}.")
+    names = ", ".join(dict.fromkeys(working))
+    return Finding("mdns", DEVICE_COMMANDS, Status.OK, f"mDNS works on {names}.")
 
 
 def _origins() -> list[LocalAddress]:
@@ -73,8 +76,8 @@ def _origins() -> list[LocalAddress]:
     return [origin for origin in local_addresses() if not origin.is_loopback]
 
 
-def _why_deaf(origin: LocalAddress) -> str | None:
-    """Why a question that is sent from there does not come back, None where it does."""
+def _failure_reason(origin: LocalAddress) -> str | None:
+    """Why a query sent from this address is not received; None if it is."""
     from resin_toolkit.discovery.messages import Question, RecordType, questions
     from resin_toolkit.discovery.sockets import MulticastSocket
 
@@ -89,14 +92,14 @@ def _why_deaf(origin: LocalAddress) -> str | None:
         link.ask(message)
         if link.failure is not None:
             return f"sending failed: {_reason(link.failure)}"
-        return None if _comes_back(link, message) else "packets to UDP port 5353 are not received"
+        return None if _receives(link, message) else "packets to UDP port 5353 are not received"
     finally:
         link.close()
 
 
-def _comes_back(link: MulticastSocket, message: bytes) -> bool:
+def _receives(link: MulticastSocket, message: bytes) -> bool:
     listening = link.sockets[1]
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     while (left := deadline - time.monotonic()) > 0:
         if not select.select([listening], [], [], left)[0]:
             return False

@@ -5,42 +5,41 @@ from __future__ import annotations
 import shutil
 from importlib.util import find_spec
 
-from resin_toolkit.doctor.findings import BY_SHELL, IMAGE_VERBS, Finding, Status
+from resin_toolkit.doctor.findings import IMAGE_COMMANDS, SSH_COMMANDS, Finding, Status
 from resin_toolkit.emulation.firmware import find_firmware
 from resin_toolkit.emulation.programs import install_hint
 from resin_toolkit.errors import ProgramNotFound
 
 _PACKAGES = {
-    "paramiko": BY_SHELL,
+    "paramiko": SSH_COMMANDS,
     "docker": ("push", "logs", "ps", "env", "ssh"),
     "zeroconf": ("scan", "wait"),
-    "psutil": ("drives", *IMAGE_VERBS),
-    "zstandard": IMAGE_VERBS,
-    "xxhash": IMAGE_VERBS,
-    "tqdm": IMAGE_VERBS,
+    "psutil": ("drives", *IMAGE_COMMANDS),
+    "zstandard": IMAGE_COMMANDS,
+    "xxhash": IMAGE_COMMANDS,
+    "tqdm": IMAGE_COMMANDS,
 }
-"""What is loaded only where it is used, so that its lack shows late."""
+"""Packages that are imported only when they are used, and the commands that use them."""
 _EMULATORS = ("qemu-system-arm", "qemu-system-aarch64", "qemu-system-x86_64", "qemu-system-i386")
 
 
 def check_packages() -> Finding:
-    """Whether the Python packages are there: an update of the system's Python, say, loses them."""
-    lacking = [name for name in _PACKAGES if find_spec(name) is None]
-    if not lacking:
-        every = tuple(dict.fromkeys(verb for verbs in _PACKAGES.values() for verb in verbs))
-        return Finding("packages", every, Status.OK, "All Python packages are installed.")
-    verbs = tuple(dict.fromkeys(verb for name in lacking for verb in _PACKAGES[name]))
+    """Whether the Python packages are installed. An upgrade of the system's Python can lose them."""
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    commands = tuple(dict.fromkeys(name for package in missing or _PACKAGES for name in _PACKAGES[package]))
+    if not missing:
+        return Finding("packages", commands, Status.OK, "All Python packages are installed.")
     return Finding(
         "packages",
-        verbs,
+        commands,
         Status.MISSING,
-        f"Python packages are missing: {', '.join(lacking)}.",
+        f"Python packages are missing: {', '.join(missing)}.",
         "Reinstall resin: pipx reinstall resin-toolkit, or uv tool upgrade --reinstall resin-toolkit.",
     )
 
 
 def check_qemu() -> Finding:
-    """Whether an image can be booted here."""
+    """Whether QEMU is installed, which `resin emulate` needs."""
     found = [name for name in _EMULATORS if shutil.which(name)]
     if found:
         return Finding("qemu", ("emulate",), Status.OK, f"QEMU is installed: {', '.join(found)}.")
@@ -54,7 +53,7 @@ def check_qemu() -> Finding:
 
 
 def check_uefi() -> Finding:
-    """Whether QEMU can start images that begin by UEFI."""
+    """Whether QEMU's UEFI firmware is installed, which images for PCs need."""
     try:
         found = find_firmware("x86_64")
     except ProgramNotFound as error:
@@ -69,7 +68,7 @@ def check_uefi() -> Finding:
 
 
 def check_docker() -> Finding:
-    """Whether there is a program that `resin env` is for."""
+    """Whether docker or podman is installed, which `resin env` is for."""
     found = [name for name in ("docker", "podman") if shutil.which(name)]
     if found:
         return Finding("docker", ("env",), Status.OK, f"`resin env` can be used with {' and '.join(found)}.")
@@ -77,6 +76,6 @@ def check_docker() -> Finding:
         "docker",
         ("env",),
         Status.WARNING,
-        "The docker program is not installed; only `resin env` is of use with it.",
-        "Install it (on Debian docker.io or docker-cli); resin itself does not need it.",
+        "The docker program is not installed. Only `resin env` needs it.",
+        "To use `resin env`, install docker.io or docker-cli (Debian's names).",
     )

@@ -78,10 +78,10 @@ def follow_application(
     """Follow the logs of an application until Ctrl-C, with a background task."""
     lines = int(tail) if tail.isdecimal() else None
     options = LogOptions(True, lines, None, None, services, False, False, None, False)
-    run(report, device, options, app=app, background=background)
+    show_logs(report, device, options, app=app, background=background)
 
 
-def run(
+def show_logs(
     report: Report,
     device: Device,
     options: LogOptions,

@@ -1,5 +1,4 @@
-"""Log text as a terminal may have it: with its colours, and without anything else that would move its cursor.
-
+"""Removing control sequences from log text, so that it can be printed on a terminal; colours are kept.
 Source: ECMA-48 (control sequences, section 5.4; SGR, section 8.3.117), xterm's control strings.
 """
 
@@ -22,9 +21,9 @@ _COLOUR = re.compile("\x1b\\[[0-9;:]*m")
 
 
 def strip_control_sequences(text: bytes) -> bytes:
-    """`text`, of one line or several, in UTF-8 without control sequences but for colours.
+    """Remove all control sequences but colours from one or more lines of UTF-8.
 
-    Bytes that are no UTF-8, and other control characters than tab and newline, are replaced by U+FFFD.
+    Invalid UTF-8, and control characters other than tab and newline, are replaced by U+FFFD.
     """
     if not text.translate(None, _PLAIN):
         return text
@@ -32,7 +31,7 @@ def strip_control_sequences(text: bytes) -> bytes:
 
 
 def strip_colours(text: str) -> str:
-    """`text` as it is searched in."""
+    """Remove colours, as for searching."""
     return _COLOUR.sub("", text)
 
 

@@ -1,4 +1,4 @@
-"""A remote command, attached to this terminal, or to whatever stdin, stdout and stderr are."""
+"""Attaching stdin, stdout and stderr of this process, a terminal or not, to a remote command."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from typing import Protocol
 from resin_toolkit.errors import ResinError, from_os_error
 from resin_toolkit.terminal.modes import TerminalModes
 
-_PIECE = 1 << 18
-_LOST = 255
-"""What OpenSSH ends with where its user ended the connection."""
+_READ_SIZE = 1 << 18
+_DISCONNECTED = 255
+"""The exit code of OpenSSH when its user disconnects with `~.`."""
 
 Chunk = tuple[int, bytes | memoryview]
 
 
 class RemoteCommand(Protocol):
-    """A command that runs elsewhere."""
+    """A running command on a device, or a serial line."""
 
     def read(self) -> Sequence[Chunk]:
-        """What it has put out, 1 for stdout and 2 for stderr; nothing at the end."""
+        """Wait for output: (1, stdout) and (2, stderr), in order. Empty at the end."""
 
     def sendall(self, data: bytes, /) -> None: ...
     def end_input(self) -> None: ...
@@ -35,7 +35,7 @@ class RemoteCommand(Protocol):
 
 
 def terminal_size() -> tuple[int, int]:
-    """Rows and columns of the terminal that stdin is."""
+    """Rows and columns of the terminal on stdin; 24 and 80 without one."""
     try:
         columns, rows = os.get_terminal_size(sys.stdin.fileno())
     except OSError:
@@ -43,45 +43,54 @@ def terminal_size() -> tuple[int, int]:
     return rows, columns
 
 
+def stdin_is_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def terminal_type() -> str:
+    """$TERM, by default `dumb`."""
+    return os.environ.get("TERM") or "dumb"
+
+
 def attach(
     remote: RemoteCommand,
     *,
     raw: bool,
-    done: Callable[[int], object] = int,
+    acknowledge: Callable[[int], object] = int,
     interrupt: Callable[[], object] = int,
 ) -> int:
     """Connect stdin, stdout and stderr to `remote` until it ends, and return its exit code.
 
-    `raw` is for a remote terminal: every key goes there, except `~.` at the start of a line, which detaches.
-    `done` hears how many bytes were dealt with, `interrupt` of a Ctrl-C that ended this program. Raises
-    BrokenPipeError where the reader of stdout has gone, NoSpace and the like where it takes no more, and what
-    `remote` raises.
+    `raw` is for a remote terminal: every key is sent, except `~.` at the start of a line, which disconnects.
+    `acknowledge` is called with the number of bytes written, `interrupt` when Ctrl-C ends this process.
+    Raises BrokenPipeError if the reader of stdout is gone, NoSpace and other errors of writing to stdout or
+    stderr, and what `remote` raises.
     """
     modes = TerminalModes() if raw else None
-    with _raw_terminal(raw), _undone(modes):
-        feeder = _Feeder(remote, raw=raw)
-        with feeder.running():
+    with _raw_terminal(raw), _restored_modes(modes):
+        sender = _InputSender(remote, raw=raw)
+        with sender.running():
             try:
-                _show(remote, done, modes)
+                _copy_output(remote, acknowledge, modes)
             except KeyboardInterrupt:
                 with suppress(OSError, ResinError):
                     interrupt()
                 raise
-    if feeder.left:
-        return _LOST
-    return remote.exit_code()
+    return _DISCONNECTED if sender.disconnected else remote.exit_code()
 
 
-def _show(remote: RemoteCommand, done: Callable[[int], object], modes: TerminalModes | None) -> None:
+def _copy_output(
+    remote: RemoteCommand, acknowledge: Callable[[int], object], modes: TerminalModes | None
+) -> None:
     while chunks := remote.read():
         size = 0
         for stream, data in chunks:
-            # Noted first: an interrupt between the two must not leave the terminal as it wants it there.
+            # Observed before it is written: after an interrupt between the two, the mode must be reset too.
             if modes is not None:
-                modes.note(data)
+                modes.observe(data)
             _write(stream, data)
             size += len(data)
-        done(size)
+        acknowledge(size)
 
 
 def _write(stream: int, data: bytes | memoryview) -> None:
@@ -97,7 +106,7 @@ def _write(stream: int, data: bytes | memoryview) -> None:
 
 @contextmanager
 def _raw_terminal(raw: bool) -> Iterator[None]:
-    """The terminal as it was again at the end, whatever happens."""
+    """Put the terminal into raw mode while the block runs."""
     if not raw:
         yield
         return
@@ -107,34 +116,34 @@ def _raw_terminal(raw: bool) -> Iterator[None]:
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
     try:
-        # What was typed ahead is kept.
+        # TCSADRAIN keeps what was typed ahead.
         tty.setraw(terminal, termios.TCSADRAIN)
         yield
     finally:
-        # A terminal that has gone needs nothing any more.
+        # The terminal may be gone.
         with suppress(termios.error):
             termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 @contextmanager
-def _undone(modes: TerminalModes | None) -> Iterator[None]:
-    """What a remote program that was cut off has left turned on at the terminal, turned off at the end."""
+def _restored_modes(modes: TerminalModes | None) -> Iterator[None]:
+    """Reset the modes that a remote program set and could not reset, at the end of the block."""
     try:
         yield
     finally:
-        left = modes.undo() if modes is not None else b""
-        if left and os.isatty(1):
+        sequence = modes.reset_sequence() if modes is not None else b""
+        if sequence and os.isatty(1):
             with suppress(OSError, ResinError):
-                _write(1, left)
+                _write(1, sequence)
 
 
-class _Feeder:
-    """A thread that hands on what is typed, and the size of the window when it changes."""
+class _InputSender:
+    """A thread that sends stdin, and the size of the terminal whenever it changes."""
 
     def __init__(self, remote: RemoteCommand, *, raw: bool) -> None:
-        self.left = False
-        """Whether the user has typed `~.`."""
-        self._far = remote
+        self.disconnected = False
+        """Whether the user typed `~.`."""
+        self._remote = remote
         self._escapes = EscapeFilter() if raw else None
         self._woken, self._wake = os.pipe()
         self._thread = threading.Thread(target=self._run)
@@ -151,7 +160,7 @@ class _Feeder:
             if before is not None:
                 signal.signal(signal.SIGWINCH, before)
             os.write(self._wake, b"x")
-            self._far.close()
+            self._remote.close()
             self._thread.join()
             os.close(self._woken)
             os.close(self._wake)
@@ -161,48 +170,51 @@ class _Feeder:
 
     def _run(self) -> None:
         try:
-            self._feed()
+            self._send_input()
         except (OSError, ResinError):
-            return  # The remote end takes no more; reading from it tells why.
+            return  # The remote end accepts no more input; reading from it raises the reason.
 
-    def _feed(self) -> None:
+    def _send_input(self) -> None:
         stdin = sys.stdin.fileno() if sys.stdin is not None else -1
-        waited = select.poll()
-        waited.register(self._woken, select.POLLIN)
+        poll = select.poll()
+        poll.register(self._woken, select.POLLIN)
         if stdin >= 0:
-            waited.register(stdin, select.POLLIN)
+            poll.register(stdin, select.POLLIN)
         while True:
-            ready = {descriptor for descriptor, _ in waited.poll()}
+            ready = {descriptor for descriptor, _ in poll.poll()}
             if self._woken in ready:
                 if b"x" in os.read(self._woken, 64):
                     return
-                self._far.resize(*terminal_size())
-            if stdin in ready and not self._hand_on(stdin):
-                waited.unregister(stdin)
+                self._remote.resize(*terminal_size())
+            if stdin in ready and not self._send_available(stdin):
+                poll.unregister(stdin)
 
-    def _hand_on(self, stdin: int) -> bool:
-        """Whether there may be more."""
-        data = os.read(stdin, _PIECE)
+    def _send_available(self, stdin: int) -> bool:
+        """Send what can be read; returns whether there may be more."""
+        data = os.read(stdin, _READ_SIZE)
         if not data:
-            self._far.end_input()
+            self._remote.end_input()
             return False
         if self._escapes is not None:
-            data, self.left = self._escapes.take(data)
+            data, self.disconnected = self._escapes.filter(data)
         if data:
-            self._far.sendall(data)
-        if self.left:
-            self._far.close()
-        return not self.left
+            self._remote.sendall(data)
+        if self.disconnected:
+            self._remote.close()
+        return not self.disconnected
 
 
 class EscapeFilter:
-    """`~.` at the start of a line leaves, `~~` is a `~`; see "ESCAPE CHARACTERS" in ssh(1)."""
+    """Filters escape sequences out of typed input, as ssh(1) does ("ESCAPE CHARACTERS").
+
+    At the start of a line, `~.` disconnects and `~~` is a `~`.
+    """
 
     def __init__(self) -> None:
-        self._fresh, self._pending = True, False
+        self._at_line_start, self._pending = True, False
 
-    def take(self, typed: bytes) -> tuple[bytes, bool]:
-        """What of it goes on, and whether to leave."""
+    def filter(self, typed: bytes) -> tuple[bytes, bool]:
+        """Return the input to send, and whether to disconnect."""
         out = bytearray()
         for key in typed:
             if self._pending:
@@ -212,10 +224,10 @@ class EscapeFilter:
                 if key != ord("~"):
                     out += b"~"
                 out.append(key)
-                self._fresh = key in b"\r\n"
-            elif self._fresh and key == ord("~"):
+                self._at_line_start = key in b"\r\n"
+            elif self._at_line_start and key == ord("~"):
                 self._pending = True
             else:
                 out.append(key)
-                self._fresh = key in b"\r\n"
+                self._at_line_start = key in b"\r\n"
         return bytes(out), False

@@ -1,4 +1,4 @@
-"""Lines on a terminal that are written anew in their place."""
+"""Lines on a terminal that are redrawn in place, and the width of text in terminal columns."""
 
 from __future__ import annotations
 
@@ -13,19 +13,16 @@ _CLEAR_BELOW = "\x1b[J"
 
 
 class LiveText:
-    """The lines that `show` was last given stand on the terminal, and the cursor below them.
-
-    Control sequences: ECMA-48, CUU and ED.
-    """
+    """Lines that `show` replaces; the cursor stays below them. Control sequences: ECMA-48, CUU and ED."""
 
     def __init__(self, terminal: IO[str]) -> None:
         self._terminal = terminal
         self._shown: list[str] = []
 
     def show(self, text: str, *, whole: bool = False) -> None:
-        """Put `text` in the place of what was shown before; of what is higher than the terminal, its head.
+        """Replace what was shown by `text`, cut to the size of the terminal.
 
-        `whole` is for the last time: nothing is left out, whether it fits or not.
+        With `whole`, for the last time, nothing is cut.
         """
         size = shutil.get_terminal_size()
         lines = clean(text).splitlines()
@@ -42,21 +39,21 @@ class LiveText:
 
 
 def truncate(line: str, columns: int) -> str:
-    """As much of `line` as fits into so many columns; some characters take two of them, or none."""
+    """The start of `line` that fits into this many columns. A character takes two of them, one or none."""
     used = 0
-    for place, character in enumerate(line):
-        used += _column(character)
+    for index, character in enumerate(line):
+        used += _columns_of(character)
         if used > columns:
-            return line[:place]
+            return line[:index]
     return line
 
 
 def display_width(text: str) -> int:
-    """How many columns of a terminal `text` takes."""
-    return sum(map(_column, text))
+    """The number of terminal columns that `text` takes."""
+    return sum(map(_columns_of, text))
 
 
-def _column(character: str) -> int:
+def _columns_of(character: str) -> int:
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -1,4 +1,4 @@
-"""Progress as a bar on a terminal, as a line now and then, or as events."""
+"""Progress as a bar on a terminal, as a line every few seconds, or as JSON events."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class ProgressOutput(Protocol):
-    """Who takes lines and events."""
+    """Where progress is printed: the Report."""
 
     def say(self, text: str) -> None: ...
 
     def event(self, name: str, **fields: object) -> None: ...
 
 
-class _ShownStep(ABC):
+class _DisplayedStep(ABC):
     def __enter__(self) -> Self:
         return self
 
@@ -34,10 +34,10 @@ class _ShownStep(ABC):
 
     @abstractmethod
     def close(self, *, finished: bool) -> None:
-        """The step is over; `finished` unless an error ended it."""
+        """End the step; `finished` unless an exception ended it."""
 
 
-class _BarStep(_ShownStep):
+class _BarStep(_DisplayedStep):
     def __init__(self, name: str, total: int | None) -> None:
         from tqdm import tqdm
 
@@ -65,34 +65,33 @@ class _BarStep(_ShownStep):
             discard(sys.stderr)
 
 
-def _titled(name: str, subject: str) -> str:
+def _title(name: str, subject: str) -> str:
     return f"{subject}: {name}" if subject else name
 
 
 class BarProgress:
     def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
-        return _BarStep(_titled(name, subject), total)
+        return _BarStep(_title(name, subject), total)
 
 
-class _TimedStep(_ShownStep):
-    """Counts, and calls `tell` at most once in `SECONDS_BETWEEN_LINES`."""
+class _TimedStep(_DisplayedStep):
+    """Calls `show` with bytes and seconds so far, every `SECONDS_BETWEEN_LINES` and at the end."""
 
-    def __init__(self, total: int | None, tell: Callable[[int, float], None]) -> None:
-        self.total = total
-        self._tell = tell
+    def __init__(self, show: Callable[[int, float], None]) -> None:
+        self._show = show
         self._done = 0
-        self._started = self._told = time.monotonic()
+        self._started = self._shown = time.monotonic()
 
     def advance(self, amount: int) -> None:
         self._done += amount
         now = time.monotonic()
-        if now - self._told >= SECONDS_BETWEEN_LINES:
-            self._told = now
-            self._tell(self._done, now - self._started)
+        if now - self._shown >= SECONDS_BETWEEN_LINES:
+            self._shown = now
+            self._show(self._done, now - self._started)
 
     def close(self, *, finished: bool) -> None:
         if finished:
-            self._tell(self._done, time.monotonic() - self._started)
+            self._show(self._done, time.monotonic() - self._started)
 
 
 class LineProgress:
@@ -100,14 +99,14 @@ class LineProgress:
         self._report = report
 
     def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
-        title = _titled(name, subject)
+        title = _title(name, subject)
 
-        def tell(done: int, seconds: float) -> None:
+        def show(done: int, seconds: float) -> None:
             rate = f", {format_size(int(done / seconds))}/s" if seconds > 0.1 else ""
             share = f" of {format_size(total)} ({100 * done // total}%)" if total else ""
             self._report.say(f"{title}: {format_size(done)}{share}{rate}")
 
-        return _TimedStep(total, tell)
+        return _TimedStep(show)
 
 
 class EventProgress:
@@ -117,8 +116,8 @@ class EventProgress:
     def step(self, name: str, total: int | None, *, subject: str = "") -> Step:
         about = {"target": subject} if subject else {}
 
-        def tell(done: int, seconds: float) -> None:
+        def show(done: int, seconds: float) -> None:
             times = {"seconds": round(seconds, 3)}
             self._report.event("progress", step=name, **about, bytes=done, total=total, **times)
 
-        return _TimedStep(total, tell)
+        return _TimedStep(show)

@@ -96,7 +96,7 @@ class Report:
             sys.stdout.write(_dump({"event": name, **fields}) + "\n")
             sys.stdout.flush()
         except OSError as error:
-            # The reader is gone: that must not interrupt a flash half-way.
+            # The reader is gone, which must not interrupt a flash.
             discard(sys.stdout)
             self._event_failure = None if isinstance(error, BrokenPipeError) else error
 
@@ -124,7 +124,7 @@ class Report:
             self._out(clean(text))
 
     def heading(self, title: str, command: str) -> None:
-        """Print a step of a demonstration: its title and the command that follows."""
+        """Print the title of a step of a demonstration, and the command that it runs."""
         self._out(f"\n# {clean(title)}\n$ {clean(command)}")
 
     def raw(self, data: bytes) -> None:
@@ -150,8 +150,8 @@ class Report:
         """Return an area of stdout that is redrawn in place; None if stdout is no terminal."""
         from resin_toolkit.terminal.live_text import LiveText
 
-        takes_it = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not self.settings.json
-        return LiveText(sys.stdout) if takes_it else None
+        can_redraw = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not self.settings.json
+        return LiveText(sys.stdout) if can_redraw else None
 
     # prompts
 
@@ -246,7 +246,7 @@ class Report:
     # progress
 
     def progress(self) -> Progress:
-        """Return what long operations report to: a bar on a terminal, else lines, or events with --json."""
+        """Return the progress display: a bar on a terminal, else lines; with --json, events."""
         from resin_toolkit.terminal.progress_display import BarProgress, EventProgress, LineProgress
 
         if self.settings.json:
@@ -285,7 +285,7 @@ class Report:
 
     @contextmanager
     def _stdout(self) -> Iterator[None]:
-        """Report an error of stdout, such as a full disk, as text; let a closed pipe through."""
+        """Convert errors of stdout, such as a full disk, to be reported as text; not BrokenPipeError."""
         try:
             yield
         except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""What a terminal can show, and text that is put so that it fits there."""
+"""What stdout can display, and text formatted for it."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ _CONTROLS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if co
 
 
 def clean(text: str) -> str:
-    """`text` with control characters replaced, so that no name from outside moves the cursor."""
+    """Replace control characters, so that no text from outside controls the terminal."""
     return text.translate(_CONTROLS)
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What stdout can show."""
+    """What stdout can display."""
 
     width: int
     is_terminal: bool
     colour: bool
     unicode: bool = True
-    """Whether it takes characters outside ASCII."""
+    """Whether characters outside ASCII can be printed."""
 
 
 def screen() -> Screen:
-    """What stdout can show right now."""
+    """Inspect stdout."""
     import shutil
 
     is_terminal = sys.stdout.isatty()
@@ -38,14 +38,14 @@ def screen() -> Screen:
 
 
 def discard(stream: IO[str]) -> None:
-    """Let what is still to be written to stdout or stderr vanish."""
+    """Discard all further output to stdout or stderr, buffered output included."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, stream.fileno())
     os.close(null)
 
 
 def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:
-    """Aligned columns, two spaces between them; the columns in `right` are aligned to the right."""
+    """Format rows as columns with two spaces between them; those in `right` are aligned to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = (
         "  ".join(
@@ -58,7 +58,7 @@ def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset())
 
 
 def format_size(count: int) -> str:
-    """A number of bytes in binary units, three digits: 40.0 MiB."""
+    """Format a number of bytes with three digits in binary units: `40.0 MiB`."""
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if value < 1024 or unit == "TiB":

@@ -1,4 +1,4 @@
-"""Tables that fit a terminal: no line of them wraps."""
+"""Tables that fit into the width of a terminal."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from resin_toolkit.terminal.live_text import display_width, truncate
 
-_NARROWEST = 6
-"""Columns of the terminal that a cell is left with."""
+_MIN_WIDTH = 6
+"""Terminal columns to which a cell is narrowed at most."""
 _GAP = "  "
 
 
@@ -19,9 +19,9 @@ def fit_table(
     right: frozenset[int] = frozenset(),
     mark: str = "…",
 ) -> str:
-    """Aligned columns in at most `width` columns of a terminal: what is too long ends in `mark`.
+    """Format rows as aligned columns, at most `width` terminal columns wide; shortened cells end in `mark`.
 
-    The columns in `whole` are not shortened, those in `right` are aligned to the right.
+    The columns in `whole` are not shortened; those in `right` are aligned to the right.
     """
     widths = [max(display_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     _narrow(widths, width, whole)
@@ -37,11 +37,11 @@ def fit_table(
 
 
 def _narrow(widths: list[int], width: int, whole: frozenset[int]) -> None:
-    """Take from the widest, until it fits or nothing can be taken."""
+    """Narrow the widest column by one, until the table fits or no column can be narrowed."""
     allowed = [column for column in range(len(widths)) if column not in whole]
     while sum(widths) + len(_GAP) * (len(widths) - 1) > width:
         widest = max(allowed, key=lambda column: widths[column], default=None)
-        if widest is None or widths[widest] <= _NARROWEST:
+        if widest is None or widths[widest] <= _MIN_WIDTH:
             return
         widths[widest] -= 1
 

@@ -16,7 +16,9 @@ import pytest
 from device.desk import Desk, desk
 from support.resin_command import PROGRAM, Run, environment, program, resin
 
+from resin_toolkit.cli.verb_table import VERBS
 from resin_toolkit.doctor import access, programs
+from resin_toolkit.doctor.checks import CHECKS
 from resin_toolkit.doctor.findings import Status
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
@@ -47,7 +49,7 @@ def test_a_network_where_all_is_well(table: Desk) -> None:
     assert done.code == 0, found
     assert {found[name]["status"] for name in ("network", "mdns", "state", "packages", "drives")} == {"ok"}
     assert table.interface in found["network"]["message"]
-    assert "scan" not in found["drives"]["verbs"]
+    assert "scan" not in found["drives"]["commands"]
     text = table.resin("doctor")
     assert text.code == 0
     assert f"ok       Connected to the network on {table.interface}." in text.out
@@ -59,7 +61,7 @@ def test_no_network_interface() -> None:
     found = findings(done)
     assert done.code == 1
     assert found["network"]["status"] == found["mdns"]["status"] == "missing"
-    assert "ssh" in found["network"]["verbs"]
+    assert "ssh" in found["network"]["commands"]
 
 
 @needs_root
@@ -111,7 +113,7 @@ def test_programs_that_are_not_installed(tmp_path: Path, monkeypatch: pytest.Mon
 def test_python_packages_that_are_missing(tmp_path: Path) -> None:
     """An interpreter that sees this code and nothing that it depends on."""
     script = "import sys; sys.path.insert(0, sys.argv[1]); from resin_toolkit.doctor import programs as p; "
-    script += "found = p.check_packages(); print(found.status.value, found.message, found.verbs)"
+    script += "found = p.check_packages(); print(found.status.value, found.message, found.commands)"
     (tmp_path / "resin_toolkit").symlink_to(Path(programs.__file__).parent.parent)
     bare = subprocess.run(
         [sys.executable, "-I", "-S", "-c", script, str(tmp_path)],
@@ -180,3 +182,11 @@ def test_a_default_device(monkeypatch: pytest.MonkeyPatch, word: str, status: st
     assert found["status"] == status
     assert word in found["message"]
     assert bool(found["remedy"]) is (status == "missing")
+
+
+def test_the_commands_of_a_finding_exist() -> None:
+    commands = {entry.name for entry in VERBS}
+    for check in CHECKS:
+        named = check().commands
+        assert named
+        assert set(named) <= commands, check

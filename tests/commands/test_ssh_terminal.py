@@ -134,6 +134,6 @@ def test_the_command_line_takes_precedence_over_the_configuration(
 def test_modes_that_come_in_pieces_and_those_that_were_undone() -> None:
     modes = TerminalModes()
     for piece in (b"text \x1b", b"[?20", b"04h more \x1b[?25", b"l\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?7l"):
-        modes.note(piece)
-    assert modes.undo() == b"\x1b[?2004l\x1b[?25h"
-    assert TerminalModes().undo() == b""
+        modes.observe(piece)
+    assert modes.reset_sequence() == b"\x1b[?2004l\x1b[?25h"
+    assert TerminalModes().reset_sequence() == b""

@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.images import Images
 from resin_toolkit.engine.networks import Networks
-from resin_toolkit.errors import EngineFailed, ServiceNotFound
+from resin_toolkit.errors import DeviceAmbiguous, EngineFailed, ServiceNotFound
 from resin_toolkit.project.names import APP_LABEL, RESTART_LABEL
+from resin_toolkit.project.project_state import find_project_state
 from resin_toolkit.push.apply.image_cleanup import BuiltImages, remove_untagged
 from resin_toolkit.push.apply.restart_policies import read_restart_policy, set_restart_policy
 from resin_toolkit.push.plan.observed_state import list_apps, observe
+
+
+def find_app(engine: Engine, folder: Path) -> str:
+    """Return the application of the project in `folder`, else the only one on the device.
+
+    Raises ServiceNotFound, and DeviceAmbiguous if the device has several.
+    """
+    state = find_project_state(folder)
+    if state is not None and state.app:
+        return state.app
+    found = list_apps(engine)
+    if not found:
+        raise ServiceNotFound(
+            f"No application is deployed on {engine.host}.", hint="Deploy a project with `resin push`."
+        )
+    if len(found) > 1:
+        raise DeviceAmbiguous(
+            f"{engine.host} has several applications: {', '.join(found)}.", hint="Choose one with --name."
+        )
+    return found[0]
+
+
+def built_images(app: str, folder: Path) -> tuple[str, ...]:
+    """The intermediate images of an application's builds, if `folder` is in its project."""
+    state = find_project_state(folder)
+    return state.built if state is not None and state.app == app else ()
 
 
 def select_containers(engine: Engine, app: str, names: Sequence[str]) -> list[Container]:

@@ -163,6 +163,6 @@ def test_an_invalid_forward_is_an_error(word: str) -> None:
 )
 def test_escapes(typed: list[bytes], through: bytes, leaves: bool) -> None:
     escapes = EscapeFilter()
-    taken = [escapes.take(keys) for keys in typed]
+    taken = [escapes.filter(keys) for keys in typed]
     assert b"".join(data for data, _ in taken) == through
     assert any(left for _, left in taken) == leaves
