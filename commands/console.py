@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from commands.common.completions import files
-from resin_toolkit.cli.verb import report_of, single_command
+from resin_toolkit.cli.command import report_of, single_command
 from resin_toolkit.errors import Exit, Interrupted
 
 EXAMPLES = """\b

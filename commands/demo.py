@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from resin_toolkit.cli import main
-from resin_toolkit.cli.verb import as_examples, report_of, single_command
+from resin_toolkit.cli.command import as_examples, report_of, single_command
 from resin_toolkit.errors import Exit, InternalError, ResinError
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen

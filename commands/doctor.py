@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from resin_toolkit.cli.verb import single_command
+from resin_toolkit.cli.command import single_command
 from resin_toolkit.errors import Exit
 from resin_toolkit.terminal.screen import Screen, clean
 

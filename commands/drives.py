@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.common.drive_text import described, drive_data, may_be_flashed, partitions_of, why_not
-from resin_toolkit.cli.verb import report_of, single_command
+from resin_toolkit.cli.command import report_of, single_command
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen, format_size, table
 

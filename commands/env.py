@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from commands.common.device import DeviceArgument, DeviceOptions, find_device
-from resin_toolkit.cli.verb import report_of, single_command, with_options
+from resin_toolkit.cli.command import report_of, single_command, with_options
 from resin_toolkit.terminal.screen import Screen
 from resin_toolkit.terminal.shell_syntax import (
     ShellSyntax,

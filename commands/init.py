@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.common.completions import device_types, distros, folders, languages
-from resin_toolkit.cli.verb import report_of, single_command
+from resin_toolkit.cli.command import report_of, single_command
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen, table
 

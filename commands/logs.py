@@ -10,7 +10,7 @@ import typer
 
 from commands.common.completions import services
 from commands.common.device import DeviceArgument, DeviceOptions, find_device
-from resin_toolkit.cli.verb import report_of, single_command, with_options
+from resin_toolkit.cli.command import report_of, single_command, with_options
 from resin_toolkit.terminal.screen import Screen
 
 EXAMPLES = """\b

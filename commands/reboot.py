@@ -10,7 +10,7 @@ import typer
 
 from commands.common.device import DeviceOptions, RequiredDeviceArgument, find_device
 from commands.common.secrets import password_prompt
-from resin_toolkit.cli.verb import report_of, single_command, with_options
+from resin_toolkit.cli.command import report_of, single_command, with_options
 from resin_toolkit.terminal.screen import Screen
 
 EXAMPLES = """\b

@@ -10,7 +10,7 @@ import typer
 
 from commands.common.device import DeviceOptions
 from commands.common.device_table import HEADINGS, device_data, device_table, problem_notices, row, row_line
-from resin_toolkit.cli.verb import report_of, single_command, with_options
+from resin_toolkit.cli.command import report_of, single_command, with_options
 from resin_toolkit.errors import Interrupted, Notice
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen, screen

@@ -12,7 +12,7 @@ import typer
 from commands.common.completions import REMOTE_COMMAND, services
 from commands.common.device import DeviceArgument, DeviceOptions, find_device
 from commands.common.secrets import password_prompt
-from resin_toolkit.cli.verb import HELP_OPTIONS, Verb, report_of, with_options
+from resin_toolkit.cli.command import HELP_OPTIONS, ResinCommand, report_of, with_options
 from resin_toolkit.errors import DeviceNotFound, HostKeyChanged, LoginRefused, Unreachable, Usage
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen
@@ -36,7 +36,7 @@ Examples:
 """
 
 
-class _SshCommand(Verb):
+class _SshCommand(ResinCommand):
     """Takes what follows `--` as COMMAND, so that it is never parsed as the device."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -112,7 +112,7 @@ def ssh(
             return _in_service(report, found, service, command, tty=tty)
         return _on_host(report, found, command, forwards, tty=tty)
     except (DeviceNotFound, HostKeyChanged, LoginRefused, Unreachable) as error:
-        report.failure(report.verb, error)
+        report.failure(report.command, error)
         return CONNECTION_FAILED
 
 

@@ -6,7 +6,7 @@ import typer
 
 from commands.common.app import AppActionResult, NameOption, NamesArgument, selected_containers
 from commands.common.device import DeviceArgument, DeviceOptions
-from resin_toolkit.cli.verb import single_command, with_options
+from resin_toolkit.cli.command import single_command, with_options
 
 EXAMPLES = """\b
 Examples:

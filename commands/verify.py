@@ -13,7 +13,7 @@ import typer
 from commands.common.block_map import block_map_of
 from commands.common.completions import drives, files
 from commands.common.sudo import sudo_line
-from resin_toolkit.cli.verb import as_examples, report_of, single_command
+from resin_toolkit.cli.command import as_examples, report_of, single_command
 from resin_toolkit.errors import NotPermitted
 from resin_toolkit.terminal.screen import Screen, format_size
 

@@ -11,7 +11,7 @@ import typer
 
 from commands.common.device import DeviceOptions, RequiredDeviceArgument
 from commands.common.device_table import device_facts_data, format_engine, problem_notices
-from resin_toolkit.cli.verb import report_of, single_command, with_options
+from resin_toolkit.cli.command import report_of, single_command, with_options
 from resin_toolkit.device.address import Address, parse_address
 from resin_toolkit.device.facts import DeviceFacts
 from resin_toolkit.device.record import Device

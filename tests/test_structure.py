@@ -82,7 +82,7 @@ def users_of(libraries: set[str]) -> set[str]:
 def test_the_rooms_are_all_here() -> None:
     assert {room_of(module) for module in sources()} == set(ROOMS)
     assert len(sources()) > 40
-    assert "typer" in imports("resin_toolkit.cli.verb", at_import_time=True)
+    assert "typer" in imports("resin_toolkit.cli.command", at_import_time=True)
     assert "resin_toolkit.cli.root" in imports("resin_toolkit.cli.main", at_import_time=False)
     assert "resin_toolkit.cli.root" not in imports("resin_toolkit.cli.main", at_import_time=True)
 

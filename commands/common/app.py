@@ -12,7 +12,7 @@ import typer
 
 from commands.common.completions import services
 from commands.common.device import DeviceOptions, find_device
-from resin_toolkit.cli.verb import report_of
+from resin_toolkit.cli.command import report_of
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen
 

@@ -13,7 +13,7 @@ import typer
 from commands.common.completions import files, images
 from commands.common.configure_options import ConfigureOptions
 from commands.common.configure_request import ask_for_everything, build_request, resolve_answers
-from resin_toolkit.cli.verb import as_examples, report_of, single_command, with_options
+from resin_toolkit.cli.command import as_examples, report_of, single_command, with_options
 from resin_toolkit.errors import Interrupted, Usage
 from resin_toolkit.terminal.report import Report, Result
 from resin_toolkit.terminal.screen import Screen, clean

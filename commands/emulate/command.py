@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.common.completions import files, images
-from resin_toolkit.cli.verb import report_of, single_command
+from resin_toolkit.cli.command import report_of, single_command
 from resin_toolkit.errors import Declined, Interrupted, Notice, Refused
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen

@@ -18,7 +18,7 @@ from commands.common.configure_request import build_requests, resolve_answers, u
 from commands.flash.result import Fate, Flashed, failure_of, write_receipt
 from commands.flash.targets import open_targets
 from image_tools.answers.hosts import Card, cards_of, check_numbered
-from resin_toolkit.cli.verb import report_of, single_command, with_options
+from resin_toolkit.cli.command import report_of, single_command, with_options
 from resin_toolkit.errors import BadValue, Interrupted, Notice, NotPermitted, PathNotFound, ResinError, Usage
 from resin_toolkit.terminal.report import Report
 

@@ -19,7 +19,7 @@ from commands.image.files import (
     sources_and_destination,
     write_here,
 )
-from resin_toolkit.cli.verb import command_group, report_of
+from resin_toolkit.cli.command import command_group, report_of
 from resin_toolkit.errors import Interrupted, PathNotFound, Usage
 from resin_toolkit.terminal.report import Result
 from resin_toolkit.terminal.screen import Screen, clean, table

@@ -11,7 +11,7 @@ import typer
 
 from commands.common.completions import device_types, files, folders, pushed_services
 from commands.common.device import DeviceArgument, DeviceOptions
-from resin_toolkit.cli.verb import report_of, single_command, with_options
+from resin_toolkit.cli.command import report_of, single_command, with_options
 from resin_toolkit.errors import BadValue, Usage
 
 EXAMPLES = """\b

@@ -75,16 +75,16 @@ def parse_request(environment: Mapping[str, str]) -> CompletionRequest | None:
 
 def complete_without_loading(request: CompletionRequest) -> Completions | None:
     """Complete what needs no command to be imported; None if one has to be."""
-    from resin_toolkit.cli.verb_table import VERBS
+    from resin_toolkit.cli.command_table import COMMANDS
 
     if request.names_file:
         return Completions(kind="files")
     if not request.words and not request.last.startswith("-"):
         return Completions(
-            [(entry.name, entry.help) for entry in VERBS if entry.name.startswith(request.last)]
+            [(entry.name, entry.help) for entry in COMMANDS if entry.name.startswith(request.last)]
         )
-    verb = next((word for word in request.words if not word.startswith("-")), None)
-    known = verb is None or any(entry.name == verb for entry in VERBS)
+    name = next((word for word in request.words if not word.startswith("-")), None)
+    known = name is None or any(entry.name == name for entry in COMMANDS)
     return None if known else Completions()
 
 

@@ -140,13 +140,13 @@ def _run(arguments: list[str], report: Report) -> int:
         raise KeyboardInterrupt from None
     if isinstance(result, int):
         return result
-    report.result(report.verb or "", result)
+    report.result(report.command or "", result)
     return int(getattr(result, "exit", Exit.DONE))
 
 
 def _usage(error: click.ClickException, report: Report) -> ResinError:
     context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else f"resin {report.verb or ''}".rstrip()
+    command = context.command_path if context is not None else f"resin {report.command or ''}".rstrip()
     message = error.format_message().strip() or "Missing argument"
     if message[-1] not in ".?!":
         message += "."
@@ -162,15 +162,15 @@ def _with_notes(failure: ResinError, cause: BaseException) -> ResinError:
 
 def _fail(report: Report, error: ResinError, cause: BaseException) -> int:
     try:
-        report.failure(report.verb, error)
+        report.failure(report.command, error)
     except BrokenPipeError:
         from resin_toolkit.terminal.screen import discard
 
         discard(sys.stdout)
     except ResinError as unwritten:
         # stdout cannot be written to; report both errors on stderr.
-        report.failure(report.verb, error)
-        report.failure(report.verb, unwritten)
+        report.failure(report.command, error)
+        report.failure(report.command, unwritten)
     if report.settings.debug:
         import traceback
 

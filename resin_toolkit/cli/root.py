@@ -12,9 +12,9 @@ from click.shell_completion import CompletionItem, ShellComplete
 from typer.main import get_command
 
 from resin_toolkit import __version__
+from resin_toolkit.cli.command import HELP_OPTIONS, METAVAR, Group, report_of, require_subcommand
+from resin_toolkit.cli.command_table import COMMANDS, CommandEntry
 from resin_toolkit.cli.completion import CompletionRequest, Completions, Files, Folders
-from resin_toolkit.cli.verb import HELP_OPTIONS, METAVAR, Group, report_of, require_verb
-from resin_toolkit.cli.verb_table import VERBS, VerbEntry
 from resin_toolkit.errors import Exit
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen
@@ -24,10 +24,10 @@ _HELP = (
     "verifies SD cards, discovers devices on your network, and deploys containers to them directly. "
     "No account, no cloud."
 )
-_BY_NAME = {entry.name: entry for entry in VERBS}
+_BY_NAME = {entry.name: entry for entry in COMMANDS}
 
 
-class Verbs(Group):
+class RootGroup(Group):
     """A group whose commands are imported on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -38,14 +38,14 @@ class Verbs(Group):
         return load_command(entry) if entry else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        for group in dict.fromkeys(entry.group for entry in VERBS):
+        for group in dict.fromkeys(entry.group for entry in COMMANDS):
             with formatter.section(group):
-                formatter.write_dl([(e.name, e.help) for e in VERBS if e.group == group])
+                formatter.write_dl([(e.name, e.help) for e in COMMANDS if e.group == group])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)
-        return [CompletionItem(e.name, help=e.help) for e in VERBS if e.name.startswith(incomplete)]
+        return [CompletionItem(e.name, help=e.help) for e in COMMANDS if e.name.startswith(incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -67,7 +67,7 @@ class Version:
         return f"resin {__version__}"
 
 
-def load_command(entry: VerbEntry) -> click.Command:
+def load_command(entry: CommandEntry) -> click.Command:
     """Import the module of a command and return the command."""
     command = get_command(import_module(entry.module).app)
     command.name = entry.name
@@ -77,7 +77,7 @@ def load_command(entry: VerbEntry) -> click.Command:
 def root_command() -> click.Command:
     """The command `resin` itself."""
     app = typer.Typer(
-        cls=Verbs,
+        cls=RootGroup,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -145,7 +145,7 @@ def _resin(
         )
         report_of(context).result("completion", done)
         raise typer.Exit()
-    require_verb(context)
+    require_subcommand(context)
 
 
 def click_errors() -> tuple[type[click.ClickException], type[click.exceptions.Exit], type[click.Abort]]:

@@ -50,7 +50,7 @@ class Report:
 
     def __init__(self, settings: Settings | None = None, *, stdin: IO[str] | None = None) -> None:
         self.settings = settings or Settings()
-        self.verb: str | None = None
+        self.command: str | None = None
         self.streams = False
         self.if_interrupted = Interrupted("Interrupted.")
         """The error that Ctrl-C ends the run with; commands say here how things are left."""
@@ -100,13 +100,13 @@ class Report:
             discard(sys.stdout)
             self._event_failure = None if isinstance(error, BrokenPipeError) else error
 
-    def result(self, verb: str, result: Result | None) -> None:
+    def result(self, command: str, result: Result | None) -> None:
         """Print the result of a command. Raises if it, or an earlier event, could not be written."""
         if self._event_failure is not None:
             self.settings = replace(self.settings, json=False)
             raise from_os_error(self._event_failure, "stdout") from self._event_failure
         if self.settings.json:
-            self._out(_dump(_envelope(verb, data=self._data(result))))
+            self._out(_dump(_envelope(command, data=self._data(result))))
         elif result is not None:
             text = result.text(screen())
             if text:
@@ -133,12 +133,12 @@ class Report:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
 
-    def failure(self, verb: str | None, error: ResinError) -> None:
+    def failure(self, command: str | None, error: ResinError) -> None:
         """Print an error, as text or JSON, and the partial result if there is one."""
         partial: Any = error.partial
         if self.settings.json:
             data = self._data(partial) if partial is not None else None
-            self._out(_dump(_envelope(verb, data=data, error=error)))
+            self._out(_dump(_envelope(command, data=data, error=error)))
             return
         if partial is not None:
             self._out(partial.text(screen()))
@@ -307,12 +307,12 @@ class Report:
 
 
 def _envelope(
-    verb: str | None, *, data: Mapping[str, object] | None = None, error: ResinError | None = None
+    command: str | None, *, data: Mapping[str, object] | None = None, error: ResinError | None = None
 ) -> dict[str, object]:
     problem = None
     if error is not None:
         problem = {"code": error.code, "message": clean(error.message), "hint": clean(error.hint)}
-    return {"schema": SCHEMA, "command": verb, "ok": error is None, "data": data, "error": problem}
+    return {"schema": SCHEMA, "command": command, "ok": error is None, "data": data, "error": problem}
 
 
 def _dump(value: object) -> str:

@@ -23,7 +23,7 @@ from device.desk import Desk, desk
 from resin_toolkit.errors import Exit
 
 BAR = 3.0
-VERBS = (("ps",), ("env",), ("logs",))
+COMMANDS = (("ps",), ("env",), ("logs",))
 TOO_LONG = 200.0
 """Seconds after which a peer is ended."""
 
@@ -72,7 +72,7 @@ def cases(table: Desk) -> list[Case]:
 def judge(table: Desk, case: Case, runs: int, *, peer: bool) -> bool:
     """Measure a case, print it; whether every verb met the bar and said why."""
     met = True
-    for verb in VERBS:
+    for verb in COMMANDS:
         told = [timed(table, ("resin", *verb, case.word)) for _ in range(runs)]
         seconds, worst = median(one.seconds for one in told), max(one.seconds for one in told)
         good = worst <= BAR and all(one.code in (Exit.UNREACHABLE, Exit.NOT_FOUND) for one in told)

@@ -16,7 +16,7 @@ import pytest
 from device.desk import Desk, desk
 from support.resin_command import PROGRAM, Run, environment, program, resin
 
-from resin_toolkit.cli.verb_table import VERBS
+from resin_toolkit.cli.command_table import COMMANDS
 from resin_toolkit.doctor import access, programs
 from resin_toolkit.doctor.checks import CHECKS
 from resin_toolkit.doctor.findings import Status
@@ -185,7 +185,7 @@ def test_a_default_device(monkeypatch: pytest.MonkeyPatch, word: str, status: st
 
 
 def test_the_commands_of_a_finding_exist() -> None:
-    commands = {entry.name for entry in VERBS}
+    commands = {entry.name for entry in COMMANDS}
     for check in CHECKS:
         named = check().commands
         assert named

@@ -28,7 +28,7 @@ from documentation.command_reference import markdown as command_reference
 from image_tools.answers.schema import TABLES
 from image_tools.answers.schema import markdown_table as answers_table
 from image_tools.config import markdown_table as keys_table
-from resin_toolkit.cli.verb_table import VERBS
+from resin_toolkit.cli.command_table import COMMANDS
 
 CHECKOUT = Path(__file__).parents[2]
 COMMAND = "tests/regenerate"
@@ -73,8 +73,8 @@ def without_timing(text: str) -> str:
 
 def commands_table() -> str:
     rows = ["| | command | what it does |", "| --- | --- | --- |"]
-    for group in dict.fromkeys(entry.group for entry in VERBS):
-        entries = [entry for entry in VERBS if entry.group == group]
+    for group in dict.fromkeys(entry.group for entry in COMMANDS):
+        entries = [entry for entry in COMMANDS if entry.group == group]
         rows += [
             f"| {'' if at else group} | `{entry.name}` | {entry.help} |" for at, entry in enumerate(entries)
         ]

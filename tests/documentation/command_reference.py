@@ -7,27 +7,27 @@ from collections.abc import Iterator
 import click
 from manual.parameters import default_of, long_names, option_names, shared_names, subcommands
 
+from resin_toolkit.cli.command_table import COMMANDS, CommandEntry
 from resin_toolkit.cli.root import load_command
-from resin_toolkit.cli.verb_table import VERBS, VerbEntry
 
 
 def markdown() -> str:
     """Every command with its usage, examples, arguments and options; shared options are left out."""
     lines: list[str] = []
-    for group in dict.fromkeys(entry.group for entry in VERBS):
+    for group in dict.fromkeys(entry.group for entry in COMMANDS):
         lines += [f"## {group} commands", ""]
-        for entry in VERBS:
+        for entry in COMMANDS:
             if entry.group == group:
                 lines += _entry(entry)
     return "\n".join(lines)
 
 
-def _entry(entry: VerbEntry) -> Iterator[str]:
+def _entry(entry: CommandEntry) -> Iterator[str]:
     command = load_command(entry)
     shared = shared_names()
     inherited: list[str] = []
     if entry.name == "flash":
-        configure = next(each for each in VERBS if each.name == "configure")
+        configure = next(each for each in COMMANDS if each.name == "configure")
         known = long_names(load_command(configure).params)
         inherited = sorted(long_names(command.params) & known - shared)
         shared |= known

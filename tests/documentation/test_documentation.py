@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from documentation.blocks import CHECKOUT, COMMAND, GENERATORS, blocks, pages, without_timing
-from resin_toolkit.cli.verb_table import VERBS
+from resin_toolkit.cli.command_table import COMMANDS
 
 README = CHECKOUT / "README.md"
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
@@ -63,4 +63,4 @@ def test_the_first_screen_of_the_readme_has_the_two_commands() -> None:
 
 def test_every_command_is_in_the_reference() -> None:
     found = headings(CHECKOUT / "docs" / "reference" / "commands.md")
-    assert [entry.name for entry in VERBS if f"resin-{entry.name}" not in found] == []
+    assert [entry.name for entry in COMMANDS if f"resin-{entry.name}" not in found] == []

@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 
 from support.resin_command import Run
 
+from resin_toolkit.cli.command_table import COMMANDS
 from resin_toolkit.cli.root import load_command
-from resin_toolkit.cli.verb_table import VERBS
 
 Test = TypeVar("Test", bound=Callable[..., object])
 TESTS = Path(__file__).parents[1]
@@ -100,7 +100,7 @@ def fault(
 def commands_with_a_device() -> str:
     """The names of the commands that take a DEVICE, for `fault`."""
     return " ".join(
-        entry.name for entry in VERBS if any(each.name == "device" for each in load_command(entry).params)
+        entry.name for entry in COMMANDS if any(each.name == "device" for each in load_command(entry).params)
     )
 
 
@@ -133,7 +133,7 @@ def markdown() -> str:
     for each in everything():
         of = verbs.setdefault((each.goes_wrong, each.does, each.exit), [])
         of.extend([each.verb] if each.verb not in of else [])
-    names = [entry.name for entry in VERBS]
+    names = [entry.name for entry in COMMANDS]
     rows: dict[tuple[tuple[str, ...], str], list[tuple[str, int]]] = {}
     for (goes_wrong, does, code), found in verbs.items():
         key = (tuple(sorted(found, key=names.index)), does)
@@ -156,7 +156,7 @@ def _with_code(text: str, code: int, codes: list[int]) -> str:
 
 
 def _listed(verbs: tuple[str, ...]) -> str:
-    if len(verbs) == len(VERBS):
+    if len(verbs) == len(COMMANDS):
         return "every command"
     if set(verbs) == set(commands_with_a_device().split()):
         return "every command that takes a device"

@@ -12,7 +12,7 @@ from faults.surroundings import Begun
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
-VERBS = "stop restart rm"
+COMMANDS = "stop restart rm"
 NOTHING = "says what there is; nothing is changed"
 
 
@@ -33,9 +33,9 @@ def runs_on(made: Bench, pushed: Path) -> Iterator[Path]:
     assert made.containers("--filter", "status=running") == ["garden_main"]
 
 
-@fault(VERBS, "a service that is not there", Exit.NOT_FOUND, "service-not-found", NOTHING, ["none"])
+@fault(COMMANDS, "a service that is not there", Exit.NOT_FOUND, "service-not-found", NOTHING, ["none"])
 @fault(
-    VERBS,
+    COMMANDS,
     "an application that is not there",
     Exit.NOT_FOUND,
     "service-not-found",
@@ -47,7 +47,7 @@ def test_what_is_not_there(fault: Fault, made: Bench, runs_on: Path) -> None:
     fault.met(made.resin(*words, cwd=runs_on), "none")
 
 
-@fault(VERBS, "nothing was pushed to the device", Exit.NOT_FOUND, "service-not-found", NOTHING)
+@fault(COMMANDS, "nothing was pushed to the device", Exit.NOT_FOUND, "service-not-found", NOTHING)
 def test_an_empty_device(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     bench.clear()
     fault.met(bench.resin(fault.verb, bench.device.address, "--yes", "--json", cwd=tmp_path))
@@ -70,7 +70,7 @@ def test_nobody_to_ask(fault: Fault, made: Bench, tmp_path: Path) -> None:
 
 
 @fault(
-    VERBS,
+    COMMANDS,
     "the connection is cut in the middle",
     Exit.UNREACHABLE,
     "unreachable",
@@ -102,7 +102,7 @@ def two(made: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     made.clear()
 
 
-@fault(VERBS, "several applications could be meant", Exit.USAGE, "device-ambiguous", NOTHING)
+@fault(COMMANDS, "several applications could be meant", Exit.USAGE, "device-ambiguous", NOTHING)
 def test_several(fault: Fault, made: Bench, two: Path) -> None:
     fault.met(made.resin(fault.verb, made.device.address, "--yes", "--json", cwd=two), "garden, yard")
     assert made.containers("--filter", "status=running") == ["garden_main", "yard_main"]

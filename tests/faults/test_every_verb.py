@@ -11,10 +11,10 @@ from support.resin_command import program, resin
 
 from faults.surroundings import into, locked
 from faults.table import CARRIES_ON, Fault, fault
-from resin_toolkit.cli.verb_table import VERBS
+from resin_toolkit.cli.command_table import COMMANDS
 from resin_toolkit.errors import Exit
 
-ALL = " ".join(entry.name for entry in VERBS)
+ALL = " ".join(entry.name for entry in COMMANDS)
 
 
 @fault(

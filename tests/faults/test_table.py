@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faults.table import everything
-from resin_toolkit.cli.verb_table import VERBS
+from resin_toolkit.cli.command_table import COMMANDS
 
 LEAST = 5
 """Faults of each command."""
@@ -13,7 +13,7 @@ BY_ITSELF = {"emulate"}
 
 def test_every_command_has_its_faults() -> None:
     faults = everything()
-    for entry in VERBS:
+    for entry in COMMANDS:
         tried = {(each.goes_wrong, each.code) for each in faults if each.verb == entry.name}
         assert len(tried) >= LEAST or entry.name in BY_ITSELF, (
             f"`{entry.name}` declares {len(tried)} of {LEAST} faults: add tests with @fault above them, "
@@ -22,7 +22,7 @@ def test_every_command_has_its_faults() -> None:
 
 
 def test_every_fault_is_of_a_command() -> None:
-    assert {each.verb for each in everything()} <= {entry.name for entry in VERBS}
+    assert {each.verb for each in everything()} <= {entry.name for entry in COMMANDS}
 
 
 def test_the_texts_of_a_fault_fit_into_a_table() -> None:

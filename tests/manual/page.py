@@ -10,13 +10,13 @@ import click
 from manual import roff
 from manual.parameters import default_of, long_names, option_names, shared_names, subcommands
 from resin_toolkit import __version__
+from resin_toolkit.cli.command import HELP_OPTIONS
+from resin_toolkit.cli.command_table import COMMANDS, CommandEntry
 from resin_toolkit.cli.root import load_command, root_command
-from resin_toolkit.cli.verb import HELP_OPTIONS
-from resin_toolkit.cli.verb_table import VERBS, VerbEntry
 
 PAGE = Path(__file__).parent.parent.parent / "completions" / "resin.1"
 """The page in the checkout, beside the other files that a wheel installs in share/."""
-_CONFIGURE = next(entry for entry in VERBS if entry.name == "configure")
+_CONFIGURE = next(entry for entry in COMMANDS if entry.name == "configure")
 _SECTIONS = Path(__file__).with_name("sections.roff")
 _PLACE_OF_COMMANDS = '.\\" The commands.\n'
 _PLACE_OF_GROUPS = '.\\" The groups.\n'
@@ -40,12 +40,12 @@ def _lines(lines: Iterable[str]) -> str:
 
 def _groups() -> Iterator[str]:
     for group in _group_names():
-        names = (roff.bold(entry.name) for entry in VERBS if entry.group == group)
+        names = (roff.bold(entry.name) for entry in COMMANDS if entry.group == group)
         yield from (".TP", group, ",\n".join(names))
 
 
 def _group_names() -> list[str]:
-    return list(dict.fromkeys(entry.group for entry in VERBS))
+    return list(dict.fromkeys(entry.group for entry in COMMANDS))
 
 
 def _verbs() -> Iterator[str]:
@@ -61,12 +61,12 @@ def _verbs() -> Iterator[str]:
     yield from _parameters(context, own)
     for group in _group_names():
         yield f".SH {group.upper()} COMMANDS"
-        for entry in VERBS:
+        for entry in COMMANDS:
             if entry.group == group:
                 yield from _verb(entry, shared)
 
 
-def _verb(entry: VerbEntry, shared: set[str]) -> Iterator[str]:
+def _verb(entry: CommandEntry, shared: set[str]) -> Iterator[str]:
     command = load_command(entry)
     documented = shared
     if entry.name == "flash":

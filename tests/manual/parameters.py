@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from resin_toolkit.cli.command_table import COMMANDS
 from resin_toolkit.cli.root import load_command, root_command
-from resin_toolkit.cli.verb_table import VERBS
 
 
 def long_names(parameters: Iterable[click.Parameter]) -> set[str]:
@@ -18,7 +18,7 @@ def long_names(parameters: Iterable[click.Parameter]) -> set[str]:
 
 def shared_names() -> set[str]:
     """The long names of the options that every command takes."""
-    return long_names(root_command().params) & long_names(load_command(VERBS[0]).params)
+    return long_names(root_command().params) & long_names(load_command(COMMANDS[0]).params)
 
 
 def option_names(option: click.Option) -> list[str]:

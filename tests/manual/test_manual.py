@@ -15,8 +15,8 @@ import commands
 import image_tools
 import resin_toolkit
 from manual.page import PAGE, date_of, page
+from resin_toolkit.cli.command_table import COMMANDS
 from resin_toolkit.cli.root import load_command
-from resin_toolkit.cli.verb_table import VERBS
 from resin_toolkit.errors import Exit
 
 INSTALLED = "share/man/man1/resin.1"
@@ -47,7 +47,7 @@ def test_it_is_well_formed() -> None:
 
 def test_a_reader_finds_every_verb_with_its_options_and_examples() -> None:
     text = " ".join(shown().split())
-    for entry in VERBS:
+    for entry in COMMANDS:
         command = load_command(entry)
         for example in (command.epilog or "").splitlines()[2:]:
             assert " ".join(example.split()) in text

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from resin_toolkit.cli.verb_table import VERBS
+from resin_toolkit.cli.command_table import COMMANDS
 from support.boot_images import Boot, boot_image
 from support.resin_command import PROGRAM, environment
 
-NAMES = [entry.name for entry in VERBS]
+NAMES = [entry.name for entry in COMMANDS]
 IMAGE_VERBS = ["info", "ls", "cat", "put", "get", "rm"]
 EVERY = [[], *([name] for name in NAMES), *(["image", name] for name in IMAGE_VERBS)]
 

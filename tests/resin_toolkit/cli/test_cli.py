@@ -18,15 +18,15 @@ from support.cli_words import EVERY, NAMES, named_boot  # noqa: F401 - fixtures
 from support.resin_command import PROGRAM, environment, program, resin
 
 from resin_toolkit import __version__, errors
+from resin_toolkit.cli.command_table import COMMANDS, CommandEntry
 from resin_toolkit.cli.root import root_command
-from resin_toolkit.cli.verb_table import VERBS, VerbEntry
 from resin_toolkit.errors import ResinError
 
 # the table of verbs, help, version
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=NAMES)
-def test_every_verb_of_the_table_opens(verb: VerbEntry) -> None:
+@pytest.mark.parametrize("verb", COMMANDS, ids=NAMES)
+def test_every_verb_of_the_table_opens(verb: CommandEntry) -> None:
     app = import_module(verb.module).app
     assert app.registered_commands
 
@@ -77,7 +77,7 @@ def test_arguments_are_explained() -> None:
 
 def test_help_lists_every_verb() -> None:
     text = resin("--help").out
-    for entry in VERBS:
+    for entry in COMMANDS:
         assert f"  {entry.name} " in text
 
 

@@ -11,7 +11,7 @@ from support.resin_command import PROGRAM
 from support.seen_devices import DEVICES, SERVICES
 from support.shells import SHELLS, Shell, shell
 
-from resin_toolkit.cli.verb_table import VERBS
+from resin_toolkit.cli.command_table import COMMANDS
 
 
 @pytest.fixture(scope="module", params=SHELLS)
@@ -53,7 +53,7 @@ volumes:
 
 
 def test_an_empty_word_and_the_start_of_a_verb(bench: Shell) -> None:
-    assert bench.offers("resin ") == [entry.name for entry in VERBS]
+    assert bench.offers("resin ") == [entry.name for entry in COMMANDS]
     assert bench.offers("resin re") == ["restart", "reboot", "reset"]
     assert bench.offers("resin fl") == ["flash"]
     assert bench.offers("resin --quiet fl") == ["flash"]

@@ -1,4 +1,4 @@
-"""What all commands have in common: the command and group classes, and the shared options."""
+"""The base of all commands: the command and group classes, and the options that they share."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def _set(context: click.Context, parameter: click.Parameter, value: bool) -> Non
         report.settings = replace(report.settings, **{parameter.name: True})
 
 
-class Verb(TyperCommand):
-    """A command that also takes the shared options. Its help starts with the epilog: the examples."""
+class ResinCommand(TyperCommand):
+    """A command with the shared options. Its help starts with the epilog, the examples."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
@@ -77,7 +77,7 @@ class Verb(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A command with subcommands, which takes the shared options too. Its help starts with the examples."""
+    """A command with subcommands and the shared options. Its help starts with the epilog, the examples."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
@@ -111,7 +111,7 @@ class Group(TyperGroup):
             formatter.write_dl([(name, c.get_short_help_str(200)) for name, c in commands if c is not None])
 
 
-def require_verb(context: typer.Context) -> None:
+def require_subcommand(context: typer.Context) -> None:
     """If no subcommand was given, print the help of the group and exit with a usage error."""
     if context.invoked_subcommand is not None:
         return
@@ -121,14 +121,14 @@ def require_verb(context: typer.Context) -> None:
     raise typer.Exit(Exit.USAGE)
 
 
-def single_command(verb: Any, *, epilog: str | None = None) -> typer.Typer:
+def single_command(function: Any, *, epilog: str | None = None) -> typer.Typer:
     """Build the Typer application of a single command; its help starts with `epilog`, the examples."""
     app = _application()
-    app.command(cls=Verb, context_settings=HELP_OPTIONS, epilog=epilog)(verb)
+    app.command(cls=ResinCommand, context_settings=HELP_OPTIONS, epilog=epilog)(function)
     return app
 
 
-def command_group(help: str, examples: Mapping[str, str], **verbs: Any) -> typer.Typer:
+def command_group(help: str, examples: Mapping[str, str], **subcommands: Any) -> typer.Typer:
     """Build the Typer application of a command with subcommands, each with its examples, one a line.
 
     Its own help starts with the first example of each.
@@ -138,9 +138,9 @@ def command_group(help: str, examples: Mapping[str, str], **verbs: Any) -> typer
         help=help, cls=Group, context_settings=HELP_OPTIONS, subcommand_metavar=METAVAR, epilog=first
     )
     app.callback(invoke_without_command=True)(_group_callback)
-    for name, verb in verbs.items():
+    for name, function in subcommands.items():
         epilog = as_examples(examples[name])
-        app.command(name, cls=Verb, context_settings=HELP_OPTIONS, epilog=epilog)(verb)
+        app.command(name, cls=ResinCommand, context_settings=HELP_OPTIONS, epilog=epilog)(function)
     return app
 
 
@@ -151,7 +151,7 @@ def as_examples(lines: str) -> str:
 
 
 def _group_callback(context: typer.Context) -> None:
-    require_verb(context)
+    require_subcommand(context)
 
 
 def _shared_options() -> list[click.Option]:
@@ -167,7 +167,7 @@ def _set_report_command(context: click.Context) -> None:
     """Record in the run's report which command is running: `flash`, `image ls`."""
     report = context.find_object(Report)
     if report is not None:
-        report.verb = context.command_path.partition(" ")[2] or None
+        report.command = context.command_path.partition(" ")[2] or None
 
 
 def _application(**settings: Any) -> typer.Typer:
@@ -194,14 +194,14 @@ def with_options(options: type) -> Callable[[Callable[..., Any]], Callable[..., 
     ]
     names = {parameter.name for parameter in grouped}
 
-    def decorate(verb: Callable[..., Any]) -> Callable[..., Any]:
-        signature = inspect.signature(verb, eval_str=True)
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(function, eval_str=True)
         *own, last = signature.parameters.values()
 
-        @wraps(verb)
+        @wraps(function)
         def call(**values: Any) -> Any:
             group = options(**{name: values.pop(name) for name in names})
-            return verb(**values, **{last.name: group})
+            return function(**values, **{last.name: group})
 
         parameters = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own), *grouped]
         call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
