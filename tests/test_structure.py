@@ -190,7 +190,7 @@ def test_paramiko_is_loaded_by_a_connection_and_not_before() -> None:
 
 
 def test_only_the_command_line_knows_its_framework() -> None:
-    ground = {f"resin_toolkit.cli.{name}" for name in ("main", "root", "verb")}
+    ground = {f"resin_toolkit.cli.{name}" for name in ("main", "root", "command")}
     assert {module for module in users_of(SCREEN) if room_of(module) != "commands"} <= ground
 
 
