@@ -98,8 +98,7 @@ def verify(
     was configured, or that has run, differs from its image.
     """
     from image_tools.flash import FlashOptions, compare, is_drive
-    from image_tools.sha256 import parse_sha256
-    from image_tools.source import open_source
+    from image_tools.source import open_source, parse_sha256
 
     report = report_of(context)
     expected = parse_sha256(sha256) if sha256 is not None else None

@@ -194,7 +194,6 @@ def _planned(
 def _write(
     boot: BootPartition, planned: ConfigurationPlan, target: str, report: Report, *, in_place: bool, ask: bool
 ) -> None:
-    from image_tools.file_times import write_time
 
     if ask:
         report.say("\n".join(planned.diff))
@@ -204,7 +203,7 @@ def _write(
             f"Interrupted while writing; each file in {target} is either old or new.",
             hint="Run the same command again to complete it.",
         )
-    boot.filesystem.apply(planned.changes, now=write_time())
+    boot.filesystem.apply(planned.changes)
     report.warn(*boot.notices)
 
 

@@ -118,8 +118,7 @@ def flash(
     are in use or read-only are refused. The options of `resin configure` change what is written; the image
     stays as it is. {n} in --hostname counts the targets.
     """
-    from image_tools.sha256 import parse_sha256
-    from image_tools.source import open_source
+    from image_tools.source import open_source, parse_sha256
 
     report = report_of(context)
     report.if_interrupted = Interrupted("Interrupted; nothing was written.")
@@ -279,11 +278,10 @@ def _fate(outcome: TargetResult, drive: Drive | None, request: Request | None, h
 def _edit(request: Request, report: Report) -> Edit:
     """The change of a boot partition; it returns what it did, for a person to read."""
     from image_tools.configuration import plan
-    from image_tools.file_times import write_time
 
     def configure(boot: BootPartition) -> tuple[str, ...]:
         planned = plan(boot.filesystem, request)
-        boot.filesystem.apply(planned.changes, now=write_time())
+        boot.filesystem.apply(planned.changes)
         report.warn(*planned.notices)
         return planned.diff
 

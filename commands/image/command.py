@@ -175,7 +175,6 @@ def put(
     files are written or none.
     """
     from image_tools.boot_partition import open_boot
-    from image_tools.file_times import write_time
     from image_tools.image_file import opened_for_writing
 
     report = report_of(context)
@@ -188,7 +187,7 @@ def put(
             hint="Run the same command again to complete it.",
         )
         changes = list(puts(boot.filesystem, local, destination))
-        boot.filesystem.apply(changes, now=write_time())
+        boot.filesystem.apply(changes)
         report.warn(*boot.notices)
     return Transferred("put", tuple(change.path for change in changes))
 
@@ -245,7 +244,6 @@ def rm(
     """Remove files from the boot partition, either all or none."""
     from image_tools.boot_partition import open_boot
     from image_tools.fat import Remove
-    from image_tools.file_times import write_time
     from image_tools.image_file import opened_for_writing
 
     report = report_of(context)
@@ -255,7 +253,7 @@ def rm(
             f"Interrupted while writing; each file in {image} is either old or new.",
             hint="Run the same command again to complete it.",
         )
-        boot.filesystem.apply([Remove(path, recursive=recursive) for path in paths], now=write_time())
+        boot.filesystem.apply([Remove(path, recursive=recursive) for path in paths])
         report.warn(*boot.notices)
     return Transferred("removed", tuple(paths))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import BinaryIO, Self
 
 from image_tools.fat.changes import Change
@@ -124,19 +124,20 @@ class FatFileSystem:
 
     def rehearse(self, changes: Sequence[Change], *, now: datetime | None = None) -> None:
         """Raise what `apply` would raise for `changes`; nothing is written."""
-        self._rehearse(changes, now or datetime.now())
+        self._rehearse(changes, now or _write_time())
 
     def apply(self, changes: Sequence[Change], *, now: datetime | None = None) -> None:
-        """Make `changes`, in their order, dated `now` (the local time by default).
+        """Make `changes`, in order, dated `now`.
 
-        All of them are rehearsed first: where one cannot be made, the error comes before the first write.
-        A mirror FAT left behind by an interrupted change is mended, which a notice tells. After a cut each
-        file is wholly old or wholly new.
+        `now` defaults to the local time, which FAT stores, or to SOURCE_DATE_EPOCH (reproducible-builds.org)
+        in UTC. All changes are rehearsed first: if one fails, nothing is written. A mirror FAT that an
+        interrupted change left behind is repaired, with a notice. After a power cut each file is either old
+        or new.
         Raises PathNotFound, BadValue, NoSpace, FileSystemDamaged, or the OSError of the file object.
         """
         if not changes:
             return
-        moment = now or datetime.now()
+        moment = now or _write_time()
         checkup = self._rehearse(changes, moment)
         if checkup.stale:
             self._table.mend_mirrors(checkup.stale)
@@ -168,3 +169,16 @@ class FatFileSystem:
             return bool(self._geometry.state & 1)
         clean = 1 << (self._geometry.kind.bits - (1 if self._geometry.kind is FatKind.FAT16 else 5))
         return bool(self._geometry.state & 1) or not self._table[1] & clean
+
+
+def _write_time() -> datetime:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
+        return datetime.now()
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError, OSError):
+        raise BadValue(
+            f"SOURCE_DATE_EPOCH is not a number of seconds: {epoch!r}.",
+            hint="Unset it, or set it to seconds.",
+        ) from None

@@ -9,9 +9,9 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntFlag
-from functools import cache
 
 from image_tools.file_window import Window
+from image_tools.filesystems.ext4_checksums import crc32c
 from resin_toolkit.errors import FileSystemDamaged, NotAnImage
 
 SUPERBLOCK = 1024
@@ -179,27 +179,8 @@ def _check(superblock: Superblock) -> None:
 
 
 def _check_sum(raw: bytes) -> None:
-    if _crc32c(raw[:0x3FC]) != _u32(raw, 0x3FC):
+    if crc32c(raw[:0x3FC]) != _u32(raw, 0x3FC):
         raise _damaged("the checksum of its superblock is wrong")
-
-
-@cache
-def _crc32c_table() -> tuple[int, ...]:
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return tuple(table)
-
-
-def _crc32c(data: bytes) -> int:
-    """The CRC32 of Castagnoli as ext4 has it: seeded with all ones, not inverted at the end."""
-    table = _crc32c_table()
-    value = 0xFFFFFFFF
-    for byte in data:
-        value = value >> 8 ^ table[(value ^ byte) & 0xFF]
-    return value
 
 
 def _u16(raw: bytes, position: int) -> int:

@@ -11,7 +11,6 @@ from image_tools.flash.diagnosis import verify_failure
 from image_tools.flash.direct_io import BLOCK, CHUNK, buffers, read_all, round_up
 from image_tools.flash.flash_run import FlashRun
 from image_tools.flash.image_reader import ImageReader
-from image_tools.flash.image_usage import usage_of
 from image_tools.flash.io_errors import medium_failure
 from image_tools.flash.outcome import FlashOptions, TargetResult
 from image_tools.flash.overlay import with_changes
@@ -49,7 +48,7 @@ def compare(
 
 def _compare(source: Source, target: Target, progress: Progress, options: FlashOptions) -> TargetResult:
     with ImageReader(source) as reader:
-        usage = usage_of(reader, full=options.full, block_map=options.block_map)
+        usage = reader.usage(full=options.full, block_map=options.block_map)
         plan = plan_target(reader, FlashJob(target), None)
         party = FlashRun(reader, usage, progress, [plan], options, writer_type=Comparison)
         party.run()

@@ -113,8 +113,8 @@ class FlashRun:
         return _decompress_again(source, places) if source.can_reopen or not places else None
 
     def partitions(self) -> Sequence[Partition]:
-        if self.usage.areas:
-            return [area.partition for area in self.usage.areas]
+        if self.usage.partitions:
+            return [each.partition for each in self.usage.partitions]
         try:
             return read_table(self.reader.view(HEAD), tolerant=True).partitions
         except (NotAnImage, ImageDamaged):
@@ -158,7 +158,7 @@ class FlashRun:
             rewritten=writer.rewritten,
             cleared=writer.cleared,
             reading=writer.reading,
-            areas=self.usage.areas,
+            partitions=self.usage.partitions,
             sha256=end_of_image.sha256 if end_of_image else None,
             write_seconds=writer.write_seconds,
             verify_seconds=writer.verify_seconds,

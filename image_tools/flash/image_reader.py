@@ -6,7 +6,9 @@ import io
 import tempfile
 from typing import IO, BinaryIO, cast
 
+from image_tools.block_map import BlockMap
 from image_tools.source import Source
+from image_tools.usage import Everything, StreamUsage, Usage, usage_of_file
 from resin_toolkit.errors import from_os_error
 
 IN_MEMORY = 64 * 1024 * 1024
@@ -82,6 +84,16 @@ class ImageReader:
     def view(self, size: int) -> BinaryIO:
         """The first `size` bytes of the image as a file that can be read anywhere."""
         return cast(BinaryIO, _View(self, size))
+
+    def usage(self, *, full: bool, block_map: BlockMap | None) -> Usage:
+        """The parts of the image that must be written. Does not verify the checksums of a block map."""
+        if full:
+            return Everything()
+        mapped = None if block_map is None else [(part.start, part.end) for part in block_map.ranges]
+        if self.source.is_random_access:
+            size = self.source.size or 0
+            return usage_of_file(self.view(size), size, holes=self.source.holes(), mapped=mapped)
+        return StreamUsage(self.source.size, mapped=mapped)
 
     def close(self) -> None:
         if self._kept is not None:

@@ -10,7 +10,7 @@ from image_tools.block_map import BlockMap
 from image_tools.flash.bmap_verifier import BmapVerifier
 from image_tools.flash.read_access import ReadAccess
 from image_tools.flash.target import Target
-from image_tools.usage import Area
+from image_tools.usage import PartitionUsage
 from resin_toolkit.errors import ResinError
 
 
@@ -53,7 +53,7 @@ class TargetResult:
     rewritten: int
     cleared: bool
     reading: ReadAccess | None
-    areas: Sequence[Area]
+    partitions: Sequence[PartitionUsage]
     sha256: str | None
     write_seconds: float
     verify_seconds: float

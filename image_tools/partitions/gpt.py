@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from image_tools.file_window import Window
 from image_tools.partitions.model import (
-    Area,
     Findings,
+    OwnedRange,
     Partition,
-    area_of,
+    owned_range,
     report_overlaps,
     report_past_end,
     table_damaged,
@@ -45,13 +45,13 @@ class Copy:
     entry_size: int
     entries: bytes
 
-    def areas(self) -> tuple[Area, Area]:
+    def ranges(self) -> tuple[OwnedRange, OwnedRange]:
         """Where its header and its entries lie, in bytes."""
         header, entries = self.lba * self.sector_size, self.entries_lba * self.sector_size
         what = "the table" if self.lba == PRIMARY_LBA else "the table's backup"
         return (
-            Area(header, header + self.sector_size, what),
-            Area(entries, entries + len(self.entries), what),
+            OwnedRange(header, header + self.sector_size, what),
+            OwnedRange(entries, entries + len(self.entries), what),
         )
 
 
@@ -77,7 +77,7 @@ def read_gpt(disk: Window, findings: Findings) -> tuple[int, tuple[Partition, ..
     """
     copy = _first_sound_copy(disk, findings)
     partitions = tuple(_partitions(copy, findings))
-    report_overlaps([*copy.areas(), *map(area_of, partitions)], findings)
+    report_overlaps([*copy.ranges(), *map(owned_range, partitions)], findings)
     _report_unusable_places(copy, partitions, findings)
     report_past_end(partitions, disk.size, findings)
     return copy.sector_size, partitions

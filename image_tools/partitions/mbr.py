@@ -10,7 +10,14 @@ import struct
 from dataclasses import dataclass
 
 from image_tools.file_window import Window
-from image_tools.partitions.model import Area, Findings, Partition, area_of, report_overlaps, report_past_end
+from image_tools.partitions.model import (
+    Findings,
+    OwnedRange,
+    Partition,
+    owned_range,
+    report_overlaps,
+    report_past_end,
+)
 
 SECTOR = 512
 TABLE_START = 446
@@ -64,20 +71,20 @@ def read_mbr(disk: Window, slots: tuple[Slot, ...], findings: Findings) -> tuple
     the disk is noted only, since it tells of a truncated image.
     """
     primary = [_partition(slot, slot.index + 1, 0) for slot in slots]
-    report_overlaps([Area(0, SECTOR, "the table"), *map(area_of, primary)], findings)
+    report_overlaps([OwnedRange(0, SECTOR, "the table"), *map(owned_range, primary)], findings)
     logical: list[Partition] = []
-    tables: list[Area] = []
+    tables: list[OwnedRange] = []
     for extended in primary:
         if extended.is_extended:
             _follow_chain(disk, extended, logical, tables, findings)
-    report_overlaps([*tables, *map(area_of, logical)], findings)
+    report_overlaps([*tables, *map(owned_range, logical)], findings)
     partitions = (*primary, *logical)
     report_past_end(partitions, disk.size, findings)
     return partitions
 
 
 def _follow_chain(
-    disk: Window, extended: Partition, logical: list[Partition], tables: list[Area], findings: Findings
+    disk: Window, extended: Partition, logical: list[Partition], tables: list[OwnedRange], findings: Findings
 ) -> None:
     """Append the logical partitions inside `extended`, and where their tables lie."""
     seen: set[int] = set()
@@ -91,7 +98,7 @@ def _follow_chain(
         slots = _linked_slots(disk, extended, position, findings)
         if slots is None:
             return None
-        tables.append(Area(position, position + SECTOR, f"the table at byte {position}"))
+        tables.append(OwnedRange(position, position + SECTOR, f"the table at byte {position}"))
         _take_logicals(extended, position, slots, logical, findings)
         position = _next_link(extended, slots, findings)
     return None

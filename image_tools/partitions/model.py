@@ -84,7 +84,7 @@ class Findings:
 
 
 @dataclass(frozen=True)
-class Area:
+class OwnedRange:
     """Bytes from `start` up to `end` that belong to one owner, which `what` names."""
 
     start: int
@@ -93,27 +93,27 @@ class Area:
 
 
 def table_damaged(message: str) -> ImageDamaged:
-    return ImageDamaged(message, hint="Get the image again, or write the card anew.")
+    return ImageDamaged(message, hint="Download the image again, or flash the card again.")
 
 
-def area_of(partition: Partition) -> Area:
-    return Area(partition.start, partition.end, f"partition {partition.number}")
+def owned_range(partition: Partition) -> OwnedRange:
+    return OwnedRange(partition.start, partition.end, f"partition {partition.number}")
 
 
-def report_overlaps(areas: Iterable[Area], findings: Findings) -> None:
+def report_overlaps(ranges: Iterable[OwnedRange], findings: Findings) -> None:
     """Report as damage every area that begins inside one that began before it."""
-    reach: Area | None = None
-    for area in sorted(areas, key=lambda area: (area.start, area.end)):
-        if area.end <= area.start:
+    reach: OwnedRange | None = None
+    for each in sorted(ranges, key=lambda each: (each.start, each.end)):
+        if each.end <= each.start:
             continue
-        if reach is not None and area.start < reach.end:
+        if reach is not None and each.start < reach.end:
             findings.damage(
                 "partitions-overlap",
-                f"The partition table is damaged: {reach.what} and {area.what} "
-                f"both hold byte {area.start} of the disk.",
+                f"The partition table is damaged: {reach.what} and {each.what} "
+                f"both hold byte {each.start} of the disk.",
             )
-        if reach is None or area.end > reach.end:
-            reach = area
+        if reach is None or each.end > reach.end:
+            reach = each
 
 
 def report_past_end(partitions: Iterable[Partition], size: int, findings: Findings) -> None:

@@ -337,6 +337,14 @@ def open_source(path: str, *, digest: bool = False, entry: str | None = None) ->
     return Source(file, path, digest=digest, entry=entry)
 
 
+def parse_sha256(text: str) -> str:
+    """64 hexadecimal digits, in lower case; raises BadValue."""
+    digest = text.strip().lower()
+    if len(digest) != 64 or any(digit not in "0123456789abcdef" for digit in digest):
+        raise BadValue("A SHA-256 has 64 hexadecimal digits.", hint="Copy it whole, without the file's name.")
+    return digest
+
+
 def _unbuffered(descriptor: int) -> io.FileIO:
     """stdin without Python's buffer: a thread that waits in that one would hang the end of the process."""
     if os.isatty(descriptor):

@@ -1,14 +1,14 @@
 """Which parts of an image have to be written to a drive, and which ones its file systems do not use."""
 
 from image_tools.usage.file_usage import FileUsage, usage_of_file
-from image_tools.usage.model import GRAIN, Area, Everything, Usage, UsageContradicted
+from image_tools.usage.model import GRAIN, Everything, PartitionUsage, Usage, UsageContradicted
 from image_tools.usage.stream_usage import StreamUsage
 
 __all__ = [
     "GRAIN",
-    "Area",
     "Everything",
     "FileUsage",
+    "PartitionUsage",
     "StreamUsage",
     "Usage",
     "UsageContradicted",

@@ -21,7 +21,7 @@ from image_tools.filesystems.ext4 import (
     Superblock,
     read_superblock,
 )
-from image_tools.usage.checksums import crc16, crc32c
+from image_tools.filesystems.ext4_checksums import crc16, crc32c
 from image_tools.usage.model import GRAIN
 
 LARGEST_DESCRIPTORS = 4 * 1024 * 1024

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from image_tools.byte_ranges import Range
 from image_tools.file_window import Window
-from image_tools.usage.model import Area
+from image_tools.usage.model import PartitionUsage
 from image_tools.usage.survey import Survey
 
 
@@ -40,8 +40,8 @@ class FileUsage:
                 then(data)
 
     @property
-    def areas(self) -> tuple[Area, ...]:
-        return tuple(self._survey.areas[number] for number in sorted(self._survey.areas))
+    def partitions(self) -> tuple[PartitionUsage, ...]:
+        return tuple(self._survey.partition_usage[number] for number in sorted(self._survey.partition_usage))
 
     def needed(self, start: int, end: int) -> list[Range]:
         return self._survey.needed(start, end)

@@ -13,7 +13,7 @@ GRAIN = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Area:
+class PartitionUsage:
     """A partition, what lies in it, and whether its free parts are left out; if not, why."""
 
     partition: Partition
@@ -26,7 +26,7 @@ class Usage(Protocol):
     """Which parts of an image are needed."""
 
     @property
-    def areas(self) -> tuple[Area, ...]:
+    def partitions(self) -> tuple[PartitionUsage, ...]:
         """The partitions, as far as they are known by now."""
         ...
 
@@ -41,7 +41,7 @@ class Usage(Protocol):
 class Everything:
     """All of the image is needed."""
 
-    areas: tuple[Area, ...] = ()
+    partitions: tuple[PartitionUsage, ...] = ()
 
     def needed(self, start: int, end: int) -> list[Range]:
         return [(start, end)] if start < end else []

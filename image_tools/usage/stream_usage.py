@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Sequence
 
 from image_tools.byte_ranges import Range
-from image_tools.usage.model import Area
+from image_tools.usage.model import PartitionUsage
 from image_tools.usage.survey import Survey
 
 _PAST = 1280 * 1024
@@ -43,8 +43,8 @@ class StreamUsage:
         self._survey.begin()
 
     @property
-    def areas(self) -> tuple[Area, ...]:
-        return tuple(self._survey.areas[number] for number in sorted(self._survey.areas))
+    def partitions(self) -> tuple[PartitionUsage, ...]:
+        return tuple(self._survey.partition_usage[number] for number in sorted(self._survey.partition_usage))
 
     def take(self, offset: int, data: memoryview) -> None:
         """The next bytes, at `offset`; raises UsageContradicted."""

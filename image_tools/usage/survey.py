@@ -13,7 +13,7 @@ from image_tools.partitions.mbr import SECTOR
 from image_tools.usage import fat, signatures
 from image_tools.usage.ext import ExtLayout, Group, NotUnderstood
 from image_tools.usage.free_chunks import FreeGrains
-from image_tools.usage.model import Area, UsageContradicted, inward
+from image_tools.usage.model import PartitionUsage, UsageContradicted, inward
 from image_tools.usage.signatures import LOOKED_AT
 from image_tools.usage.tables import Seen, agree, backup_of_gpt, overlaps
 from resin_toolkit.errors import FileSystemDamaged, ImageDamaged, NotAnImage
@@ -47,7 +47,7 @@ class Survey:
         mapped: Sequence[Range] | None = None,
         holes: Sequence[Range] = (),
     ) -> None:
-        self.areas: dict[int, Area] = {}
+        self.partition_usage: dict[int, PartitionUsage] = {}
         self.left_out = False
         """Whether anything was said not to be needed."""
         self._size = _UNKNOWN_SIZE if size is None else size
@@ -100,7 +100,7 @@ class Survey:
 
     def _pending(self) -> list[Range]:
         """Partitions of which it is not known yet what lies in them."""
-        return [(p.start, p.end) for p in self._partitions if p.number not in self.areas]
+        return [(p.start, p.end) for p in self._partitions if p.number not in self.partition_usage]
 
     # the table
 
@@ -148,18 +148,18 @@ class Survey:
             if partition.type_code in signatures.VERITY_TYPES or "verity" in partition.name.lower():
                 self._refuse("dm-verity guards a part of it")
         for partition in table.partitions:
-            area = self.areas.get(partition.number)
+            area = self.partition_usage.get(partition.number)
             trimmed = (area is not None and area.trimmed) or partition.number in self._empty
             if trimmed and overlaps(partition, table.partitions):
                 self._refuse(f"partition {partition.number} overlaps another one")
 
     def _refuse(self, reason: str) -> None:
         """Nothing of this image may be left out; raises UsageContradicted if something already was."""
-        if self.left_out and any(area.trimmed for area in self.areas.values()):
+        if self.left_out and any(area.trimmed for area in self.partition_usage.values()):
             raise UsageContradicted(reason)
         self._refused = reason
-        for number, area in self.areas.items():
-            self.areas[number] = Area(area.partition, area.kind, False, reason)
+        for number, area in self.partition_usage.items():
+            self.partition_usage[number] = PartitionUsage(area.partition, area.kind, False, reason)
         self._free = FreeGrains()
         self._governed, self._mapped, self._holes, self._empty = [], None, [], {}
 
@@ -215,11 +215,11 @@ class Survey:
         self._empty[partition.number] = middle
 
     def _settle(self, partition: Partition, kind: str, reason: str) -> None:
-        self.areas[partition.number] = Area(partition, kind, False, reason)
+        self.partition_usage[partition.number] = PartitionUsage(partition, kind, False, reason)
 
     def _govern(self, partition: Partition, kind: str, length: int) -> None:
         """From now on the file system of `length` bytes decides what of them is needed."""
-        self.areas[partition.number] = Area(partition, kind, True)
+        self.partition_usage[partition.number] = PartitionUsage(partition, kind, True)
         self._governed.append((partition.start, partition.start + length))
         behind = partition.start + length
         if behind + SECTOR <= partition.end:
@@ -334,7 +334,9 @@ class Survey:
         ranges = layout.free_ranges(group, bitmap, metadata)
         if ranges is None:
             reason = f"the block bitmap of group {group.number} is wrong"
-            self.areas[partition.number] = Area(partition, layout.superblock.kind, True, reason)
+            self.partition_usage[partition.number] = PartitionUsage(
+                partition, layout.superblock.kind, True, reason
+            )
             return
         for start, end in ranges:
             self._free.add(partition.start + start, partition.start + end)

@@ -69,7 +69,7 @@ def test_a_disk_with_logical_partitions_loses_nothing(way: str, tmp_path: Path) 
         ranges = usage.needed(0, path.stat().st_size)
     else:
         usage, ranges = streamed(path)
-    assert [area.trimmed for area in usage.areas] == [True] * 5
+    assert [area.trimmed for area in usage.partitions] == [True] * 5
     copy = copied(path, tmp_path / "copy.img", ranges)
     assert run("sfdisk", "--dump", copy).replace("copy.img", "disk.img") == run("sfdisk", "--dump", path)
     for number, (start, size) in places.items():
@@ -114,7 +114,7 @@ def test_a_gpt_keeps_its_backup(tmp_path: Path) -> None:
 def test_partitions_that_overlap_are_written_whole(tmp_path: Path) -> None:
     path = partitioned(tmp_path / "disk.img", 64 * MIB, "label: dos\nstart=2048, size=65536, type=83\n")
     placed(path, ext(tmp_path / "fs.img", 32 * MIB, None), MIB)
-    assert of_file(path).areas[0].trimmed
+    assert of_file(path).partitions[0].trimmed
     poke(path, 446 + 16, bytes.fromhex("00 000000 83 000000") + (40000).to_bytes(4, "little") + b"\0\x40\0\0")
     assert "overlap" in reason(path)
 
@@ -189,7 +189,7 @@ def guarded(folder: Path, where: str) -> Path:
 def test_what_verity_guards_is_written_whole(where: str, tmp_path: Path) -> None:
     path = guarded(tmp_path, where)
     found = of_file(path)
-    assert not any(area.trimmed for area in found.areas)
+    assert not any(area.trimmed for area in found.partitions)
     assert all_of(found, path) == set(range(64 * MIB // GRAIN))
     with pytest.raises(UsageContradicted):
         streamed(path)

@@ -52,7 +52,7 @@ EXT = [
 def test_exactly_the_blocks_that_ext_uses_are_needed(options: str, size: int, tmp_path: Path) -> None:
     path = ext(tmp_path / "fs.img", size, files(tmp_path), *options.split())
     used = used_grains_of_ext(path) | set(range(MIB // GRAIN))
-    length = of_file(path).areas[0]
+    length = of_file(path).partitions[0]
     assert length.trimmed, length.reason
     found = all_of(of_file(path), path)
     behind = {size // GRAIN} if size % GRAIN else set()
@@ -113,7 +113,7 @@ def test_a_group_with_a_wrong_bitmap_is_written_whole(options: str, tmp_path: Pa
     place = int(run("debugfs", "-R", "stats", path).split("block bitmap at ")[2].split(",")[0])
     poke(path, place * 1024 + 1000, b"\xff\xff")
     found = of_file(path)
-    assert "bitmap of group 1" in found.areas[0].reason
+    assert "bitmap of group 1" in found.partitions[0].reason
     group = set(range(8 * MIB // GRAIN + 1, 16 * MIB // GRAIN))
     assert all_of(found, path) == before | group | {8 * MIB // GRAIN, 16 * MIB // GRAIN}
 
@@ -158,7 +158,7 @@ def test_a_great_many_groups_cost_little(tmp_path: Path) -> None:
         poke(path, 1024 + 0x38, bytes.fromhex("53ef 0100"))
         start = time.process_time()
         usage, _ = streamed(path)
-        assert usage.areas[0].kind == "ext2"
+        assert usage.partitions[0].kind == "ext2"
         return time.process_time() - start
 
     def at_best(groups: int) -> float:
@@ -188,7 +188,7 @@ def test_fat_loses_nothing(size: int, options: str, tmp_path: Path) -> None:
     path = fat(tmp_path / "fs.img", size, source, *options.split())
     run("mdel", "-i", path, "::file-3")
     usage = of_file(path)
-    assert usage.areas[0].trimmed, usage.areas[0].reason
+    assert usage.partitions[0].trimmed, usage.partitions[0].reason
     copy = copied(path, tmp_path / "copy.img", usage.needed(0, size))
     assert fat_problems(copy) == ""
     wanted = {name: data for name, data in contents(source).items() if name != "file-3"}

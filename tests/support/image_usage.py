@@ -48,8 +48,8 @@ def all_of(usage: Usage, path: Path) -> set[int]:
 def reason(path: Path, number: int = 1) -> str:
     """Why nothing of a partition is left out, as the file and the stream both say."""
     found = of_file(path)
-    area = next(area for area in found.areas if area.partition.number == number)
-    later = next(area for area in streamed(path)[0].areas if area.partition.number == number)
+    area = next(area for area in found.partitions if area.partition.number == number)
+    later = next(area for area in streamed(path)[0].partitions if area.partition.number == number)
     assert not area.trimmed
     assert not later.trimmed
     assert all_of(found, path) == set(range(-(-path.stat().st_size // GRAIN)))

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from image_tools.flash.flash_run import FlashRun
 from image_tools.flash.image_reader import ImageReader
-from image_tools.flash.image_usage import usage_of
 from image_tools.flash.outcome import FlashOptions, TargetResult
 from image_tools.flash.target import Target
 from image_tools.flash.target_plan import FlashJob, plan_target
@@ -47,7 +46,7 @@ def _flash(
     source: Source, jobs: Sequence[FlashJob], progress: Progress, options: FlashOptions
 ) -> list[TargetResult]:
     with ImageReader(source) as reader:
-        usage = usage_of(reader, full=options.full, block_map=options.block_map)
+        usage = reader.usage(full=options.full, block_map=options.block_map)
         plans = [plan_target(reader, job, options.partition) for job in jobs]
         for job in jobs:
             _check_room(job.target, source.size, _needed(usage, source.size))
