@@ -5,13 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from commands.common.block_map import block_map_of
-from commands.common.completions import drives, files
+from commands.common.completions import drives
+from commands.common.image_options import (
+    BmapOption,
+    EntryOption,
+    ImageArgument,
+    Sha256Option,
+    read_image_checks,
+)
+from commands.common.secrets import check_stdin_readers
 from commands.common.sudo import sudo_line
 from resin_toolkit.cli.command import as_examples, report_of, single_command
 from resin_toolkit.errors import NotPermitted
@@ -26,14 +32,14 @@ resin verify resin.img card.img --json
 
 @dataclass(frozen=True)
 class Verified:
-    """An image that a drive holds; sizes in bytes."""
+    """The result: the image, and the drive or file that holds it. Sizes in bytes."""
 
     image: str
     target: str
     size: int
     compared: int
     from_medium: bool
-    """Whether it was read past the page cache."""
+    """Whether the target was read past the page cache."""
     sha256: str | None
 
     def data(self) -> Mapping[str, object]:
@@ -56,15 +62,7 @@ class Verified:
 
 def verify(
     context: typer.Context,
-    image: Annotated[
-        str,
-        typer.Argument(
-            metavar="IMAGE",
-            help="Image file, compressed or not; - reads stdin.",
-            show_default=False,
-            autocompletion=files,
-        ),
-    ],
+    image: ImageArgument,
     target: Annotated[
         str,
         typer.Argument(
@@ -75,37 +73,25 @@ def verify(
         ),
     ],
     full: Annotated[bool, typer.Option("--full", help="Compare every byte, including unused areas.")] = False,
-    bmap: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Use and check this block map (.bmap) of the image.",
-            readable=False,
-            autocompletion=files,
-        ),
-    ] = None,
-    sha256: Annotated[
-        str | None,
-        typer.Option(metavar="HEX", help="Check the SHA-256 of the image or of its compressed file."),
-    ] = None,
-    entry: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Use this file of a zip archive that contains several.")
-    ] = None,
+    bmap: BmapOption = None,
+    sha256: Sha256Option = None,
+    entry: EntryOption = None,
 ) -> Verified:
-    """Compare an image with what a drive holds; nothing is written.
+    """Compare an image with the contents of a drive. Nothing is written.
 
-    Ends with 5 where they differ, and tells where, in which partition, and what it looks like. A card that
-    was configured, or that has run, differs from its image.
+    Exits with 5 if they differ, and reports the offset, the partition and the pattern of the difference.
+    A card that was configured or booted differs from its image.
     """
     from image_tools.flash import FlashOptions, compare, is_drive
-    from image_tools.source import open_source, parse_sha256
+    from image_tools.source import open_source
 
     report = report_of(context)
-    expected = parse_sha256(sha256) if sha256 is not None else None
-    options = FlashOptions(full=full, sha256=expected, block_map=block_map_of(bmap))
-    with open_source(image, digest=expected is not None, entry=entry) as source:
+    check_stdin_readers([("the image", image), ("--bmap", bmap)])
+    checks = read_image_checks(sha256, bmap)
+    options = FlashOptions(full=full, sha256=checks.sha256, block_map=checks.block_map)
+    with open_source(image, digest=checks.sha256 is not None, entry=entry) as source:
         try:
-            done = compare(source, target, report.progress(), options)
+            result = compare(source, target, report.progress(), options)
         except NotPermitted as error:
             if is_drive(target):
                 error.hint = f"Run it as root: {sudo_line(sys.argv[1:])}"
@@ -115,10 +101,10 @@ def verify(
         return Verified(
             image=source.name,
             target=target,
-            size=done.size,
-            compared=done.written,
-            from_medium=done.reading is not None and done.reading.past_cache,
-            sha256=done.sha256,
+            size=result.size,
+            compared=result.written,
+            from_medium=result.reading is not None and result.reading.past_cache,
+            sha256=result.sha256,
         )
 
 

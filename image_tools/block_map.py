@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from xml.etree import ElementTree
 
 from resin_toolkit.errors import BadValue, ImageDamaged
@@ -99,6 +100,12 @@ def read_block_map(data: bytes, name: str) -> BlockMap:
     if count != mapped:
         raise _damaged(name, f"it says that {mapped} blocks are mapped, and maps {count}")
     return BlockMap(name, version, image_size, block_size, words.checksum_type, tuple(ranges))
+
+
+def load_block_map(path: Path) -> BlockMap:
+    """The block map in a file. Raises OSError, and what `read_block_map` raises."""
+    with path.open("rb") as file:
+        return read_block_map(file.read(LARGEST + 1), str(path))
 
 
 def check_ranges(

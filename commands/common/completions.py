@@ -106,14 +106,13 @@ def assignments(incomplete: str) -> Sequence[tuple[str, str]]:
 
 
 def _drives(incomplete: str) -> Sequence[tuple[str, str]]:
-    from commands.common.drive_text import may_be_flashed
     from image_tools.drives import list_drives
     from resin_toolkit.cli.completion_values import plain
     from resin_toolkit.errors import ResinError
     from resin_toolkit.terminal.screen import format_size
 
     try:
-        found = [drive for drive in list_drives() if may_be_flashed(drive)]
+        found = [drive for drive in list_drives() if drive.is_flashable()]
     except ResinError:
         return []
     shown = set(plain(drive.path for drive in found if drive.path.startswith(incomplete)))

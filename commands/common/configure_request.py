@@ -107,12 +107,6 @@ def ask_for_everything(report: Report, config: dict[str, object]) -> ConfigureOp
     )
 
 
-def uses_stdin(options: ConfigureOptions) -> bool:
-    """Whether a secret is read from stdin."""
-    files = (options.passphrase_file, options.private_key_passphrase_file, options.gsm_password_file)
-    return str(STDIN) in (*files, options.pin_file, options.hotspot_passphrase_file)
-
-
 def _ask_ssid(report: Report, question: str, *, optional: bool = False) -> str:
     """Ask for an SSID; the networks that this computer knows can be picked by number."""
     from image_tools.profiles import check_ssid

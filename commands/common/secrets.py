@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from resin_toolkit.errors import BadValue
+from resin_toolkit.errors import BadValue, Usage
 from resin_toolkit.terminal.report import Report
 
 STDIN = Path("-")
+_STDIN_NAMES = frozenset(("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"))
 _MAX_BYTES = 4096
+
+
+def check_stdin_readers(readers: Iterable[tuple[str, str | Path | None]]) -> None:
+    """Raise Usage if more than one of the (name, file) pairs would read stdin."""
+    found = [name for name, file in readers if file is not None and str(file) in _STDIN_NAMES]
+    if len(found) > 1:
+        raise Usage(
+            f"stdin cannot be read for both {found[0]} and {found[1]}.", hint="Put one of them in a file."
+        )
 
 
 def read_stdin_secret() -> str:

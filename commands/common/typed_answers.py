@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from commands.common.configure_options import ConfigureOptions
+from commands.common.secrets import check_stdin_readers
 from image_tools.answers import (
     Answers,
     CellularAnswers,
@@ -31,7 +32,14 @@ _ENTERPRISE = (
 )
 _ADDRESSES = ("static", "gateway", "profile_dns", "never_default", "route_metric")
 _CELLULAR = ("gsm_number", "gsm_username", "gsm_password_file", "pin_file")
-_SECRET_FILES = ("passphrase_file", "private_key_passphrase_file", "gsm_password_file", "pin_file")
+_SECRET_FILES = (
+    "passphrase_file",
+    "private_key_passphrase_file",
+    "gsm_password_file",
+    "pin_file",
+    "hotspot_passphrase_file",
+)
+_FILES = ("from_", "config", "ca_cert", "client_cert", "private_key")
 _TUNNELLED = (Security.PEAP, Security.TTLS)
 
 
@@ -155,11 +163,25 @@ def _check_together(options: ConfigureOptions) -> None:
         raise Usage("--hotspot-passphrase-file requires --hotspot.", hint="Add --hotspot SSID.")
     if options.security is Security.OPEN and options.passphrase_file is not None:
         raise Usage("An open network has no passphrase.", hint="Remove --security open or --passphrase-file.")
-    secrets = [getattr(options, name) for name in (*_SECRET_FILES, "hotspot_passphrase_file")]
-    if secrets.count("-") > 1:
-        raise Usage("Only one secret can be read from stdin.", hint="Use files for the others.")
+    check_stdin_readers(stdin_readers(options))
+
+
+def stdin_readers(options: ConfigureOptions) -> list[tuple[str, str | Path | None]]:
+    """The options that name a file, each with its file, for `check_stdin_readers`.
+
+    Only secrets read stdin when the file is called `-`.
+    """
+    secrets = [(_option(name), getattr(options, name)) for name in _SECRET_FILES]
+    lists = [("--ssh-key", options.ssh_key), ("--connection", options.connection)]
+    found = [(_option(name), getattr(options, name)) for name in _FILES]
+    found += [(name, file) for name, files in lists for file in files or ()]
+    return [*secrets, *((name, file) for name, file in found if str(file) != "-")]
 
 
 def _given(options: ConfigureOptions, names: tuple[str, ...]) -> list[str]:
     """Return the names of the options that are set, as typed."""
-    return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) not in (None, False)]
+    return [_option(name) for name in names if getattr(options, name) not in (None, False)]
+
+
+def _option(name: str) -> str:
+    return f"--{name.strip('_').replace('_', '-')}"

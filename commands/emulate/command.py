@@ -213,7 +213,7 @@ def _confirm_drive(image: Path, report: Report) -> None:
     """Return if `image` is no drive, or the user agrees that it is written to; a fixed one must be named."""
     if not image.is_block_device():
         return
-    from commands.common.drive_text import described
+    from commands.common.drive_text import format_drive
     from image_tools.drives import find_drive
 
     path = str(image)
@@ -222,7 +222,7 @@ def _confirm_drive(image: Path, report: Report) -> None:
         raise Refused(
             f"{drive.path} {refusal.message}.", hint=f"{refusal.hint} --snapshot writes nothing.".strip()
         )
-    text = f"{described(drive)}\nThe system on {drive.path} will write to it."
+    text = f"{format_drive(drive)}\nThe system on {drive.path} will write to it."
     if drive.removable or report.settings.yes or not report.interactive:
         report.confirm(f"{text} Continue?")
         return

@@ -1,4 +1,4 @@
-"""What a flash tells at its end, for a person, for a script and as a receipt."""
+"""The result of a flash: as text, as JSON and as a receipt."""
 
 from __future__ import annotations
 
@@ -9,38 +9,60 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resin_toolkit.errors import ResinError, from_os_error
+from resin_toolkit.errors import BadValue, NotPermitted, PathNotFound, ResinError, Usage, from_os_error
 from resin_toolkit.terminal.report import SCHEMA
 from resin_toolkit.terminal.screen import Screen, format_size
 
 if TYPE_CHECKING:
+    from image_tools.configuration import Request
     from image_tools.drives import Drive
+    from image_tools.flash import TargetResult
 
-_STALE = "Areas that the image does not use keep their old content; --discard or --full clears them."
+_STALE = "Unused areas of the drive keep their old contents; --discard or --full clears them."
 
 
 @dataclass(frozen=True)
-class Fate:
-    """What became of one target. Sizes in bytes; `drive` is None for a file."""
+class FlashedTarget:
+    """The result for one target. Sizes in bytes; `drive` is None for a file."""
 
     target: str
     drive: Drive | None
     error: ResinError | None
     hostname: str | None
     configured: tuple[str, ...]
-    """The changes that were made on the way, for a person to read; secrets are hidden."""
+    """The diff of the boot partition, with hidden secrets."""
     written: int
     rewritten: int
+    """Blocks of 64 KiB that were written a second time."""
     stale: bool
-    """Whether unused areas of the drive keep their old content."""
+    """Whether unused areas of the drive keep their old contents."""
     read_back: bool
     verified: bool
     write_seconds: float
     verify_seconds: float
 
+    @classmethod
+    def of(
+        cls, result: TargetResult, drive: Drive | None, request: Request | None, *, full: bool
+    ) -> FlashedTarget:
+        return cls(
+            target=result.target.path,
+            drive=drive,
+            error=result.error,
+            hostname=dict(request.sets).get("hostname") if request is not None else None,
+            configured=result.edited or (),
+            written=result.written,
+            rewritten=result.rewritten,
+            stale=drive is not None and not (full or result.cleared) and result.written < result.size,
+            read_back=result.reading is not None,
+            verified=result.verified,
+            write_seconds=result.write_seconds,
+            verify_seconds=result.verify_seconds,
+        )
+
     @property
     def rate(self) -> int:
-        """Bytes a second, written and flushed."""
+        """Bytes per second, written and flushed."""
         return int(self.written / max(self.write_seconds, 0.001))
 
     def data(self) -> Mapping[str, object]:
@@ -73,56 +95,72 @@ class Fate:
         if self.verified:
             wrote += " and verified it: read back past the page cache, every byte is right."
         elif self.read_back:
-            wrote += "; what was read back is equal, but may have come from the page cache."
+            wrote += "; the data read back matches, but may have come from the page cache."
         else:
             wrote += ". It was not verified."
         if self.rewritten:
             wrote += (
-                f" {self.rewritten} blocks of 64 KiB were wrong at first and had to be written again: "
-                "do not trust this card for long."
+                f" {self.rewritten} blocks of 64 KiB differed and had to be written again: "
+                "the card may be failing."
             )
         return "\n".join([wrote, *self.configured])
 
 
 @dataclass(frozen=True)
-class Flashed:
-    """One image on its targets. `size` in bytes; checksums where they were taken."""
+class FlashResult:
+    """One image and its targets. `size` in bytes; checksums are None if they were not computed."""
 
     image: str
-    kind: str
+    format: str
     size: int
     sha256: str | None
     stored_sha256: str | None
-    """Of the file that the image comes in, if that is not the image itself."""
+    """The SHA-256 of the compressed file."""
     started: str
     finished: str
-    fates: tuple[Fate, ...]
+    targets: tuple[FlashedTarget, ...]
 
     def data(self) -> Mapping[str, object]:
         return {
             "image": self.image,
-            "kind": self.kind,
+            "kind": self.format,
             "bytes": self.size,
             "sha256": self.sha256,
             "stored_sha256": self.stored_sha256,
-            "verified": all(fate.verified for fate in self.fates),
+            "verified": all(target.verified for target in self.targets),
             "started": self.started,
             "finished": self.finished,
-            "targets": [fate.data() for fate in self.fates],
+            "targets": [target.data() for target in self.targets],
         }
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
-        lines = [fate.text(self.size) for fate in self.fates if len(self.fates) > 1 or fate.error is None]
-        if any(fate.stale for fate in self.fates if fate.error is None):
+        succeeded = [target for target in self.targets if target.error is None]
+        shown = self.targets if len(self.targets) > 1 else succeeded
+        lines = [target.text(self.size) for target in shown]
+        if any(target.stale for target in succeeded):
             lines.append(_STALE)
         return "\n".join(lines)
 
 
-def write_receipt(path: Path, flashed: Flashed) -> None:
-    """Write what was done as JSON; one that is there is replaced whole. Raises what an OSError means."""
+def check_receipt(path: Path, others: Sequence[str]) -> None:
+    """Raise if the receipt cannot be written to `path`, or would replace one of `others`."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise PathNotFound(f"{path} cannot be written: the folder does not exist.", hint="Create it first.")
+    if path.exists() and not path.is_file():
+        raise BadValue(f"{path} is not a regular file.", hint="Name a file to write the receipt to.")
+    if path.resolve() in [Path(other).resolve() for other in others if other != "-"]:
+        raise Usage(
+            f"The receipt would replace {path}, which is the image or a target.", hint="Name another file."
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise NotPermitted(f"You may not write to {path.parent}.", hint="Choose another folder.")
+
+
+def write_receipt(path: Path, result: FlashResult) -> None:
+    """Write the result as JSON, replacing an existing file atomically. Raises the error of an OSError."""
     from resin_toolkit import __version__
 
-    content = {"schema": SCHEMA, "resin": __version__, **flashed.data()}
+    content = {"schema": SCHEMA, "resin": __version__, **result.data()}
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         partial.write_text(json.dumps(content, indent=2) + "\n")
@@ -132,15 +170,15 @@ def write_receipt(path: Path, flashed: Flashed) -> None:
         raise from_os_error(error, path) from error
 
 
-def failure_of(fates: Sequence[Fate]) -> ResinError | None:
-    """The failure that the whole run ends with, None if every target holds the image."""
-    failed = [fate for fate in fates if fate.error is not None]
+def failure_of(targets: Sequence[FlashedTarget]) -> ResinError | None:
+    """The error that the run ends with; None if every target holds the image."""
+    failed = [target for target in targets if target.error is not None]
     if not failed:
         return None
     first = failed[0].error
     assert first is not None
-    if len(fates) == 1:
+    if len(targets) == 1:
         return first
-    names = ", ".join(fate.target for fate in failed)
-    message = f"{len(failed)} of {len(fates)} targets failed: {names}. {first.message}"
+    names = ", ".join(target.target for target in failed)
+    message = f"{len(failed)} of {len(targets)} targets failed: {names}. {first.message}"
     return type(first)(message, hint=first.hint, **first.facts)

@@ -1,4 +1,4 @@
-"""The targets of a flash: picked, checked, agreed to, unmounted and opened."""
+"""The targets of a flash: select, check, confirm, unmount and open them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.common.drive_text import described, may_be_flashed
+from commands.common.drive_text import format_drive
 from resin_toolkit.errors import Declined, DriveNotFound, NotPermitted, Usage
 from resin_toolkit.terminal.report import Report
 
@@ -27,29 +27,29 @@ def open_targets(
     *,
     allow_fixed: bool,
 ) -> list[Target]:
-    """The targets, checked, agreed to and opened, in their order; nothing is written yet.
+    """Check and open the targets, in order, once the user has confirmed; nothing is written yet.
 
-    `stack` closes them. Without `paths` a drive is picked by the user.
+    `stack` closes them. Without `paths` the user selects a drive.
     """
     from image_tools.drives import check_does_not_carry, check_not_source
     from image_tools.flash import is_drive
 
-    named = list(paths) or [_picked(report, allow_fixed=allow_fixed)]
-    for path in named:
+    selected = list(paths) or [_select_drive(report, allow_fixed=allow_fixed)]
+    for path in selected:
         if image != "-":
             check_not_source(image, path)
-    drives = {path: _flashable(path, source, allow_fixed=allow_fixed) for path in named if is_drive(path)}
+    drives = {path: _checked(path, source, allow_fixed=allow_fixed) for path in selected if is_drive(path)}
     for drive in drives.values() if image != "-" else ():
         check_does_not_carry(drive, image)
-    _check_different(named, drives)
-    _check_files([path for path in named if path not in drives], report)
+    _check_different(selected, drives)
+    _check_files([path for path in selected if path not in drives], report)
     if drives:
-        _agree(list(drives.values()), report, named=bool(paths))
+        _confirm(list(drives.values()), report, named=bool(paths))
     _unmount(list(drives.values()), report)
-    return [stack.enter_context(_opened(path, drives.get(path), image)) for path in named]
+    return [stack.enter_context(_open(path, drives.get(path), image)) for path in selected]
 
 
-def _flashable(path: str, source: Source, *, allow_fixed: bool) -> Drive:
+def _checked(path: str, source: Source, *, allow_fixed: bool) -> Drive:
     from image_tools.drives import check_fits, check_flashable, find_drive
 
     drive = find_drive(path)
@@ -58,11 +58,11 @@ def _flashable(path: str, source: Source, *, allow_fixed: bool) -> Drive:
     return drive
 
 
-def _check_different(named: Sequence[str], drives: dict[str, Drive]) -> None:
-    places = [drives[path].path if path in drives else str(Path(path).resolve()) for path in named]
-    doubled = next((place for place in places if places.count(place) > 1), None)
-    if doubled is not None:
-        raise Usage(f"{doubled} is named twice.", hint="Name each target once.")
+def _check_different(paths: Sequence[str], drives: dict[str, Drive]) -> None:
+    real = [drives[path].path if path in drives else str(Path(path).resolve()) for path in paths]
+    twice = next((path for path in real if real.count(path) > 1), None)
+    if twice is not None:
+        raise Usage(f"{twice} is named twice.", hint="Name each target once.")
 
 
 def _check_files(paths: Sequence[str], report: Report) -> None:
@@ -70,17 +70,17 @@ def _check_files(paths: Sequence[str], report: Report) -> None:
 
     for path in paths:
         check_not_attached(path)
-        # But for /dev/shm, where files lie.
+        # A name in /dev that does not exist is a missing drive, except in /dev/shm.
         if path.startswith("/dev/") and not path.startswith("/dev/shm/") and not Path(path).exists():
             raise DriveNotFound(f"There is no drive {path}.", hint="`resin drives --all` lists all drives.")
         if Path(path).is_file():
             report.confirm(f"The file {path} will be overwritten. Continue?")
 
 
-def _agree(drives: Sequence[Drive], report: Report, *, named: bool) -> None:
-    """Return if the user agrees; a fixed drive's name has to be typed, or named together with --yes."""
+def _confirm(drives: Sequence[Drive], report: Report, *, named: bool) -> None:
+    """Return if the user confirms. The name of a fixed drive must be typed, or named together with --yes."""
     paths = ", ".join(drive.path for drive in drives)
-    lines = [described(drive) for drive in drives]
+    lines = [format_drive(drive) for drive in drives]
     mounted = [point for drive in drives for point in drive.to_unmount]
     if mounted:
         lines.append(f"These will be unmounted: {', '.join(mounted)}.")
@@ -105,7 +105,7 @@ def _unmount(drives: Sequence[Drive], report: Report) -> None:
             report.say(f"Unmounted {', '.join(points)}.")
 
 
-def _opened(path: str, drive: Drive | None, image: str) -> Target:
+def _open(path: str, drive: Drive | None, image: str) -> Target:
     from image_tools.flash import open_drive, open_file
 
     if drive is None:
@@ -119,13 +119,13 @@ def _opened(path: str, drive: Drive | None, image: str) -> Target:
         raise
 
 
-def _picked(report: Report, *, allow_fixed: bool) -> str:
-    """The drive that the user picks. Raises Usage, with the drives that there are, where nobody can."""
+def _select_drive(report: Report, *, allow_fixed: bool) -> str:
+    """Let the user select a drive. Without a terminal, raises Usage with the available drives."""
     from image_tools.drives import list_drives
 
     def choices() -> list[tuple[Drive, str]]:
-        found = [drive for drive in list_drives() if may_be_flashed(drive, allow_fixed=allow_fixed)]
-        return [(drive, described(drive)) for drive in found]
+        found = [drive for drive in list_drives() if drive.is_flashable(allow_fixed=allow_fixed)]
+        return [(drive, format_drive(drive)) for drive in found]
 
     if report.interactive:
         return report.choose("Flash which drive?", choices).path
@@ -133,6 +133,6 @@ def _picked(report: Report, *, allow_fixed: bool) -> str:
     if not paths:
         raise DriveNotFound(
             "No drive that can be flashed was found.",
-            hint="Insert one; `resin drives --all` lists all drives, and why each cannot be flashed.",
+            hint="Insert one, or run `resin drives --all` to see why a drive cannot be flashed.",
         )
-    raise Usage("No TARGET is given, and there is no terminal to ask on.", hint=f"Name one of: {paths}.")
+    raise Usage("Missing argument 'TARGET'.", hint=f"Name one of: {paths}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -36,6 +36,21 @@ class DrivePartition:
     filesystem: str
     mount_points: tuple[str, ...]
 
+    @property
+    def filesystem_note(self) -> str:
+        """The file system in parentheses; empty if there is none."""
+        return f"({self.filesystem})" if self.filesystem not in ("", "empty") else ""
+
+    def data(self) -> Mapping[str, object]:
+        """The partition as JSON."""
+        return {
+            "path": self.path,
+            "size": self.size,
+            "label": self.label,
+            "filesystem": self.filesystem,
+            "mount_points": list(self.mount_points),
+        }
+
 
 @dataclass(frozen=True)
 class Drive:
@@ -61,6 +76,44 @@ class Drive:
     def title(self) -> str:
         """Vendor and model, as far as they are known."""
         return " ".join(word for word in (self.vendor, self.model) if word) or "unnamed drive"
+
+    @property
+    def partition_summary(self) -> str:
+        """The partitions with their labels or file systems: `sdb1 resin-boot, sdb2 (ext4), sdb3`."""
+        return ", ".join(
+            f"{part.path.removeprefix('/dev/')} {part.label or part.filesystem_note}".rstrip()
+            for part in self.partitions
+        )
+
+    @property
+    def refusal_summary(self) -> str:
+        """Why the drive cannot be flashed; empty if it can."""
+        reasons = [refusal.message for refusal in self.refusals]
+        return "; ".join(reasons) if reasons or self.removable else "fixed: needs --allow-fixed"
+
+    def is_flashable(self, *, allow_fixed: bool = False) -> bool:
+        """Whether `check_flashable` accepts the drive."""
+        return not self.refusals and (self.removable or allow_fixed)
+
+    def data(self) -> Mapping[str, object]:
+        """The drive as JSON; sizes in bytes."""
+        return {
+            "path": self.path,
+            "vendor": self.vendor,
+            "model": self.model,
+            "serial": self.serial,
+            "size": self.size,
+            "sector_size": self.sector_size,
+            "transport": self.transport,
+            "removable": self.removable,
+            "read_only": self.read_only,
+            "mount_points": list(self.mount_points),
+            "partitions": [part.data() for part in self.partitions],
+            "flashable": self.is_flashable(),
+            "refusals": [
+                {"reason": refusal.reason.value, "message": refusal.message} for refusal in self.refusals
+            ],
+        }
 
 
 def refusals_of(

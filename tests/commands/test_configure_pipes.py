@@ -13,7 +13,7 @@ import pytest
 from support.boot_images import Boot, boot_image
 from support.certificates import certificates
 from support.config_cases import ED25519
-from support.resin_command import PROGRAM, environment
+from support.resin_command import PROGRAM, environment, resin
 
 SECRET = "correct horse"
 KEYFILE = "[connection]\nid=wired\ntype=ethernet\nuuid=6d9a1f4e-3f4a-4a9c-9d0e-0d4b6f0c1a2b\n"
@@ -79,6 +79,37 @@ def test_answers_come_from_stdin(boot: Boot, tmp_path: Path, command: str) -> No
     )
     assert done.returncode == 0, done.stderr.decode()
     assert b'"hostname": "piped"' in Boot(result, boot.offset, boot.size).read("config.json")
+
+
+@pytest.mark.parametrize(
+    ("words", "readers"),
+    [
+        (["flash", "-", "card.img", "--from", "/dev/stdin"], "the image and --from"),
+        (["flash", "/dev/stdin", "card.img", "--hosts", "/dev/fd/0"], "the image and --hosts"),
+        (
+            ["flash", "-", "card.img", "--ssid", "Home", "--passphrase-file", "-"],
+            "the image and --passphrase-file",
+        ),
+        (["verify", "-", "card.img", "--bmap", "/dev/stdin"], "the image and --bmap"),
+        (
+            ["configure", "image.img", "--ssid", "Home", "--passphrase-file", "-", "--from", "/dev/stdin"],
+            "--passphrase-file and --from",
+        ),
+        (
+            ["configure", "image.img", "--ssh-key", "/dev/stdin", "--ssh-key", "/dev/stdin"],
+            "--ssh-key and --ssh-key",
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_stdin_cannot_be_read_for_two_things(
+    words: list[str], readers: str, boot: Boot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(boot.path.parent)
+    done = resin(*words)
+    assert done.code == 2
+    assert f"stdin cannot be read for both {readers}." in done.err
+    assert not boot.path.with_name("card.img").exists()
 
 
 def test_an_image_is_configured_in_place_from_a_pipe(boot: Boot) -> None:
