@@ -95,26 +95,26 @@ class _Shown:
         self._where = ""
 
     def begin(self, searched: Sequence[LocalAddress]) -> None:
-        from resin_toolkit.discovery.no_device import interfaces_in_words
+        from resin_toolkit.discovery.no_device import describe_interfaces
 
-        self._where = interfaces_in_words(searched)
+        self._where = describe_interfaces(searched)
         self._rewrite()
 
     def take(self, event: DiscoveryEvent) -> None:
-        from resin_toolkit.discovery.discovered_device import Change
+        from resin_toolkit.discovery.discovered_device import DeviceChange
 
         found, number = event.found, event.found.number
         self._devices[number] = found
-        if event.news is Change.GONE:
+        if event.change is DeviceChange.GONE:
             del self._devices[number]
-        if event.news is not Change.LEARNT:
-            self._report.event(event.news.value, device=device_data(found))
-        if event.news is Change.FOUND and not self._live:
+        if event.change is not DeviceChange.LEARNT:
+            self._report.event(event.change.value, device=device_data(found))
+        if event.change is DeviceChange.FOUND and not self._live:
             self._report.say(f"found: {found.device.name} at {next(iter(found.device.addresses), '')}")
-        if event.news is Change.COMPLETED:
+        if event.change is DeviceChange.COMPLETED:
             self._print(found)
             self._complete.add(number)
-        if event.news is Change.GONE and self._watch and not self._live:
+        if event.change is DeviceChange.GONE and self._watch and not self._live:
             self._report.line(row_line((found.device.name, "gone", *[""] * (len(HEADINGS) - 2))))
         if self._watch:
             self._report.if_interrupted = Interrupted("Interrupted.")

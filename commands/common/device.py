@@ -100,7 +100,7 @@ def _require_answer(device: Device) -> None:
 
 def _on_network(report: Report, options: DeviceOptions) -> Device:
     """The only device that announces itself, or the one that the user picks of several."""
-    from resin_toolkit.discovery.discovered_device import Change
+    from resin_toolkit.discovery.discovered_device import DeviceChange
     from resin_toolkit.discovery.no_device import no_device_found
     from resin_toolkit.discovery.search import WITHIN, Search
 
@@ -109,7 +109,7 @@ def _on_network(report: Report, options: DeviceOptions) -> Device:
     with Search(ssh_port=options.ssh_port) as search:
         for event in search.events():
             found[event.found.number] = event.found
-            if event.news is Change.GONE:
+            if event.change is DeviceChange.GONE:
                 del found[event.found.number]
         if not found:
             raise no_device_found(search, WITHIN)

@@ -1,1 +1,1 @@
-"""Finding devices on the local network by multicast DNS (RFC 6762, 6763). The only place with zeroconf."""
+"""Discovering devices on the local network by multicast DNS (RFC 6762, 6763)."""

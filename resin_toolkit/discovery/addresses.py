@@ -1,4 +1,4 @@
-"""IP addresses as they are connected to."""
+"""The order and the zones of IP addresses that are connected to."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable
 
 
 def zoned(address: str, interface: str) -> str:
-    """`address` as it is connected to: a link-local IPv6 one through the interface that it was told on."""
-    place = ipaddress.ip_address(address)
-    return f"{address}%{interface}" if place.version == 6 and place.is_link_local else address
+    """`address`, with `interface` as its zone if it is a link-local IPv6 address."""
+    ip = ipaddress.ip_address(address)
+    return f"{address}%{interface}" if ip.version == 6 and ip.is_link_local else address
 
 
-def in_order(addresses: Iterable[str]) -> tuple[str, ...]:
-    """IPv4 first, link-local IPv6 last: the order in which they are tried."""
+def sort_addresses(addresses: Iterable[str]) -> tuple[str, ...]:
+    """The distinct addresses in the order to try them: IPv4 first, link-local addresses last."""
     return tuple(sorted(dict.fromkeys(addresses), key=_rank))
 
 
 def _rank(address: str) -> tuple[bool, bool, str]:
-    place = ipaddress.ip_address(address.partition("%")[0])
-    return place.is_link_local, place.version == 6, address
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    return ip.is_link_local, ip.version == 6, address

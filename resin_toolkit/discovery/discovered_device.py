@@ -1,4 +1,4 @@
-"""A device that was found on the network, and the news of it."""
+"""A device that was discovered, and the events that report it."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from enum import Enum
 
 from resin_toolkit.device.facts import DeviceFacts
 from resin_toolkit.device.record import Device
-from resin_toolkit.discovery.addresses import in_order
+from resin_toolkit.discovery.addresses import sort_addresses
 from resin_toolkit.discovery.responders import Sighting
 
 
-class Change(Enum):
-    """What has happened to a device."""
+class DeviceChange(Enum):
+    """What changed about a device."""
 
     FOUND = "found"
     LEARNT = "learnt"
-    """More is known of it."""
+    """More facts are known."""
     CHANGED = "changed"
-    """It has other addresses, or is on another network."""
+    """Its addresses or interfaces changed."""
     COMPLETED = "completed"
-    """All that it tells is known."""
+    """All facts that it reports are known."""
     GONE = "gone"
 
 
 @dataclass(frozen=True)
 class DiscoveredDevice:
-    """A device that announces itself; its names are fit to be shown."""
+    """A device that announces itself; its names are safe to display."""
 
     number: int
-    """Tells it from all others of one search, whatever they are called."""
+    """Unique within a search; names are not."""
     name: str
-    """What it announces itself as; mostly its host name without `.local`."""
+    """The announced instance name, usually its host name without `.local`."""
     device: Device
     interfaces: tuple[str, ...]
     facts: DeviceFacts
@@ -40,24 +40,26 @@ class DiscoveredDevice:
 
 @dataclass(frozen=True)
 class DiscoveryEvent:
-    news: Change
+    """A change of one device."""
+
+    change: DeviceChange
     found: DiscoveredDevice
 
 
-def discovered_device_of(
+def discovered_device(
     number: int, sightings: Sequence[Sighting], facts: DeviceFacts, *, ssh_port: int | None
 ) -> DiscoveredDevice:
-    """The device that all of these sightings are of; `ssh_port` counts more than the one it announces."""
+    """The device of these sightings. `ssh_port` takes precedence over the announced port."""
     first = min(sightings, key=lambda sighting: sighting.key)
     device = Device(
-        fit_to_show(first.host),
-        in_order(address for sighting in sightings for address in sighting.addresses),
+        printable(first.host),
+        sort_addresses(address for sighting in sightings for address in sighting.addresses),
         ssh_port=ssh_port or first.port,
     )
     interfaces = tuple(sorted({sighting.interface for sighting in sightings}))
-    return DiscoveredDevice(number, fit_to_show(first.instance), device, interfaces, facts)
+    return DiscoveredDevice(number, printable(first.instance), device, interfaces, facts)
 
 
-def fit_to_show(name: str) -> str:
-    """A name from the network without what would move a cursor, turn a line round or look like nothing."""
+def printable(name: str) -> str:
+    """A name from the network, with control, bidirectional and invisible characters replaced."""
     return "".join(character if character.isprintable() else "\ufffd" for character in name)

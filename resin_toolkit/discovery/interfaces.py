@@ -1,4 +1,4 @@
-"""The network interfaces of this machine, and the addresses that a question can be asked from."""
+"""The network interfaces of this machine, and the addresses that queries are sent from."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LocalAddress:
-    """An address of this machine to ask from: one for each IPv4 address, one for IPv6, on each interface."""
+    """An address to send queries from: each IPv4 address of an interface, and one for all of its IPv6."""
 
     interface: str
     index: int
     address: str
-    """Without a zone; of IPv6 the link-local one, where there is one."""
+    """Without a zone. For IPv6 the link-local address, if there is one."""
     networks: tuple[str, ...]
-    """What is directly connected there, of the same family: `192.168.1.0/24`."""
+    """The directly connected networks of the same family: `192.168.1.0/24`."""
 
     @property
     def is_ipv6(self) -> bool:
@@ -31,27 +31,27 @@ class LocalAddress:
         return ipaddress.ip_address(self.address).is_loopback
 
     def reaches(self, address: str) -> bool:
-        """Whether `address`, without a zone, is a neighbour by its network (RFC 6762 section 11)."""
-        place = ipaddress.ip_address(address)
-        return place.is_link_local or any(place in ipaddress.ip_network(network) for network in self.networks)
+        """Whether `address`, without a zone, is on the local link (RFC 6762 section 11)."""
+        ip = ipaddress.ip_address(address)
+        return ip.is_link_local or any(ip in ipaddress.ip_network(network) for network in self.networks)
 
 
 def local_addresses() -> tuple[LocalAddress, ...]:
-    """Where questions can be asked from just now, the loopback interface last."""
+    """The addresses that queries can be sent from now, those of loopback last."""
     import ifaddr
 
     found: list[LocalAddress] = []
     for adapter in ifaddr.get_adapters():
         if adapter.index is None:
             continue
-        # An alias (`eth0:1`) is the interface that it was given to.
+        # An alias (`eth0:1`) belongs to the interface before the colon.
         name = str(adapter.name).partition(":")[0]
         addresses = [
             ipaddress.ip_interface(f"{ip.ip if ip.is_IPv4 else ip.ip[0]}/{ip.network_prefix}")
             for ip in adapter.ips
         ]
         found += _of_interface(name, adapter.index, addresses)
-    return tuple(sorted(found, key=lambda origin: (origin.is_loopback, origin.index, origin.is_ipv6)))
+    return tuple(sorted(found, key=lambda local: (local.is_loopback, local.index, local.is_ipv6)))
 
 
 def _of_interface(
@@ -61,7 +61,7 @@ def _of_interface(
         version: tuple(dict.fromkeys(str(a.network) for a in addresses if a.version == version))
         for version in (4, 6)
     }
-    asking = [str(a.ip) for a in addresses if a.version == 4]
-    sixth = sorted((a for a in addresses if a.version == 6), key=lambda a: not a.is_link_local)
-    asking += [str(a.ip) for a in sixth[:1]]
-    return [LocalAddress(name, index, address, networks[6 if ":" in address else 4]) for address in asking]
+    chosen = [str(a.ip) for a in addresses if a.version == 4]
+    ipv6 = sorted((a for a in addresses if a.version == 6), key=lambda a: not a.is_link_local)
+    chosen += [str(a.ip) for a in ipv6[:1]]
+    return [LocalAddress(name, index, address, networks[6 if ":" in address else 4]) for address in chosen]

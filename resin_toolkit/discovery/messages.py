@@ -1,22 +1,26 @@
-"""The messages of multicast DNS: questions written, answers read.
+"""Multicast DNS messages: writing queries and reading answers, with zeroconf.
 
-Format: RFC 1035 section 4.1, with what RFC 6762 section 18 makes of the header and the class.
+Format: RFC 1035 section 4.1, with the header and class of RFC 6762 section 18.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zeroconf import DNSAddress, DNSQuestion, DNSRecord
 
 SERVICE = "_ssh._tcp.local."
 SUBTYPES = (f"_resin-device._sub.{SERVICE}", f"_balena-device._sub.{SERVICE}")
-"""What resinOS announces, and what it was called later."""
+"""What resinOS and balenaOS announce."""
 
+_QUERY = 0x0000
 _IN = 1
-_MOST_LABELS = 127
+_MAX_LABELS = 127
+_DOT = "\x7f"
+"""Replaces a dot in the name of an instance; no other byte of a query with one question has this value."""
 
 
 class RecordType(IntEnum):
@@ -28,84 +32,56 @@ class RecordType(IntEnum):
     SRV = 33
 
 
-@dataclass(frozen=True)
-class Question:
-    name: str
-    kind: RecordType
+def question(name: str, record_type: RecordType) -> DNSQuestion:
+    """A question for the records of `name`, which ends with a dot."""
+    from zeroconf import DNSQuestion
+
+    return DNSQuestion(name, record_type, _IN)
 
 
-@dataclass(frozen=True)
-class Pointer:
-    """`name`, a type of service, is offered by the instance `target`, for `ttl` seconds; 0: no longer."""
+def query(*questions: DNSQuestion) -> bytes:
+    """A message with these questions. Raises ValueError for a name that no message can hold.
 
-    name: str
-    target: str
-    ttl: int
+    A question about an instance whose name contains dots must be the only one.
+    """
+    from zeroconf import DNSOutgoing, DNSQuestion
 
-
-@dataclass(frozen=True)
-class Service:
-    """The instance `name` is at `port` of `host`."""
-
-    name: str
-    host: str
-    port: int
-    ttl: int
-
-
-@dataclass(frozen=True)
-class HostAddress:
-    """The host `name` has the IP address `address`, without a zone."""
-
-    name: str
-    address: str
-    ttl: int
+    message = DNSOutgoing(_QUERY)
+    for each in questions:
+        # The name of an instance is one label, whatever dots it has (RFC 6763 section 4.3). zeroconf would
+        # write each part as a label of its own. It does not check the lengths either.
+        instance, rest = _split_instance(each.name)
+        name = instance.replace(".", _DOT) + rest
+        labels = name.rstrip(".").split(".")
+        if len(labels) > _MAX_LABELS or not all(0 < len(label.encode()) < 64 for label in labels):
+            raise ValueError(f"not a DNS name: {each.name!r}")
+        message.add_question(DNSQuestion(name, each.type, each.class_))
+    [packet] = message.packets()
+    return packet.replace(_DOT.encode(), b".")
 
 
-Record = Pointer | Service | HostAddress
-
-
-def questions(*asked: Question) -> bytes:
-    """A message that asks them all. Raises ValueError for a name that no message can hold."""
-    header = struct.pack(">6H", 0, 0, len(asked), 0, 0, 0)
-    return header + b"".join(_encoded(q.name) + struct.pack(">2H", q.kind, _IN) for q in asked)
-
-
-def read(data: bytes) -> list[Record]:
-    """What a message answers; nothing where it is a question, or damaged from there on."""
-    from zeroconf import DNSAddress, DNSIncoming, DNSPointer, DNSService
+def read_answers(data: bytes) -> list[DNSRecord]:
+    """The records of a response; none if it is a query, and those before the damage if it is malformed."""
+    from zeroconf import DNSIncoming
 
     message = DNSIncoming(data)
     if not message.valid or not message.is_response():
         return []
-    found: list[Record] = []
-    for record in message.answers():
-        if record.class_ != _IN:
-            continue
-        name, ttl = record.name.lower(), int(record.ttl)
-        if isinstance(record, DNSPointer) and record.type == RecordType.PTR:
-            found.append(Pointer(name, record.alias, ttl))
-        elif isinstance(record, DNSService):
-            found.append(Service(name, record.server, record.port, ttl))
-        elif isinstance(record, DNSAddress) and len(record.address) in (4, 16):
-            found.append(HostAddress(name, str(ipaddress.ip_address(record.address)), ttl))
-    return found
+    return [record for record in message.answers() if record.class_ == _IN]
+
+
+def ip_address(record: DNSAddress) -> str:
+    """The IP address of a record, without a zone; empty if its length is wrong."""
+    return str(ipaddress.ip_address(record.address)) if len(record.address) in (4, 16) else ""
 
 
 def instance_of(name: str) -> str:
     """`kitchen lamp`, of `kitchen lamp._ssh._tcp.local.`."""
-    return name[: -len(SERVICE) - 1] if name.lower().endswith(f".{SERVICE}") else name
+    return _split_instance(name)[0] or name
 
 
-def _labels(name: str) -> Sequence[str]:
-    """The parts of a name; the name of an instance is one, whatever dots it has (RFC 6763 section 4.3)."""
+def _split_instance(name: str) -> tuple[str, str]:
+    """The instance, empty if there is none, and the rest of a name."""
     if name.lower().endswith(f".{SERVICE}") and not name.lower().endswith(f"._sub.{SERVICE}"):
-        return [instance_of(name), *SERVICE.rstrip(".").split(".")]
-    return name.rstrip(".").split(".")
-
-
-def _encoded(name: str) -> bytes:
-    parts = [label.encode() for label in _labels(name)]
-    if len(parts) > _MOST_LABELS or not all(0 < len(part) < 64 for part in parts):
-        raise ValueError(f"no name of DNS: {name!r}")
-    return b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
+        return name[: -len(SERVICE) - 1], name[-len(SERVICE) - 1 :]
+    return "", name

@@ -1,74 +1,77 @@
-"""The addresses of a `.local` name, asked for by multicast DNS (RFC 6762) on every interface."""
+"""Looking up the addresses of a `.local` name by multicast DNS (RFC 6762) on every interface."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from resin_toolkit.discovery.addresses import in_order, zoned
-from resin_toolkit.discovery.messages import HostAddress, Question, RecordType, questions, read
+from resin_toolkit.discovery.addresses import sort_addresses, zoned
+from resin_toolkit.discovery.messages import RecordType, ip_address, query, question, read_answers
 from resin_toolkit.discovery.network import Network
-from resin_toolkit.discovery.responders import Sighting, devices_of
+from resin_toolkit.discovery.responders import Sighting, group_by_device
 from resin_toolkit.discovery.sockets import Datagram
 
-ASKED_AT = (0.0, 0.3, 1.0, 2.0)
-"""Seconds after the start; a question or its answer may be lost, on Wi-Fi more often than not."""
-_LOOKED_UP_EVERY = 0.1
-"""Seconds between two questions of whether it is enough."""
-_STRAGGLERS = 0.03
-"""Seconds that other addresses of the name are waited for after the first."""
+QUERY_TIMES = (0.0, 0.3, 1.0, 2.0)
+"""Seconds after the start. A query or its answer may be lost, on Wi-Fi often."""
+_POLL_INTERVAL = 0.1
+"""Seconds between two calls of `stop`."""
+_MORE_ADDRESSES = 0.03
+"""Seconds to wait for further addresses after the first."""
 
-_Told = dict[tuple[str, str], dict[str, None]]
-"""Addresses, by the interface and the sender that told them."""
+_Answers = dict[tuple[str, str], dict[str, None]]
+"""Addresses, by the interface and the sender that gave them."""
 
 
-def resolve(name: str, *, within: float, enough: Callable[[], bool] = lambda: False) -> list[tuple[str, ...]]:
-    """Who answers to `name` within seconds: the IP addresses of each, those to be tried first in front.
+def resolve(name: str, *, within: float, stop: Callable[[], bool] = lambda: False) -> list[tuple[str, ...]]:
+    """Look up `name` for at most `within` seconds: the IP addresses of each device that answers.
 
-    Answers are of one device only where they show that themselves. Ends early, with nothing, once `enough`
-    says so. A link-local IPv6 address has its zone. An address that the name lost (time to live 0) is left
-    out.
+    The preferred address comes first; a link-local IPv6 address has its zone. Answers count as one device
+    only if their addresses show it. Addresses with a TTL of 0 are left out. Ends early, without a result,
+    once `stop` returns True.
     """
     try:
-        message = questions(Question(f"{name}.", RecordType.A), Question(f"{name}.", RecordType.AAAA))
+        message = query(question(f"{name}.", RecordType.A), question(f"{name}.", RecordType.AAAA))
     except ValueError:
         return []
     with Network() as network:
         started = time.monotonic()
         deadline = started + within
-        pending = [started + seconds for seconds in ASKED_AT if seconds < within]
-        told: _Told = {}
-        while (now := time.monotonic()) < deadline and (told or not enough()):
-            if pending and now >= pending[0] and not told:
+        pending = [started + seconds for seconds in QUERY_TIMES if seconds < within]
+        answers: _Answers = {}
+        while (now := time.monotonic()) < deadline and (answers or not stop()):
+            if pending and now >= pending[0] and not answers:
                 pending.pop(0)
                 network.refresh()
-                network.ask(message)
-            until = deadline if told or not pending else min(deadline, pending[0])
-            for datagram in network.wait(min(until, now + _LOOKED_UP_EVERY)):
-                _take(told, datagram, f"{name}.".lower())
-            if told:
-                deadline = min(deadline, time.monotonic() + _STRAGGLERS)
+                network.send(message)
+            until = deadline if answers or not pending else min(deadline, pending[0])
+            for datagram in network.receive(min(until, now + _POLL_INTERVAL)):
+                _add_answer(answers, datagram, f"{name}.".lower())
+            if answers:
+                deadline = min(deadline, time.monotonic() + _MORE_ADDRESSES)
                 pending = []
-    return _by_device(name, told)
+    return _addresses_by_device(name, answers)
 
 
-def _take(told: _Told, datagram: Datagram, name: str) -> None:
+def _add_answer(answers: _Answers, datagram: Datagram, name: str) -> None:
+    from zeroconf import DNSAddress
+
     interface = datagram.origin.interface
     addresses = {
-        zoned(record.address, interface): None
-        for record in read(datagram.data)
-        if isinstance(record, HostAddress) and record.name == name and record.ttl > 0
+        zoned(address, interface): None
+        for record in read_answers(datagram.data)
+        if isinstance(record, DNSAddress) and record.key == name and record.ttl
+        if (address := ip_address(record))
     }
     if addresses:
-        told.setdefault((interface, datagram.source), {}).update(addresses)
+        answers.setdefault((interface, datagram.source), {}).update(addresses)
 
 
-def _by_device(name: str, told: _Told) -> list[tuple[str, ...]]:
+def _addresses_by_device(name: str, answers: _Answers) -> list[tuple[str, ...]]:
     sightings = (
         Sighting(interface, source, name, name, 0, tuple(addresses))
-        for (interface, source), addresses in told.items()
+        for (interface, source), addresses in answers.items()
     )
     return [
-        in_order(address for sighting in group for address in sighting.addresses)
-        for group in devices_of(sightings)
+        sort_addresses(address for sighting in group for address in sighting.addresses)
+        for group in group_by_device(sightings)
     ]

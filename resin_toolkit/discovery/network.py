@@ -1,4 +1,4 @@
-"""All links of this machine at once: questions go out on each, answers are waited for on all."""
+"""Multicast DNS on all interfaces of this machine at once."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import Self
 from resin_toolkit.discovery.interfaces import LocalAddress, local_addresses
 from resin_toolkit.discovery.sockets import Datagram, MulticastSocket
 
-_REFRESHED_EVERY = 1.0
-"""Seconds between two looks at which interfaces there are."""
+_REFRESH_INTERVAL = 1.0
+"""Seconds between two scans for interfaces."""
 
 
 class Network:
-    """The links that are up; open until `close`, or as a context."""
+    """A multicast socket for each local address, open until `close`; also a context manager."""
 
     def __init__(self) -> None:
-        self._links: dict[LocalAddress, MulticastSocket] = {}
+        self._sockets: dict[LocalAddress, MulticastSocket] = {}
         self._failures: dict[LocalAddress, OSError] = {}
         self._selector = selectors.DefaultSelector()
-        self._woken, self._waker = socket.socketpair()
-        for end in (self._woken, self._waker):
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        for end in (self._wake_reader, self._wake_writer):
             end.setblocking(False)
-        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._refreshed = 0.0
         self.refresh()
 
@@ -41,45 +41,44 @@ class Network:
 
     @property
     def searched(self) -> tuple[LocalAddress, ...]:
-        """Where questions could be sent from, when that was last tried."""
-        return tuple(origin for origin, link in self._links.items() if link.failure is None)
+        """The addresses from which the last query was sent."""
+        return tuple(origin for origin, multicast in self._sockets.items() if multicast.failure is None)
 
     @property
     def failures(self) -> dict[LocalAddress, str]:
-        """Where they could not, and why."""
-        failed = {o: link.failure for o, link in self._links.items() if link.failure is not None}
+        """The addresses from which it could not be sent, each with the reason."""
+        failed = {
+            o: multicast.failure for o, multicast in self._sockets.items() if multicast.failure is not None
+        }
         return {o: (e.strerror or str(e)).lower() for o, e in {**self._failures, **failed}.items()}
 
     def refresh(self) -> tuple[set[LocalAddress], set[LocalAddress]]:
-        """Open links on interfaces that have come, close those that have gone; both, as they were found.
-
-        Looks again only after a second has passed.
-        """
+        """Follow changes of the interfaces, at most once a second; return the added and removed addresses."""
         now = time.monotonic()
-        if self._refreshed and now - self._refreshed < _REFRESHED_EVERY:
+        if self._refreshed and now - self._refreshed < _REFRESH_INTERVAL:
             return set(), set()
         self._refreshed = now
         present = set(local_addresses())
-        gone = self._links.keys() - present
-        for origin in gone:
-            self._close(self._links.pop(origin))
-        self._failures = {origin: why for origin, why in self._failures.items() if origin in present}
-        come = present - self._links.keys()
-        return {origin for origin in come if self._open(origin)}, gone
+        removed = self._sockets.keys() - present
+        for origin in removed:
+            self._close(self._sockets.pop(origin))
+        self._failures = {origin: error for origin, error in self._failures.items() if origin in present}
+        added = present - self._sockets.keys()
+        return {origin for origin in added if self._open(origin)}, removed
 
-    def ask(self, message: bytes, *, of: set[LocalAddress] | None = None) -> None:
-        """Send a question on all links, or on those that are named."""
-        for origin, link in self._links.items():
-            if of is None or origin in of:
-                link.ask(message)
+    def send(self, message: bytes, *, origins: set[LocalAddress] | None = None) -> None:
+        """Send a query from all addresses, or from `origins`."""
+        for origin, multicast in self._sockets.items():
+            if origins is None or origin in origins:
+                multicast.send(message)
 
-    def wait(self, until: float) -> list[Datagram]:
-        """What has come in, as soon as something has, or at `until` (of time.monotonic); also when woken."""
+    def receive(self, until: float) -> list[Datagram]:
+        """Wait for messages until `until` (of time.monotonic), or until `wake` is called."""
         received = []
         for key, _ in self._selector.select(max(0.0, until - time.monotonic())):
             if key.data is None:
                 with contextlib.suppress(BlockingIOError):
-                    os.read(self._woken.fileno(), 4096)
+                    os.read(self._wake_reader.fileno(), 4096)
                 continue
             assert isinstance(key.fileobj, socket.socket)
             datagram = key.data.receive(key.fileobj)
@@ -88,32 +87,32 @@ class Network:
         return received
 
     def wake(self) -> None:
-        """End a `wait`, from another thread."""
-        # A full pipe has woken it already, a closed one wakes nobody any more.
+        """End a `receive`, from another thread."""
+        # A full pipe has already ended it; a closed one belongs to a network that was closed.
         with contextlib.suppress(OSError):
-            self._waker.send(b"\0")
+            self._wake_writer.send(b"\0")
 
     def close(self) -> None:
-        for link in self._links.values():
-            link.close()
-        self._links.clear()
+        for multicast in self._sockets.values():
+            multicast.close()
+        self._sockets.clear()
         self._selector.close()
-        self._woken.close()
-        self._waker.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
 
     def _open(self, origin: LocalAddress) -> bool:
         try:
-            link = MulticastSocket(origin)
+            multicast = MulticastSocket(origin)
         except OSError as error:
             self._failures[origin] = error
             return False
         self._failures.pop(origin, None)
-        self._links[origin] = link
-        for each in link.sockets:
-            self._selector.register(each, selectors.EVENT_READ, link)
+        self._sockets[origin] = multicast
+        for each in multicast.sockets:
+            self._selector.register(each, selectors.EVENT_READ, multicast)
         return True
 
-    def _close(self, link: MulticastSocket) -> None:
-        for each in link.sockets:
+    def _close(self, multicast: MulticastSocket) -> None:
+        for each in multicast.sockets:
             self._selector.unregister(each)
-        link.close()
+        multicast.close()

@@ -1,4 +1,4 @@
-"""ApiClient several devices at once what they are, without holding up the search for others."""
+"""Probing several devices at once while the search goes on."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from resin_toolkit.device.facts import DeviceFacts
 from resin_toolkit.device.record import Device
 
 Probe = Callable[[Device, Callable[[DeviceFacts], None]], DeviceFacts]
-"""Asks a device what it is: hands on what it has learnt so far, and returns all. Raises nothing."""
-_AT_ONCE = 8
+"""Reads the facts of a device: passes on what is known so far, and returns all of it. Raises nothing."""
+_MAX_CONCURRENT = 8
 
 
 class Probes:
-    """The probes that are under way, each in a thread that nobody waits for."""
+    """The running probes, each in a daemon thread."""
 
     def __init__(self, probe: Probe, wake: Callable[[], None]) -> None:
         self._probe = probe
         self._wake = wake
         self._results: queue.SimpleQueue[tuple[int, Device, DeviceFacts, bool]] = queue.SimpleQueue()
-        self._room = threading.BoundedSemaphore(_AT_ONCE)
+        self._slots = threading.BoundedSemaphore(_MAX_CONCURRENT)
         self.running = 0
 
     def start(self, number: int, device: Device) -> None:
@@ -31,7 +31,9 @@ class Probes:
         ).start()
 
     def results(self) -> Iterator[tuple[int, Device, DeviceFacts, bool]]:
-        """What has come since the last call: which device, as it was then, its facts, whether that is all."""
+        """The results since the last call: the device's number, the device as it was probed, its facts, and
+        whether they are complete.
+        """
         while True:
             try:
                 result = self._results.get_nowait()
@@ -41,11 +43,11 @@ class Probes:
             yield result
 
     def _run(self, number: int, device: Device) -> None:
-        def tell(facts: DeviceFacts) -> None:
+        def on_facts(facts: DeviceFacts) -> None:
             self._put(number, device, facts, complete=False)
 
-        with self._room:
-            facts = self._probe(device, tell)
+        with self._slots:
+            facts = self._probe(device, on_facts)
         self._put(number, device, facts, complete=True)
 
     def _put(self, number: int, device: Device, facts: DeviceFacts, *, complete: bool) -> None:

@@ -1,4 +1,4 @@
-"""Looking for devices: questions at their times, answers as they come, news as soon as it is known."""
+"""Searching the network for devices: queries on a schedule, events as soon as something is known."""
 
 from __future__ import annotations
 
@@ -6,34 +6,36 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from resin_toolkit.device.facts import DeviceFacts
 from resin_toolkit.discovery.discovered_device import (
-    Change,
+    DeviceChange,
     DiscoveredDevice,
     DiscoveryEvent,
-    discovered_device_of,
+    discovered_device,
 )
 from resin_toolkit.discovery.interfaces import LocalAddress
-from resin_toolkit.discovery.messages import SUBTYPES, Question, RecordType, questions
+from resin_toolkit.discovery.messages import SUBTYPES, RecordType, query, question
 from resin_toolkit.discovery.network import Network
 from resin_toolkit.discovery.probes import Probe, Probes
-from resin_toolkit.discovery.responders import Responders, Sighting, devices_of
+from resin_toolkit.discovery.responders import Responders, Sighting, group_by_device
 from resin_toolkit.discovery.schedule import QuerySchedule
+
+if TYPE_CHECKING:
+    from zeroconf import DNSQuestion
 
 WITHIN = 4.0
 """Seconds that a search takes at most."""
-_PROBED_AGAIN = 30.0
-"""Seconds after which a device is asked anew what runs on it."""
-_QUESTION = questions(*(Question(name, RecordType.PTR) for name in SUBTYPES))
+_PROBE_INTERVAL = 30.0
+"""Seconds after which a watch probes a device again."""
 
 
 class Search:
-    """One look at the network; open until `close`, or as a context.
+    """A search for devices, open until `close`; also a context manager.
 
-    `probe` is asked of each device in a thread of its own. Without `watch` the search ends a second after the
-    last news, and after `within` seconds in any case; with it, never.
+    `probe` is called for each device in its own thread. The search ends one second after the last change, and
+    after `within` seconds in any case; with `watch` it never ends.
     """
 
     def __init__(
@@ -51,7 +53,8 @@ class Search:
         self._responders = Responders()
         self._known: dict[int, _Known] = {}
         self._count = 0
-        self._asked: set[tuple[str, Question]] = set()
+        self._queried: set[tuple[str, DNSQuestion]] = set()
+        self._query = query(*(question(name, RecordType.PTR) for name in SUBTYPES))
         self._network = Network()
 
     def __enter__(self) -> Self:
@@ -63,91 +66,91 @@ class Search:
         self.close()
 
     def close(self) -> None:
-        """End it. A probe that is under way ends by itself, and is not heard any more."""
+        """End the search. The results of running probes are discarded."""
         self._network.close()
 
     @property
     def searched(self) -> tuple[LocalAddress, ...]:
-        """Where questions went out."""
+        """The addresses that queries were sent from."""
         return self._network.searched
 
     @property
     def failures(self) -> dict[LocalAddress, str]:
-        """Where they could not go out, and why."""
+        """The addresses that they could not be sent from, each with the reason."""
         return self._network.failures
 
     def events(self) -> Iterator[DiscoveryEvent]:
-        """The news, as it comes."""
-        clock = QuerySchedule(time.monotonic(), self._within, watch=self._watch)
-        while not clock.is_over(waiting=bool(self._probes and self._probes.running)):
+        """Search, and yield each change as soon as it is known."""
+        schedule = QuerySchedule(time.monotonic(), self._within, watch=self._watch)
+        while not schedule.is_over(time.monotonic(), incomplete=bool(self._probes and self._probes.running)):
             now = time.monotonic()
-            self._look_after_interfaces(clock)
-            if clock.must_ask(now):
-                self._network.ask(_QUESTION)
-            if clock.round_is_over(now):
-                self._responders.drop_silent(clock.round_started)
-            for datagram in self._network.wait(clock.next(now, self._responders.next_expiry())):
-                self._responders.learn(datagram, time.monotonic())
+            self._follow_interfaces(schedule)
+            if schedule.is_query_due(now):
+                self._network.send(self._query)
+            if schedule.has_round_ended(now):
+                self._responders.drop_silent(schedule.round_started)
+            for datagram in self._network.receive(schedule.next_time(now, self._responders.next_expiry())):
+                self._responders.add(datagram, time.monotonic())
             self._responders.expire(time.monotonic())
-            self._ask_for_the_rest()
-            for event in (*self._changes(clock), *self._learnt()):
-                clock.news()
+            self._query_missing_records()
+            for event in (*self._device_changes(schedule), *self._learnt_facts()):
+                schedule.record_change(time.monotonic())
                 yield event
-            self._probe_again()
+            self._repeat_probes()
 
     def _wake(self) -> None:
         self._network.wake()
 
-    def _look_after_interfaces(self, clock: QuerySchedule) -> None:
-        come, gone = self._network.refresh()
-        if gone:
+    def _follow_interfaces(self, schedule: QuerySchedule) -> None:
+        added, removed = self._network.refresh()
+        if removed:
             left = {origin.interface for origin in self._network.searched}
-            self._responders.drop_interfaces({origin.interface for origin in gone} - left)
-        if come:
-            self._network.ask(_QUESTION, of=come)
-            clock.begin_round(time.monotonic())
+            self._responders.drop_interfaces({origin.interface for origin in removed} - left)
+        if added:
+            self._network.send(self._query, origins=added)
+            schedule.begin_round(time.monotonic())
 
-    def _ask_for_the_rest(self) -> None:
-        """Ask once for what an announcement left out; the rounds of a watch ask for it again."""
-        for interface, question in self._responders.open_questions():
-            if (interface, question) in self._asked:
+    def _query_missing_records(self) -> None:
+        """Query once for the records that an announcement did not include."""
+        for interface, missing in self._responders.missing_records():
+            if (interface, missing) in self._queried:
                 continue
-            self._asked.add((interface, question))
+            self._queried.add((interface, missing))
             try:
-                message = questions(question)
+                message = query(missing)
             except ValueError:
                 continue
-            links = {origin for origin in self._network.searched if origin.interface == interface}
-            self._network.ask(message, of=links)
+            origins = {origin for origin in self._network.searched if origin.interface == interface}
+            self._network.send(message, origins=origins)
 
-    def _changes(self, clock: QuerySchedule) -> Iterator[DiscoveryEvent]:
-        """What has changed of who is there."""
-        groups = self._groups()
+    def _device_changes(self, schedule: QuerySchedule) -> Iterator[DiscoveryEvent]:
+        """The devices that appeared, changed or left since the last call."""
         left = dict(self._known)
-        for group in groups:
+        for group in self._sightings_by_device():
             keys = {sighting.key for sighting in group}
             number = next((n for n, known in left.items() if known.keys & keys), None)
             if number is None:
-                yield self._appeared(group)
-                clock.suspect(self._namesakes(group))
+                yield self._add(group)
+                if self._has_namesake(group):
+                    schedule.begin_extra_round(time.monotonic())
                 continue
             known = left.pop(number)
-            found = self._described(number, group, known.found.facts)
+            found = self._discovered(number, group, known.found.facts)
             known.keys = keys
             if found.device != known.found.device or found.interfaces != known.found.interfaces:
                 moved = found.device.addresses != known.found.device.addresses
                 known.found = found
                 if moved:
-                    clock.suspect(True)
+                    schedule.begin_extra_round(time.monotonic())
                     self._probe(known)
-                yield DiscoveryEvent(Change.CHANGED, found)
+                yield DiscoveryEvent(DeviceChange.CHANGED, found)
         for number, known in left.items():
             del self._known[number]
-            yield DiscoveryEvent(Change.GONE, known.found)
+            yield DiscoveryEvent(DeviceChange.GONE, known.found)
 
-    def _groups(self) -> list[list[Sighting]]:
-        """Who is there now: also those together of which nothing but the same key or engine shows that they
-        are one, as a board that is on the network by cable and by Wi-Fi.
+    def _sightings_by_device(self) -> list[list[Sighting]]:
+        """The sightings of each device, also where only the host key or engine ID shows that they are of one,
+        such as a board that is connected by cable and by Wi-Fi.
         """
         identities = {
             key: (known.found.device.host, known.found.facts.identity)
@@ -156,23 +159,23 @@ class Search:
             if known.found.facts.identity
         }
         groups: dict[object, list[Sighting]] = {}
-        for group in devices_of(self._responders.sightings()):
-            same = next((identities[s.key] for s in group if s.key in identities), group[0].key)
+        for group in group_by_device(self._responders.sightings()):
+            same = next((identities[each.key] for each in group if each.key in identities), group[0].key)
             groups.setdefault(same, []).extend(group)
         return list(groups.values())
 
-    def _appeared(self, group: list[Sighting]) -> DiscoveryEvent:
+    def _add(self, group: list[Sighting]) -> DiscoveryEvent:
         self._count += 1
-        found = self._described(self._count, group, DeviceFacts())
+        found = self._discovered(self._count, group, DeviceFacts())
         known = self._known[self._count] = _Known(found, {sighting.key for sighting in group})
         self._probe(known)
-        return DiscoveryEvent(Change.FOUND, found)
+        return DiscoveryEvent(DeviceChange.FOUND, found)
 
-    def _described(self, number: int, group: list[Sighting], facts: DeviceFacts) -> DiscoveredDevice:
-        return discovered_device_of(number, group, facts, ssh_port=self._ssh_port)
+    def _discovered(self, number: int, group: list[Sighting], facts: DeviceFacts) -> DiscoveredDevice:
+        return discovered_device(number, group, facts, ssh_port=self._ssh_port)
 
-    def _namesakes(self, group: list[Sighting]) -> bool:
-        """Whether a device of that name is there already: perhaps itself, at an address that it has lost."""
+    def _has_namesake(self, group: list[Sighting]) -> bool:
+        """Whether another device has the same name: perhaps the same one, at an address that it lost."""
         names = {sighting.host for sighting in group}
         return sum(known.found.device.host in names for known in self._known.values()) > 1
 
@@ -181,26 +184,26 @@ class Search:
             known.probed = time.monotonic()
             self._probes.start(known.found.number, known.found.device)
 
-    def _probe_again(self) -> None:
+    def _repeat_probes(self) -> None:
         if self._watch:
             for known in self._known.values():
-                if time.monotonic() - known.probed >= _PROBED_AGAIN:
+                if time.monotonic() - known.probed >= _PROBE_INTERVAL:
                     self._probe(known)
 
-    def _learnt(self) -> Iterator[DiscoveryEvent]:
-        """What the probes have found out."""
+    def _learnt_facts(self) -> Iterator[DiscoveryEvent]:
+        """The facts that probes have found since the last call."""
         for number, device, facts, complete in self._probes.results() if self._probes else ():
             known = self._known.get(number)
             if known is None or known.found.device != device:
                 continue
             if complete or facts != known.found.facts:
                 known.found = replace(known.found, facts=facts)
-                yield DiscoveryEvent(Change.COMPLETED if complete else Change.LEARNT, known.found)
+                yield DiscoveryEvent(DeviceChange.COMPLETED if complete else DeviceChange.LEARNT, known.found)
 
 
 @dataclass
 class _Known:
-    """A device that was told of, and by which sightings it is known again."""
+    """A device that was reported, and the keys of its sightings."""
 
     found: DiscoveredDevice
     keys: set[tuple[str, str, str]]

@@ -78,10 +78,10 @@ def _origins() -> list[LocalAddress]:
 
 def _failure_reason(origin: LocalAddress) -> str | None:
     """Why a query sent from this address is not received; None if it is."""
-    from resin_toolkit.discovery.messages import Question, RecordType, questions
+    from resin_toolkit.discovery.messages import SUBTYPES, RecordType, query, question
     from resin_toolkit.discovery.sockets import MulticastSocket
 
-    message = questions(Question("_resin-device._sub._ssh._tcp.local.", RecordType.PTR))
+    message = query(question(SUBTYPES[0], RecordType.PTR))
     try:
         link = MulticastSocket(origin)
     except OSError as error:
@@ -89,7 +89,7 @@ def _failure_reason(origin: LocalAddress) -> str | None:
     try:
         if len(link.sockets) < 2:
             return "another program holds UDP port 5353, or the interface does not support multicast"
-        link.ask(message)
+        link.send(message)
         if link.failure is not None:
             return f"sending failed: {_reason(link.failure)}"
         return None if _receives(link, message) else "packets to UDP port 5353 are not received"

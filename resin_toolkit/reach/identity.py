@@ -81,9 +81,9 @@ def distinct_devices(candidates: Sequence[Device]) -> list[tuple[Device, Identit
 
 
 def _together(devices: Sequence[Device]) -> Device:
-    from resin_toolkit.discovery.addresses import in_order
+    from resin_toolkit.discovery.addresses import sort_addresses
 
-    return replace(devices[0], addresses=in_order(a for device in devices for a in device.addresses))
+    return replace(devices[0], addresses=sort_addresses(a for device in devices for a in device.addresses))
 
 
 def with_distinct_names(devices: Sequence[Device]) -> list[Device]:

@@ -103,7 +103,7 @@ def _by_mdns(name: str, asked: Device, deadline: float) -> tuple[str, ...]:
     from resin_toolkit.reach.identity import IdentityCheck
 
     look = IdentityCheck(known, asked)
-    found = resolve(name, within=deadline - time.monotonic(), enough=lambda: look.succeeded)
+    found = resolve(name, within=deadline - time.monotonic(), stop=lambda: look.succeeded)
     return _one_of(name, asked, found, known) or (known.addresses if look.succeeded else ())
 
 

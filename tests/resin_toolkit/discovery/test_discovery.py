@@ -1,4 +1,4 @@
-"""What is made of the messages of multicast DNS, and devices told apart by them."""
+"""mDNS messages, and the devices found in them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from zeroconf import DNSAddress, DNSIncoming, DNSOutgoing, DNSPointer, DNSRecord, DNSService
 
 from resin_toolkit.device.facts import DeviceFacts
-from resin_toolkit.discovery.discovered_device import discovered_device_of, fit_to_show
+from resin_toolkit.discovery.discovered_device import discovered_device, printable
 from resin_toolkit.discovery.interfaces import LocalAddress, local_addresses
-from resin_toolkit.discovery.messages import SUBTYPES, Question, RecordType, questions, read
-from resin_toolkit.discovery.responders import Responders, devices_of
+from resin_toolkit.discovery.messages import SUBTYPES, RecordType, query, question, read_answers
+from resin_toolkit.discovery.responders import Responders, group_by_device
 from resin_toolkit.discovery.schedule import QuerySchedule
 from resin_toolkit.discovery.sockets import Datagram
 from resin_toolkit.terminal.live_text import truncate
@@ -45,21 +45,21 @@ def address_of(host: str, address: str, ttl: int = 120) -> DNSAddress:
     return DNSAddress(host, kind, 1, ttl, socket.inet_pton(family, address))
 
 
-def told(*messages: tuple[LocalAddress, str, bytes]) -> Responders:
+def announce(*messages: tuple[LocalAddress, str, bytes]) -> Responders:
     responders = Responders()
     for origin, source, data in messages:
-        responders.learn(Datagram(origin, source, data), 0.0)
+        responders.add(Datagram(origin, source, data), 0.0)
     return responders
 
 
 def addresses_by_device(responders: Responders) -> list[set[str]]:
-    groups = devices_of(responders.sightings())
+    groups = group_by_device(responders.sightings())
     return [{address for sighting in group for address in sighting.addresses} for group in groups]
 
 
-def test_a_question_is_read_by_another_program_as_it_was_meant() -> None:
+def test_a_query_is_readable_by_another_parser() -> None:
     message = DNSIncoming(
-        questions(Question(SUBTYPES[0], RecordType.PTR), Question("kitchen.local.", RecordType.AAAA))
+        query(question(SUBTYPES[0], RecordType.PTR), question("kitchen.local.", RecordType.AAAA))
     )
     assert message.valid
     assert message.is_query()
@@ -67,58 +67,60 @@ def test_a_question_is_read_by_another_program_as_it_was_meant() -> None:
 
 
 def test_an_instance_with_dots_is_one_label() -> None:
-    data = questions(Question("No. 7 (lab)._ssh._tcp.local.", RecordType.SRV))
+    data = query(question("No. 7 (lab)._ssh._tcp.local.", RecordType.SRV))
     assert data[12:].startswith(b"\x0bNo. 7 (lab)\x04_ssh\x04_tcp\x05local\x00")
 
 
 @pytest.mark.parametrize("name", ["", "a..local.", f"{'x' * 64}.local."])
-def test_a_name_that_no_message_holds(name: str) -> None:
+def test_a_name_that_no_message_can_hold(name: str) -> None:
     with pytest.raises(ValueError):
-        questions(Question(name, RecordType.A))
+        query(question(name, RecordType.A))
 
 
 @given(st.binary(max_size=300))
-def test_junk_is_nothing(data: bytes) -> None:
-    assert isinstance(read(data), list)
+def test_junk_has_no_answers(data: bytes) -> None:
+    assert isinstance(read_answers(data), list)
 
 
-def test_questions_of_others_are_no_answers() -> None:
+def test_queries_of_others_are_not_answers() -> None:
     known = bytearray(announced("kitchen", "10.0.0.7"))
-    assert read(bytes(known))
+    assert read_answers(bytes(known))
     known[2] = 0  # the flag that makes an answer of it (RFC 1035 section 4.1.1)
-    assert read(bytes(known)) == []
+    assert read_answers(bytes(known)) == []
 
 
 def test_a_device_is_known_by_one_message() -> None:
-    [sighting] = told((ETH, "10.0.0.7", announced("kitchen", "10.0.0.7", "fe80::7"))).sightings()
+    [sighting] = announce((ETH, "10.0.0.7", announced("kitchen", "10.0.0.7", "fe80::7"))).sightings()
     assert (sighting.instance, sighting.host, sighting.port) == ("kitchen", "kitchen.local", 22222)
     assert sighting.addresses == ("10.0.0.7", "fe80::7%eth0")
-    found = discovered_device_of(1, [sighting], DeviceFacts(), ssh_port=None)
+    found = discovered_device(1, [sighting], DeviceFacts(), ssh_port=None)
     assert found.device.addresses == ("10.0.0.7", "fe80::7%eth0")
 
 
-def test_an_ssh_server_that_is_no_device_is_none() -> None:
+def test_an_ssh_server_that_is_not_a_device_is_ignored() -> None:
     plain = DNSPointer("_ssh._tcp.local.", RecordType.PTR, 1, 120, "server._ssh._tcp.local.")
     service = DNSService("server._ssh._tcp.local.", RecordType.SRV, 1, 120, 0, 0, 22, "server.local.")
     data = answer(plain, service, address_of("server.local.", "10.0.0.8"))
-    assert len(read(data)) == 3
-    assert told((ETH, "10.0.0.8", data)).sightings() == []
+    assert len(read_answers(data)) == 3
+    assert announce((ETH, "10.0.0.8", data)).sightings() == []
 
 
-def test_what_an_announcement_leaves_out_is_asked_for() -> None:
+def test_records_that_an_announcement_leaves_out_are_queried() -> None:
     instance = "kitchen._ssh._tcp.local."
-    responders = told((ETH, "10.0.0.7", answer(DNSPointer(SUBTYPES[1], RecordType.PTR, 1, 120, instance))))
-    assert list(responders.open_questions()) == [("eth0", Question(instance, RecordType.SRV))]
+    responders = announce(
+        (ETH, "10.0.0.7", answer(DNSPointer(SUBTYPES[1], RecordType.PTR, 1, 120, instance)))
+    )
+    assert list(responders.missing_records()) == [("eth0", question(instance, RecordType.SRV))]
     service = DNSService(instance, RecordType.SRV, 1, 120, 0, 0, 22, "kitchen.local.")
-    responders.learn(Datagram(ETH, "10.0.0.7", answer(service)), 0.0)
-    assert ("eth0", Question("kitchen.local.", RecordType.A)) in list(responders.open_questions())
-    responders.learn(Datagram(ETH, "10.0.0.7", answer(address_of("kitchen.local.", "10.0.0.7"))), 0.0)
-    assert list(responders.open_questions()) == []
+    responders.add(Datagram(ETH, "10.0.0.7", answer(service)), 0.0)
+    assert ("eth0", question("kitchen.local.", RecordType.A)) in list(responders.missing_records())
+    responders.add(Datagram(ETH, "10.0.0.7", answer(address_of("kitchen.local.", "10.0.0.7"))), 0.0)
+    assert list(responders.missing_records()) == []
     assert len(responders.sightings()) == 1
 
 
 def test_ipv4_and_ipv6_of_one_device_are_one() -> None:
-    responders = told(
+    responders = announce(
         (ETH, "10.0.0.7", announced("kitchen", "10.0.0.7", "fe80::7")),
         (ETH, "fe80::7", announced("kitchen", "fe80::7")),
     )
@@ -126,14 +128,14 @@ def test_ipv4_and_ipv6_of_one_device_are_one() -> None:
 
 
 def test_one_name_at_two_addresses_is_two_devices() -> None:
-    responders = told(
+    responders = announce(
         (ETH, "10.0.0.7", announced("resin", "10.0.0.7")), (ETH, "10.0.0.8", announced("resin", "10.0.0.8"))
     )
     assert addresses_by_device(responders) == [{"10.0.0.7"}, {"10.0.0.8"}]
 
 
 def test_one_name_and_address_on_two_networks_is_two_devices() -> None:
-    responders = told(
+    responders = announce(
         (ETH, "10.42.0.1", announced("resin", "10.42.0.1", "fe80::1")),
         (WIFI, "10.42.0.1", announced("resin", "10.42.0.1", "fe80::2")),
     )
@@ -141,25 +143,25 @@ def test_one_name_and_address_on_two_networks_is_two_devices() -> None:
 
 
 def test_one_device_seen_from_two_interfaces_is_one() -> None:
-    responders = told(
+    responders = announce(
         (ETH, "10.0.0.7", announced("resin", "10.0.0.7", "fe80::7")),
         (WIFI, "10.0.0.7", announced("resin", "10.0.0.7", "fe80::7")),
     )
     assert addresses_by_device(responders) == [{"10.0.0.7", "fe80::7%eth0", "fe80::7%wlan0"}]
 
 
-def test_a_goodbye_counts_after_a_second_unless_it_is_taken_back() -> None:
-    for comes_back in (False, True):
-        responders = told((ETH, "10.0.0.7", announced("kitchen", "10.0.0.7")))
-        responders.learn(Datagram(ETH, "10.0.0.7", announced("kitchen", "10.0.0.7", ttl=0)), 5.0)
-        if comes_back:
-            responders.learn(Datagram(ETH, "10.0.0.7", announced("kitchen", "10.0.0.7")), 5.5)
+def test_a_goodbye_counts_after_a_second_unless_it_is_cancelled() -> None:
+    for is_cancelled in (False, True):
+        responders = announce((ETH, "10.0.0.7", announced("kitchen", "10.0.0.7")))
+        responders.add(Datagram(ETH, "10.0.0.7", announced("kitchen", "10.0.0.7", ttl=0)), 5.0)
+        if is_cancelled:
+            responders.add(Datagram(ETH, "10.0.0.7", announced("kitchen", "10.0.0.7")), 5.5)
         responders.expire(6.5)
-        assert bool(responders.sightings()) is comes_back
+        assert bool(responders.sightings()) is is_cancelled
 
 
 def test_who_is_silent_or_behind_a_lost_interface_is_gone() -> None:
-    responders = told(
+    responders = announce(
         (ETH, "10.0.0.7", announced("a", "10.0.0.7")), (WIFI, "10.1.0.7", announced("b", "10.1.0.7"))
     )
     responders.drop_interfaces(["wlan0"])
@@ -170,11 +172,11 @@ def test_who_is_silent_or_behind_a_lost_interface_is_gone() -> None:
 
 def test_a_crowd_is_bounded() -> None:
     crowd = [(ETH, f"10.0.{n // 250}.{n % 250}", announced(f"d{n}", "10.0.0.7")) for n in range(600)]
-    assert len(told(*crowd).sightings()) == 500
+    assert len(announce(*crowd).sightings()) == 500
 
 
-def test_names_are_fit_to_be_shown() -> None:
-    assert fit_to_show("\x1b[2Jno\nte\u202e Küche 厨房") == "\ufffd[2Jno\ufffdte\ufffd Küche 厨房"
+def test_names_are_printable() -> None:
+    assert printable("\x1b[2Jno\nte\u202e Küche 厨房") == "\ufffd[2Jno\ufffdte\ufffd Küche 厨房"
 
 
 @pytest.mark.parametrize(
@@ -193,12 +195,26 @@ def test_loopback_is_asked_last() -> None:
     assert not ETH.reaches("10.9.0.9")
 
 
-def test_a_search_ends_after_a_second_of_silence_or_at_its_time() -> None:
-    import time
+def test_a_search_ends_after_a_second_of_silence_or_at_its_deadline() -> None:
+    schedule = QuerySchedule(100.0, 4.0, watch=False)
+    assert not schedule.is_over(101.5, incomplete=False)
+    schedule.record_change(100.5)
+    assert not schedule.is_over(101.4, incomplete=False)
+    assert schedule.is_over(101.5, incomplete=False)
+    assert not schedule.is_over(103.9, incomplete=True)
+    assert schedule.is_over(104.0, incomplete=True)
+    assert not QuerySchedule(100.0, 4.0, watch=True).is_over(200.0, incomplete=False)
 
-    clock = QuerySchedule(time.monotonic(), 4.0, watch=False)
-    assert not clock.is_over(waiting=False)
-    clock._last_news = time.monotonic() - 1.1
-    assert clock.is_over(waiting=False)
-    assert not clock.is_over(waiting=True)
-    assert QuerySchedule(time.monotonic() - 5, 4.0, watch=False).is_over(waiting=True)
+
+def test_a_watch_queries_again_and_gives_up_on_the_silent_after_each_round() -> None:
+    schedule = QuerySchedule(100.0, 4.0, watch=True)
+    assert [schedule.is_query_due(now) for now in (100.0, 100.1, 100.3, 109.0, 110.0)] == [
+        True,
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert (schedule.round_started, schedule.has_round_ended(113.9)) == (110.0, False)
+    assert schedule.has_round_ended(114.0)
+    assert not schedule.has_round_ended(115.0)
