@@ -116,6 +116,30 @@ def test_every_option_that_takes_a_file_offers_files() -> None:
             assert [type(item.value) for item in offered] == [kind], (command, parameter.name)
 
 
+FREE_METAVARS = {
+    *("ADDRESS", "ADDRESS/PREFIX", "APN", "HEX", "K=V", "LIST", "N", "NUMBER", "PORT", "RE", "SECONDS"),
+    *("SERVERS", "SSID", "TEXT", "TIME", "URL", "XX", "[BIND:]PORT:HOST:HOSTPORT", "[HOST:]GUEST"),
+}
+"""What a value is called that is only known to the user."""
+FREE_NAMES = {
+    *("name", "entry", "hostname", "identity", "anonymous_identity", "gsm_username", "target"),
+    *("path", "paths", "remove_connection"),
+}
+"""Names and paths that are only known once an image is opened, a device is asked or a file is parsed."""
+
+
+def test_every_value_that_can_be_known_is_completed() -> None:
+    for command, parameter in _parameters(root_command(), "resin"):
+        if isinstance(parameter, click.Option) and parameter.is_flag:
+            continue
+        completes = getattr(parameter, "_custom_shell_complete", None) is not None
+        is_free = parameter.metavar in FREE_METAVARS or parameter.name in FREE_NAMES
+        assert completes or is_free or isinstance(parameter.type, click.Choice), (
+            f"`{command}`: {parameter.name} has no completion. Pass autocompletion= with a function of "
+            "commands/common/completions.py; if its values cannot be known, list it above this test."
+        )
+
+
 def _parameters(command: click.Command, path: str) -> Iterator[tuple[str, click.Parameter]]:
     if isinstance(command, click.Group):
         for name in command.list_commands(click.Context(command)):
