@@ -1,4 +1,4 @@
-"""`resin image`: look into an image, and at the files of its boot partition, without mounting or root."""
+"""`resin image`: inspect an image and access its boot partition, without mounting and without root."""
 
 from __future__ import annotations
 
@@ -11,14 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.common.completions import files, images
-from commands.image.files import (
-    gets,
-    local_members,
-    puts,
-    require_names,
-    sources_and_destination,
-    write_here,
-)
 from resin_toolkit.cli.command import command_group, report_of
 from resin_toolkit.errors import Interrupted, PathNotFound, Usage
 from resin_toolkit.terminal.report import Result
@@ -47,7 +39,7 @@ RecursiveOption = Annotated[
 
 @dataclass(frozen=True)
 class Listing:
-    """What is in a directory of the boot partition."""
+    """The entries of a directory of the boot partition."""
 
     path: str
     entries: tuple[DirectoryEntry, ...]
@@ -73,7 +65,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Transferred:
-    """What was copied or removed; `verb` in the past tense."""
+    """The paths that were copied or removed; `verb` in the past tense."""
 
     verb: str
     paths: tuple[str, ...]
@@ -106,14 +98,15 @@ class Content:
 
 def info(context: typer.Context, image: ImageArgument, partition: PartitionOption = None) -> Result:
     """Show an image's partitions, file systems, used space, OS version and configuration."""
-    from commands.image.info import describe
+    from commands.image.summary import ImageSummary
     from image_tools.image_file import opened_for_reading
+    from image_tools.image_info import read_image_info
 
     report = report_of(context)
     with opened_for_reading(image, report.progress()) as file:
-        found, notices = describe(str(image), file, partition)
+        info, notices = read_image_info(str(image), file, partition)
     report.warn(*notices)
-    return found
+    return ImageSummary(info)
 
 
 def ls(
@@ -174,21 +167,13 @@ def put(
     The last argument is the new name or the directory to copy into; by default the root directory. Either all
     files are written or none.
     """
-    from image_tools.boot_partition import open_boot
-    from image_tools.image_file import opened_for_writing
+    from image_tools.boot_files import changes_to_put, find_local_files, split_destination
 
-    report = report_of(context)
-    sources, destination = sources_and_destination(paths)
-    local = [local_members(Path(source), recursive=recursive) for source in sources]
-    with opened_for_writing(image) as file:
-        boot = open_boot(file, partition)
-        report.if_interrupted = Interrupted(
-            f"Interrupted while writing; each file in {image} is either old or new.",
-            hint="Run the same command again to complete it.",
-        )
-        changes = list(puts(boot.filesystem, local, destination))
-        boot.filesystem.apply(changes)
-        report.warn(*boot.notices)
+    sources, destination = split_destination(paths)
+    local = [find_local_files(Path(source), recursive=recursive) for source in sources]
+    with _writing(context, image, partition) as files:
+        changes = list(changes_to_put(files, local, destination))
+        files.apply(changes)
     return Transferred("put", tuple(change.path for change in changes))
 
 
@@ -210,26 +195,30 @@ def get(
 
     The last argument is the new name or the local directory to copy into; by default the current directory.
     """
+    from image_tools.boot_files import find_image_files, require_names, write_locally
+
     report = report_of(context)
     require_names(paths)
     sources, destination = (paths[:-1], Path(paths[-1])) if len(paths) > 1 else (paths, Path())
     if paths[-1].endswith("/") and len(paths) > 1 and not destination.is_dir():
-        raise PathNotFound(f"The folder {paths[-1]} does not exist here.", hint="Make it first, with mkdir.")
+        raise PathNotFound(
+            f"The folder {paths[-1]} does not exist here.", hint="Create it first, with mkdir."
+        )
     if len(sources) > 1 and not destination.is_dir():
         raise Usage(
-            f"{destination} is no directory here.",
-            hint="Several files need a directory to go to, named last.",
+            f"{destination} is not a local directory.",
+            hint="To copy several files, name an existing directory last.",
         )
     written: list[str] = []
     with _reading(context, image, partition) as files:
         if len(paths) > 1 and not destination.exists() and files.find(paths[-1]) is not None:
             raise Usage(
-                f"{paths[-1]} is in the image, and the last name says where the others go here.",
-                hint="End with a place here, for example a dot for this folder.",
+                f"The last argument is the local destination, but {paths[-1]} is in the image.",
+                hint="End with a local path, for example . for this folder.",
             )
         for source in sources:
-            for entry, place in gets(files, source, destination, recursive=recursive):
-                write_here(files, entry, place, report)
+            for entry, place in find_image_files(files, source, destination, recursive=recursive):
+                write_locally(files, entry, place, report.confirm)
                 written.append(str(place))
     return Transferred("got", tuple(written))
 
@@ -242,19 +231,10 @@ def rm(
     partition: PartitionOption = None,
 ) -> Transferred:
     """Remove files from the boot partition, either all or none."""
-    from image_tools.boot_partition import open_boot
     from image_tools.fat import Remove
-    from image_tools.image_file import opened_for_writing
 
-    report = report_of(context)
-    with opened_for_writing(image) as file:
-        boot = open_boot(file, partition)
-        report.if_interrupted = Interrupted(
-            f"Interrupted while writing; each file in {image} is either old or new.",
-            hint="Run the same command again to complete it.",
-        )
-        boot.filesystem.apply([Remove(path, recursive=recursive) for path in paths])
-        report.warn(*boot.notices)
+    with _writing(context, image, partition) as files:
+        files.apply([Remove(path, recursive=recursive) for path in paths])
     return Transferred("removed", tuple(paths))
 
 
@@ -294,7 +274,7 @@ app = command_group(
 
 @contextmanager
 def _reading(context: typer.Context, image: Path, partition: int | None) -> Iterator[FatFileSystem]:
-    """The files of the boot partition of an image, to be read."""
+    """Open the boot partition of an image for reading."""
     from image_tools.boot_partition import open_boot
     from image_tools.image_file import opened_for_reading
 
@@ -303,6 +283,23 @@ def _reading(context: typer.Context, image: Path, partition: int | None) -> Iter
         boot = open_boot(file, partition)
         report.warn(*boot.notices)
         yield boot.filesystem
+
+
+@contextmanager
+def _writing(context: typer.Context, image: Path, partition: int | None) -> Iterator[FatFileSystem]:
+    """Open the boot partition of an image for writing."""
+    from image_tools.boot_partition import open_boot
+    from image_tools.image_file import opened_for_writing
+
+    report = report_of(context)
+    with opened_for_writing(image) as file:
+        boot = open_boot(file, partition)
+        report.if_interrupted = Interrupted(
+            f"Interrupted while writing; each file in {image} is either old or new.",
+            hint="Run the same command again to complete it.",
+        )
+        yield boot.filesystem
+        report.warn(*boot.notices)
 
 
 def _entry_data(entry: DirectoryEntry) -> Mapping[str, object]:
