@@ -1,4 +1,4 @@
-"""A stream of the engine's that only says that there is something new, not what."""
+"""Waiting for a container to write to its log."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from threading import Event, Thread
 from resin_toolkit.engine import RawStream
 from resin_toolkit.errors import Unreachable
 
-GATHERING = 0.02
-"""Seconds between two strokes at least, in which more of a log gathers."""
+BATCH_SECONDS = 0.02
+"""The least time in seconds between two notifications, in which more lines can accumulate."""
 
 
 class ChangeNotifier:
-    """Rings for each part that comes over `stream`, which it reads in a thread of its own, up to its end."""
+    """Notifies of new data on a followed log, which a thread reads and discards until the stream ends."""
 
     def __init__(self, stream: RawStream) -> None:
         self._stream = stream
-        self._rung = Event()
+        self._notified = Event()
         self._closed = Event()
-        self._over = Event()
+        self._ended = Event()
         self._failure: Unreachable | None = None
-        Thread(target=self._listen, name="notifier of a log", daemon=True).start()
+        Thread(target=self._listen, name="log change notifier", daemon=True).start()
 
     def wait(self, seconds: float) -> bool:
-        """Return as soon as it has rung, or after so many seconds; whether the stream still goes on.
+        """Wait for new data, `seconds` at most. Returns whether the stream is still open.
 
-        Raises Unreachable where the connection broke.
+        Raises Unreachable if the connection was lost.
         """
-        self._rung.wait(seconds)
-        # Before the look at the end, which rings after it has come.
-        self._rung.clear()
-        if self._over.is_set():
-            self._rung.set()
+        self._notified.wait(seconds)
+        # Cleared before `_ended` is checked: `_listen` sets `_ended` first, then notifies.
+        self._notified.clear()
+        if self._ended.is_set():
+            self._notified.set()
             if self._failure is not None:
                 raise self._failure
             return False
@@ -44,10 +44,10 @@ class ChangeNotifier:
     def _listen(self) -> None:
         try:
             while self._stream.read():
-                self._rung.set()
-                if self._closed.wait(GATHERING):
+                self._notified.set()
+                if self._closed.wait(BATCH_SECONDS):
                     break
         except Unreachable as error:
             self._failure = error
-        self._over.set()
-        self._rung.set()
+        self._ended.set()
+        self._notified.set()

@@ -1,4 +1,4 @@
-"""The containers that start, out of the engine's events.
+"""The containers that start, parsed from the engine's events.
 
 Source: Docker Engine API, "Monitor events"; before API 1.22 an event has no `Actor`.
 """
@@ -13,29 +13,29 @@ from typing import Any
 from resin_toolkit.engine import Container
 from resin_toolkit.engine.models import one_line, service_of
 
-_LONGEST = 16 * 1024 * 1024
+_MAX_EVENT = 16 * 1024 * 1024
 
 
-def started_containers(parts: Iterable[bytes]) -> Iterator[list[Container]]:
-    """The containers that have started, as far as a stream of events tells of them, as they come."""
+def started_containers(chunks: Iterable[bytes]) -> Iterator[list[Container]]:
+    """Parse the JSON lines of an event stream into the containers that have started; ignore other lines."""
     rest = b""
-    for part in parts:
-        *lines, rest = (rest + part[-_LONGEST:]).split(b"\n")
-        rest = rest[-_LONGEST:]
+    for chunk in chunks:
+        *lines, rest = (rest + chunk[-_MAX_EVENT:]).split(b"\n")
+        rest = rest[-_MAX_EVENT:]
         started = []
         for line in lines:
             with suppress(ValueError, RecursionError):
-                known = json.loads(line)
-                if isinstance(known, dict) and known.get("id"):
-                    started.append(_container(known))
+                event = json.loads(line)
+                if isinstance(event, dict) and event.get("id"):
+                    started.append(_container(event))
         if started:
             yield started
 
 
 def _container(event: Mapping[str, Any]) -> Container:
     actor = event.get("Actor")
-    found = actor.get("Attributes") if isinstance(actor, dict) else None
-    labels = {name: value for name, value in found.items() if isinstance(value, str)} if found else {}
+    attributes = actor.get("Attributes") if isinstance(actor, dict) else None
+    labels = {k: value for k, value in attributes.items() if isinstance(value, str)} if attributes else {}
     identity = one_line(str(event["id"]))
     name = one_line(labels.get("name", "")) or identity[:12]
     return Container(

@@ -1,4 +1,4 @@
-"""One container's log, read from the engine: at first what was asked for, and then from where it was left."""
+"""Reading the log of one container: first the requested part, then, any number of times, what is new."""
 
 from __future__ import annotations
 
@@ -12,128 +12,128 @@ from resin_toolkit.logs.change_notifier import ChangeNotifier
 from resin_toolkit.logs.cursor import Cursor
 from resin_toolkit.logs.cursor_search import CursorFinder
 from resin_toolkit.logs.log_driver import LogDriver, log_driver_of
-from resin_toolkit.logs.records import reader, stamp_of
+from resin_toolkit.logs.records import record_reader, stamp_of
 
 TAILS = (100, 1_000, 10_000, 100_000)
-"""How many of the last records the place is looked for in, before all of the log is read."""
-SEAM = 1_000
-"""How many records a stream that follows begins with, to find the place in them."""
+"""The numbers of last records that are searched for the cursor's position, before the whole log is read."""
+OVERLAP = 1_000
+"""How many records a followed stream starts with, to find the cursor's position in them."""
 _MARKED = 100
-_SILENCE = 5.0
+"""Records that are read, without showing them, to set the cursor."""
+_MAX_SILENCE = 5.0
 """Seconds after which a rotating log is read even without a notification: an engine that starts a new file
 may stop notifying its followers."""
-_READ = 65536
-_SMALL = _READ // 4
-_GATHERING = 0.001
-"""Seconds in which more of a log gathers, so that reading does not take the processor from an engine that
-sends each line by itself."""
+_READ_SIZE = 65536
+_SMALL_READ = _READ_SIZE // 4
+_BATCH_SECONDS = 0.001
+"""Pause after a small read, in which more lines accumulate, so that reading does not take the processor from
+an engine that sends each line separately."""
 
 Records = list[bytes]
 
 
 class StreamGap(Exception):
-    """The engine had something to say about the log, and may have left out the rest of it."""
+    """The engine reported an error within the log, and may have omitted the rest of it."""
 
 
 class ContainerLog:
     """The log of one container. One thread reads; any other may `stop` it.
 
-    `gone` is told the stamps of the last line that was taken, and of the first that the engine still
-    has, where lines between them may be lost; `remark` what the engine itself says of the log.
+    If lines may be lost, `on_gap` is called with the timestamps of the last line that was read and of the
+    first that the engine still has. `on_message` is called with messages of the engine about the log.
 
-    What reads raises Unreachable, EngineFailed, ServiceNotFound and StreamGap; it can be gone on with by
-    `rest`.
+    Reading raises Unreachable, EngineFailed, ServiceNotFound and StreamGap; `read_new` resumes it.
     """
 
     def __init__(
         self,
         container: Container,
         *,
-        gone: Callable[[ContainerLog, bytes, bytes], None],
-        remark: Callable[[ContainerLog, str], None],
+        on_gap: Callable[[ContainerLog, bytes, bytes], None],
+        on_message: Callable[[ContainerLog, str], None],
     ) -> None:
         self.container = container
         self.cursor = Cursor()
         self.stopped = False
         self.driver: LogDriver | None = None
-        """How the engine keeps it; None until it was read for the first time."""
+        """None before the first read."""
         self._tty = False
-        self._gone = gone
-        self._remark = remark
-        self._is_short = False
-        self._fresh = 0
-        """How many records were taken since it was last asked for the rest."""
-        self._known: Cursor | None = None
-        self._lost_after = b""
+        self._on_gap = on_gap
+        self._on_message = on_message
+        self._has_little = False
+        self._new_count = 0
+        """How many records were read since the last `read_new`."""
+        self._last_known: Cursor | None = None
+        self._gap_after = b""
         self._streams: set[RawStream] = set()
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
         self._lock = Lock()
 
-    def first(self, engine: Engine, *, tail: str, since: str, until: str) -> Iterator[Records]:
-        """What was asked for of the log as it is now."""
+    def read_initial(self, engine: Engine, *, tail: str, since: str, until: str) -> Iterator[Records]:
+        """Read the requested part of the log as it is now."""
         self.cursor = Cursor()
         if since or tail == "0":
-            # So that there is a place to go on from even if nothing is as new as that.
-            for records in self._pieces(engine, tail=str(_MARKED)):
+            # Sets the cursor even if no record is that new.
+            for records in self._read(engine, tail=str(_MARKED)):
                 self.cursor.advance(records)
         if tail == "0":
             return
         is_first = True
-        for records in self._pieces(engine, tail=tail, since=since, until=until):
+        for records in self._read(engine, tail=tail, since=since, until=until):
             if is_first:
                 self.cursor, is_first = Cursor(), False
-            yield self._taken(records)
-        self._fresh = 0
+            yield self._advance(records)
+        self._new_count = 0
 
-    def rest(self, engine: Engine) -> Iterator[Records]:
-        """All that the engine has behind what was taken."""
-        pace, self._fresh = self._fresh, 0
-        self._is_short = False
+    def read_new(self, engine: Engine) -> Iterator[Records]:
+        """Read all records after the cursor."""
+        previous_count, self._new_count = self._new_count, 0
+        self._has_little = False
         if not self.cursor.at_start:
-            # Where much comes, what came last time tells how far back the place will be.
-            for tail in [each for each in TAILS if each > pace] or TAILS[-1:]:
-                if (yield from self._behind(engine, self.cursor, tail)):
+            # On a busy log, the number of records of the last time shows how far back the position will be.
+            for tail in [each for each in TAILS if each > previous_count] or TAILS[-1:]:
+                if (yield from self._read_after(engine, self.cursor, tail)):
                     return
-                if self._is_short:
+                if self._has_little:
                     break
-            if (yield from self._behind_known(engine)):
+            if (yield from self._read_after_last_known(engine)):
                 return
-            # Not what an engine that is shutting down has cut off.
+            # An engine that is shutting down may have cut the log off.
             self.check(engine)
-        self._lost_after = self._lost_after or self.cursor.stamp
+        self._gap_after = self._gap_after or self.cursor.stamp
         self.cursor = Cursor()
-        for records in self._pieces(engine):
-            yield self._taken(records)
+        for records in self._read(engine):
+            yield self._advance(records)
 
-    def followed(self, engine: Engine) -> Iterator[Records]:
-        """What comes behind what was taken, as it comes, until the stream ends.
+    def follow(self, engine: Engine) -> Iterator[Records]:
+        """Read records after the cursor as they are written, until the stream ends.
 
-        It ends early where the place is too far back; `rest` has to be called before, and then again.
+        Call `read_new` before, and again afterwards: the stream ends early if the position is too far back.
         """
-        if self._kept(engine).rotates:
-            yield from self._at_each_stroke(engine)
+        if self._log_driver(engine).rotates:
+            yield from self._read_on_change(engine)
             return
         if self.cursor.at_start:
-            for records in self._pieces(engine, follow=True):
-                yield self._taken(records)
+            for records in self._read(engine, follow=True):
+                yield self._advance(records)
             return
-        locator = CursorFinder(self.cursor, from_start=self._is_short)
-        limit = max(SEAM, 2 * locator.enough)
+        finder = CursorFinder(self.cursor, from_start=self._has_little)
+        limit = max(OVERLAP, 2 * finder.enough)
         found = False
-        for records in self._pieces(engine, tail="all" if self._is_short else str(limit), follow=True):
+        for records in self._read(engine, tail="all" if self._has_little else str(limit), follow=True):
             if found:
-                yield self._taken(records)
+                yield self._advance(records)
                 continue
-            behind = locator.feed(records)
-            if behind is None and locator.fed > limit:
+            index = finder.feed(records)
+            if index is None and finder.fed > limit:
                 return
-            if behind is not None:
+            if index is not None:
                 found = True
-                if records[behind:]:
-                    yield self._taken(records[behind:])
+                if records[index:]:
+                    yield self._advance(records[index:])
 
     def stop(self) -> None:
-        """End what is read in another thread."""
+        """End a read in another thread."""
         with self._lock:
             self.stopped = True
             streams = list(self._streams)
@@ -141,96 +141,105 @@ class ContainerLog:
             stream.close()
 
     def check(self, engine: Engine) -> None:
-        """Raise Unreachable where the engine has ended what was read, as one does that shuts down in order:
-        it cuts off logs as if they were complete, but by then it takes no new connection."""
+        """Raise Unreachable if the engine is shutting down.
+
+        Such an engine ends a log stream as if it were complete, but accepts no new connection by then.
+        """
         if not self.stopped:
             engine.logs(self.container.id, tail="1").close()
 
-    def _at_each_stroke(self, engine: Engine) -> Iterator[Records]:
-        """What comes, read anew whenever there is something: what is read to its end is whole, and what is
-        missing between two readings is found out."""
-        stream = self._opened(engine.logs(self.container.id, follow=True, tail="1"))
+    def _read_on_change(self, engine: Engine) -> Iterator[Records]:
+        """Read the log again whenever the engine signals new data.
+
+        A log that is not followed is complete up to its end, and gaps between two reads are detected.
+        """
+        stream = self._register(engine.logs(self.container.id, follow=True, tail="1"))
         notifier = ChangeNotifier(stream)
         try:
-            while notifier.wait(_SILENCE) and not self.stopped:
-                yield from self.rest(engine)
+            while notifier.wait(_MAX_SILENCE) and not self.stopped:
+                yield from self.read_new(engine)
         finally:
             notifier.close()
-            self._over(stream)
+            self._unregister(stream)
 
-    def _kept(self, engine: Engine) -> LogDriver:
+    def _log_driver(self, engine: Engine) -> LogDriver:
         if self.driver is None:
             details = engine.inspect(self.container.id)
             self._tty, self.driver = details.tty, log_driver_of(details)
         return self.driver
 
-    def _behind(self, engine: Engine, place: Cursor, tail: int | None) -> Generator[Records, None, bool]:
-        """What is behind `place`, looked for in the last records; returns whether it was there."""
-        locator = CursorFinder(place, from_start=tail is None)
+    def _read_after(
+        self, engine: Engine, position: Cursor, tail: int | None
+    ) -> Generator[Records, None, bool]:
+        """Read the records after `position`, if that is in the last `tail`. Returns whether it was found."""
+        finder = CursorFinder(position, from_start=tail is None)
         count = 0
         found = False
-        for records in self._pieces(engine, tail="all" if tail is None else str(tail)):
+        for records in self._read(engine, tail="all" if tail is None else str(tail)):
             count += len(records)
-            fresh = records
+            new = records
             if not found:
-                behind = locator.feed(records)
-                if behind is None:
+                index = finder.feed(records)
+                if index is None:
                     continue
                 found = True
-                self.cursor = place
-                fresh = records[behind:]
-            if fresh:
-                yield self._taken(fresh)
-        self._is_short = count < (tail or SEAM)
-        self._known = locator.known()
+                self.cursor = position
+                new = records[index:]
+            if new:
+                yield self._advance(new)
+        self._has_little = count < (tail or OVERLAP)
+        self._last_known = finder.known()
         return found
 
-    def _behind_known(self, engine: Engine) -> Generator[Records, None, bool]:
-        """The same, looked for in all of the log, which may have lost its beginning or its end."""
-        place = self.cursor
+    def _read_after_last_known(self, engine: Engine) -> Generator[Records, None, bool]:
+        """Read the records after the last one that is still in the log, which may have lost its start or end.
+
+        Returns whether one was found.
+        """
+        position = self.cursor
         for _ in range(3):
-            if (yield from self._behind(engine, place, None)):
+            if (yield from self._read_after(engine, position, None)):
                 return True
-            if self._known is None:
+            if self._last_known is None:
                 break
-            place = self._known
+            position = self._last_known
         return False
 
-    def _taken(self, records: Records) -> Records:
+    def _advance(self, records: Records) -> Records:
         self.cursor.advance(records)
-        self._fresh += len(records)
-        if self._lost_after:
-            self._gone(self, self._lost_after, stamp_of(records[0]))
-            self._lost_after = b""
+        self._new_count += len(records)
+        if self._gap_after:
+            self._on_gap(self, self._gap_after, stamp_of(records[0]))
+            self._gap_after = b""
         return records
 
-    def _pieces(
+    def _read(
         self, engine: Engine, *, follow: bool = False, tail: str = "all", since: str = "", until: str = ""
     ) -> Iterator[Records]:
-        driver = self._kept(engine)
-        taken = reader(tty=self._tty)
+        driver = self._log_driver(engine)
+        reader = record_reader(tty=self._tty)
         try:
             answer = engine.logs(self.container.id, follow=follow, tail=tail, since=since, until=until)
         except EngineFailed as error:
             raise error if driver.readable else _unreadable(driver, error) from error
-        stream = self._opened(answer)
+        stream = self._register(answer)
         try:
-            while data := stream.read(_READ):
-                records = taken.feed(data)
+            while data := stream.read(_READ_SIZE):
+                records = reader.feed(data)
                 if records:
                     yield records
-                if not follow and len(data) < _SMALL:
-                    time.sleep(_GATHERING)
-            if not (follow or self.stopped or taken.remarks) and (records := taken.end()):
+                if not follow and len(data) < _SMALL_READ:
+                    time.sleep(_BATCH_SECONDS)
+            if not (follow or self.stopped or reader.messages) and (records := reader.end()):
                 yield records
         finally:
-            self._over(stream)
+            self._unregister(stream)
             stream.close()
-        if taken.remarks and not self.stopped:
-            self._say(taken.remarks)
+        if reader.messages and not self.stopped:
+            self._report_messages(reader.messages)
             raise StreamGap
 
-    def _opened(self, stream: RawStream) -> RawStream:
+    def _register(self, stream: RawStream) -> RawStream:
         with self._lock:
             self._streams.add(stream)
             if not self.stopped:
@@ -238,19 +247,19 @@ class ContainerLog:
         stream.close()
         return stream
 
-    def _over(self, stream: RawStream) -> None:
+    def _unregister(self, stream: RawStream) -> None:
         with self._lock:
             self._streams.discard(stream)
 
-    def _say(self, remarks: list[str]) -> None:
-        for words in remarks:
-            if words not in self._said:
-                self._said.add(words)
-                self._remark(self, words)
+    def _report_messages(self, messages: list[str]) -> None:
+        for message in messages:
+            if message not in self._reported:
+                self._reported.add(message)
+                self._on_message(self, message)
 
 
 def _unreadable(driver: LogDriver, error: EngineFailed) -> EngineFailed:
     return EngineFailed(
-        f"The log driver {driver.driver} gives no lines back.",
-        hint=f"{error.message} With `json-file`, `local` or `journald` they can be read.",
+        f"The log driver {driver.driver} does not support reading.",
+        hint=f"{error.message} Logs of `json-file`, `local` and `journald` can be read.",
     )

@@ -13,59 +13,59 @@ from collections.abc import Sequence
 from resin_toolkit.logs.records import stamp_of
 
 MEMORY = 16 * 1024
-"""The records that a cursor remembers. As many may vanish from the end of a log whose device lost its power,
-without any of them being shown again."""
+"""The number of records that a cursor remembers. As many may vanish from the end of a log when a device loses
+power, without any record being shown twice."""
 
 
 class Cursor:
-    """The place behind the last record that was taken from a log."""
+    """The position after the last record that was read from a log."""
 
     def __init__(self, *, memory: int = MEMORY) -> None:
         self.marks: deque[int] = deque(maxlen=memory)
-        """The hashes of the last records, in order; stream, time and text count."""
+        """The hashes of the last records, in order; each covers stream, time and text."""
         self.stamp = b""
-        """The time of the last record; empty at the beginning of the log."""
+        """The timestamp of the last record; empty at the start of the log."""
         self.run = 0
-        """How many of the last records have this very time, one behind the other."""
-        self.run_is_whole = False
-        """Whether the record before those was taken too, and has another time."""
+        """How many of the last records in a row have this same timestamp."""
+        self.run_is_complete = False
+        """Whether the record before the run was read too, and has another timestamp."""
 
     @property
     def at_start(self) -> bool:
-        """Whether nothing was taken yet, so that all of the log lies ahead."""
+        """Whether nothing was read yet."""
         return not self.marks
 
     def advance(self, records: Sequence[bytes]) -> None:
-        """Go on behind `records`, which lie behind this place without a gap."""
+        """Move past `records`, which directly follow this position."""
         if not records:
             return
         stamp, run = run_at_end(records, len(records))
         if run < len(records):
-            self.run, self.run_is_whole = run, True
+            self.run, self.run_is_complete = run, True
         elif stamp == self.stamp:
             self.run += run
         else:
-            self.run, self.run_is_whole = run, not self.at_start
+            self.run, self.run_is_complete = run, not self.at_start
         self.stamp = stamp
         self.marks.extend(map(hash, records[-self.memory :]))
 
     @property
     def memory(self) -> int:
-        """How many records are remembered at most."""
+        """The maximum number of records that are remembered."""
         assert self.marks.maxlen is not None
         return self.marks.maxlen
 
-    def behind(self, marks: Sequence[int], stamp: bytes) -> Cursor:
-        """The place behind the records with these marks, some that this cursor remembers."""
-        place = Cursor(memory=self.memory)
-        place.marks.extend(marks)
-        place.stamp = stamp
-        place.run = 1
-        return place
+    def at(self, marks: Sequence[int], stamp: bytes) -> Cursor:
+        """The position after the records with these marks, which are among those of this cursor."""
+        position = Cursor(memory=self.memory)
+        position.marks.extend(marks)
+        position.stamp = stamp
+        position.run = 1
+        return position
 
 
 def run_at_end(records: Sequence[bytes], stop: int) -> tuple[bytes, int]:
-    """The time of the record before `stop`, and how many records up to it have that time."""
+    """The timestamp of the record before index `stop`, and how many in a row up to it have the same one."""
     stamp = stamp_of(records[stop - 1])
     start = stop - 1
     while start and stamp_of(records[start - 1]) == stamp:

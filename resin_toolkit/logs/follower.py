@@ -1,4 +1,4 @@
-"""The logs of a device's containers: what is there, then what comes, whatever breaks meanwhile."""
+"""Showing and following the logs of a device's containers, across lost connections."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from resin_toolkit.logs.writer import LogWriter
 from resin_toolkit.reach.reconnecting_engine import ConnectionClosed, ReconnectingEngine
 
 _PAUSE = 0.2
-_ATTEMPTS = 5
-"""How often a log that is not followed is gone on with where the engine falters."""
-_MANY = 10_000
-"""The lines from which on it is told that some may have been dropped: what journald lets through at once."""
+_MAX_GAPS = 5
+"""How often reading a log that is not followed is resumed after an error of the engine."""
+_BURST = 10_000
+"""The number of lines from which a warning says that some may be missing: journald's default limit."""
 
 
 @dataclass
@@ -29,248 +29,246 @@ class _Followed:
     log: ContainerLog
     renderer: Renderer
     active: bool = False
-    again: bool = False
+    start_again: bool = False
     unreadable: bool = False
-    """Whether it was told that it is."""
+    """Whether it was reported as unreadable."""
 
 
 class LogFollower:
-    """The logs of the containers of one device. `writer` gets the lines, `listener` the events beside them.
+    """Shows and follows the logs of the containers of one device.
 
-    Call `show` first, then `follow`, which starts threads and returns; `stop` ends them.
+    Call `select`, then `show_existing`, then `follow`, which starts threads and returns; `stop` ends them.
     """
 
     def __init__(
         self,
-        link: ReconnectingEngine,
+        connection: ReconnectingEngine,
         query: LogQuery,
         view: LogFormat,
         labels: ServiceLabels,
         writer: LogWriter,
         listener: LogListener,
     ) -> None:
-        self._link = link
+        self._connection = connection
         self._query = query
         self._view = view
         self._labels = labels
         self._writer = writer
-        self._telling = listener
+        self._listener = listener
         self._logs: dict[str, _Followed] = {}
         self._lock = Lock()
         self._workers = WorkerThreads(writer.fail)
-        self._news: RawStream | None = None
-        self._told: set[str] = set()
-        """The services of which it was told that lines may be missing."""
+        self._events: RawStream | None = None
+        self._reported_drops: set[str] = set()
+        """The services for which it was reported that lines may be missing."""
 
     @property
     def containers(self) -> list[Container]:
         return [each.log.container for each in self._logs.values()]
 
-    def choose(self) -> None:
+    def select(self) -> None:
         """Select the containers of the query. Raises ServiceNotFound if a named one does not exist."""
-        found = self._asked(lambda engine: engine.containers(all=True))
-        chosen = [container for container in found if self._query.takes(container)]
+        found = self._retry(lambda engine: engine.containers(all=True))
+        chosen = [container for container in found if self._query.matches(container)]
         missing = self._query.services - {
             name for c in chosen for name in (c.service, c.name, c.id, c.id[:12])
         }
         if missing:
             names = ", ".join(sorted({container.service for container in found}))
             raise ServiceNotFound(
-                f"No container is called {', '.join(sorted(missing))}.",
-                hint=f"There are: {names}." if names else "The device has no containers.",
+                f"No such service or container: {', '.join(sorted(missing))}.",
+                hint=f"The device has: {names}." if names else "The device has no containers.",
             )
         for container in sorted(chosen, key=lambda c: (c.service, c.created)):
             self._add(container)
 
-    def show(self, others: Sequence[TimedLines] = ()) -> None:
-        """Write what there is now, and in `others`, in the order of time; from the thread of the writer."""
+    def show_existing(self, others: Sequence[TimedLines] = ()) -> None:
+        """Write the existing lines and those of `others`, by time; call it in the writer's thread."""
         followed = list(self._logs.values())
         if len(followed) == 1 and not others:
-            for records in self._present(followed[0]):
-                self._writer.write(followed[0].renderer.records(records))
+            for records in self._read_existing(followed[0]):
+                self._writer.write(followed[0].renderer.render_records(records))
         else:
-            write_merged(self._writer, [*(self._timed(each) for each in followed), *others])
+            write_merged(self._writer, [*(self._timed_lines(each) for each in followed), *others])
 
-    def show_ends(self) -> None:
-        """Write the lines that have no end: of those no more will come."""
+    def flush(self) -> None:
+        """Write the incomplete lines, which will not be continued."""
         for each in self._logs.values():
-            self._writer.write(each.renderer.lines(each.renderer.rest()))
+            self._writer.write(each.renderer.render(each.renderer.flush()))
 
     def follow(self) -> None:
-        """Begin to put what comes, of these containers and of those that start later."""
-        self._tell_of_drops(list(self._logs.values()))
+        """Start writing new lines, of these containers and of those that start later."""
+        self._report_drops(list(self._logs.values()))
         for identity in list(self._logs):
-            self._begin(identity)
-        self._workers.start("events of the engine", self._watch)
+            self._start(identity)
+        self._workers.start("engine events", self._watch)
 
     def stop(self) -> None:
-        """End all threads; the link and the writer have to be closed before."""
+        """End all threads; the connection and the writer must be closed before."""
         with self._lock:
             logs = [each.log for each in self._logs.values()]
-            news = self._news
+            events = self._events
         for log in logs:
             log.stop()
-        if news is not None:
-            news.close()
+        if events is not None:
+            events.close()
         self._workers.join(1.0)
 
-    # one after the other
-
-    def _present(self, followed: _Followed) -> Iterator[Records]:
-        """What was asked for of one log, over as many connections as it takes."""
+    # existing lines, in the writer's thread
+    def _read_existing(self, followed: _Followed) -> Iterator[Records]:
+        """Read the requested part of one log, reconnecting as often as needed."""
         log, query = followed.log, self._query
-        taken = faltered = 0
+        count = gaps = 0
         while True:
-            engine, number = self._link.engine()
+            engine, number = self._connection.engine()
             try:
-                first = log.first(engine, tail=query.tail, since=query.since, until=query.until)
-                for records in log.rest(engine) if taken else first:
-                    taken += len(records)
+                initial = log.read_initial(engine, tail=query.tail, since=query.since, until=query.until)
+                for records in log.read_new(engine) if count else initial:
+                    count += len(records)
                     yield records
                 log.check(engine)
                 break
             except ServiceNotFound:
-                self._telling.removed(log.container, log.cursor.stamp)
+                self._listener.removed(log.container, log.cursor.stamp)
                 return
             except EngineFailed as error:
                 if len(self._logs) == 1:
                     raise
-                self._tell_unreadable(followed, error)
+                self._report_unreadable(followed, error)
                 return
             except StreamGap:
-                faltered += 1
-                if faltered == _ATTEMPTS:
+                gaps += 1
+                if gaps == _MAX_GAPS:
                     return
-                self._link.pause(_PAUSE)
+                self._connection.pause(_PAUSE)
             except Unreachable as error:
-                self._link.again(number, error)
-        if taken >= _MANY:
-            self._tell_of_drops([followed])
+                self._connection.again(number, error)
+        if count >= _BURST:
+            self._report_drops([followed])
 
-    def _timed(self, followed: _Followed) -> TimedLines:
+    def _timed_lines(self, followed: _Followed) -> TimedLines:
         renderer = followed.renderer
-        for records in self._present(followed):
-            for line in renderer.made(records):
+        for records in self._read_existing(followed):
+            for line in renderer.assemble(records):
                 yield line, renderer
 
-    def _tell_of_drops(self, logs: Sequence[_Followed]) -> None:
-        """Say, once for each service, of which of them lines may be missing."""
-        said: dict[str, list[str]] = {}
+    def _report_drops(self, logs: Sequence[_Followed]) -> None:
+        """Report, once for each service, that lines may be missing."""
+        reasons: dict[str, list[str]] = {}
         with self._lock:
             for each in logs:
                 service, driver = each.log.container.service, each.log.driver
-                if driver is not None and driver.may_drop and service not in self._told:
-                    self._told.add(service)
-                    said.setdefault(driver.may_drop, []).append(service)
-        for why, services in said.items():
-            self._telling.may_drop(services, why)
+                if driver is not None and driver.may_drop and service not in self._reported_drops:
+                    self._reported_drops.add(service)
+                    reasons.setdefault(driver.may_drop, []).append(service)
+        for reason, services in reasons.items():
+            self._listener.may_drop(services, reason)
 
-    def _tell_unreadable(self, followed: _Followed, error: EngineFailed) -> None:
+    def _report_unreadable(self, followed: _Followed, error: EngineFailed) -> None:
         if not followed.unreadable:
             followed.unreadable = True
-            self._telling.unreadable(followed.log.container, error)
+            self._listener.unreadable(followed.log.container, error)
 
-    # all at once
-
-    def _begin(self, identity: str) -> None:
+    # new lines, in a thread for each log
+    def _start(self, identity: str) -> None:
         with self._lock:
             followed = self._logs[identity]
-            followed.again = True
+            followed.start_again = True
             if followed.active:
                 return
             followed.active = True
         self._workers.start(f"log of {followed.log.container.name}", lambda: self._follow(followed))
 
     def _follow(self, followed: _Followed) -> None:
-        """Put what one log has and gets, for as long as its container runs."""
+        """Write the lines of one log while its container runs."""
         while True:
             with self._lock:
-                followed.again = False
+                followed.start_again = False
             try:
-                runs = self._followed_once(followed)
+                runs = self._follow_once(followed)
             except ServiceNotFound:
-                self._telling.removed(followed.log.container, followed.log.cursor.stamp)
+                self._listener.removed(followed.log.container, followed.log.cursor.stamp)
                 runs = False
             except EngineFailed as error:
-                self._tell_unreadable(followed, error)
+                self._report_unreadable(followed, error)
                 runs = False
             with self._lock:
-                if not runs and not followed.again:
+                if not runs and not followed.start_again:
                     followed.active = False
                     break
-            self._link.pause(_PAUSE / 4)
-        self._writer.put(followed.renderer.lines(followed.renderer.rest()))
+            self._connection.pause(_PAUSE / 4)
+        self._writer.put(followed.renderer.render(followed.renderer.flush()))
 
-    def _followed_once(self, followed: _Followed) -> bool:
-        """Over one connection; whether the container still runs."""
+    def _follow_once(self, followed: _Followed) -> bool:
+        """Follow a log over one connection. Returns whether the container still runs."""
         log = followed.log
-        engine, number = self._link.engine()
+        engine, number = self._connection.engine()
         try:
             runs = engine.inspect(log.container.id).running
-            for records in log.rest(engine):
-                self._writer.put(followed.renderer.records(records))
-            self._tell_of_drops([followed])
+            for records in log.read_new(engine):
+                self._writer.put(followed.renderer.render_records(records))
+            self._report_drops([followed])
             if runs:
-                for records in log.followed(engine):
-                    self._writer.put(followed.renderer.records(records))
+                for records in log.follow(engine):
+                    self._writer.put(followed.renderer.render_records(records))
         except Unreachable as error:
-            if self._link.closed:
+            if self._connection.closed:
                 raise ConnectionClosed from None
-            self._link.again(number, error)
+            self._connection.again(number, error)
             return True
         except StreamGap:
-            self._link.pause(_PAUSE)
+            self._connection.pause(_PAUSE)
             return True
-        if self._link.closed:
+        if self._connection.closed:
             raise ConnectionClosed
         return runs
 
     def _watch(self) -> None:
         """Follow each container as it starts."""
         while True:
-            engine, number = self._link.engine()
+            engine, number = self._connection.engine()
             try:
-                with engine.events(filters={"event": ["start"]}) as news:
-                    self._news = news
-                    if self._link.closed:
+                with engine.events(filters={"event": ["start"]}) as events:
+                    self._events = events
+                    if self._connection.closed:
                         raise ConnectionClosed
-                    # Any of them may have come, and ended again, while nobody was told.
-                    self._begin_those(engine.containers(all=True))
-                    for started in started_containers(iter(lambda: news.read(65536), b"")):
-                        self._begin_started(engine, started)
+                    # A container may have started, and ended again, while there was no connection.
+                    self._follow_matching(engine.containers(all=True))
+                    for started in started_containers(iter(lambda: events.read(65536), b"")):
+                        self._follow_started(engine, started)
             except Unreachable as error:
-                if self._link.closed:
+                if self._connection.closed:
                     raise ConnectionClosed from None
-                self._link.again(number, error)
-            self._link.pause(_PAUSE)
+                self._connection.again(number, error)
+            self._connection.pause(_PAUSE)
 
-    def _begin_started(self, engine: Engine, started: Sequence[Container]) -> None:
-        """Those that the engine has told of, and which may have ended since, or be gone."""
-        there = engine.containers(all=True)
-        news = {container.id for container in started}
-        self._begin_those([each for each in there if each.id in news or each.state == "running"])
+    def _follow_started(self, engine: Engine, started: Sequence[Container]) -> None:
+        """Follow the containers of an event, which may have ended or been removed since."""
+        existing = engine.containers(all=True)
+        identities = {container.id for container in started}
+        self._follow_matching([c for c in existing if c.id in identities or c.state == "running"])
         for container in started:
-            if container.id not in self._logs and self._query.takes(container):
-                self._telling.removed(container, b"")
+            if container.id not in self._logs and self._query.matches(container):
+                self._listener.removed(container, b"")
 
-    def _begin_those(self, containers: Sequence[Container]) -> None:
+    def _follow_matching(self, containers: Sequence[Container]) -> None:
         for container in containers:
-            if self._query.takes(container):
+            if self._query.matches(container):
                 if container.id not in self._logs:
                     self._add(container)
-                self._begin(container.id)
+                self._start(container.id)
 
     def _add(self, container: Container) -> None:
-        log = ContainerLog(container, gone=self._telling.gone, remark=self._telling.remark)
+        log = ContainerLog(container, on_gap=self._listener.gap, on_message=self._listener.engine_message)
         renderer = Renderer(self._view, self._labels, container.service, container.name)
         with self._lock:
             self._logs[container.id] = _Followed(log, renderer)
-        self._link.containers.add(container.id)
+        self._connection.containers.add(container.id)
 
-    def _asked(self, question: Callable[[Engine], list[Container]]) -> list[Container]:
+    def _retry(self, request: Callable[[Engine], list[Container]]) -> list[Container]:
         while True:
-            engine, number = self._link.engine()
+            engine, number = self._connection.engine()
             try:
-                return question(engine)
+                return request(engine)
             except Unreachable as error:
-                self._link.again(number, error)
+                self._connection.again(number, error)

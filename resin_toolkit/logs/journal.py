@@ -1,5 +1,4 @@
-"""The journal of a device's system, read over SSH and gone on with where it was left.
-
+"""Reading and following the system journal of a device with journalctl, over SSH.
 Source: journalctl(1), systemd's JOURNAL_EXPORT_FORMATS ("Journal JSON Format"), systemd.journal-fields(7).
 """
 
@@ -19,20 +18,20 @@ from resin_toolkit.logs.lines import Line
 from resin_toolkit.ssh import Shell, Stream
 
 SERVICE = "system"
-"""What the journal is called beside services."""
+"""The label of the journal among those of services."""
 JOURNAL_STREAM = 3
-"""The stream of its lines."""
-_READ = 65536
+"""The stream number of its lines."""
+_READ_SIZE = 65536
 _END = b"resin-end="
-"""Stands before journalctl's exit code, where it has come to its end."""
-_LONGEST_ENTRY = 16 * 1024 * 1024
+"""Precedes journalctl's exit code, which is sent when it ends."""
+_MAX_ENTRY = 16 * 1024 * 1024
 
-Gone = Callable[[bytes, bytes], object]
+OnGap = Callable[[bytes, bytes], object]
 
 
 @dataclass(frozen=True)
 class JournalQuery:
-    """What is asked of the journal: times in seconds since 1970, empty for any; entries, or `all`."""
+    """The number of last entries, or `all`; times in seconds since 1970, or empty."""
 
     tail: str = "all"
     since: str = ""
@@ -42,48 +41,48 @@ class JournalQuery:
 class Journal:
     """The journal of one device. One thread reads; any other may `stop` it.
 
-    `gone` is told the times of the last entry that was taken and of the first that is still there, where
-    those between are lost. What reads raises Unreachable, NotSupported and what `connect` raises.
+    If entries were lost, `on_gap` is called with the timestamps of the last entry that was read and of the
+    first that is still there. Reading raises Unreachable, NotSupported and what `connect` raises.
     """
 
-    def __init__(self, device: Device, connect: Callable[[Device], Shell], gone: Gone) -> None:
+    def __init__(self, device: Device, connect: Callable[[Device], Shell], on_gap: OnGap) -> None:
         self.device = device
         self.stopped = False
         self._connect = connect
-        self._gone = gone
+        self._on_gap = on_gap
         self._cursor = ""
         self._stamp = b""
         self._shell: Shell | None = None
         self._lock = Lock()
 
-    def first(self, span: JournalQuery) -> Iterator[list[Line]]:
-        """What was asked for of the journal as it is now."""
-        words = [] if span.tail == "all" else [f"--lines={span.tail}"]
-        words += [f"--since=@{span.since.partition('.')[0]}"] if span.since else []
-        words += [f"--until=@{int(span.until.partition('.')[0]) + 1}"] if span.until else []
-        if span.since or span.tail == "0":
-            # So that there is a place to go on from even if nothing is as new as that.
+    def read_initial(self, query: JournalQuery) -> Iterator[list[Line]]:
+        """Read the requested part of the journal as it is now."""
+        words = [] if query.tail == "all" else [f"--lines={query.tail}"]
+        words += [f"--since=@{query.since.partition('.')[0]}"] if query.since else []
+        words += [f"--until=@{int(query.until.partition('.')[0]) + 1}"] if query.until else []
+        if query.since or query.tail == "0":
+            # Sets the cursor even if no entry is that new.
             for _ in self._lines(["--lines=1"]):
                 pass
-        if span.tail != "0":
+        if query.tail != "0":
             yield from self._lines(words)
 
-    def rest(self, *, follow: bool) -> Iterator[list[Line]]:
-        """What comes behind what was taken; with `follow` as it comes, until the connection ends."""
+    def read_new(self, *, follow: bool) -> Iterator[list[Line]]:
+        """Read the entries after the last one that was read; with `follow`, until the connection ends."""
         following = ["--follow", "--no-tail"] if follow else []
         if not self._cursor:
             yield from self._lines(following)
             return
-        place, before = self._cursor, self._stamp
+        cursor, before = self._cursor, self._stamp
         found = False
         try:
-            # journalctl goes to the nearest entry where it does not have this one.
-            for entries in self._entries([f"--cursor={place}", *following]):
-                if not found and entries[0].get("__CURSOR") != place:
+            # If journalctl does not have this entry, it starts at the nearest one.
+            for entries in self._entries([f"--cursor={cursor}", *following]):
+                if not found and entries[0].get("__CURSOR") != cursor:
                     break
-                fresh = entries if found else entries[1:]
+                new = entries if found else entries[1:]
                 found = True
-                yield self._taken(fresh)
+                yield self._advance(new)
         except NotSupported:
             if found:
                 raise
@@ -91,7 +90,7 @@ class Journal:
             yield from self._after_loss(before, following)
 
     def stop(self) -> None:
-        """End what is read in another thread."""
+        """End a read in another thread."""
         with self._lock:
             self.stopped = True
             shell = self._shell
@@ -99,20 +98,20 @@ class Journal:
             shell.close()
 
     def _after_loss(self, before: bytes, following: Sequence[str]) -> Iterator[list[Line]]:
-        """All of this boot, where the place is not there any more: a clock that was reset hides no entry."""
+        """Read all of this boot: the last entry is gone, and a time would hide entries after a clock reset."""
         is_first = True
         for entries in self._entries(["--boot", *following]):
-            lines = self._taken(entries)
+            lines = self._advance(entries)
             if is_first and lines:
-                self._gone(before, lines[0].stamp)
+                self._on_gap(before, lines[0].stamp)
                 is_first = False
             yield lines
 
     def _lines(self, words: Sequence[str]) -> Iterator[list[Line]]:
         for entries in self._entries(words):
-            yield self._taken(entries)
+            yield self._advance(entries)
 
-    def _taken(self, entries: Sequence[dict[str, Any]]) -> list[Line]:
+    def _advance(self, entries: Sequence[dict[str, Any]]) -> list[Line]:
         lines = [line_of(entry) for entry in entries]
         if entries:
             self._cursor = str(entries[-1].get("__CURSOR", ""))
@@ -120,17 +119,17 @@ class Journal:
         return lines
 
     def _entries(self, words: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
-        """The entries that a journalctl with these words gives, as they come."""
-        with self._connected() as shell, shell.raising_unreachable():
+        """Run journalctl with these options, and yield the entries as they arrive."""
+        with self._open_shell() as shell, shell.raising_unreachable():
             options = " ".join(map(shlex.quote, ["--output=json", "--no-pager", "--quiet", *words]))
             stream = shell.open_command(f"journalctl {options} 2>/dev/null ; echo {_END.decode()}$?")
             try:
-                yield from _parsed(self.device, stream)
+                yield from _parse(self.device, stream)
             finally:
                 stream.close()
                 self._shell = None
 
-    def _connected(self) -> Shell:
+    def _open_shell(self) -> Shell:
         shell = self._connect(self.device)
         with self._lock:
             self._shell = shell
@@ -139,11 +138,11 @@ class Journal:
         return shell
 
 
-def _parsed(device: Device, stream: Stream) -> Iterator[list[dict[str, Any]]]:
+def _parse(device: Device, stream: Stream) -> Iterator[list[dict[str, Any]]]:
     rest = b""
-    while data := stream.recv(_READ):
+    while data := stream.recv(_READ_SIZE):
         *texts, rest = (rest + data).split(b"\n")
-        if len(rest) > _LONGEST_ENTRY:
+        if len(rest) > _MAX_ENTRY:
             raise NotSupported("The device sent a journal entry that does not end.")
         code = texts.pop().removeprefix(_END) if texts and texts[-1].startswith(_END) else None
         entries = [_entry(text) for text in texts if text]
@@ -153,12 +152,12 @@ def _parsed(device: Device, stream: Stream) -> Iterator[list[dict[str, Any]]]:
             return
         if code is not None:
             raise NotSupported(
-                f"The journal of {device.host} cannot be read: journalctl ended with "
+                f"Cannot read the journal of {device.host}: journalctl exited with code "
                 f"{code.decode(errors='replace')}.",
-                hint="An OS without systemd's journal keeps no log of its system.",
+                hint="The operating system may have no systemd journal.",
             )
     raise Unreachable(
-        f"The connection to {device.host} was lost.", hint="Is the device still on?", cause="lost"
+        f"The connection to {device.host} was lost.", hint="Check that the device is on.", cause="lost"
     )
 
 
@@ -170,14 +169,14 @@ def _entry(text: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         words = text[:80].decode(errors="replace")
         raise NotSupported(
-            f"The device's journal cannot be read: journalctl said {words!r}.",
-            hint="An OS without systemd's journal keeps no log of its system.",
+            f"Cannot read the device's journal: journalctl printed {words!r}.",
+            hint="The operating system may have no systemd journal.",
         )
     return found
 
 
 def line_of(entry: dict[str, Any]) -> Line:
-    """An entry as a line: `sshd[77]: Accepted …`."""
+    """Format an entry as a line: `sshd[77]: Accepted …`."""
     name = _text(entry.get("SYSLOG_IDENTIFIER")) or _text(entry.get("_COMM")) or b"unknown"
     process = _text(entry.get("_PID")) or _text(entry.get("SYSLOG_PID"))
     about = name + (b"[" + process + b"]" if process else b"")
@@ -186,7 +185,7 @@ def line_of(entry: dict[str, Any]) -> Line:
 
 
 def _text(value: Any) -> bytes:
-    """A field: text, a list of byte values where it is no UTF-8, a list of those where it comes twice."""
+    """A field: a text, a list of bytes if it is not UTF-8, or a list of those if it occurs several times."""
     if isinstance(value, str):
         return value.encode(errors="replace")
     if isinstance(value, list) and value:

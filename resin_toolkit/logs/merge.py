@@ -1,4 +1,4 @@
-"""The lines of several logs, in the order of time."""
+"""Merging the lines of several logs by time."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from resin_toolkit.logs.rendering import Renderer
 from resin_toolkit.logs.writer import LogWriter
 
 TimedLines = Iterator[tuple[Line, Renderer]]
-"""Lines, each with what shows it."""
+"""Lines, each with its renderer."""
 _BATCH = 512
 
 
 def write_merged(writer: LogWriter, sources: Sequence[TimedLines]) -> None:
-    """Write the lines of all sources in the order of time, each source's in its own order."""
+    """Write the lines of all sources by time, keeping the order of each source."""
     for renderer, lines in _runs(heapq.merge(*sources, key=lambda entry: entry[0].stamp)):
-        writer.write(renderer.lines(lines))
+        writer.write(renderer.render(lines))
 
 
 def _runs(entries: Iterable[tuple[Line, Renderer]]) -> Iterator[tuple[Renderer, list[Line]]]:
-    """Neighbouring lines of one log together."""
+    """Group consecutive lines of the same log."""
     held: list[Line] = []
     last: Renderer | None = None
     for line, renderer in entries:

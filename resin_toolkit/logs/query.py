@@ -1,4 +1,4 @@
-"""What is asked of the logs of a device, and what is told beside them."""
+"""Which logs and lines of a device to read, and the events that are reported while reading."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from resin_toolkit.logs.container_log import ContainerLog
 
 @dataclass(frozen=True)
 class LogQuery:
-    """What is asked of the engine for each container."""
+    """Which containers to read, and the parameters of the engine's request for each."""
 
     services: frozenset[str]
-    """Of services or containers; empty is all."""
+    """Services, or names or IDs of containers; empty for all."""
     tail: str = "all"
     since: str = ""
     until: str = ""
     app: str = ""
-    """The application that they belong to; empty is any."""
+    """The application of the containers; empty for any."""
 
-    def takes(self, container: Container) -> bool:
+    def matches(self, container: Container) -> bool:
         if self.app and container.labels.get(APP_LABEL) != self.app:
             return False
         return not self.services or bool(
@@ -31,12 +31,15 @@ class LogQuery:
 
 
 class LogListener:
-    """What is told beside the lines; each is called from any thread."""
+    """Receives the events of reading and following; each method may be called from any thread."""
 
-    gone: Callable[[ContainerLog, bytes, bytes], None]
-    remark: Callable[[ContainerLog, str], None]
+    gap: Callable[[ContainerLog, bytes, bytes], None]
+    """Lines are lost between these two timestamps: of the last line read, and of the first still there."""
+    engine_message: Callable[[ContainerLog, str], None]
+    """The engine reported an error within the log."""
     unreadable: Callable[[Container, EngineFailed], None]
+    """The engine cannot return the log of a container."""
     may_drop: Callable[[Sequence[str], str], None]
-    """Of which services lines may be missing without a trace, and why."""
+    """The services of which lines may be missing without notice, and why."""
     removed: Callable[[Container, bytes], None]
-    """A container is gone with its log; the time of the last line that was taken, empty where none was."""
+    """A container was removed with its log; the timestamp of the last line read, empty if there was none."""

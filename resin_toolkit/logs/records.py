@@ -1,14 +1,14 @@
-"""A log's bytes, as the engine sends them, cut into records: a stream, a time, a text.
+"""Parsing the bytes of a log, as the engine sends them, into records of a stream, a timestamp and a text.
 
-A record is one message of the engine's log, nearly always a line. A line over 16 KiB is several records, of
-which only the last ends with a newline. All records have one form, whatever they were sent as:
+A record is one entry of the engine's log, nearly always a line. A line over 16 KiB is split into several, of
+which only the last ends with a newline. All records have the same layout, whatever they were sent as:
 
-    8 bytes   the first is the stream (0 with a terminal, 1 stdout, 2 stderr), the others count for nothing
-    30 bytes  the time, in UTC: 2026-01-02T03:04:05.123456789Z
+    8 bytes   the first is the stream (0 with a terminal, 1 stdout, 2 stderr), the others are ignored
+    30 bytes  the time in UTC: 2026-01-02T03:04:05.123456789Z
     1 byte    a space
     the text, with its newline if it has one
 
-so that what asks nothing of a line need not look at it.
+so that lines that are shown unchanged need not be parsed.
 
 Source: Docker Engine API, "Attach to a container" (the stream format), "Get container logs" (`timestamps`).
 """
@@ -25,38 +25,36 @@ from resin_toolkit.errors import EngineFailed
 
 HEADER = 8
 TEXT = HEADER + STAMP_LENGTH + 1
-"""Where the text of a record begins."""
-PART = 16 * 1024
-"""The bytes of text after which the engine cuts a line; a shorter record without a newline is a line that its
-writer never ended."""
-LONGEST = 64 * 1024 * 1024
-"""The bytes that a record may have at most."""
-STDOUT, STDERR, ENGINE_REMARK = 1, 2, 3
+"""The offset of the text in a record."""
+SPLIT_SIZE = 16 * 1024
+"""Bytes of text after which the engine splits a line. A shorter record without a newline is a line that the
+process never ended."""
+MAX_RECORD = 64 * 1024 * 1024
+"""Bytes of the longest record that is accepted."""
+STDOUT, STDERR, ENGINE_MESSAGE = 1, 2, 3
 STREAMS = {0: "tty", STDOUT: "stdout", STDERR: "stderr"}
 
-_HEADERS = tuple(bytes([stream, 0, 0, 0, 0, 0, 0, 0]) for stream in range(ENGINE_REMARK))
-_unpack = struct.Struct(">BxxxI").unpack_from
+_HEADERS = tuple(bytes([stream, 0, 0, 0, 0, 0, 0, 0]) for stream in range(ENGINE_MESSAGE))
+_unpack = struct.Struct(">B3xI").unpack_from
 _STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d) ")
-_LONGEST_STAMP = 36
+_MAX_STAMP = 36
 
 
-class Reader(Protocol):
-    """Takes the bytes of one answer of the engine, gives the records that are complete.
+class RecordReader(Protocol):
+    """Parses the bytes of one response of the engine. Raises EngineFailed if they are not a log."""
 
-    Both raise EngineFailed where the bytes are no log.
-    """
+    messages: list[str]
+    """Errors that the engine reported within the log."""
 
-    remarks: list[str]
-    """What the engine itself had to say about the log; the caller empties it."""
-
-    def feed(self, data: bytes) -> list[bytes]: ...
+    def feed(self, data: bytes) -> list[bytes]:
+        """Parse more bytes; return the records that are now complete."""
 
     def end(self) -> list[bytes]:
-        """What is a record only because nothing follows."""
+        """Return the records that are complete only because the response has ended."""
 
 
-def reader(*, tty: bool) -> Reader:
-    """For the log of a container with a terminal or without one."""
+def record_reader(*, tty: bool) -> RecordReader:
+    """A reader for the log of a container with or without a terminal."""
     return TerminalReader() if tty else FrameReader()
 
 
@@ -68,8 +66,8 @@ def stamp_of(record: bytes) -> bytes:
     return record[HEADER : TEXT - 1]
 
 
-def made(stream: int, stamp: bytes, text: bytes) -> bytes:
-    """The record of these parts; `stamp` as `stamps.normal_stamp` gives it."""
+def make_record(stream: int, stamp: bytes, text: bytes) -> bytes:
+    """Build a record; `stamp` as returned by `timestamps.normal_stamp`."""
     return b"".join((_HEADERS[stream], stamp, b" ", text))
 
 
@@ -78,10 +76,10 @@ def record_texts(records: Sequence[bytes]) -> list[bytes]:
 
 
 class FrameReader:
-    """Multiplexed: each message in a frame, with a header of its stream, three zeros, and its length."""
+    """Reads the multiplexed format: each frame has a header of the stream, three zeros and the length."""
 
     def __init__(self) -> None:
-        self.remarks: list[str] = []
+        self.messages: list[str] = []
         self._parts: list[bytes] = []
         self._have = 0
         self._need = HEADER
@@ -98,11 +96,11 @@ class FrameReader:
         return records
 
     def end(self) -> list[bytes]:
-        # A frame that was cut off is none; the log is read again from behind the last whole one.
+        # A truncated frame is dropped; reading resumes after the last complete one.
         return []
 
     def _cut(self, buffer: bytes) -> tuple[list[bytes], bytes]:
-        """The records in `buffer`, and the bytes behind the last."""
+        """Split `buffer` into records and the remaining bytes."""
         records: list[bytes] = []
         append = records.append
         last = len(buffer) - HEADER
@@ -114,8 +112,8 @@ class FrameReader:
             if stop > last + HEADER:
                 self._need += _length(buffer[start : start + HEADER])
                 break
-            # The time's last byte, and the space behind it.
-            if buffer[start + 37 : start + 39] == b"Z " and stream < ENGINE_REMARK and length > STAMP_LENGTH:
+            # The last byte of the timestamp, and the space after it.
+            if buffer[start + 37 : start + 39] == b"Z " and stream < ENGINE_MESSAGE and length > STAMP_LENGTH:
                 append(buffer[start:stop])
             else:
                 records += self._unusual(buffer[start : start + HEADER], buffer[start + HEADER : stop])
@@ -123,22 +121,22 @@ class FrameReader:
         return records, buffer[start:]
 
     def _unusual(self, header: bytes, payload: bytes) -> list[bytes]:
-        """A frame whose time is not in the usual form, or that is no record."""
+        """Parse a frame that has another timestamp format or is not a record."""
         _length(header)
-        if header[0] == ENGINE_REMARK:
-            self.remarks.append(payload.decode(errors="replace").strip())
+        if header[0] == ENGINE_MESSAGE:
+            self.messages.append(payload.decode(errors="replace").strip())
             return []
         match = _STAMP.match(payload)
         if match is None:
-            raise EngineFailed("The engine sent a line of a log without its time.", hint=_HINT)
-        return [made(header[0], normal_stamp(match[0][:-1]), payload[match.end() :])]
+            raise EngineFailed("The engine sent a log line without a timestamp.", hint=_HINT)
+        return [make_record(header[0], normal_stamp(match[0][:-1]), payload[match.end() :])]
 
 
 class TerminalReader:
-    """Of a container with a terminal: the messages one behind the other, with nothing between them."""
+    """Reads the log of a container with a terminal: messages in a row, without frames."""
 
     def __init__(self) -> None:
-        self.remarks: list[str] = []
+        self.messages: list[str] = []
         self._buffer = b""
         self._searched = 0
 
@@ -147,48 +145,46 @@ class TerminalReader:
         records = []
         start = 0
         while stop := self._next(start):
-            records.append(_terminal_piece(self._buffer[start:stop]))
+            records.append(_terminal_record(self._buffer[start:stop]))
             start = stop
             self._searched = 0
         self._buffer = self._buffer[start:]
-        if len(self._buffer) > LONGEST:
-            raise EngineFailed("The engine sent a line of a log that does not end.", hint=_HINT)
+        if len(self._buffer) > MAX_RECORD:
+            raise EngineFailed("The engine sent a log line that does not end.", hint=_HINT)
         return records
 
     def end(self) -> list[bytes]:
         rest, self._buffer, self._searched = self._buffer, b"", 0
-        return [_terminal_piece(rest)] if _STAMP.match(rest) else []
+        return [_terminal_record(rest)] if _STAMP.match(rest) else []
 
     def _next(self, start: int) -> int:
-        """The end of the record that begins at `start`; 0 if it is not known yet."""
+        """The end of the record that begins at `start`; 0 if it is incomplete."""
         search = start + max(self._searched, 0)
         newline = self._buffer.find(b"\n", search)
         stop = newline + 1
-        if (stop or len(self._buffer)) - start > PART:
-            # Only a line of at least this length is cut, and a part of it never has fewer bytes.
-            earliest = start + PART + len(b"2026-01-02T03:04:05Z ")
-            match = _STAMP.search(
-                self._buffer, max(earliest, search - _LONGEST_STAMP), stop or len(self._buffer)
-            )
+        if (stop or len(self._buffer)) - start > SPLIT_SIZE:
+            # Only a line of at least this length is split, and each part but the last is that long.
+            earliest = start + SPLIT_SIZE + len(b"2026-01-02T03:04:05Z ")
+            match = _STAMP.search(self._buffer, max(earliest, search - _MAX_STAMP), stop or len(self._buffer))
             if match is not None:
                 return match.start()
         self._searched = len(self._buffer) - start
         return stop
 
 
-def _terminal_piece(message: bytes) -> bytes:
+def _terminal_record(message: bytes) -> bytes:
     match = _STAMP.match(message)
     if match is None:
-        raise EngineFailed("The engine sent a line of a log without its time.", hint=_HINT)
-    return made(0, normal_stamp(match[0][:-1]), message[match.end() :])
+        raise EngineFailed("The engine sent a log line without a timestamp.", hint=_HINT)
+    return make_record(0, normal_stamp(match[0][:-1]), message[match.end() :])
 
 
-_HINT = "Is it the engine that listens there? `resin ps` shows what answers."
+_HINT = "Another program may be listening on that port. Check with `resin ps`."
 
 
 def _length(header: bytes) -> int:
-    """The length of the frame with this header. Raises EngineFailed where it is the header of none."""
+    """The length in the header of a frame. Raises EngineFailed if it is not one."""
     length = int.from_bytes(header[4:], "big")
-    if header[0] > ENGINE_REMARK or header[1:4] != b"\0\0\0" or length > LONGEST:
-        raise EngineFailed("The engine sent bytes that are no log.", hint=_HINT)
+    if header[0] > ENGINE_MESSAGE or header[1:4] != b"\0\0\0" or length > MAX_RECORD:
+        raise EngineFailed("The engine sent data that is not a log.", hint=_HINT)
     return length

@@ -1,4 +1,4 @@
-"""How lines are shown: which of them, with what in front, as text, bytes or JSON."""
+"""Rendering log lines: filtered, with labels and timestamps, as text, raw bytes or JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RESET = b"\x1b[0m"
 
 @dataclass(frozen=True)
 class LogFormat:
-    """What the user asked to see, and how."""
+    """Which lines are shown, and how."""
 
     timestamps: bool = False
     raw: bool = False
@@ -27,18 +27,18 @@ class LogFormat:
     colour: bool = False
     grep: re.Pattern[str] | None = None
     since: bytes = b""
-    """The stamp before which no line is shown; empty is any."""
+    """The timestamp before which no line is shown; empty for none."""
     until: bytes = b""
-    """The stamp after which no line is shown; empty is any."""
+    """The timestamp after which no line is shown; empty for none."""
 
     @property
-    def asks_nothing(self) -> bool:
-        """Whether a line can be shown without being looked at."""
+    def passes_unchanged(self) -> bool:
+        """Whether lines are shown without being parsed."""
         return not (self.timestamps or self.json or self.grep or self.since or self.until)
 
 
 class ServiceLabels:
-    """The names in front of the lines, which stand there once there is more than one."""
+    """The service names before the lines, which are shown as soon as there are two."""
 
     def __init__(self) -> None:
         self._names: set[str] = set()
@@ -58,45 +58,45 @@ class RenderedLines:
     data: bytes
     lines: int
     ended: bool = True
-    """Whether the next line needs no newline before it."""
+    """False if a newline has to be written before the next line."""
 
 
 class Renderer:
-    """The lines of one log as they are shown. `service` names what they are of."""
+    """Renders the lines of one log, labelled `service`."""
 
     def __init__(self, view: LogFormat, labels: ServiceLabels, service: str, container: str | None) -> None:
         self._view = view
         self._labels = labels
         self._service = service
         self._container = container
-        self._maker = LineAssembler()
+        self._assembler = LineAssembler()
         labels.add(service)
         prefix = f"{clean(service)} | "
         if view.colour:
             prefix = f"\x1b[{colour_of(service)}m{prefix}\x1b[0m"
         self._prefix = prefix.encode()
 
-    def records(self, records: Sequence[bytes]) -> RenderedLines:
-        """What is to be shown of the next records of the log."""
+    def render_records(self, records: Sequence[bytes]) -> RenderedLines:
+        """Render the next records of the log."""
         view = self._view
-        if view.asks_nothing and not self._labels.shown and not self._maker.is_amid:
+        if view.passes_unchanged and not self._labels.shown and not self._assembler.has_open_line:
             texts = b"".join(record_texts(records))
             if view.raw:
                 return RenderedLines(texts, len(records))
             if texts.count(b"\n") == len(records):
                 return RenderedLines(strip_control_sequences(texts), len(records))
-        return self.lines(self._maker.feed(records))
+        return self.render(self._assembler.feed(records))
 
-    def made(self, records: Sequence[bytes]) -> list[Line]:
-        """The lines that are complete by these records, to be given to `lines` later."""
-        return self._maker.feed(records)
+    def assemble(self, records: Sequence[bytes]) -> list[Line]:
+        """Return the lines that these records complete, to be rendered later."""
+        return self._assembler.feed(records)
 
-    def rest(self) -> list[Line]:
-        """The lines that were begun and will not go on."""
-        return self._maker.end()
+    def flush(self) -> list[Line]:
+        """Return the incomplete lines, which will not be continued."""
+        return self._assembler.flush()
 
-    def lines(self, lines: Iterable[Line]) -> RenderedLines:
-        chosen = [line for line in lines if self._is_wanted(line)]
+    def render(self, lines: Iterable[Line]) -> RenderedLines:
+        chosen = [line for line in lines if self._matches(line)]
         if not chosen:
             return RenderedLines(b"", 0)
         if self._view.json:
@@ -107,7 +107,7 @@ class Renderer:
         exact = self._view.raw and not self._labels.shown
         return RenderedLines(b"".join(shown), len(chosen), chosen[-1].ended or exact)
 
-    def _is_wanted(self, line: Line) -> bool:
+    def _matches(self, line: Line) -> bool:
         view = self._view
         if line.stamp < view.since or (view.until and line.stamp > view.until):
             return False
@@ -121,13 +121,13 @@ class Renderer:
             text = line.stamp + b" " + text
         if not self._labels.shown:
             return text
-        # A colour that is left on must not reach the name in front of the next line.
+        # A colour that is not reset must not apply to the label of the next line.
         end = _RESET if b"\x1b[" in text and not text.endswith((_RESET, b"\x1b[m")) else b""
         return self._prefix + text + end
 
     def _event(self, line: Line) -> bytes:
         text = line.text.removesuffix(b"\r") if line.stream == 0 else line.text
-        return event(
+        return json_event(
             "line",
             service=self._service,
             container=self._container,
@@ -137,11 +137,11 @@ class Renderer:
         )
 
 
-def event(name: str, **fields: object) -> bytes:
-    """A line of the JSON stream."""
+def json_event(name: str, **fields: object) -> bytes:
+    """One event of the JSON stream, as a line."""
     return json.dumps({"event": name, **fields}).encode() + b"\n"
 
 
 def colour_of(name: str) -> int:
-    """The colour that a name has on every run."""
+    """The SGR code of the colour of a label, the same in every run."""
     return _COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)]

@@ -1,4 +1,4 @@
-"""Showing and following the logs of a device: the connection, the events reported, and the end."""
+"""Showing and following the logs of a device, from the options of `resin logs` to the last line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from resin_toolkit.logs.follower import LogFollower
 from resin_toolkit.logs.journal import SERVICE, Journal
 from resin_toolkit.logs.merge import write_merged
 from resin_toolkit.logs.query import LogListener, LogQuery
-from resin_toolkit.logs.rendering import LogFormat, RenderedLines, ServiceLabels, event
+from resin_toolkit.logs.rendering import LogFormat, RenderedLines, ServiceLabels, json_event
 from resin_toolkit.logs.system_log import SystemLog
 from resin_toolkit.logs.writer import LogWriter
 from resin_toolkit.reach.reconnecting_engine import ReconnectingEngine
@@ -98,31 +98,31 @@ def show_logs(
     writer = LogWriter(report.raw, _descriptor())
     listener = _ReportListener(report, writer)
     patience = None if options.follow else _PATIENCE
-    connecting = _Connector(report)
+    connector = _Connector(report)
     link: ReconnectingEngine | None = None
     logs: LogFollower | None = None
     system: SystemLog | None = None
     try:
         if options.services or not options.system:
             link = ReconnectingEngine(
-                device, connecting, lost=listener.lost, back=listener.back, patience=patience
+                device, connector, lost=listener.lost, back=listener.back, patience=patience
             )
-        clock = link.engine()[0].time if link else lambda: _clock(connecting, device)
-        view, query, seconds = _resolve_options(report, options, pattern, clock)
+        clock = link.engine()[0].time if link else lambda: _clock(connector, device)
+        log_format, query, seconds = _resolve_options(report, options, pattern, clock)
         query = replace(query, app=app)
         labels = ServiceLabels()
         if link is not None:
-            logs = LogFollower(link, query, view, labels, writer, listener)
-            logs.choose()
+            logs = LogFollower(link, query, log_format, labels, writer, listener)
+            logs.select()
             cache_services(device.host, (container.service for container in logs.containers))
         if options.system:
-            system = SystemLog(Journal(device, connecting.shell, listener.journal_gone), query, writer)
-            system.begin(view, labels, listener.lost, listener.back, patience)
-        present = [system.present()] if system else []
+            system = SystemLog(Journal(device, connector.shell, listener.journal_gap), query, writer)
+            system.configure(log_format, labels, listener.lost, listener.back, patience)
+        existing = [system.read_existing()] if system else []
         if logs is not None:
-            logs.show(present)
+            logs.show_existing(existing)
         else:
-            write_merged(writer, present)
+            write_merged(writer, existing)
         if options.follow and (seconds is None or seconds > 0):
             deadline = None if seconds is None else time.monotonic() + seconds
             for source in (logs, system):
@@ -133,7 +133,7 @@ def show_logs(
             writer.run(deadline)
         else:
             if logs is not None:
-                logs.show_ends()
+                logs.flush()
             writer.finish()
             writer.run()
     except KeyboardInterrupt:
@@ -157,9 +157,9 @@ def check_options(options: LogOptions) -> None:
             moment(word, time.time_ns())
 
 
-def _clock(connecting: _Connector, device: Device) -> str:
+def _clock(connector: _Connector, device: Device) -> str:
     """Read the device's clock over SSH, in RFC 3339; empty if it does not answer."""
-    with connecting.shell(device) as shell:
+    with connector.shell(device) as shell:
         return shell.run("date -u +%Y-%m-%dT%H:%M:%SZ").out.decode(errors="replace").strip()
 
 
@@ -202,40 +202,40 @@ class _ReportListener(LogListener):
     def back(self, seconds: float) -> None:
         self._say("back", f"Reconnected after {seconds:.1f} s.", seconds=round(seconds, 3))
 
-    def gone(self, log: ContainerLog, before: bytes, first: bytes) -> None:
+    def gap(self, log: ContainerLog, before: bytes, first: bytes) -> None:
         self._lost_lines(log.container.service, before, first)
 
-    def journal_gone(self, before: bytes, first: bytes) -> None:
+    def journal_gap(self, before: bytes, first: bytes) -> None:
         self._lost_lines(SERVICE, before, first)
 
     def _lost_lines(self, service: str, before: bytes, first: bytes) -> None:
         text = (
-            f"{service}: lines between {clock_of(before)} and {clock_of(first)} are lost: the device no "
+            f"{service}: lines between {clock_of(before)} and {clock_of(first)} are lost; the device no "
             "longer has them."
         )
         self._event("gone", service=service, after=before.decode("ascii"), before=first.decode("ascii"))
         self._report.warn(Notice("lines-gone", text))
 
-    def remark(self, log: ContainerLog, words: str) -> None:
+    def engine_message(self, log: ContainerLog, message: str) -> None:
         self._report.warn(
-            Notice("engine-remark", f"{log.container.service}: message from the engine: {words}")
+            Notice("engine-remark", f"{log.container.service}: message from the engine: {message}")
         )
 
     def unreadable(self, container: Container, error: EngineFailed) -> None:
         self._report.warn(Notice("log-unreadable", f"{container.service}: {error.message}"))
 
-    def may_drop(self, services: Sequence[str], why: str) -> None:
+    def may_drop(self, services: Sequence[str], reason: str) -> None:
         names = ", ".join(services)
-        self._event("may-drop", services=list(services), reason=why)
-        self._report.warn(Notice("lines-may-be-missing", f"{names}: {why}."))
+        self._event("may-drop", services=list(services), reason=reason)
+        self._report.warn(Notice("lines-may-be-missing", f"{names}: {reason}."))
 
     def removed(self, container: Container, last: bytes) -> None:
-        what = f"lines after {clock_of(last)} may be missing" if last else "its log could not be read"
+        loss = f"lines after {clock_of(last)} may be missing" if last else "its log could not be read"
         self._event(
             "removed", service=container.service, container=container.name, after=last.decode("ascii")
         )
         self._report.warn(
-            Notice("container-removed", f"{container.service}: {container.name} was removed; {what}.")
+            Notice("container-removed", f"{container.service}: {container.name} was removed; {loss}.")
         )
 
     def _say(self, name: str, text: str, **fields: object) -> None:
@@ -244,7 +244,7 @@ class _ReportListener(LogListener):
 
     def _event(self, name: str, **fields: object) -> None:
         if self._report.settings.json:
-            self._writer.put(RenderedLines(event(name, **fields), 0))
+            self._writer.put(RenderedLines(json_event(name, **fields), 0))
 
 
 def _resolve_options(
@@ -259,7 +259,7 @@ def _resolve_options(
     until = moment(options.until, now) if options.until else None
     if since is not None and until is not None and until < since:
         raise Usage("--until is before --since.", hint="Give a later --until.")
-    view = LogFormat(
+    log_format = LogFormat(
         timestamps=options.timestamps,
         raw=options.raw,
         json=report.settings.json,
@@ -275,17 +275,17 @@ def _resolve_options(
         since=for_engine(since) if since is not None else "",
         until=for_engine(until) if until is not None else "",
     )
-    return view, query, None if until is None else (until - now) / SECOND
+    return log_format, query, None if until is None else (until - now) / SECOND
 
 
-def _pattern(words: str | None) -> re.Pattern[str] | None:
-    if words is None:
+def _pattern(expression: str | None) -> re.Pattern[str] | None:
+    if expression is None:
         return None
     try:
-        return re.compile(words)
+        return re.compile(expression)
     except re.error as error:
         raise BadValue(
-            f"{words!r} is not a valid regular expression: {error}.",
+            f"{expression!r} is not a valid regular expression: {error}.",
             hint="Escape special characters with \\.",
         ) from error
 

@@ -1,4 +1,4 @@
-"""The journal of a device's system beside the logs of its containers, whatever happens to the way there."""
+"""Showing and following the system journal, beside the logs of containers, across lost connections."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from resin_toolkit.reach.reconnecting_engine import FIRST_PAUSE, LONGEST_PAUSE, 
 
 
 class SystemLog:
-    """Shows a journal. Call `begin`, then `present`, then `follow`; `stop` ends its thread."""
+    """Shows a journal. Call `configure`, `read_existing`, then `follow`; `stop` ends the thread."""
 
     def __init__(self, journal: Journal, query: LogQuery, writer: LogWriter) -> None:
         self._journal = journal
-        self._span = JournalQuery(query.tail, query.since, query.until)
+        self._query = JournalQuery(query.tail, query.since, query.until)
         self._writer = writer
         self._closed = Event()
         self._workers = WorkerThreads(writer.fail)
 
-    def begin(
+    def configure(
         self,
         view: LogFormat,
         labels: ServiceLabels,
-        lost: Callable[[ResinError], None],
-        back: Callable[[float], None],
+        on_lost: Callable[[ResinError], None],
+        on_back: Callable[[float], None],
         patience: float | None,
     ) -> None:
-        """How it is shown; who is told when the connection is lost and back; seconds to wait for it."""
+        """Set the format, the callbacks for a lost and a restored connection, and how long to wait for it."""
         self._renderer = Renderer(view, labels, SERVICE, None)
-        self._lost = lost
-        self._back = back
+        self._on_lost = on_lost
+        self._on_back = on_back
         self._patience = patience
 
-    def present(self) -> TimedLines:
-        """What was asked for of the journal as it is now."""
-        for lines in self._kept_up(self._journal.first(self._span), follow=False):
+    def read_existing(self) -> TimedLines:
+        """Read the requested part of the journal as it is now."""
+        for lines in self._reconnecting(self._journal.read_initial(self._query), follow=False):
             for line in lines:
                 yield line, self._renderer
 
     def follow(self) -> None:
-        """Begin to put what comes."""
+        """Start writing new entries, in a thread."""
         self._workers.start("journal", self._follow)
 
     def stop(self) -> None:
@@ -59,18 +59,18 @@ class SystemLog:
         self._workers.join(1.0)
 
     def _follow(self) -> None:
-        for lines in self._kept_up(self._journal.rest(follow=True), follow=True):
-            self._writer.put(self._renderer.lines(lines))
+        for lines in self._reconnecting(self._journal.read_new(follow=True), follow=True):
+            self._writer.put(self._renderer.render(lines))
 
-    def _kept_up(self, parts: Iterator[list[Line]], *, follow: bool) -> Iterator[list[Line]]:
-        """Lines over as many connections as it takes, `parts` first."""
+    def _reconnecting(self, parts: Iterator[list[Line]], *, follow: bool) -> Iterator[list[Line]]:
+        """Yield the lines of `parts`, then, after each reconnection, the new lines."""
         since: float | None = None
         pause = FIRST_PAUSE
         while True:
             try:
                 for lines in parts:
                     if since is not None:
-                        self._back(time.monotonic() - since)
+                        self._on_back(time.monotonic() - since)
                         since, pause = None, FIRST_PAUSE
                     yield lines
                 if not follow:
@@ -80,17 +80,17 @@ class SystemLog:
                     raise ConnectionClosed from None
                 if since is None:
                     since = time.monotonic()
-                    self._lost(error)
+                    self._on_lost(error)
                 elif self._patience is not None and time.monotonic() - since > self._patience:
                     raise
             if self._closed.wait(pause):
                 raise ConnectionClosed
             pause = min(2 * pause, LONGEST_PAUSE)
             if since is not None:
-                self._look_again()
-            parts = self._journal.rest(follow=follow)
+                self._resolve_again()
+            parts = self._journal.read_new(follow=follow)
 
-    def _look_again(self) -> None:
+    def _resolve_again(self) -> None:
         from resin_toolkit.reach.resolver import resolve_device
 
         device = self._journal.device

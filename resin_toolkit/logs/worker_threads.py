@@ -1,4 +1,4 @@
-"""Threads whose failures reach the one that waits for them."""
+"""Threads whose exceptions are passed to another thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from resin_toolkit.reach.reconnecting_engine import ConnectionClosed
 
 
 class WorkerThreads:
-    """Threads that do not hold up the end of the process; `failed` is told what one of them raised."""
+    """Daemon threads; `failed` is called with what one of them raises."""
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
         self._failed = failed
@@ -25,7 +25,7 @@ class WorkerThreads:
         thread.start()
 
     def join(self, within: float) -> None:
-        """Wait for all of them, for so many seconds at most."""
+        """Wait for all threads to end, at most `within` seconds."""
         deadline = time.monotonic() + within
         with self._lock:
             threads = list(self._threads)
@@ -37,5 +37,5 @@ class WorkerThreads:
             work()
         except (ConnectionClosed, WriterClosed):
             pass
-        except BaseException as failure:  # noqa: BLE001 - the waiting thread raises it
+        except BaseException as failure:  # noqa: BLE001 - the main thread raises it
             self._failed(failure)

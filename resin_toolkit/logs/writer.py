@@ -1,4 +1,4 @@
-"""From the threads that read to the one that writes: in order, bounded, and ended when nobody reads."""
+"""Writing lines to stdout from several threads: in order, with bounded memory, until nobody reads stdout."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from threading import Condition
 
 from resin_toolkit.logs.rendering import RenderedLines
 
-MOST = 1024 * 1024
-"""Bytes that wait to be written; whoever has more waits too."""
+MAX_QUEUED = 1024 * 1024
+"""Bytes that may be queued; threads with more of them wait."""
 
 
 class WriterClosed(Exception):
-    """Nothing is written any more."""
+    """The writer was closed."""
 
 
 class LogWriter:
-    """Takes what is to be written from any thread; `run` writes it, in the thread that calls it.
+    """Queues lines from any thread; the thread that calls `run` writes them.
 
-    `write` gets bytes for stdout, whose descriptor is `descriptor` where it has one.
+    `write` is called with bytes for stdout; `descriptor` is its file descriptor, if it has one.
     """
 
     def __init__(self, write: Callable[[bytes], object], descriptor: int | None) -> None:
         self.lines = 0
-        """How many were written."""
+        """The number of lines written."""
         self._write = write
         self._descriptor = descriptor
         self._waiting: deque[RenderedLines] = deque()
@@ -37,16 +37,16 @@ class LogWriter:
         self._failure: BaseException | None = None
         self._finished = False
         self._closed = False
-        self._amid_line = False
+        self._in_line = False
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
 
     def put(self, shown: RenderedLines) -> None:
-        """Have it written; waits while too much is waiting. Raises WriterClosed."""
+        """Queue lines; waits while the queue is full. Raises WriterClosed."""
         if not shown.data:
             return
         with self._changed:
-            while self._size > MOST and not self._closed:
+            while self._size > MAX_QUEUED and not self._closed:
                 self._changed.wait()
             if self._closed:
                 raise WriterClosed
@@ -56,21 +56,21 @@ class LogWriter:
                 self._signal()
 
     def fail(self, failure: BaseException) -> None:
-        """Let `run` raise this, once all is written that was put before."""
+        """Make `run` raise `failure` after it has written the queue."""
         with self._changed:
             self._failure = self._failure or failure
             self._signal()
 
     def finish(self) -> None:
-        """Let `run` return, once all is written that was put before."""
+        """Make `run` return after it has written the queue."""
         with self._changed:
             self._finished = True
             self._signal()
 
     def run(self, until: float | None = None) -> None:
-        """Write what is put, up to `finish`, or up to the time.monotonic() of `until`.
+        """Write the queue until `finish` is called, or until the time.monotonic() of `until`.
 
-        Raises what `fail` was told, what `write` raises, and BrokenPipeError as soon as nobody reads.
+        Raises the failure passed to `fail`, what `write` raises, and BrokenPipeError if nobody reads stdout.
         """
         poll = select.poll()
         poll.register(self._woken, select.POLLIN)
@@ -91,7 +91,7 @@ class LogWriter:
                     raise BrokenPipeError
 
     def write_waiting(self) -> bool:
-        """Write what was put until now; whether that was anything."""
+        """Write the current queue. Returns whether it held anything."""
         with self._changed:
             batch = list(self._waiting)
             self._waiting.clear()
@@ -102,16 +102,16 @@ class LogWriter:
         return bool(batch)
 
     def write(self, shown: RenderedLines) -> None:
-        """Write it now; only for the thread that runs it."""
+        """Write lines directly; only for the thread that calls `run`."""
         if not shown.data:
             return
-        data = b"\n" + shown.data if self._amid_line else shown.data
-        self._amid_line = not shown.ended
+        data = b"\n" + shown.data if self._in_line else shown.data
+        self._in_line = not shown.ended
         self.lines += shown.lines
         self._write(data)
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """Drop the queue; threads that wait get WriterClosed."""
         with self._changed:
             if self._closed:
                 return
@@ -123,6 +123,6 @@ class LogWriter:
     def _signal(self) -> None:
         if self._closed:
             return
-        # Where there is no more room, it is awake already.
+        # If the pipe is full, `run` has enough to wake it.
         with suppress(BlockingIOError):
             os.write(self._wake, b"\0")

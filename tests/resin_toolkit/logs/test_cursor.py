@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from resin_toolkit.engine.timestamps import stamp_of_nanoseconds
 from resin_toolkit.logs.cursor import Cursor
 from resin_toolkit.logs.cursor_search import CONTEXT, CursorFinder
-from resin_toolkit.logs.records import made
+from resin_toolkit.logs.records import make_record
 
 Pieces = list[bytes]
 TAILS = (3, 10, 40)
 
 
 def record(time: int, text: str = "x", stream: int = 1) -> bytes:
-    return made(stream, stamp_of_nanoseconds(1_700_000_000 * 10**9 + time), text.encode() + b"\n")
+    return make_record(stream, stamp_of_nanoseconds(1_700_000_000 * 10**9 + time), text.encode() + b"\n")
 
 
 def numbered(*times: int) -> Pieces:
@@ -57,22 +57,22 @@ def resumed(log: Pieces, cursor: Cursor, sizes: Sequence[int]) -> tuple[Pieces, 
         if tail is not None and tail > len(log):
             continue
         sent = log if tail is None else log[-tail:]
-        locator = CursorFinder(cursor, from_start=tail is None)
-        found = fed(locator, sent, sizes)
+        finder = CursorFinder(cursor, from_start=tail is None)
+        found = fed(finder, sent, sizes)
         if found is not None:
             return sent[found:], True
-        if tail is None and (known := locator.known()) is not None:
+        if tail is None and (known := finder.known()) is not None:
             found = fed(CursorFinder(known, from_start=True), sent, sizes)
             assert found is not None
             return sent[found:], True
     return log, False
 
 
-def fed(locator: CursorFinder, sent: Pieces, sizes: Sequence[int]) -> int | None:
+def fed(finder: CursorFinder, sent: Pieces, sizes: Sequence[int]) -> int | None:
     start = 0
     while start < len(sent):
         size = sizes[start % len(sizes)]
-        found = locator.feed(sent[start : start + size])
+        found = finder.feed(sent[start : start + size])
         if found is not None:
             return start + found
         start += size
@@ -151,8 +151,8 @@ def test_the_stream_counts() -> None:
 
 def test_a_few_of_the_last_pieces_are_enough() -> None:
     log = numbered(*range(10_000))
-    locator = CursorFinder(taken(log[:-3], [1000], memory=5000), from_start=False)
-    assert locator.feed(log[-4 - CONTEXT :]) == CONTEXT + 1
+    finder = CursorFinder(taken(log[:-3], [1000], memory=5000), from_start=False)
+    assert finder.feed(log[-4 - CONTEXT :]) == CONTEXT + 1
 
 
 def test_the_length_of_a_run_is_known_once_its_beginning_was_seen() -> None:
@@ -160,6 +160,6 @@ def test_the_length_of_a_run_is_known_once_its_beginning_was_seen() -> None:
     runs = []
     for part in ([record(1)], [record(1)], [record(2)], [record(2), record(2)], [record(3), record(4)]):
         cursor.advance(part)
-        runs.append((cursor.run, cursor.run_is_whole))
+        runs.append((cursor.run, cursor.run_is_complete))
     assert runs == [(1, False), (2, False), (1, True), (3, True), (1, True)]
     assert all(before != after for before, after in pairwise([b"", cursor.stamp]))

@@ -19,7 +19,7 @@ from resin_toolkit.errors import EngineFailed, ResinError
 from resin_toolkit.logs.container_log import ContainerLog
 from resin_toolkit.logs.follower import LogFollower
 from resin_toolkit.logs.query import LogListener, LogQuery
-from resin_toolkit.logs.records import made
+from resin_toolkit.logs.records import make_record
 from resin_toolkit.logs.rendering import LogFormat, ServiceLabels
 from resin_toolkit.logs.writer import LogWriter
 from resin_toolkit.reach.reconnecting_engine import ReconnectingEngine
@@ -28,7 +28,7 @@ LINES = 400
 
 
 def frame(number: int) -> bytes:
-    payload = made(1, stamp_of_nanoseconds(10**18 + number), b"%d\n" % number)[8:]
+    payload = make_record(1, stamp_of_nanoseconds(10**18 + number), b"%d\n" % number)[8:]
     return bytes([1, 0, 0, 0]) + len(payload).to_bytes(4, "big") + payload
 
 
@@ -75,13 +75,13 @@ class Told(LogListener):
     """What was told: of nothing but remarks."""
 
     def __init__(self) -> None:
-        self.remarks: list[str] = []
+        self.messages: list[str] = []
 
-    def gone(self, log: ContainerLog, before: bytes, first: bytes) -> None:
+    def gap(self, log: ContainerLog, before: bytes, first: bytes) -> None:
         raise AssertionError((log, before, first))
 
-    def remark(self, log: ContainerLog, words: str) -> None:  # noqa: ARG002
-        self.remarks.append(words)
+    def engine_message(self, log: ContainerLog, words: str) -> None:  # noqa: ARG002
+        self.messages.append(words)
 
     def unreadable(self, container: Container, error: EngineFailed) -> None:
         raise AssertionError((container, error))
@@ -97,8 +97,8 @@ def shown(engine: ShuttingDown, out: list[bytes], lost: list[ResinError], told: 
         writer = LogWriter(out.append, None)
         try:
             logs = LogFollower(link, LogQuery(frozenset()), LogFormat(), ServiceLabels(), writer, told)
-            logs.choose()
-            logs.show()
+            logs.select()
+            logs.show_existing()
             yield
         finally:
             writer.close()
@@ -120,4 +120,4 @@ def test_a_log_that_the_engine_falters_in_is_gone_on_with() -> None:
     told = Told()
     with shown(ShuttingDown(100, remark=b"Error grabbing logs: EOF"), out, [], told):
         assert b"".join(out).split() == [b"%d" % number for number in range(LINES)]
-    assert told.remarks == ["Error grabbing logs: EOF"]
+    assert told.messages == ["Error grabbing logs: EOF"]

@@ -19,7 +19,14 @@ from resin_toolkit.engine.timestamps import (
 )
 from resin_toolkit.errors import BadValue, EngineFailed
 from resin_toolkit.logs.lines import Line, LineAssembler
-from resin_toolkit.logs.records import PART, FrameReader, Reader, TerminalReader, made, record_texts
+from resin_toolkit.logs.records import (
+    SPLIT_SIZE,
+    FrameReader,
+    RecordReader,
+    TerminalReader,
+    make_record,
+    record_texts,
+)
 from resin_toolkit.logs.rendering import LogFormat, Renderer, ServiceLabels
 from resin_toolkit.terminal.ansi import strip_control_sequences
 
@@ -32,7 +39,7 @@ def frame(stream: int, payload: bytes) -> bytes:
     return bytes([stream, 0, 0, 0]) + len(payload).to_bytes(4, "big") + payload
 
 
-def read(reader: Reader, data: bytes, size: int) -> list[bytes]:
+def read(reader: RecordReader, data: bytes, size: int) -> list[bytes]:
     records = [p for start in range(0, len(data), size) for p in reader.feed(data[start : start + size])]
     return records + reader.end()
 
@@ -59,7 +66,7 @@ def test_a_terminal_has_lines_alone(messages: list[tuple[bytes, bytes]], size: i
 @pytest.mark.parametrize("tty", [False, True])
 def test_a_long_line_is_one(tty: bool, size: int) -> None:
     text = bytes(range(32, 127)) * 11_000
-    cut = [text[start : start + PART] for start in range(0, len(text), PART)]
+    cut = [text[start : start + SPLIT_SIZE] for start in range(0, len(text), SPLIT_SIZE)]
     cut[-1] += b"\n"
     messages = [STAMP + b" " + each for each in (b"before\n", *cut, b"after\n")]
     sent = b"".join(messages) if tty else b"".join(frame(1, each) for each in messages)
@@ -80,7 +87,7 @@ def test_times_in_other_forms_become_the_usual_one() -> None:
 def test_what_the_engine_says_itself_is_no_line() -> None:
     reader = FrameReader()
     assert read(reader, frame(3, b"Error grabbing logs: EOF\n") + frame(1, STAMP + b" x\n"), 9)
-    assert reader.remarks == ["Error grabbing logs: EOF"]
+    assert reader.messages == ["Error grabbing logs: EOF"]
 
 
 @pytest.mark.parametrize(
@@ -94,12 +101,12 @@ def test_bytes_that_are_no_log(data: bytes) -> None:
 
 
 def test_lines_of_two_streams_do_not_mix() -> None:
-    part = b"a" * PART
+    part = b"a" * SPLIT_SIZE
     records = [
-        made(1, STAMP, part),
-        made(2, STAMP, b"error\n"),
-        made(1, STAMP, b"b\n"),
-        made(1, STAMP, b"last"),
+        make_record(1, STAMP, part),
+        make_record(2, STAMP, b"error\n"),
+        make_record(1, STAMP, b"b\n"),
+        make_record(1, STAMP, b"last"),
     ]
     assert LineAssembler().feed(records) == [
         Line(STAMP, 2, b"error", True),
@@ -133,9 +140,9 @@ def test_what_is_cleaned_is_text_without_controls(data: bytes) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from([1, 2]), TEXTS)), st.booleans())
 def test_the_fast_way_shows_what_the_slow_one_does(messages: list[tuple[int, bytes]], raw: bool) -> None:
-    records = [made(stream, STAMP, text) for stream, text in messages]
-    fast = Renderer(LogFormat(raw=raw), ServiceLabels(), "web", "web").records(records)
-    slow = Renderer(LogFormat(raw=raw, since=STAMP), ServiceLabels(), "web", "web").records(records)
+    records = [make_record(stream, STAMP, text) for stream, text in messages]
+    fast = Renderer(LogFormat(raw=raw), ServiceLabels(), "web", "web").render_records(records)
+    slow = Renderer(LogFormat(raw=raw, since=STAMP), ServiceLabels(), "web", "web").render_records(records)
     assert (fast.data, fast.lines) == (slow.data, slow.lines)
 
 
@@ -143,7 +150,7 @@ def test_names_colours_and_times_in_front() -> None:
     labels = ServiceLabels()
     labels.add("db")
     renderer = Renderer(LogFormat(timestamps=True, colour=True), labels, "we\x1bb", "web")
-    shown = renderer.records([made(1, STAMP, b"\x1b[31mred\n"), made(2, STAMP, b"end")])
+    shown = renderer.render_records([make_record(1, STAMP, b"\x1b[31mred\n"), make_record(2, STAMP, b"end")])
     name = re.escape("we\ufffdb | ")
     assert re.fullmatch(
         rf"\x1b\[\d\dm{name}\x1b\[0m{STAMP.decode()} \x1b\[31mred\x1b\[0m\n.*{STAMP.decode()} end",
@@ -154,8 +161,11 @@ def test_names_colours_and_times_in_front() -> None:
 
 def test_grep_looks_through_colours() -> None:
     view = LogFormat(grep=re.compile("^two words$"))
-    records = [made(1, STAMP, b"two \x1b[1mwords\x1b[0m\n"), made(1, STAMP, b"others\n")]
-    assert Renderer(view, ServiceLabels(), "web", None).records(records).data == b"two \x1b[1mwords\x1b[0m\n"
+    records = [make_record(1, STAMP, b"two \x1b[1mwords\x1b[0m\n"), make_record(1, STAMP, b"others\n")]
+    assert (
+        Renderer(view, ServiceLabels(), "web", None).render_records(records).data
+        == b"two \x1b[1mwords\x1b[0m\n"
+    )
 
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1)), st.integers(0, SECOND - 1))
@@ -188,8 +198,11 @@ def test_what_is_no_time(word: str) -> None:
 
 
 def test_a_line_without_an_end_is_not_run_together_with_the_next_one() -> None:
-    records = [made(1, STAMP, b"no end"), made(1, STAMP, b"next\n")]
-    assert Renderer(LogFormat(), ServiceLabels(), "web", None).records(records).data == b"no end\nnext\n"
+    records = [make_record(1, STAMP, b"no end"), make_record(1, STAMP, b"next\n")]
     assert (
-        Renderer(LogFormat(raw=True), ServiceLabels(), "web", None).records(records).data == b"no endnext\n"
+        Renderer(LogFormat(), ServiceLabels(), "web", None).render_records(records).data == b"no end\nnext\n"
+    )
+    assert (
+        Renderer(LogFormat(raw=True), ServiceLabels(), "web", None).render_records(records).data
+        == b"no endnext\n"
     )
