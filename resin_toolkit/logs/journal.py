@@ -98,7 +98,7 @@ class Journal:
             shell.close()
 
     def _after_loss(self, before: bytes, following: Sequence[str]) -> Iterator[list[Line]]:
-        """Read all of this boot: the last entry is gone, and a time would hide entries after a clock reset."""
+        """Read all of this boot: the last entry is gone, and after a clock reset a time would hide some."""
         is_first = True
         for entries in self._entries(["--boot", *following]):
             lines = self._advance(entries)
