@@ -73,7 +73,9 @@ def test_image(fault: Fault, boot: Boot) -> None:
         fault.met_in_text(begun.signalled(), "Interrupted")
 
 
-@fault("init", "Ctrl-C at a question", Exit.INTERRUPTED, WORD, "says so; no file is made or overwritten")
+@fault(
+    "init", "Ctrl-C at a question", Exit.INTERRUPTED, WORD, "reports it; no file is created or overwritten"
+)
 def test_init(fault: Fault, tmp_path: Path) -> None:
     terminal = Terminal("init", tmp_path / "garden")
     terminal.until(":")

@@ -1,7 +1,7 @@
-"""The image of a virtual resinOS device, which is made once and kept.
+"""The image of a virtual resinOS device, which is built once and cached.
 
-It is kept in the folder that VIRTUAL_DEVICE_CACHE names, else in one of /var/tmp: the tree of Debian's
-packages, which takes minutes, and the image that is made of it.
+The cache is the folder VIRTUAL_DEVICE_CACHE, by default one in /var/tmp. It holds a root file system of
+Debian packages, which takes minutes to build, and the image that is made from it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
+import re
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,18 +26,24 @@ PACKAGES = (
     *("network-manager", "avahi-daemon", "openssh-server", "docker.io", "iproute2", "procps", "jq"),
     *("zstd", "linux-image-cloud-amd64"),
 )
-KEPT = Path(os.environ.get("VIRTUAL_DEVICE_CACHE", "/var/tmp/resin-virtual-device"))
+# debootstrap mounts /proc and /sys in the new tree. In namespaces of its own, these mounts go with it; it is
+# killed with whoever started it, so that it never writes into a tree that the next run builds.
+_CONTAINED = (
+    *("setpriv", "--pdeathsig", "KILL", "--"),
+    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
+)
+CACHE = Path(os.environ.get("VIRTUAL_DEVICE_CACHE", "/var/tmp/resin-virtual-device"))
 
 
 def image() -> Path:
-    """A development image that boots; it is made if it is not there yet."""
+    """Return a bootable development image; build it if it is not cached."""
     sources = [Path(__file__).with_name("making.py"), *sorted(p for p in SYSTEM.rglob("*") if p.is_file())]
-    made = KEPT / f"image-{_digest(_packages(), *(source.read_bytes() for source in sources))}.img"
-    with _alone():
+    made = CACHE / f"image-{_digest(_packages(), *(source.read_bytes() for source in sources))}.img"
+    with _locked():
         if not made.exists():
-            for old in KEPT.glob("image-*"):
-                old.unlink()
-            with tempfile.TemporaryDirectory(dir=KEPT, prefix="work-") as work:
+            for old in (*CACHE.glob("image-*"), *CACHE.glob("work-*")):
+                remove_tree(old)
+            with tempfile.TemporaryDirectory(dir=CACHE, prefix="work-") as work:
                 make_disk(_tree(), Path(work)).rename(made)
     return made
 
@@ -46,24 +53,48 @@ def production(disk: Path) -> None:
     with tempfile.NamedTemporaryFile("w", suffix="-release") as file:
         file.write(release(development=False))
         file.flush()
-        # debugfs(8) writes over no file that is there.
+        # debugfs(8) does not overwrite a file.
         place = f"{disk}?offset={ROOT.start * MIB}"
         run(["debugfs", "-w", "-f", "-", place], stdin=f"rm {RELEASE}\nwrite {file.name} {RELEASE}\n")
 
 
 def _tree() -> Path:
-    made = KEPT / f"tree-{_digest(_packages())}"
+    made = CACHE / f"tree-{_digest(_packages())}"
     if not made.exists():
-        for old in (*KEPT.glob("tree-*"), KEPT / "new-tree"):
-            shutil.rmtree(old, ignore_errors=True)
-        wanted = f"--include={','.join(PACKAGES)}"
-        run(["nice", "debootstrap", "--variant=minbase", wanted, SUITE, KEPT / "new-tree", _mirror()])
-        (KEPT / "new-tree").rename(made)
+        new = CACHE / "new-tree"
+        for old in (*CACHE.glob("tree-*"), new):
+            remove_tree(old)
+        include = f"--include={','.join(PACKAGES)}"
+        run([*_CONTAINED, "nice", "debootstrap", "--variant=minbase", include, SUITE, new, _mirror()])
+        new.rename(made)
     return made
 
 
+def remove_tree(path: Path) -> None:
+    """Remove a file or folder of an earlier build, which may have been killed while it had mounts in there.
+
+    These are unmounted first. Nothing on another file system is ever deleted.
+    """
+    for mount_point in sorted(_mount_points_in(path), reverse=True):
+        # Lazily, if a process still uses it: the path leads to the empty folder below from then on.
+        if subprocess.run(["umount", mount_point], capture_output=True, check=False).returncode:
+            run(["umount", "--lazy", mount_point])
+    if left := _mount_points_in(path):
+        raise RuntimeError(f"cannot remove {path}: still mounted: {left}")
+    run(["rm", "--recursive", "--force", "--one-file-system", path])
+
+
+def _mount_points_in(path: Path) -> list[str]:
+    """The mount points at and below a path; one that is mounted over twice is listed twice."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    # proc(5): the fifth field, with space, tab, newline and backslash as octal escapes.
+    points = [re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), line.split()[4]) for line in lines]
+    top = path.parent.resolve() / path.name
+    return [point for point in points if Path(point).is_relative_to(top)]
+
+
 def _mirror() -> str:
-    """The repository that apt takes this machine's own packages from, preferably those of the suite."""
+    """The package repository that apt on this machine is configured with, preferably the one of the suite."""
     form = "$(CODENAME) $(COMPONENT) $(REPO_URI)"
     lines = run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"]).splitlines()
     found = [line.split() for line in lines]
@@ -84,9 +115,9 @@ def _digest(*parts: bytes) -> str:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Another run that needs it waits, and finds it made."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    with (KEPT / "lock").open("w") as lock:
+def _locked() -> Iterator[None]:
+    """Let another run that needs the image wait until it is built."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
