@@ -161,4 +161,4 @@ class ZipArchive:
 def _may_be_image(info: zipfile.ZipInfo) -> bool:
     """Not a folder, and not what macOS adds to each archive."""
     name = info.filename
-    return not (info.is_dir() or name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith("."))
+    return not (name.endswith("/") or name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith("."))
