@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+from resin_toolkit.terminal.screen import INVISIBLE, escape
+
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\t\n"
 _UNCLEAN = re.compile(
     "(?P<colour>\x1b\\[[0-9;:]*m)"
@@ -16,18 +18,23 @@ _UNCLEAN = re.compile(
     "|\r+(?=\n|\\Z)"
     "|(?P<return>\r+)"
     "|(?P<control>[\x00-\x08\x0b-\x1f\x7f-\x9f])"
+    f"|(?P<invisible>[{INVISIBLE}])"
 )
 _COLOUR = re.compile("\x1b\\[[0-9;:]*m")
+_UNENDED_COLOUR = re.compile("\x1b\\[(?!0*m)[0-9;:]*m[^\x1b\n]*(?=\n|\\Z)")
+"""From a line's last sequence, which sets a colour, to the end of the line."""
 
 
 def strip_control_sequences(text: bytes) -> bytes:
     """Remove all control sequences but colours from one or more lines of UTF-8.
 
-    Invalid UTF-8, and control characters other than tab and newline, are replaced by U+FFFD.
+    Invalid UTF-8, and control characters other than tab and newline, are replaced by U+FFFD; controls of the
+    direction of text and Unicode's line separators by their escapes. A colour ends with its line.
     """
     if not text.translate(None, _PLAIN):
         return text
-    return _UNCLEAN.sub(_replacement, text.decode("utf-8", errors="replace")).encode()
+    found = _UNCLEAN.sub(_replacement, text.decode("utf-8", errors="replace"))
+    return _UNENDED_COLOUR.sub(lambda match: f"{match[0]}\x1b[0m", found).encode()
 
 
 def strip_colours(text: str) -> str:
@@ -41,4 +48,6 @@ def _replacement(match: re.Match[str]) -> str:
         return match[0]
     if kind == "return":
         return " "
+    if kind == "invisible":
+        return escape(match[0])
     return "\ufffd" if kind == "control" else ""

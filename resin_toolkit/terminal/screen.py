@@ -8,11 +8,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
-_CONTROLS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)}
+INVISIBLE = "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+"""Unicode's Bidi_Control and its line separators, as the members of a regular expression's class."""
+
+
+def escape(char: str) -> str:
+    """A character that is not shown, as it is written in Python: `\\u202e`."""
+    return f"\\u{ord(char):04x}"
+
+
+_CONTROLS = {
+    **{code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)},
+    **{
+        code: escape(chr(code))
+        for code in (0x61C, 0x200E, 0x200F, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    },
+}
 
 
 def clean(text: str) -> str:
-    """Replace control characters, so that no text from outside controls the terminal."""
+    """Replace control characters, so that no text from outside controls the terminal or is shown reordered."""
     return text.translate(_CONTROLS)
 
 
