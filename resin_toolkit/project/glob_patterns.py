@@ -3,44 +3,46 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
+
+from resin_toolkit.project.linear_matcher import Characters, LinearMatcher, Token
 
 
 def is_pattern(source: str) -> bool:
-    """Whether a source of COPY is a pattern; a backslash takes the character behind it as it is."""
+    """Whether a source of COPY is a pattern; a backslash escapes the next character."""
     return re.search(r"(?:\A|[^\\])(?:\\.)*[*?\[]", source, re.DOTALL) is not None
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Whether the whole path matches; a pattern that is wrong matches nothing, as in a build."""
-    made = _compiled(pattern)
-    return made is not None and made.fullmatch(path) is not None
+    """Whether the whole path matches. An invalid pattern matches nothing, as in a build."""
+    match = _compile(pattern)
+    return match is not None and bool(match(path))
 
 
 @lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str] | None:
-    made, at = [], 0
+def _compile(pattern: str) -> Callable[[str], object] | None:
+    tokens: list[Token] = []
+    at = 0
     while at < len(pattern):
         char = pattern[at]
         at += 1
-        if char == "*":
-            made.append("[^/]*")
-        elif char == "?":
-            made.append("[^/]")
+        if char in "*?":
+            tokens.append(Characters("/".__ne__, repeats=char == "*"))
         elif char == "[":
             found = _CLASS.match(pattern, at)
             if not found:
                 return None
-            made.append(f"[{found[1]}{_members(found[2])}]")
+            tokens.append(Characters(re.compile(f"[{found[1]}{_members(found[2])}]", re.DOTALL).match))
             at = found.end()
         elif char == "\\":
             if at == len(pattern):
                 return None
-            made.append(re.escape(pattern[at]))
+            tokens.append(Characters(pattern[at].__eq__))
             at += 1
         else:
-            made.append(re.escape(char))
-    return re.compile("".join(made), re.DOTALL)
+            tokens.append(Characters(char.__eq__))
+    return LinearMatcher(tokens)
 
 
 _ONE = r"(?:\\.|[^\\\]-])"
@@ -49,7 +51,7 @@ _CLASS = re.compile(rf"(\^?)((?:{_ONE}(?:-{_ONE})?)+)\]", re.DOTALL)
 
 
 def _members(text: str) -> str:
-    """The members of a class for Python; a range that runs backwards has none."""
+    """The members of a class in Python's syntax. A reversed range has no members."""
     made = []
     for low, high in _RANGE.findall(text):
         first, last = low[-1], (high or low)[-1]

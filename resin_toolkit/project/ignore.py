@@ -1,8 +1,8 @@
-"""`.dockerignore`: what is left out of a build, exactly as Docker leaves it out.
+"""`.dockerignore` files: which files are excluded from a build context, exactly as by Docker.
 
-Source: https://docs.docker.com/build/concepts/context/#dockerignore-files, and what `docker build` sends. In
-one case builders of Docker differ, and this holds with BuildKit: a `!` with a wildcard, such as `!**/*.md`,
-also brings back what lies below a folder that is left out.
+Source: https://docs.docker.com/build/concepts/context/#dockerignore-files, and what `docker build` sends.
+Where Docker's builders differ, this follows BuildKit: a `!` with a wildcard, such as `!**/*.md`, also
+includes files below an excluded folder.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resin_toolkit.errors import BadValue, from_os_error
-from resin_toolkit.project.ignore_syntax import BadPattern, Match, matcher
+from resin_toolkit.project.glob_patterns import matches
+from resin_toolkit.project.ignore_syntax import BadPattern, Match, compile_pattern
 
 IGNORE_FILE = ".dockerignore"
-# What Go takes for white space; Python's strip() takes more.
+# White space as defined by Go; Python's strip() removes more.
 _SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
@@ -26,23 +27,19 @@ _SPACE = (
 
 @dataclass(frozen=True)
 class Pattern:
-    """One line: what it matches, and whether that is left out or, with a `!`, brought back."""
+    """One line: what it matches, and whether that is excluded or, with a `!`, included."""
 
     text: str
     is_exception: bool
     match: Match
 
     def can_match_below(self, folder: str) -> bool:
-        """Whether it can match anything below `folder`; true where that is not quickly told."""
+        """Whether it can match anything below `folder`. True also where only a long look would tell."""
         parts, names = self.text.split("/"), folder.split("/")
         for part, name in zip(parts, names, strict=False):
             if "**" in part or not _PLAIN(part):
                 return True
-            if "*" in part or "?" in part:
-                wanted = re.escape(part).replace(r"\*", ".*").replace(r"\?", ".")
-                if not re.fullmatch(wanted, name, re.DOTALL):
-                    return False
-            elif part != name:
+            if part != name and not matches(part, name):
                 return False
         return len(parts) > len(names)
 
@@ -53,16 +50,16 @@ _PLAIN = re.compile(r"[^\[\]\\^\ufeff\ufffd\udc80-\udcff]*\Z").match
 
 @dataclass(frozen=True)
 class IgnoreRules:
-    """The patterns of a file, in their order."""
+    """The patterns of a file, in order."""
 
     patterns: tuple[Pattern, ...] = ()
     name: str = IGNORE_FILE
-    """The file that they are from, relative to the folder that is sent."""
+    """The file that they come from, relative to the root of the context."""
     text: str = ""
 
     @classmethod
     def parse(cls, text: str, name: str = IGNORE_FILE) -> IgnoreRules:
-        """The rules that a file called `name` holds. Raises BadValue for a pattern that Docker refuses."""
+        """Parse the content of a file called `name`. Raises BadValue for a pattern that Docker refuses."""
         patterns = []
         for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
             try:
@@ -71,24 +68,24 @@ class IgnoreRules:
                 shown = line.strip(_SPACE)
                 raise BadValue(
                     f"{name}, line {number}: {shown!r} is not a valid pattern: {error}.",
-                    hint="Correct the line; a backslash in front of a character takes it as it is.",
+                    hint="Correct the line; a backslash before a character matches it literally.",
                     file=name,
                     line=number,
                 ) from error
         return cls(tuple(patterns), name, text)
 
     def is_ignored(self, path: str, is_dir: bool = False) -> bool:  # noqa: ARG002 - Docker makes no difference
-        """Whether `path`, relative and with slashes, is left out."""
+        """Whether `path`, relative and with slashes, is excluded."""
         ignored, state = False, 0
         for end in (*(at for at, char in enumerate(path) if char == "/"), len(path)):
             ignored, state = self.verdict(path[:end], state)
         return ignored
 
     def verdict(self, path: str, parent: int = 0) -> tuple[bool, int]:
-        """Whether `path` is left out, and what its folder's entries are to be given as `parent`.
+        """Return whether `path` is excluded, and the state to pass as `parent` for the entries of a folder.
 
-        The number has a bit for each pattern that matched the folder or one above it, as far as it was tried:
-        Docker tries none that would change nothing, and a folder's entries go by that as well.
+        The state has a bit for each pattern that matched the folder or one above it. Like Docker, this skips
+        patterns that would not change the result, and the entries of a folder depend on that too.
         """
         ignored, state, bit = False, 0, 1
         for pattern in self.patterns:
@@ -99,9 +96,9 @@ class IgnoreRules:
         return ignored, state
 
     def can_include_below(self, folder: str, state: int) -> bool:
-        """Whether anything below a folder that is left out can be brought back; `state` is its verdict's.
+        """Whether anything below an excluded folder can be included again; `state` comes from its verdict.
 
-        Only a line below the one that leaves the folder out can do that.
+        Only a pattern after the one that excludes the folder can do that.
         """
         return any(
             pattern.is_exception and pattern.can_match_below(folder)
@@ -109,13 +106,13 @@ class IgnoreRules:
         )
 
     def with_exceptions_for(self, paths: Iterable[str]) -> IgnoreRules:
-        """The same rules, but with those of the paths brought back that would be left out."""
+        """The same rules, but including these paths."""
         kept = tuple(Pattern(path, True, path.__eq__) for path in paths if self.is_ignored(path))
         return IgnoreRules((*self.patterns, *kept), self.name, self.text)
 
 
 def read_ignore_rules(root: Path, dockerfile: str = "Dockerfile") -> IgnoreRules:
-    """The rules of a folder: `NAME.dockerignore` beside the Dockerfile NAME, or `.dockerignore`, or none."""
+    """Read `NAME.dockerignore` beside the Dockerfile NAME, else `.dockerignore`; no rules without either."""
     for name in (f"{dockerfile}{IGNORE_FILE}", IGNORE_FILE):
         try:
             content = (root / name).read_bytes()
@@ -128,7 +125,7 @@ def read_ignore_rules(root: Path, dockerfile: str = "Dockerfile") -> IgnoreRules
 
 
 def _pattern(line: str) -> list[Pattern]:
-    """The pattern of a line, cleaned as Docker does: as it reads the file, again as it makes a pattern."""
+    """The pattern of a line, if any. Docker cleans it when it reads the file and when it compiles it."""
     if line.startswith("#"):
         return []
     text = line.strip(_SPACE)
@@ -146,10 +143,10 @@ def _pattern(line: str) -> list[Pattern]:
         raise BadPattern("nothing follows the !")
     is_exception = text.startswith("!")
     text = text.removeprefix("!")
-    return [Pattern(text, is_exception, matcher(text))]
+    return [Pattern(text, is_exception, compile_pattern(text))]
 
 
 def _clean(path: str) -> str:
-    """The shortest way to say the same path; Python alone keeps two slashes in front."""
+    """The shortest equivalent path. Python, unlike Go, keeps two leading slashes."""
     clean = posixpath.normpath(path)
     return clean[1:] if clean.startswith("//") else clean

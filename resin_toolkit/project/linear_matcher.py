@@ -1,8 +1,8 @@
 """A matcher of wildcard patterns whose time grows linearly with the path, as that of Go's regexp does.
 
-Python's `re` backtracks: a pattern with many wildcards takes time exponential in their number. Here each token of
-the pattern is one bit of an integer, and each character of the path is one step of a nondeterministic automaton
-(Baeza-Yates and Gonnet, "A new approach to text searching", 1992).
+Python's `re` backtracks: a pattern with many wildcards takes time exponential in their number. Here each
+token of the pattern is one bit of an integer, and each character of the path is one step of a
+nondeterministic automaton (Baeza-Yates and Gonnet, "A new approach to text searching", 1992).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 Contains = Callable[[str], object]
-"""Whether a class of characters contains one; true or false as Python has it."""
+"""Whether a class of characters contains one; the result is truthy or falsy."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Characters:
 
 
 @dataclass(frozen=True)
-class Optional:
+class OptionalTokens:
     """The next `length` tokens may be left out together."""
 
     length: int
@@ -36,19 +36,21 @@ class Assertion:
     holds: Callable[[str, str], object]
 
 
-Token = Characters | Optional | Assertion
+Token = Characters | OptionalTokens | Assertion
 
 
 class LinearMatcher:
     """Whether a whole path matches a sequence of tokens."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
-        self._characters = [(1 << n, token) for n, token in enumerate(tokens) if isinstance(token, Characters)]
+        self._characters = [
+            (1 << n, token) for n, token in enumerate(tokens) if isinstance(token, Characters)
+        ]
         self._assertions = [(1 << n, token) for n, token in enumerate(tokens) if isinstance(token, Assertion)]
         # The places that lead to a later one without a character, and how much later it is.
         self._skips: dict[int, int] = {}
         for n, token in enumerate(tokens):
-            if isinstance(token, Optional):
+            if isinstance(token, OptionalTokens):
                 self._add_skip(1, n)
                 self._add_skip(token.length + 1, n)
             elif isinstance(token, Characters) and token.repeats:

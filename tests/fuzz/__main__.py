@@ -1,8 +1,8 @@
-"""Fuzz readers of untrusted input: `python -m tests.fuzz [--seconds N | --runs N] [TARGET...]`.
+"""Fuzz readers of untrusted input: `tests/fuzz/run [--seconds N | --runs N] [TARGET...]`.
 
-Each target runs in a process of its own, guided by coverage (atheris, libFuzzer), with a limit of 300 MiB of memory
-and 15 seconds for an input. The corpus is tests/fuzz/corpus; an input that fails is written to the folder of
-`--failures` and belongs into tests/fuzz/found/TARGET once it is understood.
+Each target runs in a process of its own, guided by coverage (atheris, libFuzzer), with a limit of 300 MiB of
+memory and 15 seconds for an input. The corpus is tests/fuzz/corpus; an input that fails is written to the
+folder of `--failures` and belongs into tests/fuzz/found/TARGET once it is understood.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.fuzz.targets import TARGETS
+from fuzz.targets import TARGETS
 
 FOLDER = Path(__file__).parent
 _MEMORY = 600
@@ -27,7 +27,7 @@ def fuzz(name: str, arguments: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["image_tools", "resin_toolkit"]):
-        from tests.fuzz import targets
+        from fuzz import targets
 
         # Modules that are imported late are instrumented too.
         for path in sorted((FOLDER / "corpus" / name).iterdir()):
@@ -41,17 +41,26 @@ def fuzz(name: str, arguments: list[str]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz readers of untrusted input.")
+    parser = argparse.ArgumentParser(prog="tests/fuzz/run", description="Fuzz readers of untrusted input.")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"default: all of {', '.join(TARGETS)}")
     parser.add_argument("--seconds", type=int, default=60, help="time for each target (default: 60)")
     parser.add_argument("--runs", type=int, help="number of inputs for each target, instead of a time")
     parser.add_argument("--seed", type=int, default=1, help="seed of the random numbers (default: 1)")
-    parser.add_argument("--failures", type=Path, default=Path(tempfile.gettempdir()), help="folder for failures")
+    parser.add_argument(
+        "--failures", type=Path, default=Path(tempfile.gettempdir()), help="folder for failures"
+    )
     parser.add_argument("--grown", type=Path, help="folder to keep inputs in that reach new code")
     options = parser.parse_args()
     failed = []
     for name in options.targets or TARGETS:
-        command = [sys.executable, "-m", "tests.fuzz.one", name, f"-seed={options.seed}", f"-timeout={_SLOWEST}"]
+        command = [
+            sys.executable,
+            "-m",
+            "fuzz.one",
+            name,
+            f"-seed={options.seed}",
+            f"-timeout={_SLOWEST}",
+        ]
         command += [f"-rss_limit_mb={_MEMORY}", f"-max_len={_LONGEST_INPUT}", "-len_control=20"]
         command += [f"-artifact_prefix={options.failures}/{name}-"]
         command.append(f"-runs={options.runs}" if options.runs else f"-max_total_time={options.seconds}")
@@ -64,7 +73,7 @@ def main() -> int:
             # libFuzzer adds to the first folder.
             command += [] if options.grown else [scratch]
             command += [str(folder) for folder in folders if folder.is_dir()]
-            ended = subprocess.run(command, cwd=FOLDER.parent.parent, stderr=subprocess.PIPE, text=True)
+            ended = subprocess.run(command, cwd=FOLDER.parent, stderr=subprocess.PIPE, text=True)
         last = ended.stderr.strip().splitlines()[-1:] or [""]
         print(f"{name}: {'failed' if ended.returncode else last[0]}", flush=True)
         if ended.returncode:

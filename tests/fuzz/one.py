@@ -1,7 +1,7 @@
-"""One target in this process: `python -m tests.fuzz.one TARGET [OPTIONS OF LIBFUZZER]`."""
+"""One target in this process: `python -m fuzz.one TARGET [OPTIONS OF LIBFUZZER]`."""
 
 import sys
 
-from tests.fuzz.__main__ import fuzz
+from fuzz.__main__ import fuzz
 
 fuzz(sys.argv[1], sys.argv[2:])

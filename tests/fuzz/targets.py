@@ -280,9 +280,9 @@ def ssh_messages(data: bytes) -> None:
             return content[0], message
 
         transport.packetizer.read_message = next_message
-        transport.packetizer.send_message = lambda message: None
+        transport.packetizer.send_message = lambda _: None
         transport._send_kex_init = lambda: None
-        transport._expect_packet = lambda *types: None
+        transport._expect_packet = lambda *_: None
         transport.active = transport.initial_kex_done = transport.authenticated = True
         transport.session_id = b"x"
         transport.auth_handler = UserAuthentication(transport, "root")
@@ -333,4 +333,3 @@ def run(name: str, data: bytes) -> None:
         TARGETS[name](data)
     except ResinError:
         return
-
