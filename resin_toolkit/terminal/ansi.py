@@ -28,8 +28,8 @@ _UNENDED_COLOUR = re.compile("\x1b\\[(?!0*m)[0-9;:]*m[^\x1b\n]*(?=\n|\\Z)")
 def strip_control_sequences(text: bytes) -> bytes:
     """Remove all control sequences but colours from one or more lines of UTF-8.
 
-        Invalid UTF-8, and control characters other than tab and newline, are replaced by U+FFFD; controls of the
-    direction of text and Unicode's line separators by their escapes. A colour ends with its line.
+    Invalid UTF-8, and control characters other than tab and newline, are replaced by U+FFFD; controls of the
+    direction of text, and Unicode's line separators, by their escapes. A colour ends with its line.
     """
     if not text.translate(None, _PLAIN):
         return text

@@ -27,7 +27,7 @@ _CONTROLS = {
 
 
 def clean(text: str) -> str:
-    """Replace control characters, so that no text from outside controls the terminal or is shown reordered."""
+    """Replace control characters, so that no text from outside moves the cursor or reorders what is shown."""
     return text.translate(_CONTROLS)
 
 

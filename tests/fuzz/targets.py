@@ -180,7 +180,7 @@ def settings(data: bytes) -> None:
 def dns(data: bytes) -> None:
     from resin_toolkit.discovery import messages
 
-    messages.read(data)
+    messages.read_answers(data)
 
 
 def engine_json(data: bytes) -> None:
