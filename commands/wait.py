@@ -2,64 +2,58 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commands.common.device import DeviceOptions, RequiredDeviceArgument
-from commands.common.device_table import device_facts_data, format_engine, problem_notices
+from commands.common.device_table import device_facts_data, format_engine
 from resin_toolkit.cli.command import report_of, single_command, with_options
-from resin_toolkit.device.address import Address, parse_address
-from resin_toolkit.device.facts import DeviceFacts
-from resin_toolkit.device.record import Device
-from resin_toolkit.errors import DeviceNotFound, ResinError, Unreachable
-from resin_toolkit.terminal.report import Report
+from resin_toolkit.device.address import parse_address
+from resin_toolkit.errors import ResinError
 from resin_toolkit.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from resin_toolkit.reach.readiness import ReadyDevice
 
 EXAMPLES = """\b
 Examples:
   resin wait kitchen
   resin wait 192.168.1.7 --timeout 300
 """
-_PAUSE = 1.0
-"""Seconds between two looks."""
-_REMARKED_EVERY = 10.0
-_LEAST = 0.1
-"""Seconds that a step of the last look may take, however late it is."""
+_REPORT_INTERVAL = 10.0
+"""Seconds between two reports of failed attempts."""
 
 
 @dataclass(frozen=True)
 class Waited:
-    """The device that is there, and after how many seconds."""
+    """The device that responds."""
 
-    device: Device
-    facts: DeviceFacts
-    seconds: float
+    ready: ReadyDevice
 
     def data(self) -> Mapping[str, object]:
         return {
-            "host": self.device.host,
-            "addresses": list(self.device.addresses),
-            "ssh_port": self.device.ssh_port,
-            "seconds": round(self.seconds, 3),
-            **device_facts_data(self.facts),
+            "host": self.ready.device.host,
+            "addresses": list(self.ready.device.addresses),
+            "ssh_port": self.ready.device.ssh_port,
+            "seconds": round(self.ready.seconds, 3),
+            **device_facts_data(self.ready.facts),
         }
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
-        facts = self.facts
+        facts = self.ready.facts
         engine = format_engine(facts)
-        known = (
+        parts = (
             f"{facts.os_name} {facts.os_version}".strip(),
             facts.device_type,
             facts.variant.value if facts.variant else "",
-            f"SSH ({facts.ssh}) on {self.device.ssh_port}" if facts.ssh else "",
+            f"SSH ({facts.ssh}) on {self.ready.device.ssh_port}" if facts.ssh else "",
             f"engine {engine}" if engine else "",
         )
-        at = next(iter(self.device.addresses), self.device.host)
-        return f"{self.device.name} is up at {at}: {', '.join(word for word in known if word)}"
+        at = next(iter(self.ready.device.addresses), self.ready.device.host)
+        return f"{self.ready.device.name} is up at {at}: {', '.join(part for part in parts if part)}"
 
 
 @with_options(DeviceOptions)
@@ -72,62 +66,23 @@ def wait(
     options: DeviceOptions = DeviceOptions(),
 ) -> Waited:
     """Wait until a device's SSH server or engine responds."""
-    return _waited(report_of(context), parse_address(device), options, timeout)
+    from resin_toolkit.device.cache import cache_facts
+    from resin_toolkit.device.facts import problem_notices
+    from resin_toolkit.reach.readiness import wait_until_ready
+
+    report = report_of(context)
+    reported_at: list[float] = []
+
+    def on_failure(seconds: float, error: ResinError) -> None:
+        if not reported_at or seconds - reported_at[-1] >= _REPORT_INTERVAL:
+            reported_at.append(seconds)
+            report.say(f"{seconds:.0f} s: {error.message}")
+
+    ready = wait_until_ready(
+        parse_address(device), within=timeout, ssh_port=options.ssh_port, on_failure=on_failure
+    )
+    report.warn(*cache_facts(ready.device, ready.facts), *problem_notices(ready.facts))
+    return Waited(ready)
 
 
 app = single_command(wait, epilog=EXAMPLES)
-
-
-def _waited(report: Report, address: Address, options: DeviceOptions, timeout: float) -> Waited:
-    from resin_toolkit.device.cache import cache_device
-
-    started = time.monotonic()
-    remarked = started
-    while True:
-        try:
-            device, facts = _look(address, options, started + timeout)
-        except (DeviceNotFound, Unreachable) as error:
-            cause: ResinError = error
-        else:
-            if facts.identity:
-                remembered = cache_device(
-                    device.host,
-                    device.addresses,
-                    engine_id=facts.engine_id or None,
-                    host_key=facts.host_key,
-                )
-                report.warn(*remembered)
-            report.warn(*problem_notices(facts))
-            return Waited(device, facts, time.monotonic() - started)
-        now = time.monotonic()
-        if now + _PAUSE >= started + timeout:
-            raise Unreachable(
-                f"{address.host} did not respond within {timeout:g} s: {cause.message}",
-                hint=cause.hint,
-                cause=str(cause.facts.get("cause", "not-found")),
-            ) from cause
-        if remarked == started or now - remarked >= _REMARKED_EVERY:
-            remarked = now
-            report.say(f"{now - started:.0f} s: {cause.message}")
-        time.sleep(_PAUSE)
-
-
-def _look(address: Address, options: DeviceOptions, deadline: float) -> tuple[Device, DeviceFacts]:
-    """What is there now. Raises DeviceNotFound and Unreachable, once the deadline is over at the latest."""
-    from resin_toolkit.reach.device_info import probe
-    from resin_toolkit.reach.resolver import resolve_device
-    from resin_toolkit.tcp import connect_any, endpoints
-
-    within = max(_LEAST, min(2.5, deadline - time.monotonic()))
-    device = resolve_device(address, ssh_port=options.ssh_port, within=within)
-    ports = (device.ssh_port, *device.engine_ports)
-    connection, _ = connect_any(device.host, endpoints(device.addresses, ports), within=within)
-    connection.close()
-    facts = probe(device, deadline=max(deadline, time.monotonic() + _LEAST))
-    if not facts.answers:
-        raise Unreachable(
-            f"{device.host} accepts connections, but neither SSH nor the engine responds.",
-            hint="It may still be booting.",
-            cause="no-answer",
-        )
-    return device, facts

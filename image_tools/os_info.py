@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from image_tools.fat import FatFileSystem
 from resin_toolkit.errors import PathNotFound
+from resin_toolkit.os_release import parse_os_release
 
 # Releases of the Yocto project that resinOS was built on: codename to version.
 YOCTO_RELEASES = {
@@ -69,22 +70,6 @@ def read_os_info(filesystem: FatFileSystem, partition_name: str = "") -> OsInfo:
         architecture=_string(device.get("arch")),
         is_flasher=FLASHER_LABEL in labels or any(filesystem.find(path) for path in FLASHER_MARKERS),
     )
-
-
-def parse_os_release(text: str) -> dict[str, str]:
-    """The assignments of an os-release file, without their quotes."""
-    found = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().partition("=")
-        if equals and not name.startswith("#"):
-            found[name.strip()] = _unquoted(value.strip())
-    return found
-
-
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-        return re.sub(r"\\(.)", r"\1", value[1:-1])
-    return value
 
 
 def _variant(release: dict[str, str], config: dict[str, object]) -> str | None:

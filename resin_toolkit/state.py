@@ -1,4 +1,5 @@
 """Small JSON files in the user's state directory, readable only by the user.
+
 Source: the XDG Base Directory Specification ($XDG_STATE_HOME, by default ~/.local/state).
 """
 
@@ -8,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,19 @@ def update_state(name: str) -> Iterator[dict[str, Any]]:
         content = read_state(name)
         yield content
         _replace(folder / name, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def entry_time(entry: Any) -> str:
+    """The `at` of an entry, RFC 3339 in UTC; empty if it has none. Anybody may have edited the file."""
+    at = entry.get("at") if isinstance(entry, dict) else None
+    return at if isinstance(at, str) else ""
+
+
+def add_entry(state: dict[str, Any], key: str, entry: dict[str, Any], *, limit: int) -> None:
+    """Store `entry` with the current time as its `at`, and remove the oldest entries beyond `limit`."""
+    state[key] = {**entry, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    for old in sorted(state, key=lambda known: entry_time(state[known]))[:-limit]:
+        del state[old]
 
 
 def _replace(path: Path, text: str) -> None:

@@ -1,1 +1,1 @@
-"""What is known of a device: its record, address, type, and what earlier runs stored of it."""
+"""A device: its record, address, type and facts, and what earlier runs cached about it."""

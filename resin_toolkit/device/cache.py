@@ -1,28 +1,28 @@
-"""Where devices were last, and by what they are known again: the next call need not search for them.
+"""The last known addresses and identities of devices, so that the next command need not search for them.
 
-The state file holds for each host its addresses, the ID of its engine, the fingerprint of its SSH host key
-and when it was seen. What is remembered is a guess, never an answer: `resolving` takes an address of it only
-where the device there proves that it is the same one.
+The state file holds, for each host, its addresses, its engine ID, the fingerprint of its SSH host key and
+when it was last seen. The resolver uses a cached address only if the device there proves to be the same one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from resin_toolkit.device.address import is_ip
+from resin_toolkit.device.facts import DeviceFacts
+from resin_toolkit.device.record import Device
 from resin_toolkit.errors import Notice
-from resin_toolkit.state import read_state, state_folder, update_state
+from resin_toolkit.state import add_entry, entry_time, read_state, state_folder, update_state
 
 _FILE = "devices.json"
-_MOST = 200
+_MAX_DEVICES = 200
 
 
 @dataclass(frozen=True)
 class CachedDevice:
-    """A device as it was when it last answered; `at` is RFC 3339, in UTC."""
+    """A device as it was when it last responded."""
 
     host: str
     addresses: tuple[str, ...]
@@ -30,46 +30,53 @@ class CachedDevice:
     host_key: str | None
     """The fingerprint of its SSH host key: `SHA256:…`."""
     at: str
+    """When it last responded, RFC 3339 in UTC."""
 
     @property
     def is_recognizable(self) -> bool:
-        """Whether there is something by which it can be known again."""
+        """Whether its addresses and something to identify it by are known."""
         return bool(self.addresses) and bool(self.engine_id or self.host_key)
 
 
 def cached_device(host: str) -> CachedDevice | None:
-    """What is remembered of `host`, the full name as in `Device.host`."""
+    """The cached entry of `host`, a full name as in `Device.host`."""
     return _read(host, read_state(_FILE).get(host))
 
 
 def cached_hosts() -> list[str]:
-    """The full names of all that are remembered, the one seen last in front."""
+    """The full names of all cached devices, the most recently seen first."""
     known = [found for host, entry in read_state(_FILE).items() if (found := _read(host, entry))]
     return [found.host for found in sorted(known, key=lambda found: found.at, reverse=True)]
+
+
+def cache_facts(device: Device, facts: DeviceFacts) -> list[Notice]:
+    """Cache a device that has just identified itself; one without an identity is not cached."""
+    if not facts.identity:
+        return []
+    return cache_device(
+        device.host, device.addresses, engine_id=facts.engine_id or None, host_key=facts.host_key
+    )
 
 
 def cache_device(
     host: str, addresses: Sequence[str], *, engine_id: str | None = None, host_key: str | None = None
 ) -> list[Notice]:
-    """Remember where `host` has just answered, and what it showed; what it did not show this time stays.
+    """Cache where `host` has just responded. An identity that is None keeps its cached value.
 
-    A folder that cannot be written is no failure: it comes back as a notice.
+    A folder that cannot be written is not an error: a notice is returned.
     """
     before = cached_device(host)
     if before and before.addresses and engine_id and before.engine_id not in (None, engine_id):
-        # Another device, or another system on it: its old key says nothing of it.
+        # Another device, or another system on it: the old host key does not belong to it.
         before = None
     entry = {
         "addresses": list(addresses),
         "engine_id": engine_id or (before.engine_id if before else None),
         "host_key": host_key or (before.host_key if before else None),
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     try:
         with update_state(_FILE) as state:
-            state[host] = entry
-            for old in sorted(state, key=lambda known: _when(state[known]))[:-_MOST]:
-                del state[old]
+            add_entry(state, host, entry, limit=_MAX_DEVICES)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         return [Notice("not-remembered", f"Devices are not remembered: {state_folder()}: {reason}.")]
@@ -77,7 +84,7 @@ def cache_device(
 
 
 def _read(host: str, entry: Any) -> CachedDevice | None:
-    """An entry of the file, which anybody may have edited; addresses that are none are left out."""
+    """An entry of the file, which anybody may have edited; invalid addresses are left out."""
     if not isinstance(entry, dict):
         return None
     addresses = entry.get("addresses")
@@ -86,13 +93,9 @@ def _read(host: str, entry: Any) -> CachedDevice | None:
         tuple(a for a in addresses if isinstance(a, str) and is_ip(a)) if isinstance(addresses, list) else (),
         _text(entry.get("engine_id")),
         _text(entry.get("host_key")),
-        _when(entry),
+        entry_time(entry),
     )
 
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _when(entry: Any) -> str:
-    return (_text(entry.get("at")) or "") if isinstance(entry, dict) else ""

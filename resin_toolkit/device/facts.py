@@ -1,4 +1,4 @@
-"""What is known of a device: its operating system, board, engine and containers."""
+"""The facts of a device: its operating system, type, engine and containers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from resin_toolkit.errors import Notice
+
 if TYPE_CHECKING:
     from resin_toolkit.engine import Container
 
 
 class Variant(Enum):
-    """Development images let everybody in; production images nobody who has no key."""
+    """Development images accept anyone; production images require an SSH key."""
 
     DEVELOPMENT = "development"
     PRODUCTION = "production"
@@ -19,14 +21,14 @@ class Variant(Enum):
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """What is known of a device. What it has not told is empty or None."""
+    """What is known about a device; what is unknown is empty or None."""
 
     ssh: str | None = None
-    """The software of its SSH server, in its own words: `OpenSSH_7.2`; None where none answers."""
+    """The software of its SSH server as it identifies itself, `OpenSSH_7.2`; None if none responds."""
     host_key: str | None = None
     """The fingerprint of its SSH host key: `SHA256:…`."""
     engine_port: int | None = None
-    """Where its engine listens on the network; None where it does not."""
+    """The TCP port of its engine; None if it has none."""
     engine_version: str = ""
     engine_id: str = ""
     os_name: str = ""
@@ -35,16 +37,21 @@ class DeviceFacts:
     """Its slug, such as raspberrypi3."""
     variant: Variant | None = None
     containers: tuple[Container, ...] | None = None
-    """Those that run; None where that could not be learnt."""
+    """The running containers; None if they could not be listed."""
     problems: tuple[str, ...] = ()
-    """Why some of it could not be learnt, a sentence each."""
+    """Why some facts are unknown, one sentence each."""
 
     @property
     def identity(self) -> str:
-        """By which it is known again, whatever its name and address are; empty if there is nothing."""
+        """Identifies the device whatever its name and address; empty if unknown."""
         return self.host_key or self.engine_id
 
     @property
     def answers(self) -> bool:
-        """Whether SSH or the engine does."""
+        """Whether SSH or the engine responds."""
         return self.ssh is not None or self.engine_port is not None or bool(self.engine_version)
+
+
+def problem_notices(facts: DeviceFacts) -> list[Notice]:
+    """A notice for each reason why facts are unknown, such as a changed host key."""
+    return [Notice("device-problem", problem) for problem in facts.problems]

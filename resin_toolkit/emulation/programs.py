@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 import sys
@@ -80,10 +81,9 @@ def _family() -> str | None:
     if sys.platform == "darwin":
         return "darwin"
     try:
-        lines = Path("/etc/os-release").read_text(encoding="utf-8", errors="replace").splitlines()
+        release = platform.freedesktop_os_release()
     except OSError:
         return None
-    release = dict(line.split("=", 1) for line in lines if "=" in line)
-    words = f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".replace('"', "").split()
+    words = f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split()
     family = next((word for word in words if word in _PACKAGES), None)
     return family or next(("suse" for word in words if "suse" in word), None)

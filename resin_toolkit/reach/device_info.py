@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.facts import DeviceFacts, Variant
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import HostKeyChanged, ResinError, Unreachable
+from resin_toolkit.os_release import parse_os_release
 
 WITHIN = 2.5
 """Seconds for each connection to a device on the local network."""
@@ -140,7 +140,7 @@ def _os_facts(said: str) -> Mapping[str, object]:
     from resin_toolkit.engine.models import one_line
 
     release, board, mode, *_ = [*said.split(f"{_MARK}\n"), "", ""]
-    known = _os_release(release)
+    known = parse_os_release(release)
     facts: dict[str, object] = {
         "os_name": known.get("NAME", ""),
         "os_version": known.get("VERSION") or known.get("VERSION_ID", ""),
@@ -149,20 +149,6 @@ def _os_facts(said: str) -> Mapping[str, object]:
     shown: dict[str, object] = {name: one_line(str(value)) for name, value in facts.items() if value}
     variant = _variant(known, mode)
     return {**shown, "variant": variant} if variant else shown
-
-
-def _os_release(text: str) -> dict[str, str]:
-    """os-release(5): assignments as a shell reads them; a line that is none is passed over."""
-    known = {}
-    for line in text.splitlines():
-        name, separator, value = line.strip().partition("=")
-        try:
-            words = shlex.split(value)
-        except ValueError:
-            continue
-        if separator and name.isidentifier():
-            known[name] = " ".join(words)
-    return known
 
 
 def _slug(board: str) -> str:

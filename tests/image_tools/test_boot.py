@@ -12,7 +12,7 @@ from support.boot_images import OS_RELEASE, Boot, boot_image, in_partition, make
 from support.disk_images import MIB
 
 from image_tools.boot_partition import BootPartition, open_boot
-from image_tools.os_info import OsInfo, parse_os_release, read_os_info
+from image_tools.os_info import OsInfo, read_os_info
 from resin_toolkit.errors import (
     FileSystemDamaged,
     NotAnImage,
@@ -256,12 +256,6 @@ def test_a_flasher_image_by_its_marker(tmp_path: Path, marker: str) -> None:
 @pytest.mark.parametrize("label", ["flash-boot", "FLASH-BOOT"])
 def test_a_flasher_image_by_its_label(tmp_path: Path, label: str) -> None:
     assert os_info(boot_image(tmp_path / "image", label=label)).is_flasher
-
-
-def test_os_release_of_every_kind_of_quoting() -> None:
-    text = '# a comment\n\nA=plain\nB="double \\"quoted\\""\nC=\'single\'\n D = spaced \nno assignment\nE=\n'
-    expected = {"A": "plain", "B": 'double "quoted"', "C": "single", "D": "spaced", "E": ""}
-    assert parse_os_release(text) == expected
 
 
 def test_files_that_are_not_what_their_name_says_tell_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,20 @@
+"""Reading os-release files (freedesktop.org's os-release(5))."""
+
+from __future__ import annotations
+
+import shlex
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    """The assignments of an os-release file, unquoted as in a shell; an unmatched quote is kept."""
+    values = {}
+    for line in text.splitlines():
+        name, separator, value = line.strip().partition("=")
+        name = name.strip()
+        if not separator or not name.isidentifier():
+            continue
+        try:
+            values[name] = " ".join(shlex.split(value))
+        except ValueError:
+            values[name] = value.strip()
+    return values

@@ -1,0 +1,78 @@
+"""Waiting until a device responds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from resin_toolkit.device.address import Address
+from resin_toolkit.device.facts import DeviceFacts
+from resin_toolkit.device.record import Device
+from resin_toolkit.errors import DeviceNotFound, ResinError, Unreachable
+
+_RETRY_INTERVAL = 1.0
+_ATTEMPT_TIMEOUT = 2.5
+_MIN_TIMEOUT = 0.1
+"""Seconds for each step of the last attempt, however late it is."""
+
+
+@dataclass(frozen=True)
+class ReadyDevice:
+    """A device that responds, and how many seconds it took."""
+
+    device: Device
+    facts: DeviceFacts
+    seconds: float
+
+
+def wait_until_ready(
+    address: Address,
+    *,
+    within: float,
+    ssh_port: int | None = None,
+    on_failure: Callable[[float, ResinError], None] = lambda _seconds, _error: None,
+) -> ReadyDevice:
+    """Wait until the SSH server or the engine of a device responds, for at most `within` seconds.
+
+    `on_failure` is called after each failed attempt that is repeated, with the seconds so far and the error.
+    Raises Unreachable, with the last error as its cause.
+    """
+    started = time.monotonic()
+    while True:
+        try:
+            device, facts = _attempt(address, ssh_port, started + within)
+        except (DeviceNotFound, Unreachable) as error:
+            cause: ResinError = error
+        else:
+            return ReadyDevice(device, facts, time.monotonic() - started)
+        now = time.monotonic()
+        if now + _RETRY_INTERVAL >= started + within:
+            raise Unreachable(
+                f"{address.host} did not respond within {within:g} s: {cause.message}",
+                hint=cause.hint,
+                cause=str(cause.facts.get("cause", "not-found")),
+            ) from cause
+        on_failure(now - started, cause)
+        time.sleep(_RETRY_INTERVAL)
+
+
+def _attempt(address: Address, ssh_port: int | None, deadline: float) -> tuple[Device, DeviceFacts]:
+    """Connect and read the facts. Raises DeviceNotFound or Unreachable, at the deadline at the latest."""
+    from resin_toolkit.reach.device_info import probe
+    from resin_toolkit.reach.resolver import resolve_device
+    from resin_toolkit.tcp import connect_any, endpoints
+
+    within = max(_MIN_TIMEOUT, min(_ATTEMPT_TIMEOUT, deadline - time.monotonic()))
+    device = resolve_device(address, ssh_port=ssh_port, within=within)
+    ports = (device.ssh_port, *device.engine_ports)
+    connection, _ = connect_any(device.host, endpoints(device.addresses, ports), within=within)
+    connection.close()
+    facts = probe(device, deadline=max(deadline, time.monotonic() + _MIN_TIMEOUT))
+    if not facts.answers:
+        raise Unreachable(
+            f"{device.host} accepts connections, but neither SSH nor the engine responds.",
+            hint="It may still be booting.",
+            cause="no-answer",
+        )
+    return device, facts
