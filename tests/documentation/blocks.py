@@ -41,7 +41,7 @@ TOUR = (
     "resin configure my.img --check",
 )
 
-GROUND = {"errors", "progress", "state", "os_release"}
+GROUND = {"errors", "progress", "state"}
 """Modules of resin_toolkit that everything may use."""
 
 
@@ -112,7 +112,7 @@ def tour() -> str:
 
 def package_graph() -> str:
     """The packages that use each other, as a Mermaid graph without the arrows that follow from others."""
-    used = _package_imports()
+    used = package_imports()
     reached = {package: _reached(used, package) for package in used}
     lines = ["```mermaid", "graph LR"]
     for package in sorted(used):
@@ -132,7 +132,7 @@ def _reached(used: Mapping[str, set[str]], package: str) -> set[str]:
     return found
 
 
-def _package_imports() -> dict[str, set[str]]:
+def package_imports() -> dict[str, set[str]]:
     """Which package imports which: `commands`, `image_tools`, and the packages of `resin_toolkit`."""
     used: dict[str, set[str]] = {}
     for package in (commands, image_tools, resin_toolkit):

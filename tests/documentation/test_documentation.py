@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from documentation.blocks import CHECKOUT, COMMAND, GENERATORS, blocks, pages, without_timing
+from documentation.blocks import (
+    CHECKOUT,
+    COMMAND,
+    GENERATORS,
+    blocks,
+    package_imports,
+    pages,
+    without_timing,
+)
 from resin_toolkit.cli.command_table import COMMANDS
 
 README = CHECKOUT / "README.md"
@@ -21,7 +29,8 @@ GENERATED = [(page, name) for page, path in PAGES.items() for name in blocks(pat
 @pytest.mark.parametrize(("page", "name"), GENERATED)
 def test_generated_parts_are_current(page: str, name: str) -> None:
     stated = blocks(PAGES[page].read_text(encoding="utf-8"))[name]
-    assert without_timing(stated) == without_timing(GENERATORS[name]()), f"run {COMMAND}"
+    if without_timing(stated) != without_timing(GENERATORS[name]()):
+        pytest.fail(f"{page}: the part `{name}` is stale. Run {COMMAND}.", pytrace=False)
 
 
 def test_every_generator_is_used() -> None:
@@ -40,6 +49,18 @@ def test_links_lead_to_files_and_headings_that_exist(page: str) -> None:
         assert path.exists(), target
         if heading:
             assert heading in headings(path), target
+
+
+def test_the_architecture_describes_every_package() -> None:
+    _, _, text = (
+        PAGES["docs/explanation/architecture.md"].read_text(encoding="utf-8").partition("<!-- end -->")
+    )
+    described = {
+        name
+        for row in re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    assert set(package_imports()) - {"commands", "image_tools"} == described
 
 
 OF_PROJECTS = {"resin.toml", "contexts/"}
