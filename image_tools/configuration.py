@@ -26,18 +26,18 @@ _LARGEST_PROFILE = 1 << 20
 class ConnectionFile:
     """A NetworkManager keyfile for `system-connections`.
 
-    One that is our `own` work is not linted again, since loading the linter takes as long as the rest: tests
-    hold that it finds nothing in such files.
+    Keyfiles `generated` by this program are not linted, because importing the linter takes as long as
+    everything else; tests verify that it would find nothing.
     """
 
     name: str
     data: bytes = field(repr=False)
-    own: bool = False
+    generated: bool = False
 
 
 @dataclass(frozen=True)
 class PlacedFile:
-    """Another file, at a path from the root of the boot partition; `about` says in a few words what it is."""
+    """Another file, at an absolute path of the boot partition; `about` describes it in a few words."""
 
     path: str
     data: bytes = field(repr=False)
@@ -48,8 +48,8 @@ class PlacedFile:
 class Request:
     """The configuration to apply.
 
-    `sets` are pairs of a key of config.json and its value as typed; with `replace` the existing config.json
-    is not looked at. A connection takes the place of one of the same id; `removed` are ids.
+    `sets` are pairs of a config.json key and its value as text. `replace` starts from an empty config.json. A
+    connection replaces an existing one with the same id; `removed` are ids.
     """
 
     sets: tuple[tuple[str, str], ...] = ()
@@ -65,14 +65,14 @@ class Request:
         return self != Request()
 
     @classmethod
-    def of_profile(cls, profile: profiles.Profile) -> Request:
-        """The request to add a profile, with the certificates and keys that it names."""
+    def add_profile(cls, profile: profiles.Profile) -> Request:
+        """Return the request to add a profile, with the certificates and keys that it names."""
         *attached, (name, keyfile) = profile.files()
         files = (PlacedFile(f"{CONNECTIONS}/{file}", data, "certificate or key") for file, data in attached)
-        return cls(connections=(ConnectionFile(name, keyfile, own=True),), files=tuple(files))
+        return cls(connections=(ConnectionFile(name, keyfile, generated=True),), files=tuple(files))
 
 
-def combined(first: Request, second: Request) -> Request:
+def combine_requests(first: Request, second: Request) -> Request:
     """Combine two requests; the second takes precedence."""
     named = {name for name, _ in second.sets}
     merges = [merge for merge in (first.merge, second.merge) if merge is not None]
@@ -91,7 +91,7 @@ def combined(first: Request, second: Request) -> Request:
 
 @dataclass(frozen=True)
 class ConfigurationPlan:
-    """The changes to make, in order; the same for a person, with secrets hidden; and warnings."""
+    """The changes in order, a diff for display with secrets hidden, and warnings."""
 
     changes: tuple[Change, ...]
     diff: tuple[str, ...]
@@ -99,30 +99,30 @@ class ConfigurationPlan:
 
 
 def plan(filesystem: FatFileSystem, request: Request) -> ConfigurationPlan:
-    """The plan that brings the boot partition to what `request` asks for; empty where it is so already.
+    """Return the changes that apply `request`; none if the boot partition is already configured that way.
 
-    config.json comes last: while it is old, the rest has not been committed. The active sample profile of old
-    images goes. Raises BadValue or ConfigInvalid; nothing is written here.
+    config.json is written last, as the commit. The active sample profile of old images is removed. Raises
+    BadValue or ConfigInvalid. Writes nothing.
     """
     raw = None if request.replace else _raw_config(filesystem)
     old = {} if raw is None else config_file.parse(raw)
     new, notices = _configured(old, request)
     notices.extend(_check_connections(request.connections))
-    work = _Work(filesystem)
+    builder = _PlanBuilder(filesystem)
     for file in request.files:
-        work.put(file.path, file.data, file.about)
+        builder.put(file.path, file.data, file.about)
     for connection in request.connections:
-        work.put(f"{CONNECTIONS}/{connection.name}", connection.data, _description(connection.data))
+        builder.put(f"{CONNECTIONS}/{connection.name}", connection.data, _description(connection.data))
     for entry, why in _superseded(filesystem, request, notices):
-        work.remove(entry, why)
-    if _must_write(filesystem, request, raw, config_file.dump(old), config_file.dump(new)):
+        builder.remove(entry, why)
+    if _needs_write(filesystem, request, raw, config_file.dump(old), config_file.dump(new)):
         known = _known_config(filesystem) if request.replace else old
-        work.commit(config_file.dump(new), config_file.diff(known, new))
-    return ConfigurationPlan(tuple(work.changes), tuple(work.lines), tuple(dict.fromkeys(notices)))
+        builder.commit(config_file.dump(new), config_file.diff(known, new))
+    return ConfigurationPlan(tuple(builder.changes), tuple(builder.lines), tuple(dict.fromkeys(notices)))
 
 
-class _Work:
-    """The changes of a plan as they come together, with a line about each."""
+class _PlanBuilder:
+    """Collects the changes of a plan, with a diff line for each."""
 
     def __init__(self, filesystem: FatFileSystem) -> None:
         self._filesystem = filesystem
@@ -131,7 +131,7 @@ class _Work:
         self._paths: set[str] = set()
 
     def put(self, path: str, data: bytes, about: str) -> None:
-        """Write a file, unless it is there already with that content."""
+        """Write a file, unless it already has that content."""
         self._paths.add(path.lower())
         existing = self._filesystem.find(path)
         if existing is not None and existing.size == len(data) and self._filesystem.read(path) == data:
@@ -140,7 +140,7 @@ class _Work:
         self.lines.append(f"{'+' if existing is None else '~'} {path.lstrip('/')} ({about})")
 
     def remove(self, entry: DirectoryEntry, why: str) -> None:
-        """Remove a file that the plan does not write; once."""
+        """Remove a file, unless the plan already writes or removes it."""
         if entry.path.lower() in self._paths:
             return
         self._paths.add(entry.path.lower())
@@ -148,13 +148,13 @@ class _Work:
         self.lines.append(f"- {entry.path.lstrip('/')} ({why})")
 
     def commit(self, data: bytes, lines: list[str]) -> None:
-        """Write config.json, after everything else."""
+        """Write config.json; to be called last."""
         self.changes.append(Put(CONFIG_PATH, data))
-        self.lines.extend(lines or ["~ config.json (another encoding or line ends)"])
+        self.lines.extend(lines or ["~ config.json (encoding and line endings)"])
 
 
 def check_request(request: Request) -> None:
-    """Raise what can be known to be wrong with a request without its image: BadValue or ConfigInvalid."""
+    """Check a request as far as possible without the image. Raises BadValue or ConfigInvalid."""
     if request.merge is not None:
         config_file.merge({}, request.merge)
     for name, value in request.sets:
@@ -164,30 +164,30 @@ def check_request(request: Request) -> None:
 
 
 def read_config(filesystem: FatFileSystem) -> Config:
-    """config.json of the boot partition; empty where there is none. Raises ConfigInvalid."""
+    """Parse config.json of the boot partition; a missing file is empty. Raises ConfigInvalid."""
     raw = _raw_config(filesystem)
     return {} if raw is None else config_file.parse(raw)
 
 
-def shown_connections(filesystem: FatFileSystem) -> tuple[Mapping[str, object], ...]:
-    """The connection files of the boot partition, for a person or a script to see; secrets are hidden."""
-    return tuple(_shown(filesystem, entry) for entry in _connections(filesystem))
+def list_connections(filesystem: FatFileSystem) -> tuple[Mapping[str, object], ...]:
+    """Return the connection files of the boot partition as JSON objects, with secrets hidden."""
+    return tuple(_connection_data(filesystem, entry) for entry in _connections(filesystem))
 
 
 def _configured(old: Config, request: Request) -> tuple[Config, list[Notice]]:
     new, notices = old, []
     if request.merge is not None:
-        new, told = config_file.merge(new, request.merge)
-        notices.extend(told)
+        new, warnings = config_file.merge(new, request.merge)
+        notices.extend(warnings)
     for name, value in request.sets:
-        new, told = config_file.set_value(new, name, value)
-        notices.extend(told)
+        new, warnings = config_file.set_value(new, name, value)
+        notices.extend(warnings)
     for name in request.unsets:
-        new, told = config_file.unset(new, name)
-        notices.extend(told)
+        new, warnings = config_file.unset(new, name)
+        notices.extend(warnings)
     if request.ssh_keys:
-        new, told = config_file.add_ssh_keys(new, request.ssh_keys)
-        notices.extend(told)
+        new, warnings = config_file.add_ssh_keys(new, request.ssh_keys)
+        notices.extend(warnings)
     return new, notices
 
 
@@ -195,12 +195,12 @@ def _check_connections(connections: tuple[ConnectionFile, ...]) -> list[Notice]:
     notices: list[Notice] = []
     names: set[str] = set()
     for connection in connections:
-        if not connection.own:
+        if not connection.generated:
             notices.extend(check_connection(connection.name, connection.data))
         if connection.name.lower() in names:
             raise BadValue(
                 f"Two network profiles would have the file name {connection.name}.",
-                hint="Rename one of the files; letters that differ in case only are the same on FAT.",
+                hint="Rename one of the files; FAT ignores case.",
             )
         names.add(connection.name.lower())
     return notices
@@ -209,9 +209,9 @@ def _check_connections(connections: tuple[ConnectionFile, ...]) -> list[Notice]:
 def _superseded(
     filesystem: FatFileSystem, request: Request, notices: list[Notice]
 ) -> Iterator[tuple[DirectoryEntry, str]]:
-    """The profiles that go, and why: samples, those of an id that is written anew, those to be removed."""
-    renewed = {read_keyfile(connection.data, connection.name).id for connection in request.connections}
-    missing = set(request.removed)
+    """Yield the profiles to remove, each with the reason: sample, removed, or replaced by the same id."""
+    written_ids = {read_keyfile(connection.data, connection.name).id for connection in request.connections}
+    missing_ids = set(request.removed)
     for entry in _connections(filesystem):
         if entry.name.lower().endswith(UNUSED_SUFFIX):
             continue
@@ -220,13 +220,13 @@ def _superseded(
         if profiles.is_sample(entry.name, data):
             yield entry, "sample"
         elif found is not None and found in request.removed:
-            missing.discard(found)
+            missing_ids.discard(found)
             yield entry, "removed"
-        elif found is not None and found in renewed:
+        elif found is not None and found in written_ids:
             yield entry, "replaced"
     notices.extend(
         Notice("no-such-connection", f"There is no network profile with the id {name}; nothing was removed.")
-        for name in sorted(missing)
+        for name in sorted(missing_ids)
     )
 
 
@@ -243,17 +243,17 @@ def _raw_config(filesystem: FatFileSystem) -> bytes | None:
 
 
 def _known_config(filesystem: FatFileSystem) -> Config:
-    """The config.json that is replaced, as far as it can be read."""
+    """Return the config.json that is replaced, or an empty one if it cannot be parsed."""
     try:
         return read_config(filesystem)
     except ConfigInvalid:
         return {}
 
 
-def _must_write(
+def _needs_write(
     filesystem: FatFileSystem, request: Request, raw: bytes | None, old: bytes, new: bytes
 ) -> bool:
-    """Whether config.json changes; by a file that the device may not read, it does so in any case."""
+    """Whether to write config.json: it changes, or its encoding must be corrected."""
     if request.replace:
         return _raw_config(filesystem) != new
     return old != new or (bool(request) and raw is not None and needs_rewrite(raw))
@@ -266,7 +266,7 @@ def _connections(filesystem: FatFileSystem) -> list[DirectoryEntry]:
     return [entry for entry in filesystem.list(CONNECTIONS) if not entry.is_directory]
 
 
-def _shown(filesystem: FatFileSystem, entry: DirectoryEntry) -> Mapping[str, object]:
+def _connection_data(filesystem: FatFileSystem, entry: DirectoryEntry) -> Mapping[str, object]:
     used = not entry.name.lower().endswith(UNUSED_SUFFIX)
     facts: dict[str, object] = {"file": entry.name, "used": used}
     try:
@@ -277,7 +277,7 @@ def _shown(filesystem: FatFileSystem, entry: DirectoryEntry) -> Mapping[str, obj
 
 
 def _description(data: bytes) -> str:
-    """A keyfile in a few words."""
+    """Describe a keyfile in a few words."""
     facts = profiles.summary(read_keyfile(data))
     ssid = facts.get("ssid")
     return f"{facts.get('type', 'connection')} {ssid!r}" if ssid else str(facts.get("type", "connection"))

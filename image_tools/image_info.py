@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from image_tools import config as config_file
 from image_tools.boot_partition import open_boot
-from image_tools.configuration import read_config, shown_connections
+from image_tools.configuration import read_config, list_connections
 from image_tools.filesystems import FileSystem, probe
 from image_tools.os_info import OsInfo, read_os_info
 from image_tools.partition_roles import role_of
@@ -101,6 +101,6 @@ def read_image_info(image: str, file: BinaryIO, number: int | None) -> tuple[Ima
         config = config_file.hidden(read_config(boot.filesystem))
     except ConfigInvalid as error:
         notices.append(Notice(error.code, error.message))
-    connections = shown_connections(boot.filesystem)
+    connections = list_connections(boot.filesystem)
     info = ImageInfo(image, table, tuple(found), boot.partition.number, os_info, config, connections)
     return info, tuple(notices)

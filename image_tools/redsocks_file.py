@@ -1,4 +1,4 @@
-"""Reading redsocks.conf, in the grammar of redsocks' parser: sections of `key = value;`, C-like comments."""
+"""Parse redsocks.conf with the grammar of redsocks: sections of `key = value;`, and comments as in C."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
-_ANEW = "Correct the file, or write a new one with --proxy."
+_CORRECT_HINT = "Correct the file, or write a new file with --proxy."
 
 
 def read_sections(data: bytes, name: str) -> list[Section]:
-    """The sections, in their order, each with its settings; the last of two settings of one key counts.
+    """Return the sections in order, each with its settings; the last setting of a key takes precedence.
 
-    Raises ConfigInvalid with the line where redsocks would stop; the text itself is never shown.
+    Raises ConfigInvalid with the line at which redsocks would fail, without quoting the file.
     """
     tokens = _tokens(data, name)
     sections: list[Section] = []
-    for kind, token, line in tokens:
-        if kind == "mark":
-            raise _invalid(name, line, f"a section's name was expected before {token}")
+    for token_type, token, line in tokens:
+        if token_type == "mark":
+            raise _invalid(name, line, f"expected the name of a section before {token}")
         _expect(tokens, "{", name, line)
         sections.append((token, _settings(tokens, name, line)))
     return sections
@@ -45,15 +45,15 @@ _END: Token = ("mark", "", 0)
 
 def _settings(tokens: Iterator[Token], name: str, line: int) -> dict[str, str]:
     settings: dict[str, str] = {}
-    for kind, key, start in tokens:
-        if key == "}" and kind == "mark":
+    for token_type, key, start in tokens:
+        if key == "}" and token_type == "mark":
             return settings
-        if kind == "mark":
-            raise _invalid(name, start, f"a setting was expected before {key}")
-        kind, value, line = next(tokens, _END)
-        if (kind, value) == ("mark", "="):  # which redsocks does without
-            kind, value, line = next(tokens, _END)
-        if kind == "mark":
+        if token_type == "mark":
+            raise _invalid(name, start, f"expected a setting before {key}")
+        token_type, value, line = next(tokens, _END)
+        if (token_type, value) == ("mark", "="):  # optional for redsocks
+            token_type, value, line = next(tokens, _END)
+        if token_type == "mark":
             raise _invalid(name, start, f"{key} has no value")
         _expect(tokens, ";", name, line)
         settings[key] = value
@@ -61,28 +61,28 @@ def _settings(tokens: Iterator[Token], name: str, line: int) -> dict[str, str]:
 
 
 def _expect(tokens: Iterator[Token], mark: str, name: str, line: int) -> None:
-    kind, token, line = next(tokens, ("mark", "", line))
-    if (kind, token) != ("mark", mark):
+    token_type, token, line = next(tokens, ("mark", "", line))
+    if (token_type, token) != ("mark", mark):
         raise _invalid(name, line, f"{mark} is missing")
 
 
 def _tokens(data: bytes, name: str) -> Iterator[Token]:
-    """Kind, text and line of each token; comments and white space are passed over."""
+    """Yield type, text and line of each token, without comments and white space."""
     text = data.decode("utf-8", "replace")
     position, line = 0, 1
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise _invalid(name, line, "redsocks does not understand what is here")
-        kind, token = str(match.lastgroup), match.group()
-        if kind == "string":
+            raise _invalid(name, line, "invalid syntax")
+        token_type, token = str(match.lastgroup), match.group()
+        if token_type == "string":
             token_text = re.sub(r"\\(.)", lambda found: _ESCAPED.get(found[1], found[1]), token[1:-1])
-            yield kind, token_text, line
-        elif kind != "space":
-            yield kind, token, line
+            yield token_type, token_text, line
+        elif token_type != "space":
+            yield token_type, token, line
         line += token.count("\n")
         position = match.end()
 
 
 def _invalid(name: str, line: int, reason: str) -> ConfigInvalid:
-    return ConfigInvalid(f"{name}, line {line}: {reason}.", hint=_ANEW, file=name, line=line)
+    return ConfigInvalid(f"{name}, line {line}: {reason}.", hint=_CORRECT_HINT, file=name, line=line)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.common.configure_options import ConfigureOptions
@@ -18,11 +17,9 @@ if TYPE_CHECKING:
     from image_tools.answers import Answers, SecretReference
     from image_tools.configuration import Request
 
-_PIPE_FOLDERS = ("/dev", "/dev/fd", "/proc/self/fd")
-
 
 class PromptedInputs(Inputs):
-    """The files and secrets of answers; on a terminal, the user is asked for what is missing."""
+    """Files and secrets of answers; prompts for missing ones on a terminal."""
 
     def __init__(self, report: Report) -> None:
         super().__init__()
@@ -53,18 +50,14 @@ class PromptedInputs(Inputs):
         return self._report.interactive
 
 
-def build_request(options: ConfigureOptions, answers: Answers, report: Report) -> Request:
-    """Return the request for one image; `answers` are those of `resolve_answers`.
-
-    Prompts for missing values. Raises Usage, BadValue or OSError.
-    """
-    return build_requests(options, answers, report, [Card()])[0]
-
-
 def build_requests(
-    options: ConfigureOptions, answers: Answers, report: Report, cards: Sequence[Card]
+    options: ConfigureOptions, answers: Answers, report: Report, cards: Sequence[Card] = (Card(),)
 ) -> list[Request]:
-    """Return a request for each card; they differ in host name and address. Prompts once for all cards."""
+    """Return a request for each card; they differ in host name and address.
+
+    `answers` are those of `resolve_answers`. Prompts for missing values, once for all cards. Raises Usage,
+    BadValue or OSError.
+    """
     from image_tools.answers import to_request
 
     inputs = PromptedInputs(report)
@@ -78,54 +71,52 @@ def resolve_answers(options: ConfigureOptions) -> Answers:
 
     Reads the file, which may be a pipe: call it once per run and pass the result on.
     """
-    from commands.common.typed_answers import answers_of
+    from commands.common.option_answers import answers_from_options
 
-    typed = answers_of(options)
+    answers = answers_from_options(options)
     if options.from_ is None:
-        return typed
-    from image_tools.answers.merge import merged
-    from image_tools.answers.reader import read_answers
+        return answers
+    from image_tools.answers.merge import merge_answers
+    from image_tools.answers.reader import read_answers_file
 
-    file = options.from_
-    folder = file.absolute().parent
-    if str(folder) in _PIPE_FOLDERS:  # relative paths in a pipe's answers are those of the working directory
-        folder = Path.cwd()
-    return merged(read_answers(file.read_bytes(), str(file), folder), typed)
+    return merge_answers(read_answers_file(options.from_), answers)
 
 
-def ask_for_everything(report: Report, config: dict[str, object]) -> ConfigureOptions:
-    """Ask for the most common settings when no option is given; an empty reply keeps the current value."""
+def prompt_for_settings(report: Report, config: dict[str, object]) -> ConfigureOptions:
+    """Prompt for the most common settings if no option is given; an empty answer keeps a setting."""
     current = config.get("hostname")
-    shown = f" [{current}]" if isinstance(current, str) else ""
-    hostname = report.ask(f"Host name{shown}, empty to leave it", check=_check_hostname)
+    current_text = f" [{current}]" if isinstance(current, str) else ""
+    hostname = report.ask(f"Host name{current_text}, empty to keep it", check=_check_hostname)
     ssid = _ask_ssid(report, "Wi-Fi network to join, empty for none", optional=True)
-    logging = report.ask("Keep logs on the device's disk? yes, no, empty to leave it", check=_check_answer)
+    logging = report.ask(
+        "Keep logs across reboots? yes, no, empty to keep the setting", check=_check_yes_or_no
+    )
     return ConfigureOptions(
         hostname=hostname or None,
         ssid=ssid or None,
-        persistent_logging=_is_yes(logging) if logging else None,
+        persistent_logging=logging.lower() in ("y", "yes") if logging else None,
     )
 
 
 def _ask_ssid(report: Report, question: str, *, optional: bool = False) -> str:
-    """Ask for an SSID; the networks that this computer knows can be picked by number."""
+    """Prompt for an SSID; networks that this computer knows can be chosen by number."""
     from image_tools.profiles import check_ssid
     from resin_toolkit.wifi_networks import list_wifi_networks
 
     networks = list_wifi_networks()
     for number, network in enumerate(networks, start=1):
-        about = "not in reach" if network.signal is None else f"{network.signal}%"
-        report.say(f"  {number}  {network.ssid} ({about})")
+        signal = "out of range" if network.signal is None else f"{network.signal}%"
+        report.say(f"  {number}  {network.ssid} ({signal})")
 
-    def picked(text: str) -> str:
+    def resolve_choice(text: str) -> str:
         is_number = text.isdecimal() and 1 <= int(text) <= len(networks)
         return networks[int(text) - 1].ssid if is_number else text
 
     def check(text: str) -> None:
         if text or not optional:
-            check_ssid(os.fsencode(picked(text)))
+            check_ssid(os.fsencode(resolve_choice(text)))
 
-    return picked(report.ask(f"{question}{', or its number' if networks else ''}", check=check))
+    return resolve_choice(report.ask(f"{question}{', or its number' if networks else ''}", check=check))
 
 
 def _check_hostname(text: str) -> None:
@@ -135,10 +126,6 @@ def _check_hostname(text: str) -> None:
         set_value({}, "hostname", text)
 
 
-def _check_answer(text: str) -> None:
+def _check_yes_or_no(text: str) -> None:
     if text.lower() not in ("", "y", "yes", "n", "no"):
         raise BadValue("Answer yes or no.")
-
-
-def _is_yes(text: str) -> bool:
-    return text.lower() in ("y", "yes")

@@ -12,7 +12,7 @@ import typer
 
 from commands.common.completions import files, images
 from commands.common.configure_options import ConfigureOptions
-from commands.common.configure_request import ask_for_everything, build_request, resolve_answers
+from commands.common.configure_request import build_requests, prompt_for_settings, resolve_answers
 from resin_toolkit.cli.command import as_examples, report_of, single_command, with_options
 from resin_toolkit.errors import Interrupted, Usage
 from resin_toolkit.terminal.report import Report, Result
@@ -42,7 +42,7 @@ class Configured:
     partition: int
     diff: tuple[str, ...]
     written: bool
-    agreed: bool = False
+    confirmed: bool = False
     """Whether the user has already seen and confirmed the changes."""
 
     def data(self) -> Mapping[str, object]:
@@ -60,7 +60,7 @@ class Configured:
         return clean(
             "\n".join(
                 [
-                    *(() if self.agreed else self.diff),
+                    *(() if self.confirmed else self.diff),
                     end if self.written else "Nothing was written (--dry-run).",
                 ]
             )
@@ -132,7 +132,7 @@ def configure(
         partition = answers.partition
     request = None
     if output is not None and answers is not None:
-        request = _early_request(image, options, answers, report)
+        request = _check_early(image, options, answers, report)
     with _opened(image, output, report, dry_run=dry_run) as file:
         boot = open_boot(file, partition)
         planned = _planned(boot, options, answers, request, report)
@@ -143,8 +143,8 @@ def configure(
         elif planned.changes:
             _write(boot, planned, target, report, in_place=output is None, ask=report.asked)
         written = not dry_run and (bool(planned.changes) or output is not None)
-        agreed = written and report.asked
-        return Configured(target, boot.partition.number, planned.diff, written, agreed)
+        confirmed = written and report.asked
+        return Configured(target, boot.partition.number, planned.diff, written, confirmed)
 
 
 def _view(
@@ -164,12 +164,12 @@ def _view(
 app = single_command(configure, epilog=as_examples(EXAMPLES))
 
 
-def _early_request(image: Path, options: ConfigureOptions, answers: Answers, report: Report) -> Request:
+def _check_early(image: Path, options: ConfigureOptions, answers: Answers, report: Report) -> Request:
     """Return the request, checked as far as possible before the slow copy of the image."""
     from image_tools.configuration import check_request
 
     image.stat()
-    request = build_request(options, answers, report)
+    [request] = build_requests(options, answers, report)
     check_request(request)
     return request
 
@@ -185,9 +185,9 @@ def _planned(
 
     if request is None:
         if answers is None:
-            options = ask_for_everything(report, read_config(boot.filesystem))
+            options = prompt_for_settings(report, read_config(boot.filesystem))
             answers = resolve_answers(options)
-        request = build_request(options, answers, report)
+        [request] = build_requests(options, answers, report)
     return plan(boot.filesystem, request)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from image_tools import config as config_file
 from image_tools.boot_partition import open_boot
-from image_tools.configuration import read_config, shown_connections
+from image_tools.configuration import list_connections, read_config
 from image_tools.image_file import opened_for_reading
 from image_tools.os_info import OsInfo, read_os_info
 from resin_toolkit.errors import Exit
@@ -104,7 +104,7 @@ class Keys:
     rows: tuple[KeyRow, ...]
 
     def data(self) -> Mapping[str, object]:
-        return {"keys": [row.facts() for row in self.rows]}
+        return {"keys": [row.data() for row in self.rows]}
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
         lines = []
@@ -129,18 +129,18 @@ def shown(image: Path, partition: int | None, report: Report) -> Configuration:
             boot.partition.number,
             read_os_info(boot.filesystem, boot.partition.name),
             config_file.hidden(read_config(boot.filesystem)),
-            shown_connections(boot.filesystem),
+            list_connections(boot.filesystem),
         )
 
 
 def shown_as_answers(image: Path, partition: int | None, report: Report) -> AnswersFile:
     """Return the answers file that configures another image the same way."""
-    from image_tools.answers.from_image import answers_of_image
+    from image_tools.answers.from_image import answers_from_image
     from image_tools.answers.writer import write_answers
 
     with opened_for_reading(image, report.progress()) as file:
         boot = open_boot(file, partition)
-        answers, notices = answers_of_image(boot.filesystem)
+        answers, notices = answers_from_image(boot.filesystem)
         report.warn(*boot.notices, *notices)
         return AnswersFile(write_answers(answers))
 

@@ -20,11 +20,11 @@ from commands.common.image_options import (
     Sha256Option,
     read_image_checks,
 )
+from commands.common.option_answers import stdin_readers
 from commands.common.secrets import check_stdin_readers
-from commands.common.typed_answers import stdin_readers
 from commands.flash.result import FlashedTarget, FlashResult, check_receipt, failure_of, write_receipt
 from commands.flash.targets import open_targets
-from image_tools.answers.hosts import Card, cards_of, check_numbered
+from image_tools.answers.hosts import Card, check_unique, read_cards
 from resin_toolkit.cli.command import report_of, single_command, with_options
 from resin_toolkit.errors import Interrupted, Notice, ResinError
 from resin_toolkit.terminal.report import Report
@@ -109,7 +109,7 @@ def flash(
     report.if_interrupted = Interrupted("Interrupted; nothing was written.")
     check_stdin_readers([("the image", image), ("--bmap", bmap), ("--hosts", hosts), *stdin_readers(options)])
     checks = read_image_checks(sha256, bmap)
-    cards = cards_of(hosts, max(1, len(targets or ())))
+    cards = read_cards(hosts, max(1, len(targets or ())))
     answers = resolve_answers(options) if options.given or hosts is not None else None
     requests = _requests(options, answers, report, cards)
     if partition is None and answers is not None:
@@ -165,7 +165,7 @@ def _requests(
         return [None] * len(cards)
     from image_tools.configuration import check_request
 
-    check_numbered(answers.hostname, cards)
+    check_unique(answers.hostname, cards)
     requests = build_requests(options, answers, report, cards)
     for request in requests:
         check_request(request)

@@ -1,7 +1,7 @@
-"""The answers that would configure another image as this one is configured.
+"""Read the configuration of an image back as answers, so that another image can be configured the same way.
 
-A profile becomes answers only where they make the very same profile again; any other stays a file of its own.
-Secrets become references to environment variables.
+A profile is converted only if its answers reproduce exactly the same keyfile; otherwise it stays a connection
+file. Secrets become references to environment variables.
 """
 
 from __future__ import annotations
@@ -46,15 +46,20 @@ from resin_toolkit.errors import ConfigInvalid, Notice, ResinError
 
 PROXY_VARIABLE = "RESIN_PROXY"
 _SECRETS = frozenset({"psk", "password", "pin", "private-key-password"})
-_STAND_IN = "a stand-in"
-_PIN = "0000"
-_TEXTS = {"hostname": "hostname", "country": "country", "ntpServers": "ntp", "dnsServers": "dns_servers"}
-_FLAGS = {"persistentLogging": "persistent_logging", "developmentMode": "development_mode"}
+_PLACEHOLDER = "placeholder"
+_PLACEHOLDER_PIN = "0000"
+_TEXT_ANSWERS = {
+    "hostname": "hostname",
+    "country": "country",
+    "ntpServers": "ntp",
+    "dnsServers": "dns_servers",
+}
+_FLAG_ANSWERS = {"persistentLogging": "persistent_logging", "developmentMode": "development_mode"}
 
 
 @dataclass
-class _Found:
-    """What the profiles of an image come to."""
+class _ProfileAnswers:
+    """The answers collected from the profiles of an image."""
 
     wifi: list[WifiAnswers] = field(default_factory=list)
     ethernet: EthernetAnswers | None = None
@@ -63,32 +68,32 @@ class _Found:
     connections: list[Path] = field(default_factory=list)
     secrets: int = 0
 
-    def secret(self) -> SecretReference:
-        """A variable of its own for the next secret."""
+    def new_secret(self) -> SecretReference:
+        """Return a reference to a variable that no other secret uses."""
         self.secrets += 1
         return SecretReference(
             variable=PASSPHRASE_VARIABLE if self.secrets == 1 else f"{PASSPHRASE_VARIABLE}_{self.secrets}"
         )
 
 
-def answers_of_image(filesystem: FatFileSystem) -> tuple[Answers, list[Notice]]:
-    """The answers, and what is not in them. Raises ConfigInvalid where config.json cannot be read."""
+def answers_from_image(filesystem: FatFileSystem) -> tuple[Answers, list[Notice]]:
+    """Return the answers, and notices about what they leave out. Raises ConfigInvalid."""
     notices: list[Notice] = []
-    found = _Found()
-    for name, keyfile in _used(filesystem):
-        if not _take(found, keyfile, filesystem):
+    found = _ProfileAnswers()
+    for name, keyfile in _used_profiles(filesystem):
+        if not _add_profile(found, keyfile, filesystem):
             found.connections.append(Path(name))
             notices.append(
                 Notice(
                     "answers-connection",
-                    f"The profile {name} cannot be said in answers; get the file with `resin image get IMAGE "
-                    f"{CONNECTIONS}/{name}`.",
+                    f"The network profile {name} has settings that an answers file cannot express."
+                    f" Copy the file with `resin image get IMAGE {CONNECTIONS}/{name}`.",
                 )
             )
-    named, rest = _config(read_config(filesystem), notices)
+    own_answers, other_keys = _split_config(read_config(filesystem), notices)
     answers = Answers(
-        **named,
-        config=rest,
+        **own_answers,
+        config=other_keys,
         connections=tuple(found.connections),
         wifi=tuple(found.wifi),
         ethernet=found.ethernet,
@@ -100,7 +105,7 @@ def answers_of_image(filesystem: FatFileSystem) -> tuple[Answers, list[Notice]]:
 
 
 def _proxy(filesystem: FatFileSystem) -> ProxyAnswers | None:
-    """The proxy; its URL is a reference where it has a password."""
+    """Return the proxy settings; a URL with credentials becomes a reference."""
     url: str | SecretReference | None = None
     entries: tuple[str, ...] = ()
     if filesystem.find(PROXY_PATH) is not None:
@@ -112,28 +117,30 @@ def _proxy(filesystem: FatFileSystem) -> ProxyAnswers | None:
     return ProxyAnswers(url=url, no_proxy=entries) if url or entries else None
 
 
-def _config(config: Mapping[str, object], notices: list[Notice]) -> tuple[dict[str, Any], dict[str, object]]:
-    """The keys that have answers of their own, and the others, without those that the cloud wrote."""
-    named: dict[str, Any] = {}
-    rest: dict[str, object] = {}
-    clouds = []
+def _split_config(
+    config: Mapping[str, object], notices: list[Notice]
+) -> tuple[dict[str, Any], dict[str, object]]:
+    """Split config.json into keys with their own answer and the others; drop those that the cloud wrote."""
+    own_answers: dict[str, Any] = {}
+    other_keys: dict[str, object] = {}
+    cloud_keys = []
     for name, value in config.items():
-        if name in _TEXTS and isinstance(value, str):
-            named[_TEXTS[name]] = value
-        elif name in _FLAGS and isinstance(value, bool):
-            named[_FLAGS[name]] = value
+        if name in _TEXT_ANSWERS and isinstance(value, str):
+            own_answers[_TEXT_ANSWERS[name]] = value
+        elif name in _FLAG_ANSWERS and isinstance(value, bool):
+            own_answers[_FLAG_ANSWERS[name]] = value
         elif name in BY_NAME and BY_NAME[name].origin is KeySource.CLOUD:
-            clouds.append(name)
+            cloud_keys.append(name)
         else:
-            rest[name] = value
-    if clouds:
-        message = f"Left out, because they belong to one device: {', '.join(clouds)}."
+            other_keys[name] = value
+    if cloud_keys:
+        message = f"Left out device-specific keys of config.json: {', '.join(cloud_keys)}."
         notices.append(Notice("answers-cloud-keys", message))
-    return named, rest
+    return own_answers, other_keys
 
 
-def _used(filesystem: FatFileSystem) -> Iterator[tuple[str, Keyfile]]:
-    """The profiles that the device uses, by the names of their files."""
+def _used_profiles(filesystem: FatFileSystem) -> Iterator[tuple[str, Keyfile]]:
+    """Yield the profiles that the device uses, each with its file name."""
     directory = filesystem.find(CONNECTIONS)
     for entry in filesystem.list(CONNECTIONS) if directory is not None and directory.is_directory else ():
         if entry.is_directory or entry.name.lower().endswith(UNUSED_SUFFIX):
@@ -147,16 +154,16 @@ def _used(filesystem: FatFileSystem) -> Iterator[tuple[str, Keyfile]]:
             yield entry.name, keyfile
 
 
-def _take(found: _Found, keyfile: Keyfile, filesystem: FatFileSystem) -> bool:
-    """Add the answers of a profile, if they say all of it."""
+def _add_profile(found: _ProfileAnswers, keyfile: Keyfile, filesystem: FatFileSystem) -> bool:
+    """Add the answers of a profile, and return whether they reproduce it completely."""
     try:
-        made = _answered(found, keyfile, filesystem)
+        converted = _convert(found, keyfile, filesystem)
     except (ResinError, KeyError, ValueError):
-        # A file that it names is missing, or it says what no answer can.
+        # A file that it names is missing, or it has a setting without an answer.
         return False
-    if made is None or _without_secrets(made[0].keyfile()) != _without_secrets_of(keyfile):
+    if converted is None or _without_secrets(converted[0].keyfile()) != _without_secrets_of(keyfile):
         return False
-    match made[1]:
+    match converted[1]:
         case WifiAnswers() as wifi:
             found.wifi.append(wifi)
         case EthernetAnswers() as ethernet:
@@ -168,11 +175,11 @@ def _take(found: _Found, keyfile: Keyfile, filesystem: FatFileSystem) -> bool:
     return True
 
 
-_Made = tuple[Profile, WifiAnswers | EthernetAnswers | HotspotAnswers | CellularAnswers]
+_Converted = tuple[Profile, WifiAnswers | EthernetAnswers | HotspotAnswers | CellularAnswers]
 
 
-def _answered(found: _Found, keyfile: Keyfile, filesystem: FatFileSystem) -> _Made | None:
-    """The profile that a keyfile seems to be, with a stand-in for each secret, and its answers."""
+def _convert(found: _ProfileAnswers, keyfile: Keyfile, filesystem: FatFileSystem) -> _Converted | None:
+    """Return a profile with placeholder secrets that should equal the keyfile, and its answers."""
     is_hotspot = keyfile.text("wifi", "mode") == "ap"
     if keyfile.type == "wifi" and keyfile.ssid is not None:
         if not is_hotspot:
@@ -185,19 +192,22 @@ def _answered(found: _Found, keyfile: Keyfile, filesystem: FatFileSystem) -> _Ma
     return None
 
 
-def _wifi(found: _Found, keyfile: Keyfile, filesystem: FatFileSystem) -> _Made:
+def _wifi(found: _ProfileAnswers, keyfile: Keyfile, filesystem: FatFileSystem) -> _Converted:
     ssid = keyfile.ssid or b""
     security = _security(keyfile)
     enterprise: Enterprise | None = None
-    company: dict[str, Any] = {}
+    enterprise_answers: dict[str, Any] = {}
     passphrase = secret = None
     plain = False
     if security.eap is not None:
-        enterprise, company = _company(found, keyfile, filesystem)
+        enterprise, enterprise_answers = _enterprise(found, keyfile, filesystem)
     elif security is not Security.OPEN:
-        passphrase, secret = _STAND_IN, found.secret()
+        passphrase, secret = _PLACEHOLDER, found.new_secret()
         plain = security is Security.WPA_PSK and len(keyfile.text("wifi-security", "psk") or "") < 64
-    common = {"id": keyfile.id if keyfile.id != ssid_text(ssid) else None, "priority": _priority(keyfile)}
+    shared_fields = {
+        "id": keyfile.id if keyfile.id != ssid_text(ssid) else None,
+        "priority": _priority(keyfile),
+    }
     addressing = _addressing(keyfile)
     hidden = keyfile.text("wifi", "hidden") == "true"
     profile = WifiProfile(
@@ -208,7 +218,7 @@ def _wifi(found: _Found, keyfile: Keyfile, filesystem: FatFileSystem) -> _Made:
         plain_passphrase=plain,
         enterprise=enterprise,
         addressing=addressing,
-        **common,  # type: ignore[arg-type]
+        **shared_fields,  # type: ignore[arg-type]
     )
     answers = WifiAnswers(
         ssid=ssid,
@@ -216,9 +226,9 @@ def _wifi(found: _Found, keyfile: Keyfile, filesystem: FatFileSystem) -> _Made:
         hidden=hidden or None,
         security=None if security is Security.WPA_PSK else security.value,
         plain_passphrase=plain or None,
-        **company,
-        **common,  # type: ignore[arg-type]
-        **_said(addressing),
+        **enterprise_answers,
+        **shared_fields,  # type: ignore[arg-type]
+        **_address_answers(addressing),
     )
     return profile, answers
 
@@ -230,8 +240,10 @@ def _security(keyfile: Keyfile) -> Security:
     return {"wpa-psk": Security.WPA_PSK, "sae": Security.SAE, None: Security.OPEN}[method]
 
 
-def _company(found: _Found, keyfile: Keyfile, filesystem: FatFileSystem) -> tuple[Enterprise, dict[str, Any]]:
-    """A company's network and its answers; the files that it names are read from the image."""
+def _enterprise(
+    found: _ProfileAnswers, keyfile: Keyfile, filesystem: FatFileSystem
+) -> tuple[Enterprise, dict[str, Any]]:
+    """Return the 802.1X settings and their answers; certificates and keys are read from the image."""
 
     def text(key: str) -> str | None:
         return keyfile.text("802-1x", key)
@@ -246,71 +258,73 @@ def _company(found: _Found, keyfile: Keyfile, filesystem: FatFileSystem) -> tupl
         if (path := text(key)) is not None
     }
     secrets = {
-        name: found.secret()
+        name: found.new_secret()
         for name, key in (("password", "password"), ("private_key_password", "private-key-password"))
         if text(key) is not None
     }
-    said = {
+    values = {
         "identity": text("identity"),
         "anonymous_identity": text("anonymous-identity"),
         "domain_suffix_match": text("domain-suffix-match"),
     }
-    inner = text("phase2-auth")
-    phase2 = {} if inner in (None, Phase2.MSCHAPV2) else {"phase2": Phase2(inner)}
-    attached = {
+    inner_method = text("phase2-auth")
+    phase2 = {} if inner_method in (None, Phase2.MSCHAPV2) else {"phase2": Phase2(inner_method)}
+    attachments = {
         name: Attachment(file.name, filesystem.read(f"{CONNECTIONS}/{file}")) for name, file in files.items()
     }
-    enterprise = Enterprise(**said, **attached, **dict.fromkeys(secrets, _STAND_IN), **phase2)  # type: ignore[arg-type]
-    return enterprise, {**said, **files, **secrets, **{name: value.value for name, value in phase2.items()}}
+    enterprise = Enterprise(**values, **attachments, **dict.fromkeys(secrets, _PLACEHOLDER), **phase2)  # type: ignore[arg-type]
+    return enterprise, {**values, **files, **secrets, **{name: value.value for name, value in phase2.items()}}
 
 
-def _hotspot(found: _Found, keyfile: Keyfile) -> _Made:
+def _hotspot(found: _ProfileAnswers, keyfile: Keyfile) -> _Converted:
     ssid = keyfile.ssid or b""
     band, channel = keyfile.text("wifi", "band"), keyfile.text("wifi", "channel")
     static = _addressing(keyfile)
-    said: dict[str, Any] = {"channel": int(channel) if channel else None, "priority": _priority(keyfile)}
+    values: dict[str, Any] = {"channel": int(channel) if channel else None, "priority": _priority(keyfile)}
     name = keyfile.id if keyfile.id != "hotspot" else None
     shared = Addressing(static.static, shared=True)
     profile = HotspotProfile(
-        ssid, _STAND_IN, id=name, band=Band(band) if band else None, addressing=shared, **said
+        ssid, _PLACEHOLDER, id=name, band=Band(band) if band else None, addressing=shared, **values
     )
-    secret = found.secret()
-    answers = HotspotAnswers(ssid=ssid, passphrase=secret, id=name, band=band, static=static.static, **said)
+    secret = found.new_secret()
+    answers = HotspotAnswers(ssid=ssid, passphrase=secret, id=name, band=band, static=static.static, **values)
     return profile, answers
 
 
-def _ethernet(keyfile: Keyfile) -> _Made:
+def _ethernet(keyfile: Keyfile) -> _Converted:
     addressing = _addressing(keyfile)
     name, priority = keyfile.id or "", _priority(keyfile)
     answers = EthernetAnswers(
         id=None if name == "ethernet" else name,
         priority=priority,
         shared=addressing.shared or None,
-        **_said(addressing),
+        **_address_answers(addressing),
     )
     return EthernetProfile(name, priority, addressing), answers
 
 
-def _cellular(found: _Found, keyfile: Keyfile) -> _Made:
+def _cellular(found: _ProfileAnswers, keyfile: Keyfile) -> _Converted:
     def text(key: str) -> str | None:
         return keyfile.text("gsm", key)
 
-    said: dict[str, Any] = {
+    values: dict[str, Any] = {
         "number": text("number"),
         "username": text("username"),
         "priority": _priority(keyfile),
     }
     secrets = [key for key in ("password", "pin") if text(key) is not None]
-    stand_ins: dict[str, Any] = {key: _PIN if key == "pin" else _STAND_IN for key in secrets}
+    placeholders: dict[str, Any] = {
+        key: _PLACEHOLDER_PIN if key == "pin" else _PLACEHOLDER for key in secrets
+    }
     apn, name = text("apn") or "", keyfile.id or ""
-    profile = CellularProfile(apn, id=name, **said, **stand_ins)
-    references: dict[str, Any] = {key: found.secret() for key in secrets}
-    answers = CellularAnswers(apn=apn, id=None if name == "cellular" else name, **said, **references)
+    profile = CellularProfile(apn, id=name, **values, **placeholders)
+    references: dict[str, Any] = {key: found.new_secret() for key in secrets}
+    answers = CellularAnswers(apn=apn, id=None if name == "cellular" else name, **values, **references)
     return profile, answers
 
 
 def _addressing(keyfile: Keyfile) -> Addressing:
-    """The addresses of a profile, of both families."""
+    """Return the IPv4 and IPv6 settings of a profile."""
     static: list[str] = []
     gateway: list[str] = []
     dns: list[str] = []
@@ -322,18 +336,18 @@ def _addressing(keyfile: Keyfile) -> Addressing:
             gateway += [router] if comma else []
             number += 1
         dns += [server for server in (keyfile.text(family, "dns") or "").split(";") if server]
-    metric = keyfile.text("ipv4", "route-metric")
+    route_metric = keyfile.text("ipv4", "route-metric")
     return Addressing(
         tuple(static),
         tuple(gateway),
         tuple(dns),
         never_default=keyfile.text("ipv4", "never-default") == "true",
-        route_metric=int(metric) if metric else None,
+        route_metric=int(route_metric) if route_metric else None,
         shared=keyfile.text("ipv4", "method") == "shared",
     )
 
 
-def _said(addressing: Addressing) -> dict[str, Any]:
+def _address_answers(addressing: Addressing) -> dict[str, Any]:
     return {
         "static": addressing.static,
         "gateway": addressing.gateway,

@@ -18,50 +18,50 @@ NUMBER = "{n}"
 
 @dataclass(frozen=True)
 class Card:
-    """One of several cards, counted from 1; what is None is the same for all."""
+    """One of several cards, numbered from 1. A field that is None is not specific to the card."""
 
     number: int = 1
     hostname: str | None = None
     address: str | None = None
-    """ADDRESS/PREFIX"""
+    """In the form ADDRESS/PREFIX."""
     gateway: str | None = None
 
     def named(self, hostname: str) -> str:
-        """The host name of this card: its own, else `hostname` with the card's number for `{n}`."""
+        """Return the card's own host name, else `hostname` with `{n}` replaced by the card's number."""
         return self.hostname or hostname.replace(NUMBER, str(self.number))
 
 
-def cards_of(hosts: Path | None, count: int) -> list[Card]:
-    """`count` cards, the first rows of the file `hosts` if there is one. Raises Usage, BadValue."""
+def read_cards(hosts: Path | None, count: int) -> list[Card]:
+    """Return `count` cards, with the first rows of the CSV file `hosts`. Raises Usage or BadValue."""
     if hosts is None:
         return [Card(number) for number in range(1, count + 1)]
     cards = _read(hosts)
     if len(cards) < count:
         raise Usage(
-            f"{hosts} names {len(cards)} hosts, and there are {count} targets.",
-            hint="Add a row for each, or name fewer targets.",
+            f"{hosts} has {len(cards)} hosts for {count} targets.",
+            hint="Add a row for each target, or give fewer targets.",
         )
     return cards[:count]
 
 
-def check_numbered(hostname: str | None, cards: Sequence[Card]) -> None:
-    """Raise Usage where several cards would get the same host name, in whatever case, or the same address."""
-    doubled = _doubled(card.named(hostname or "") for card in cards)
-    if doubled is not None:
+def check_unique(hostname: str | None, cards: Sequence[Card]) -> None:
+    """Raise Usage if two cards would have the same host name (ignoring case) or the same address."""
+    duplicate = _first_duplicate(card.named(hostname or "") for card in cards)
+    if duplicate is not None:
         raise Usage(
-            f"More than one of {len(cards)} cards would be called {doubled}.",
-            hint="Put {n} into --hostname, which counts, or name them in a file with --hosts.",
+            f"The host name {duplicate} would be used for more than one card.",
+            hint="Add {n}, the number of the card, to --hostname, or list host names in a file with --hosts.",
         )
-    doubled = _doubled((card.address or "").partition("/")[0] for card in cards)
-    if doubled is not None:
+    duplicate = _first_duplicate((card.address or "").partition("/")[0] for card in cards)
+    if duplicate is not None:
         raise Usage(
-            f"More than one of {len(cards)} cards would have the address {doubled}.",
-            hint="Give each its own in the file of --hosts.",
+            f"The address {duplicate} would be used for more than one card.",
+            hint="Give each card its addressing address in the --hosts file.",
         )
 
 
-def _doubled(values: Iterable[str]) -> str | None:
-    """The first value that is there twice; case does not count."""
+def _first_duplicate(values: Iterable[str]) -> str | None:
+    """Return the first value that occurs twice, ignoring case."""
     seen = set[str]()
     for value in filter(None, values):
         if value.casefold() in seen:
@@ -70,10 +70,10 @@ def _doubled(values: Iterable[str]) -> str | None:
     return None
 
 
-def with_address(found: Sequence[profiles.Profile], card: Card) -> list[profiles.Profile]:
-    """The profiles, of which the cable's, else the first Wi-Fi's, has the card's address.
+def assign_address(found: Sequence[profiles.Profile], card: Card) -> list[profiles.Profile]:
+    """Return the profiles with the card's address set in the Ethernet, else in the first Wi-Fi profile.
 
-    Where there is neither, a profile for the cable is added.
+    Adds an Ethernet profile if there is neither.
     """
     if card.address is None:
         return list(found)
@@ -82,11 +82,11 @@ def with_address(found: Sequence[profiles.Profile], card: Card) -> list[profiles
     from image_tools.profiles import Addressing, EthernetProfile, WifiProfile
 
     gateway = (card.gateway,) if card.gateway else ()
-    for kind in (EthernetProfile, WifiProfile):
+    for profile_type in (EthernetProfile, WifiProfile):
         for index, profile in enumerate(found):
-            if isinstance(profile, kind):
-                own = replace(profile.addressing, static=(card.address,), gateway=gateway)
-                return [*found[:index], replace(profile, addressing=own), *found[index + 1 :]]
+            if isinstance(profile, profile_type):
+                addressing = replace(profile.addressing, static=(card.address,), gateway=gateway)
+                return [*found[:index], replace(profile, addressing=addressing), *found[index + 1 :]]
     return [*found, EthernetProfile("ethernet", None, Addressing(static=(card.address,), gateway=gateway))]
 
 
@@ -108,20 +108,19 @@ def _check_columns(path: Path, names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in COLUMNS]
     if unknown or "hostname" not in names or len(set(names)) < len(names):
         found = ", ".join(names) or "nothing"
-        raise BadValue(f"The first line of {path} does not name its columns: it has {found}.", hint=_hint())
+        raise BadValue(f"The first line of {path} is not a valid header: {found}.", hint=_hint())
 
 
 def _card(path: Path, line: int, number: int, row: dict[str, str]) -> Card:
     if None in row or None in row.values():
-        told = f"{path}, line {line}: it has another number of columns than the first line."
-        raise BadValue(told, hint=_hint())
+        raise BadValue(f"{path}, line {line}: the number of columns differs from the header.", hint=_hint())
     values = {name: (row.get(name) or "").strip() or None for name in COLUMNS}
     if values["hostname"] is None:
         raise BadValue(f"{path}, line {line}: the host name is missing.", hint=_hint())
     if values["gateway"] is not None and values["address"] is None:
-        raise BadValue(f"{path}, line {line}: a gateway needs an address.", hint=_hint())
+        raise BadValue(f"{path}, line {line}: a gateway requires an address.", hint=_hint())
     return Card(number, **values)
 
 
 def _hint() -> str:
-    return "The first line is hostname,address,gateway; the last two may be left out or empty."
+    return "The first line must be hostname,address,gateway; address and gateway are optional."

@@ -1,4 +1,4 @@
-"""The files and secrets that answers name, each read once."""
+"""Access to the files and secrets that answers name; each is read once."""
 
 from __future__ import annotations
 

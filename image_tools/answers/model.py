@@ -1,4 +1,4 @@
-"""The values of an answers file: files are paths, secrets are references, None is "not given"."""
+"""The values of an answers file: files are paths, secrets are references, None means not given."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from resin_toolkit.errors import BadValue
 
 LARGEST_SECRET = 4096
-"""Bytes of a file with a secret, its line end included."""
+"""Size limit of a file with a secret, in bytes, including the line end."""
 
 
 @dataclass(frozen=True)
 class SecretReference:
-    """Where a secret is: in a file, or in an environment variable; one of the two."""
+    """The location of a secret: either a file or an environment variable."""
 
     file: Path | None = None
     variable: str | None = None
 
     def read(self, environ: Mapping[str, str] = os.environ) -> str:
-        """The secret: the variable's value, or the file's only line without its end.
+        """Return the value of the variable, or the only line of the file without its line end.
 
-        Raises BadValue where the variable is not set or the file does not hold one line of UTF-8, and OSError
-        where it cannot be read.
+        Raises BadValue if the variable is not set or the file is not one line of UTF-8, and OSError if it
+        cannot be read.
         """
         if self.file is not None:
             return _only_line(self.file)
@@ -32,7 +32,7 @@ class SecretReference:
         if not value:
             raise BadValue(
                 f"The environment variable {self.variable} is not set.",
-                hint="Set it to the secret, without writing that into the shell's history.",
+                hint="Set it to the secret, without leaving the secret in the shell history.",
                 variable=self.variable,
             )
         return value
@@ -40,7 +40,7 @@ class SecretReference:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkAnswers:
-    """What every kind of network profile has. `static` are texts ADDRESS/PREFIX of IPv4 and IPv6."""
+    """The fields common to all network profiles. `static` holds IPv4 and IPv6 texts ADDRESS/PREFIX."""
 
     id: str | None = None
     priority: int | None = None
@@ -73,14 +73,14 @@ class WifiAnswers(NetworkAnswers):
 
 @dataclass(frozen=True, kw_only=True)
 class EthernetAnswers(NetworkAnswers):
-    """The Ethernet port."""
+    """An Ethernet connection."""
 
     shared: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellularAnswers:
-    """A mobile network."""
+    """A cellular connection."""
 
     id: str | None = None
     priority: int | None = None
@@ -93,7 +93,7 @@ class CellularAnswers:
 
 @dataclass(frozen=True, kw_only=True)
 class HotspotAnswers(NetworkAnswers):
-    """A Wi-Fi network that the device makes."""
+    """A Wi-Fi hotspot that the device runs."""
 
     ssid: bytes | None = None
     passphrase: SecretReference | None = None
@@ -103,7 +103,7 @@ class HotspotAnswers(NetworkAnswers):
 
 @dataclass(frozen=True, kw_only=True)
 class ProxyAnswers:
-    """The proxy. `url` is text where it holds no password."""
+    """The proxy. `url` is a reference if it contains a password."""
 
     url: str | SecretReference | None = None
     no_proxy: tuple[str, ...] = ()
@@ -111,7 +111,7 @@ class ProxyAnswers:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """Everything that configures an image. `config` is laid over config.json, after `config_file`."""
+    """A complete configuration. `config` is merged into config.json after `config_file`."""
 
     hostname: str | None = None
     country: str | None = None
@@ -135,7 +135,7 @@ class Answers:
 
     @property
     def sets(self) -> tuple[tuple[str, str], ...]:
-        """Keys of config.json that have an answer of their own, each with its value as it would be typed."""
+        """The config.json keys that have their own answer, each with its value as text for --set."""
         values = {
             "hostname": self.hostname,
             "country": self.country,
@@ -161,8 +161,8 @@ def _only_line(file: Path) -> str:
     line = text.removesuffix("\n").removesuffix("\r")
     if not line or "\n" in line or "\r" in line or len(data) > LARGEST_SECRET:
         raise BadValue(
-            f"{file} does not hold one secret.",
-            hint="Put the secret alone on its first line.",
+            f"{file} does not contain exactly one line with a secret.",
+            hint="Write only the secret, on the first line.",
             file=str(file),
         )
     return line

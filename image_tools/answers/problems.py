@@ -14,7 +14,7 @@ _SECRET_WORDS = ("passw", "passphrase", "psk", "secret", "wifikey")
 
 @dataclass(frozen=True)
 class TableLocation:
-    """A table of the file, with what is needed to tell where it is. `index` counts those of one name."""
+    """A table of the file, located for error messages. `index` counts tables of the same name, from 0."""
 
     file: str
     text: str
@@ -27,7 +27,7 @@ class TableLocation:
         return self.name and f"[{self.name}] "
 
     def error(self, key: str, reason: str, hint: str) -> BadValue:
-        """A failure that names file, line and key, and shows no value."""
+        """Return an error that names file, line and key, but shows no value: it may be secret."""
         line = _line_of(self, key)
         where = f"{self.file}, line {line}" if line else self.file
         facts = {"file": self.file, "line": line, "key": key}
@@ -35,29 +35,29 @@ class TableLocation:
 
 
 def unknown_key(table: TableLocation, key: str, known: list[str]) -> BadValue:
-    """For a key that the table does not have; one that sounds like a secret is told to be a reference."""
+    """Return the error for an unknown key; for one that sounds like a secret, suggest a reference."""
     references = [name.removesuffix("-env") for name in known if name.endswith("-env")]
-    secret = next((name for name in references if _squashed(name) == _squashed(key)), "")
-    is_misspelt = _squashed(key) in map(_squashed, known)
-    if not (secret or is_misspelt) and any(word in _squashed(key) for word in _SECRET_WORDS):
+    secret = next((name for name in references if _normalized(name) == _normalized(key)), "")
+    is_misspelled = _normalized(key) in map(_normalized, known)
+    if not (secret or is_misspelled) and any(word in _normalized(key) for word in _SECRET_WORDS):
         secret = next(iter(references), "")
     if secret:
         return literal_secret(table, key, secret)
-    meant = _nearest(key, known)
-    if meant:
-        hint = f'Did you mean "{meant}"?'
+    suggestion = _nearest(key, known)
+    if suggestion:
+        hint = f'Did you mean "{suggestion}"?'
     elif not table.name and _is_config_key(key):
-        hint = f"Keys of config.json go into a table of their own: [config], then {key} = …"
+        hint = f"Keys of config.json belong in the [config] table: [config], then {key} = …"
     else:
         hint = f"The keys are {', '.join(known)}."
-    shown = key if key.isprintable() and len(key) <= 40 else "this"
+    shown = key if key.isprintable() and len(key) <= 40 else "this key"
     return table.error(key, f"{shown} is not a known key.", hint)
 
 
 def literal_secret(table: TableLocation, key: str, name: str) -> BadValue:
-    """For a key that holds a secret itself; `name` is what its references begin with."""
-    hint = f'Use {name}-file = "FILE" or {name}-env = "VARIABLE"; an answers file holds no secrets.'
-    return table.error(key, f"{key} holds the secret itself.", hint)
+    """Return the error for a literal secret; `name` is the key without its -file or -env suffix."""
+    hint = f'Use {name}-file = "FILE" or {name}-env = "VARIABLE"; an answers file must not contain secrets.'
+    return table.error(key, f"{key} contains a literal secret.", hint)
 
 
 def _is_config_key(key: str) -> bool:
@@ -69,19 +69,19 @@ def _is_config_key(key: str) -> bool:
 def _nearest(key: str, known: list[str]) -> str:
     import difflib
 
-    squashed = {_squashed(name): name for name in known}
-    close = difflib.get_close_matches(_squashed(key), squashed, n=1, cutoff=0.75)
-    return squashed[close[0]] if close else ""
+    normalized = {_normalized(name): name for name in known}
+    close = difflib.get_close_matches(_normalized(key), normalized, n=1, cutoff=0.75)
+    return normalized[close[0]] if close else ""
 
 
-def _squashed(key: str) -> str:
+def _normalized(key: str) -> str:
     return key.replace("-", "").replace("_", "").casefold()
 
 
 def _line_of(table: TableLocation, key: str) -> int | None:
-    """The line where a key of the table stands, as well as can be told without parsing; or its header's."""
+    """Return the line of a key, found without parsing, else the line of its table's header."""
     name, seen, header = "", {"": 0}, None
-    wanted = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""")
+    pattern = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""")
     for number, line in enumerate(table.text.splitlines(), 1):
         match = _HEADER.fullmatch(line)
         if match:
@@ -90,6 +90,6 @@ def _line_of(table: TableLocation, key: str) -> int | None:
         if (name, seen[name]) != (table.name, table.index):
             continue
         header = header or (number if match else None)
-        if key and not match and wanted.match(line):
+        if key and not match and pattern.match(line):
             return number
     return header

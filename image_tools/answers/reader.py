@@ -20,75 +20,86 @@ from image_tools.answers.problems import TableLocation, literal_secret, unknown_
 from image_tools.answers.schema import TABLES, TOP, AnswerKey, AnswerType
 from resin_toolkit.errors import BadValue, ConfigInvalid
 
-_KINDS: dict[str, type[Any]] = {
+_SECTION_TYPES: dict[str, type[Any]] = {
     "wifi": WifiAnswers,
     "ethernet": EthernetAnswers,
     "cellular": CellularAnswers,
     "hotspot": HotspotAnswers,
     "proxy": ProxyAnswers,
 }
+_PIPE_FOLDERS = ("/dev", "/dev/fd", "/proc/self/fd")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
-def read_answers(data: bytes, name: str, folder: Path) -> Answers:
-    """What the file `name` says. Names of files in it are relative to `folder`; `~/` is the home folder.
+def read_answers_file(path: Path) -> Answers:
+    """Read and parse an answers file, which may be a pipe. Raises OSError, and what `read_answers` raises.
 
-    Raises ConfigInvalid, with the line, for what is not TOML, and BadValue for a key that is not known, a
-    value that cannot be right, and a secret that stands in the file itself; no error shows a value that may
-    be secret. No file that the answers name is opened.
+    File names in it are relative to its directory, or to the working directory if it is a pipe.
     """
-    text = _decoded(data, name)
+    folder = path.absolute().parent
+    return read_answers(path.read_bytes(), str(path), Path.cwd() if str(folder) in _PIPE_FOLDERS else folder)
+
+
+def read_answers(data: bytes, name: str, folder: Path) -> Answers:
+    """Parse an answers file. File names in it are relative to `folder`; `~/` is the home folder.
+
+    Raises ConfigInvalid, with the line, for invalid TOML, and BadValue for an unknown key, an invalid value
+    or a literal secret. No error shows a value that may be secret. Files named in the answers are not opened.
+    """
+    text = _decode(data, name)
     top = TableLocation(name, text, folder)
-    document = _parsed(text, name)
+    document = _parse(text, name)
     sections = {key: document.pop(key) for key in TABLES if key in document}
-    said = _values(top, TOP, document, TABLES)
+    values = _read_table(top, TOP, document, TABLES)
     for key, value in sections.items():
-        said[key] = _section(TableLocation(name, text, folder, key), value)
-    return Answers(**said)
+        values[key] = _read_section(TableLocation(name, text, folder, key), value)
+    return Answers(**values)
 
 
-def _section(table: TableLocation, value: object) -> object:
-    """A table of the file, or for Wi-Fi all of them."""
+def _read_section(table: TableLocation, value: object) -> object:
+    """Convert one table of the file, or all tables for Wi-Fi."""
     if table.name != "wifi":
-        return _built(table, value)
+        return _build_section(table, value)
     tables = value if isinstance(value, list) else [value]
-    places = (TableLocation(table.file, table.text, table.folder, "wifi", n) for n in range(len(tables)))
-    return tuple(_built(place, one) for place, one in zip(places, tables, strict=True))
+    locations = (TableLocation(table.file, table.text, table.folder, "wifi", n) for n in range(len(tables)))
+    return tuple(_build_section(place, one) for place, one in zip(locations, tables, strict=True))
 
 
-def _built(table: TableLocation, value: object) -> object:
+def _build_section(table: TableLocation, value: object) -> object:
     if not isinstance(value, dict):
-        raise table.error("", "must be a table.", f"Write [{table.name}] above its keys.")
+        raise table.error("", "must be a table.", f"Write [{table.name}] on a line above its keys.")
     entries = TABLES[table.name]
-    said = _values(table, entries, value)
+    values = _read_table(table, entries, value)
     for entry in entries:
-        if entry.required and entry.attribute not in said:
+        if entry.required and entry.attribute not in values:
             raise table.error("", f"{entry.name} is missing.", f"{entry.meaning}")
     if table.name in ("wifi", "ethernet", "hotspot"):
-        _check_addressing(table, said)
-    return _KINDS[table.name](**said)
+        _check_addressing(table, values)
+    return _SECTION_TYPES[table.name](**values)
 
 
-def _values(
+def _read_table(
     table: TableLocation, entries: Iterable[AnswerKey], found: dict[str, Any], others: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """The values of a table's keys by their attributes."""
+    """Return the converted values of a table by attribute name."""
     known = {key: entry for entry in entries for key in entry.keys}
-    said: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in found.items():
         entry = known.get(key)
         if entry is None:
             raise unknown_key(table, key, [*known, *others])
-        if entry.attribute in said:
-            raise table.error(key, f"{entry.name} is said twice.", f"Keep one of {', '.join(entry.keys)}.")
-        said[entry.attribute] = _value(table, entry, key, value)
-    return said
+        if entry.attribute in values:
+            raise table.error(
+                key, f"{entry.name} is given more than once.", f"Keep one of {', '.join(entry.keys)}."
+            )
+        values[entry.attribute] = _read_value(table, entry, key, value)
+    return values
 
 
-def _value(table: TableLocation, entry: AnswerKey, key: str, value: object) -> object:
+def _read_value(table: TableLocation, entry: AnswerKey, key: str, value: object) -> object:
     if key != entry.name:
         return _reference(table, key, value)
-    converted = _converted(table, entry, value)
+    converted = _convert(table, entry, value)
     if entry.choices and converted not in entry.choices:
         raise table.error(
             key, f"{key} must be one of: {', '.join(entry.choices)}.", f"Use {entry.choices[0]}."
@@ -101,10 +112,10 @@ def _value(table: TableLocation, entry: AnswerKey, key: str, value: object) -> o
     return converted
 
 
-def _converted(table: TableLocation, entry: AnswerKey, value: Any) -> Any:
+def _convert(table: TableLocation, entry: AnswerKey, value: Any) -> Any:
     shape, key = entry.shape, entry.name
-    is_text = isinstance(value, str)
-    texts = [value] if is_text else value
+    is_string = isinstance(value, str)
+    texts = [value] if is_string else value
     if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
         match shape:
             case AnswerType.TEXTS:
@@ -113,12 +124,12 @@ def _converted(table: TableLocation, entry: AnswerKey, value: Any) -> Any:
                 return " ".join(texts)
             case AnswerType.FILES:
                 return tuple(_path(table, key, text) for text in texts)
-    if is_text and shape is AnswerType.TEXT:
+    if is_string and shape is AnswerType.TEXT:
         return value
-    if is_text and shape is AnswerType.FILE:
+    if is_string and shape is AnswerType.FILE:
         return _path(table, key, value)
-    if is_text and shape is AnswerType.ADDRESS:
-        return _address(table, key, value)
+    if is_string and shape is AnswerType.ADDRESS:
+        return _proxy_url(table, key, value)
     if shape is AnswerType.FLAG and isinstance(value, bool):
         return value
     if shape is AnswerType.NUMBER and isinstance(value, int) and not isinstance(value, bool):
@@ -132,17 +143,21 @@ def _converted(table: TableLocation, entry: AnswerKey, value: Any) -> Any:
 
 def _reference(table: TableLocation, key: str, value: object) -> SecretReference:
     if not isinstance(value, str) or not value:
-        raise table.error(key, f"{key} must be a text.", "Name the file or the variable; not the secret.")
+        raise table.error(
+            key, f"{key} must be a string.", "Give the name of the file or variable, not the secret."
+        )
     if key.endswith("-file"):
         return SecretReference(file=_path(table, key, value))
     if not _VARIABLE.fullmatch(value):
         raise table.error(
-            key, f"{key} is no name of an environment variable.", "Name the variable; not the secret itself."
+            key,
+            f"{key} is not a valid name of an environment variable.",
+            "Give the name of the variable, not the secret.",
         )
     return SecretReference(variable=value)
 
 
-def _address(table: TableLocation, key: str, value: str) -> str:
+def _proxy_url(table: TableLocation, key: str, value: str) -> str:
     from image_tools.proxy import ProxyUrl
 
     try:
@@ -171,7 +186,7 @@ def _ssid(table: TableLocation, key: str, value: object) -> bytes:
 
 
 def _config(table: TableLocation, config: dict[str, Any]) -> dict[str, Any]:
-    """The table of config.json's keys, checked to be what JSON has, without secrets of the cloud."""
+    """Check that the [config] table can be written as JSON and contains no secrets."""
     from image_tools.config.check import key_at
 
     below = TableLocation(table.file, table.text, table.folder, "config")
@@ -180,7 +195,7 @@ def _config(table: TableLocation, config: dict[str, Any]) -> dict[str, Any]:
         name = ".".join(path)
         known = key_at(path)
         if known is not None and known.secret:
-            hint = "Put it into a JSON file that config-file names."
+            hint = "Put it in a JSON file and name that with config-file."
             raise below.error(name, f"{name} is a secret.", hint)
         if isinstance(value, dict):
             for key, inner in value.items():
@@ -189,20 +204,20 @@ def _config(table: TableLocation, config: dict[str, Any]) -> dict[str, Any]:
             for inner in value:
                 check(path, inner)
         elif not isinstance(value, str | bool | int | float) or value in (float("inf"), -float("inf")):
-            raise below.error(name, f"{name} cannot be written as JSON.", "Put dates and times into quotes.")
+            raise below.error(name, f"{name} cannot be written as JSON.", "Put dates and times in quotes.")
         elif value != value:
-            raise below.error(name, f"{name} cannot be written as JSON.", "JSON has no nan.")
+            raise below.error(name, f"{name} cannot be written as JSON.", "JSON has no NaN.")
 
     for key, value in config.items():
         check((key,), value)
     return config
 
 
-def _check_addressing(table: TableLocation, said: dict[str, Any]) -> None:
+def _check_addressing(table: TableLocation, values: dict[str, Any]) -> None:
     from image_tools.profiles.addressing import Addressing
 
     names = ("static", "gateway", "dns", "never_default", "route_metric", "shared")
-    given = {name: said[name] for name in names if name in said}
+    given = {name: values[name] for name in names if name in values}
     if table.name == "hotspot":
         given["shared"] = True
     try:
@@ -213,7 +228,7 @@ def _check_addressing(table: TableLocation, said: dict[str, Any]) -> None:
 
 def _path(table: TableLocation, key: str, text: str) -> Path:
     if not text or "\0" in text:
-        raise table.error(key, f"{key} names no file.", "Give its path, relative to this file.")
+        raise table.error(key, f"{key} is not a valid path.", "Give a path relative to this file.")
     return Path.home() / text[2:] if text.startswith("~/") else table.folder / text
 
 
@@ -230,18 +245,18 @@ def _example(entry: AnswerKey) -> str:
     return f"For example {entry.name} = {examples.get(entry.shape, chr(34) + 'text' + chr(34))}"
 
 
-def _decoded(data: bytes, name: str) -> str:
+def _decode(data: bytes, name: str) -> str:
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigInvalid(
-            f"{name}, line {line}: a byte is not text.", hint="Save the file as UTF-8.", file=name, line=line
+            f"{name}, line {line}: invalid UTF-8.", hint="Save the file as UTF-8.", file=name, line=line
         ) from None
 
 
-def _parsed(text: str, name: str) -> dict[str, Any]:
+def _parse(text: str, name: str) -> dict[str, Any]:
     import tomllib
 
     try:
@@ -250,10 +265,10 @@ def _parsed(text: str, name: str) -> dict[str, Any]:
         place = re.search(r"\(at (line (\d+), column \d+|end of document)\)", str(error))
         where = f"{name}, {place[1]}" if place else name
         line = int(place[2]) if place and place[2] else None
-        # The parser's own words may repeat what stands in the file.
+        # The parser's message may quote the file, which may contain a secret.
         raise ConfigInvalid(
-            f"{where}: this is not TOML.",
-            hint='Lines are key = "text", key = true, or [table]; every text is in quotes.',
+            f"{where}: invalid TOML.",
+            hint='Lines have the form key = "text", key = true or [table]; text must be quoted.',
             file=name,
             line=line,
         ) from None

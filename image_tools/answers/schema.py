@@ -1,4 +1,4 @@
-"""The keys of an answers file; the reader, the writer and the docs are made from this table."""
+"""The keys of an answers file, for the reader, the writer and the reference documentation."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from image_tools.config import values
 class AnswerType(Enum):
     """The type of a value; the enum value is its name for users."""
 
-    TEXT = "text"
+    TEXT = "string"
     FLAG = "true or false"
     NUMBER = "whole number"
-    TEXTS = "list of texts"
-    WORDS = "text or list of texts"
+    TEXTS = "list of strings"
+    WORDS = "string or list of strings"
     FILE = "file"
     FILES = "list of files"
-    SSID = "text or list of bytes"
+    SSID = "string or list of bytes"
     SECRET = "secret"
-    ADDRESS = "text, or secret"
+    ADDRESS = "string, or secret"
     OBJECT = "table"
 
 
 @dataclass(frozen=True)
 class AnswerKey:
-    """A key of a table. A SECRET has no key of its own, but `NAME-file` and `NAME-env`."""
+    """A key of a table. A SECRET is given as `NAME-file` or `NAME-env`."""
 
     name: str
     shape: AnswerType
@@ -43,7 +43,7 @@ class AnswerKey:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys that a file may have for it."""
+        """The spellings of this key in a file."""
         references = (f"{self.name}-file", f"{self.name}-env")
         if self.shape is AnswerType.SECRET:
             return references
@@ -62,7 +62,7 @@ class AnswerRow:
 
 
 def _hostname(text: str) -> None:
-    """A host name, in which {n} counts the devices."""
+    """Check a host name, in which {n} stands for the number of the card."""
     values.hostname(text.replace("{n}", "1"))
 
 
@@ -172,7 +172,7 @@ def answers_table() -> list[AnswerRow]:
 
 
 def markdown_table(table: str = "") -> str:
-    """The keys of one table (empty: those at the top) in Markdown, with a line break at its end."""
+    """Return the keys of one table (empty: the top level) as a Markdown table with a final newline."""
     lines = ["| key | type | meaning |", "| --- | --- | --- |"]
     for row in answers_table():
         if row.table == table:
@@ -183,7 +183,7 @@ def markdown_table(table: str = "") -> str:
 
 def _row(table: str, entry: AnswerKey, key: str) -> AnswerRow:
     if key == entry.name:
-        kind = "text" if entry.shape is AnswerType.ADDRESS else entry.shape.value
+        kind = "string" if entry.shape is AnswerType.ADDRESS else entry.shape.value
         return AnswerRow(table, key, kind, entry.meaning, entry.choices)
     if key.endswith("-file"):
         return AnswerRow(table, key, "file", f"File that holds it. {entry.meaning}", ())

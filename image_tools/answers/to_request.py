@@ -1,4 +1,4 @@
-"""Turn answers into the request to configure an image."""
+"""Convert answers to requests to configure images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from image_tools import config as config_file
 from image_tools import profiles
-from image_tools.answers.hosts import Card, with_address
+from image_tools.answers.hosts import Card, assign_address
 from image_tools.answers.inputs import PASSPHRASE_VARIABLE, Check, Inputs
 from image_tools.answers.model import Answers, NetworkAnswers, SecretReference, WifiAnswers
 from image_tools.configuration import (
@@ -17,7 +17,7 @@ from image_tools.configuration import (
     ConnectionFile,
     PlacedFile,
     Request,
-    combined,
+    combine_requests,
 )
 from resin_toolkit.errors import BadValue, ConfigInvalid, Notice, Usage
 
@@ -27,7 +27,7 @@ def build_requests(
 ) -> list[Request]:
     """Return a request for each card; they differ in host name and address only.
 
-    `sets` are further texts KEY=VALUE. Raises Usage, BadValue or OSError.
+    `sets` are further assignments KEY=VALUE. Raises Usage, BadValue or OSError.
     """
     request = Request(
         sets=(*answers.sets, *map(_parse_assignment, sets)),
@@ -53,8 +53,8 @@ def _request_for_card(request: Request, built: Sequence[profiles.Profile], card:
     if card.hostname is not None and "hostname" not in dict(sets):
         sets = (*sets, ("hostname", card.hostname))
     request = replace(request, sets=sets)
-    for profile in with_address(built, card):
-        request = combined(request, Request.of_profile(profile))
+    for profile in assign_address(built, card):
+        request = combine_requests(request, Request.add_profile(profile))
     return request
 
 
@@ -243,4 +243,4 @@ def _required_secret(
 ) -> str:
     if reference is not None:
         return inputs.secret(reference, question, check)
-    return inputs.missing_secret(question, Usage(f"{question}: missing.", hint=hint), check)
+    return inputs.missing_secret(question, Usage(f"{question} is missing.", hint=hint), check)

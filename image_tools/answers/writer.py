@@ -1,4 +1,4 @@
-"""Write answers as TOML; reading the text gives the same answers."""
+"""Write answers as a TOML file that `read_answers` reads back unchanged."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 def write_answers(answers: Answers) -> str:
     """Return the text of an answers file. Secrets are references, such as passphrase-env = "VARIABLE".
 
-    What `config` has and TOML has not (null), and what is secret in it, is left out with a comment that names
-    the key. Raises BadValue for a text that is not valid Unicode.
+    Secrets in `config`, and null, which TOML does not have, are left out; a comment names the key. Raises
+    BadValue for a text that is not valid Unicode.
     """
     blocks = ["".join(_lines(answers, (entry for entry in TOP if entry.name != "config")))]
     if answers.config:
@@ -73,9 +73,12 @@ def _ssid(ssid: bytes) -> str:
 
 
 def _text(text: str) -> str:
-    """A basic string (toml.io, String)."""
+    """Return a basic string (toml.io, String)."""
     if not _is_unicode(text):
-        raise BadValue("A text is not valid Unicode, so TOML cannot hold it.", hint="Rename what it names.")
+        raise BadValue(
+            "A value is not valid Unicode and cannot be written as TOML.",
+            hint="Rename the file that it names.",
+        )
     escaped = (_ESCAPES.get(c) or (f"\\u{ord(c):04x}" if c < " " or c == "\x7f" else c) for c in text)
     return f'"{"".join(escaped)}"'
 
@@ -100,9 +103,9 @@ def _leaf_lines(path: tuple[str, ...], value: object, shown: object) -> Iterator
         return
     key = ".".join(map(_key, path))
     if value != shown:
-        yield f"# {key} is secret: give it in a JSON file that config-file names.\n"
+        yield f"# {key} is secret: put it in a JSON file and name that with config-file.\n"
     elif not _fits(value):
-        yield f"# {key} is left out: TOML has no null, and only valid Unicode.\n"
+        yield f"# {key} is left out: TOML has neither null nor invalid Unicode.\n"
     else:
         yield f"{key} = {_value(value)}\n"
 

@@ -1,4 +1,4 @@
-"""config.json of the boot partition: the keys that are known, and reading, changing and writing the file."""
+"""config.json of the boot partition: its known keys, and parsing, editing and serializing the file."""
 
 from image_tools.config.edit import check, diff, hidden, merge, set_value, unset
 from image_tools.config.keys import KEYS, Group, Key, KeySource, ValueType, key_names

@@ -1,4 +1,4 @@
-"""Check config.json, and convert typed text to the value of a key."""
+"""Check config.json, and convert command-line text to values of keys."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from image_tools.config.keys import BY_NAME, GROUPS, Key, KeySource, ValueType, holder_of, nearest
-from image_tools.config.text import Config, loads, shown
+from image_tools.config.keys import BY_NAME, GROUPS, Key, KeySource, ValueType, nearest_key, object_key_of
+from image_tools.config.text import Config, loads, to_json
 from resin_toolkit.errors import BadValue, Notice
 
 Path = tuple[str, ...]
@@ -17,7 +17,7 @@ _NO = frozenset({"false", "no", "off", "0", "n"})
 
 
 class Code(Enum):
-    """Kinds of problem; the values are stable names for scripts."""
+    """Problem codes; the values are stable identifiers for scripts."""
 
     WRONG_TYPE = "config-wrong-type"
     BAD_VALUE = "config-bad-value"
@@ -28,12 +28,12 @@ class Code(Enum):
 
 
 FATAL = frozenset({Code.WRONG_TYPE, Code.BAD_VALUE})
-"""Problems that a value given by the user must not have."""
+"""Problems for which a value given by the user is rejected."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong or dubious about one key. The message never holds a secret."""
+    """An error or warning about one key. The message never contains a secret."""
 
     code: Code
     name: str
@@ -41,71 +41,80 @@ class Problem:
     hint: str = ""
 
     def notice(self) -> Notice:
-        """The same as a warning."""
+        """Return the problem as a warning."""
         return Notice(self.code.value, f"{self.message} {self.hint}".rstrip())
 
     def error(self) -> BadValue:
-        """The same as a failure."""
+        """Return the problem as an error."""
         return BadValue(self.message, hint=self.hint, key=self.name)
 
 
-def problems(config: Config) -> Iterator[Problem]:
-    """All problems of `config`, in its order. Keys that the cloud or OS 1.x writes are not checked."""
+def find_problems(config: Config) -> Iterator[Problem]:
+    """Find all find_problems of `config`, in order. Keys written by the cloud are not checked."""
     return _object_problems((), config)
 
 
-def fatal_problems(config: Config) -> Iterator[Problem]:
-    """The problems of `config` that a value given by the user must not have."""
-    return (problem for problem in problems(config) if problem.code in FATAL)
+def find_fatal_problems(config: Config) -> Iterator[Problem]:
+    """Find the find_problems of `config` for which it is rejected when given by the user."""
+    return (problem for problem in find_problems(config) if problem.code in FATAL)
 
 
 def key_at(path: Path) -> Key | None:
-    """The known key at `path`; for an entry of a known object, a key that describes the entry."""
+    """Return the known key at `path`; for an entry of a known object, a key that describes the entry."""
     name = ".".join(path)
     known = BY_NAME.get(name)
     if known is not None:
         return known if known.path == path else None
-    holder = holder_of(name)
-    if holder is None or path[: len(holder.path)] != holder.path or len(path) != len(holder.path) + 1:
+    object_key = object_key_of(name)
+    if (
+        object_key is None
+        or path[: len(object_key.path)] != object_key.path
+        or len(path) != len(object_key.path) + 1
+    ):
         return None
     return Key(
-        name, ValueType.STRING, holder.meaning, holder.check, origin=holder.origin, secret=holder.secret
+        name,
+        ValueType.STRING,
+        object_key.meaning,
+        object_key.check,
+        origin=object_key.origin,
+        secret=object_key.secret,
     )
 
 
-def typed(key: Key, text: str) -> object:
-    """The value that `text` means for `key`. Raises BadValue where it means none of the key's kind."""
+def parse_typed(key: Key, text: str) -> object:
+    """Convert `text` to the type of `key`. Raises BadValue if that is not possible."""
     if key.value_type is ValueType.STRING:
-        return key.normal(text) if key.normal else text
-    word = text.strip()
+        return key.normalize(text) if key.normalize else text
+    stripped = text.strip()
     if key.value_type is ValueType.BOOL:
-        return _bool(key, word)
+        return _bool(key, stripped)
     if key.value_type is ValueType.INTEGER:
-        if not word.removeprefix("-").isdecimal() or not word.isascii() or len(word) > 18:
-            raise _mistyped(key, "Give digits only.")
-        return int(word)
-    if key.value_type is ValueType.STRINGS and not word.startswith("["):
+        if not stripped.removeprefix("-").isdecimal() or not stripped.isascii() or len(stripped) > 18:
+            raise _type_error(key, "Use only digits.")
+        return int(stripped)
+    if key.value_type is ValueType.STRINGS and not stripped.startswith("["):
         return [line.strip() for line in text.splitlines() if line.strip()]
     try:
-        value = loads(word)
+        value = loads(stripped)
     except ValueError:
-        raise _mistyped(key, "Give it as JSON, in quotes for the shell.") from None
+        raise _type_error(key, "Give the value as JSON, quoted for the shell.") from None
     if not _fits(key, value):
-        raise _mistyped(key, f"Give {key.value_type.value}, in JSON.")
+        raise _type_error(key, f"Give {key.value_type.value} as JSON.")
     return value
 
 
-def guessed(text: str) -> object:
-    """The JSON value that `text` is, or `text` itself.
+def guess_value(text: str) -> object:
+    """Parse `text` as JSON if it is valid JSON, else return it unchanged.
 
-    A number that JSON would write in another way (`1.10`, `1e3`) stays text: it is rather a version.
+    A number that would not be written back the same (`1.10`, `1e3`) stays text: it is more likely a version.
     """
     try:
         value = loads(text)
     except ValueError:
         return text
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return text if is_number and shown(value) != text.strip() else value
+    return text if is_number and to_json(value) != text.strip() else value
 
 
 def _object_problems(above: Path, config: Config) -> Iterator[Problem]:
@@ -125,19 +134,19 @@ def _group_problems(path: Path, value: object) -> Iterator[Problem]:
         yield from _object_problems(path, value)
     elif value is not None:
         name = ".".join(path)
-        message = f"{name} is not an object, but the device expects keys in it."
-        yield Problem(Code.WRONG_TYPE, name, message, f"Make it a JSON object, or remove it: --unset {name}.")
+        message = f"{name} must be an object."
+        yield Problem(Code.WRONG_TYPE, name, message, f"Use a JSON object, or remove it with --unset {name}.")
 
 
 def _key_problems(key: Key, value: object) -> Iterator[Problem]:
     if key.origin is KeySource.OLD:
-        yield Problem(Code.OLD_KEY, key.name, f"{key.name} is read by OS 1.x only.")
+        yield Problem(Code.OLD_KEY, key.name, f"{key.name} is only used by OS 1.x.")
     if key.origin is not KeySource.USER or value is None:
         return
     if key.value_type is ValueType.BOOL and value in ("true", "false"):
         if key.name != "developmentMode":
-            message = f'{key.name} is the text "{value}".'
-            yield Problem(Code.TEXT_FOR_BOOL, key.name, message, f"Rather use {value} without quotes.")
+            message = f'{key.name} is the string "{value}" instead of a boolean.'
+            yield Problem(Code.TEXT_FOR_BOOL, key.name, message, f"Remove the quotes around {value}.")
         return
     if not _fits(key, value):
         hint = f"Set it with --set {key.name}=…, or remove it with --unset {key.name}."
@@ -152,19 +161,19 @@ def _value_problems(key: Key, value: object) -> Iterator[Problem]:
         return
     texts = value if isinstance(value, list) else [value]
     for text in map(str, texts):
-        yield from _judged(key.check, text, key.name)
+        yield from _check_text(key.check, text, key.name)
 
 
 def _entry_problems(key: Key, entries: Config) -> Iterator[Problem]:
     for entry, value in entries.items():
         name = f"{key.name}.{entry}"
-        yield from _judged(key.entry, entry, key.name)
+        yield from _check_text(key.check_entry, entry, key.name)
         if value is not None and not isinstance(value, str):
             hint = f"Set it with --set {name}=…, or remove it with --unset {name}."
             yield Problem(Code.WRONG_TYPE, name, f"{name} must be {ValueType.STRING.value}.", hint)
 
 
-def _judged(check: Callable[[str], None] | None, text: str, name: str) -> Iterator[Problem]:
+def _check_text(check: Callable[[str], None] | None, text: str, name: str) -> Iterator[Problem]:
     if check is None:
         return
     try:
@@ -176,14 +185,14 @@ def _judged(check: Callable[[str], None] | None, text: str, name: str) -> Iterat
 def _unknown(path: Path, value: object) -> Problem:
     name = ".".join(path)
     if name in BY_NAME or name in GROUPS:
-        message = f'"{name}" is a single name with dots; the device expects nested objects.'
-        return Problem(Code.FLAT_KEY, name, message, f"Use --set {name}=…, which nests.")
+        message = f'"{name}" is one key with dots in its name; the device expects nested objects.'
+        return Problem(Code.FLAT_KEY, name, message, f"Use --set {name}=…, which creates nested objects.")
     while isinstance(value, dict) and len(value) == 1:
         [(below, value)] = value.items()
         name = f"{name}.{below}"
-    meant = nearest(name)
+    suggestion = nearest_key(name)
     message = f'"{name}" is not a known key; it is kept.'
-    return Problem(Code.UNKNOWN_KEY, name, message, f'Did you mean "{meant}"?' if meant else "")
+    return Problem(Code.UNKNOWN_KEY, name, message, f'Did you mean "{suggestion}"?' if suggestion else "")
 
 
 def _is_group(path: Path) -> bool:
@@ -204,13 +213,13 @@ def _fits(key: Key, value: object) -> bool:
             return isinstance(value, dict)
 
 
-def _bool(key: Key, word: str) -> bool:
-    if word.casefold() in _YES:
+def _bool(key: Key, stripped: str) -> bool:
+    if stripped.casefold() in _YES:
         return True
-    if word.casefold() in _NO:
+    if stripped.casefold() in _NO:
         return False
-    raise _mistyped(key, "Use true or false.")
+    raise _type_error(key, "Use true or false.")
 
 
-def _mistyped(key: Key, hint: str) -> BadValue:
+def _type_error(key: Key, hint: str) -> BadValue:
     return BadValue(f"{key.name} must be {key.value_type.value}.", hint=hint, key=key.name)

@@ -1,7 +1,6 @@
-"""config.json of the boot partition: read, change, check, compare and write it.
+"""Edit, check and compare config.json.
 
-Every function that changes something returns a new object and leaves the one it was given as it was;
-parts that did not change are shared between the two.
+Functions that change something return a new object, which shares the unchanged parts with the old one.
 """
 
 from __future__ import annotations
@@ -9,9 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from image_tools.config.check import Code, Path, fatal_problems, guessed, key_at, problems, typed
-from image_tools.config.keys import BY_NAME, KEYS, holder_of
-from image_tools.config.text import Config, shown
+from image_tools.config.check import (
+    Code,
+    Path,
+    find_fatal_problems,
+    find_problems,
+    guess_value,
+    key_at,
+    parse_typed,
+)
+from image_tools.config.keys import BY_NAME, KEYS, object_key_of
+from image_tools.config.text import Config, to_json
 from resin_toolkit.errors import BadValue, ConfigInvalid, Notice
 
 HIDDEN = "********"
@@ -21,28 +28,25 @@ _LOGIN_IN_URL = re.compile(r"(?<=://)[^/?#\s]*@")
 
 
 def set_value(config: Config, name: str, text: str) -> tuple[Config, list[Notice]]:
-    """`config` with the key `name` (dots nest) set to what `text` means.
+    """Set the key `name` (dots separate nested keys) to the value that `text` stands for.
 
-    A known key takes its own type: true/yes/on for a bool, lines or a JSON list for a list. The value of an
-    unknown key is JSON where `text` is JSON, and text where it is not; a notice names the nearest known key.
-    Raises BadValue for a value that the key cannot have, and for a name below something that is no object.
+    For a known key, `text` is converted to its type: true/yes/on for a boolean, lines or a JSON list for a
+    list. For an unknown key, it is parsed as JSON if possible, else it is a string; a notice names the
+    nearest known key. Raises BadValue for an invalid value, and if a parent of the key is not an object.
     """
     path = _path(config, name)
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise BadValue(f"The value of {name} is not valid Unicode.", hint="Type it in UTF-8.")
+        raise BadValue(f"The value of {name} is not valid Unicode.", hint="Use UTF-8.")
     key = key_at(path)
-    value = typed(key, text) if key else guessed(text)
+    value = parse_typed(key, text) if key else guess_value(text)
     changed = _put(config, path, value)
-    branch = _branch(path, value)
-    _refuse_fatal(branch)
-    return changed, [problem.notice() for problem in problems(branch)]
+    branch = _nested(path, value)
+    _raise_fatal(branch)
+    return changed, [problem.notice() for problem in find_problems(branch)]
 
 
 def unset(config: Config, name: str) -> tuple[Config, list[Notice]]:
-    """`config` without the key `name`, and without the objects that this leaves empty.
-
-    A key that is not there is a notice.
-    """
+    """Remove the key `name`, and the objects that become empty. A missing key is only a notice."""
     path = _path(config, name)
     if not _has(config, path) and name in config:
         path = (name,)
@@ -52,22 +56,22 @@ def unset(config: Config, name: str) -> tuple[Config, list[Notice]]:
 
 
 def merge(config: Config, other: Config) -> tuple[Config, list[Notice]]:
-    """`config` with `other` laid over it: objects are merged, everything else (null too) is replaced.
+    """Merge `other` into `config`: objects are merged, all other values (also null) are replaced.
 
-    The known keys of `other` are checked, and BadValue tells of the first that cannot be right.
+    Raises BadValue for the first invalid value of a known key in `other`.
     """
-    other = _normal(other)
-    _refuse_fatal(other)
-    return _merged(config, other), [problem.notice() for problem in problems(other)]
+    other = _normalize(other)
+    _raise_fatal(other)
+    return _merge(config, other), [problem.notice() for problem in find_problems(other)]
 
 
 def check(config: Config) -> list[Notice]:
-    """What is dubious in a whole config.json: unknown keys, values that the device cannot use.
+    """Check a whole config.json, and return warnings about unknown keys and unusable values.
 
-    Raises ConfigInvalid where a known key has a value of another type. A bool that is written as the text
-    "true" or "false" is read by the device. Keys that the cloud writes are left alone.
+    Raises ConfigInvalid if a known key has a value of the wrong type; the strings "true" and "false" are
+    accepted for a boolean, because the device accepts them. Keys written by the cloud are not checked.
     """
-    found = list(problems(config))
+    found = list(find_problems(config))
     for problem in found:
         if problem.code is Code.WRONG_TYPE:
             raise ConfigInvalid(f"config.json: {problem.message}", hint=problem.hint, key=problem.name)
@@ -75,28 +79,28 @@ def check(config: Config) -> list[Notice]:
 
 
 def hidden(config: Config) -> Config:
-    """`config` with asterisks for secrets, and for unknown keys whose name sounds like one."""
+    """Return `config` with secrets replaced by asterisks, including unknown keys that sound like secrets."""
     return {name: _hidden((name,), value, secret=False) for name, value in config.items()}
 
 
 def diff(old: Config, new: Config) -> list[str]:
-    """The change, a line for each value: "+ a.b = 1", "- a.b = 1", "~ a.b: 1 -> 2"; secrets are hidden."""
+    """Return a line for each changed value: "+ a.b = 1", "- a.b = 1", "~ a.b: 1 -> 2"; secrets are hidden."""
     before, after = dict(_leaves((), old)), dict(_leaves((), new))
     before_shown, after_shown = dict(_leaves((), hidden(old))), dict(_leaves((), hidden(new)))
     lines = []
     for path, value in before.items():
         name = ".".join(path)
         if path not in after:
-            lines.append(f"- {name} = {shown(before_shown[path])}")
-        elif shown(value) != shown(after[path]):
-            lines.append(f"~ {name}: {shown(before_shown[path])} -> {shown(after_shown[path])}")
+            lines.append(f"- {name} = {to_json(before_shown[path])}")
+        elif to_json(value) != to_json(after[path]):
+            lines.append(f"~ {name}: {to_json(before_shown[path])} -> {to_json(after_shown[path])}")
     added = (path for path in after if path not in before)
-    lines.extend(f"+ {'.'.join(path)} = {shown(after_shown[path])}" for path in added)
+    lines.extend(f"+ {'.'.join(path)} = {to_json(after_shown[path])}" for path in added)
     return lines
 
 
-def _refuse_fatal(config: Config) -> None:
-    for problem in fatal_problems(config):
+def _raise_fatal(config: Config) -> None:
+    for problem in find_fatal_problems(config):
         raise problem.error()
 
 
@@ -127,15 +131,15 @@ def _is_secret(path: Path) -> bool:
 def _path(config: Config, name: str) -> Path:
     if name in BY_NAME:
         return BY_NAME[name].path
-    holder = holder_of(name)
-    if holder is not None:
-        return (*holder.path, name[len(holder.name) + 1 :])
+    object_key = object_key_of(name)
+    if object_key is not None:
+        return (*object_key.path, name[len(object_key.name) + 1 :])
     if name in config:
         return (name,)
     path = tuple(name.split("."))
     if not all(path):
         raise BadValue(
-            f'"{name}" is not a key.', hint="A key is a name, or names with dots between: os.fan.profile."
+            f'"{name}" is not a valid key.', hint="Separate nested keys with single dots: os.fan.profile."
         )
     return path
 
@@ -149,8 +153,8 @@ def _has(config: Config, path: Path) -> bool:
     return True
 
 
-def _branch(path: Path, value: object) -> Config:
-    """An object that holds nothing but `value` at `path`."""
+def _nested(path: Path, value: object) -> Config:
+    """Return an object that contains only `value`, at `path`."""
     for name in reversed(path[1:]):
         value = {name: value}
     return {path[0]: value}
@@ -161,13 +165,13 @@ def _put(config: Config, path: Path, value: object, above: str = "") -> Config:
     if not rest:
         return {**config, name: value}
     below = config.get(name)
-    place = f"{above}{name}"
+    parent = f"{above}{name}"
     if below is not None and not isinstance(below, dict):
         raise BadValue(
-            f"{place} is a value, so it cannot contain {'.'.join(rest)}.",
-            hint=f"Remove it first: --unset {place}.",
+            f"{parent} is not an object, so it cannot contain {'.'.join(rest)}.",
+            hint=f"Remove it first with --unset {parent}.",
         )
-    return {**config, name: _put(below or {}, rest, value, f"{place}.")}
+    return {**config, name: _put(below or {}, rest, value, f"{parent}.")}
 
 
 def _without(config: Config, path: Path) -> Config:
@@ -176,26 +180,26 @@ def _without(config: Config, path: Path) -> Config:
         return rest
     below = config[path[0]]
     assert isinstance(below, dict)
-    left = _without(below, path[1:])
-    return {**config, path[0]: left} if left else rest
+    remaining = _without(below, path[1:])
+    return {**config, path[0]: remaining} if remaining else rest
 
 
-def _merged(config: Config, other: Config) -> Config:
+def _merge(config: Config, other: Config) -> Config:
     result = dict(config)
     for name, value in other.items():
         below = result.get(name)
         both = isinstance(below, dict) and isinstance(value, dict)
-        result[name] = _merged(below, value) if both else value  # type: ignore[arg-type]
+        result[name] = _merge(below, value) if both else value  # type: ignore[arg-type]
     return result
 
 
-def _normal(config: Config) -> Config:
-    """`config` with the texts of known keys in the form that the device reads."""
+def _normalize(config: Config) -> Config:
+    """Return `config` with known keys in the form that the device reads."""
     for key in KEYS:
-        if key.normal is not None and _has(config, key.path):
+        if key.normalize is not None and _has(config, key.path):
             value = _get(config, key.path)
             if isinstance(value, str):
-                config = _put(config, key.path, key.normal(value))
+                config = _put(config, key.path, key.normalize(value))
     return config
 
 

@@ -1,4 +1,4 @@
-"""The known keys of config.json; the checker, the help and the docs are made from this table."""
+"""The known keys of config.json, for checks, completion, help and the reference documentation."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from image_tools.config.ssh_keys import public_key
 class ValueType(Enum):
     """The JSON type of a key's value; the value is its name for users."""
 
-    STRING = "a text"
+    STRING = "a string"
     BOOL = "true or false"
     INTEGER = "a whole number"
-    STRINGS = "a list of texts"
+    STRINGS = "a list of strings"
     OBJECT = "an object"
 
 
 class Group(Enum):
-    """How the keys are grouped for people; the value is the group's heading."""
+    """The groups in which keys are listed; the value is the heading."""
 
     USER = "Configurable"
     FLASHER = "Flasher images only"
@@ -39,29 +39,29 @@ class KeySource(Enum):
 
 @dataclass(frozen=True)
 class Key:
-    """One key. In `name` a dot nests: `os.network.connectivity.uri`.
+    """A known key. Dots in `name` separate nested keys: `os.network.connectivity.uri`.
 
-    `check` takes one text (each text of a list or object) and raises BadValue; `normal` gives the form that
-    the device reads; `entry` takes the name of an entry of an object. `secret` values are never shown. A key
-    with `flasher` counts in flasher images only. `since` is the OS version that first reads the key, empty
-    where that is not known.
+    `check` is called with each string of the value and raises BadValue; `normalize` returns a string in the
+    form that the device reads; `check_entry` is called with the name of each entry of an object. `secret`
+    values are never shown. `flasher` keys only apply to flasher images. `since` is the OS version that first
+    reads the key, empty if unknown.
     """
 
     name: str
     value_type: ValueType
     meaning: str
     check: Callable[[str], None] | None = None
-    normal: Callable[[str], str] | None = None
+    normalize: Callable[[str], str] | None = None
     choices: tuple[str, ...] = ()
     origin: KeySource = KeySource.USER
     secret: bool = False
     flasher: bool = False
     since: str = ""
-    entry: Callable[[str], None] | None = None
+    check_entry: Callable[[str], None] | None = None
 
     @property
     def group(self) -> Group:
-        """The group that the key is listed in."""
+        """The group in which the key is listed."""
         if self.origin is KeySource.USER:
             return Group.FLASHER if self.flasher else Group.USER
         return Group.CLOUD if self.origin is KeySource.CLOUD else Group.OLD
@@ -120,8 +120,8 @@ KEYS: tuple[Key, ...] = (
     Key(
         "os.udevRules",
         ValueType.OBJECT,
-        "udev rules: name to text, in /etc/udev/rules.d/NAME.rules.",
-        entry=values.file_stem,
+        "udev rules by name, written to /etc/udev/rules.d/NAME.rules.",
+        check_entry=values.file_stem,
     ),
     Key(
         "os.sshKeys",
@@ -151,17 +151,17 @@ KEYS: tuple[Key, ...] = (
         values.drives,
         flasher=True,
     ),
-    _cloud("uuid", ValueType.STRING, "The device's identity."),
-    _cloud("deviceType", ValueType.STRING, "The device type's slug."),
-    _cloud("deviceId", ValueType.INTEGER, "The device's number."),
-    _cloud("deviceApiKey", ValueType.STRING, "The device's API key.", secret=True),
+    _cloud("uuid", ValueType.STRING, "UUID of the device."),
+    _cloud("deviceType", ValueType.STRING, "Slug of the device type."),
+    _cloud("deviceId", ValueType.INTEGER, "Numeric ID of the device."),
+    _cloud("deviceApiKey", ValueType.STRING, "API key of the device.", secret=True),
     _cloud("deviceApiKeys", ValueType.OBJECT, "API keys by host.", secret=True),
-    _cloud("apiKey", ValueType.STRING, "The key that a new device registers with.", secret=True),
-    _cloud("registered_at", ValueType.INTEGER, "When the device was registered."),
-    _cloud("applicationId", ValueType.INTEGER, "The application's number."),
-    _cloud("applicationName", ValueType.STRING, "The application's name."),
-    _cloud("userId", ValueType.INTEGER, "The owner's number."),
-    _cloud("username", ValueType.STRING, "The owner's name."),
+    _cloud("apiKey", ValueType.STRING, "Provisioning key, with which a new device registers.", secret=True),
+    _cloud("registered_at", ValueType.INTEGER, "Registration time."),
+    _cloud("applicationId", ValueType.INTEGER, "Numeric ID of the application."),
+    _cloud("applicationName", ValueType.STRING, "Name of the application."),
+    _cloud("userId", ValueType.INTEGER, "Numeric ID of the owner."),
+    _cloud("username", ValueType.STRING, "User name of the owner."),
     _cloud("apiEndpoint", ValueType.STRING, "URL of the API."),
     _cloud("deltaEndpoint", ValueType.STRING, "URL of the delta service."),
     _cloud("vpnEndpoint", ValueType.STRING, "Host of the VPN."),
@@ -170,14 +170,14 @@ KEYS: tuple[Key, ...] = (
     _cloud("logsEndpoint", ValueType.STRING, "URL of the log service."),
     _cloud("listenPort", ValueType.INTEGER, "Port of the supervisor."),
     _cloud("appUpdatePollInterval", ValueType.INTEGER, "Milliseconds between checks for updates."),
-    _cloud("mixpanelToken", ValueType.STRING, "Token of the event service.", secret=True),
-    _cloud("pubnubPublishKey", ValueType.STRING, "Key of the old log service.", secret=True),
-    _cloud("pubnubSubscribeKey", ValueType.STRING, "Key of the old log service.", secret=True),
+    _cloud("mixpanelToken", ValueType.STRING, "Mixpanel token.", secret=True),
+    _cloud("pubnubPublishKey", ValueType.STRING, "PubNub key of the former log service.", secret=True),
+    _cloud("pubnubSubscribeKey", ValueType.STRING, "PubNub key of the former log service.", secret=True),
     _old("wifiSsid", ValueType.STRING, "Name of the Wi-Fi network."),
     _old("wifiKey", ValueType.STRING, "Passphrase of the Wi-Fi network.", secret=True),
-    _old("connectivity", ValueType.STRING, "The program that manages the network."),
-    _old("files", ValueType.OBJECT, "Files to write: path to text.", secret=True),
-    _old("network", ValueType.STRING, "ValueType of the network: ethernet or wifi.", secret=True),
+    _old("connectivity", ValueType.STRING, "Network manager of the device."),
+    _old("files", ValueType.OBJECT, "Files to write: path to content.", secret=True),
+    _old("network", ValueType.STRING, "Type of the network: ethernet or wifi.", secret=True),
 )
 
 BY_NAME: dict[str, Key] = {key.name: key for key in KEYS}
@@ -185,7 +185,7 @@ BY_NAME: dict[str, Key] = {key.name: key for key in KEYS}
 GROUPS: frozenset[str] = frozenset(
     ".".join(key.path[:depth]) for key in KEYS for depth in range(1, len(key.path))
 )
-"""Objects that only hold further keys: `os`, `os.network`."""
+"""Objects that only contain further keys, such as `os` and `os.network`."""
 
 
 def key_names() -> tuple[str, ...]:
@@ -193,32 +193,36 @@ def key_names() -> tuple[str, ...]:
     return tuple(BY_NAME)
 
 
-_TELLING = 7
-"""A last name shorter than this (`uri`, `mode`) does not tell which key was meant."""
+_DISTINCTIVE_LENGTH = 7
+"""The last part of a name (`uri`, `mode`) identifies a key only if it is at least this long."""
 
 
-def holder_of(name: str) -> Key | None:
-    """The key of kind object that `name` is an entry of: `os.udevRules` for `os.udevRules.10-usb`."""
+def object_key_of(name: str) -> Key | None:
+    """Return the object key that has `name` as an entry: `os.udevRules` for `os.udevRules.10-usb`."""
     for key in KEYS:
         if key.value_type is ValueType.OBJECT and name.startswith(key.name + "."):
             return key
     return None
 
 
-def nearest(name: str) -> str | None:
-    """The known key that `name` may have been meant to be."""
+def nearest_key(name: str) -> str | None:
+    """Return the known key most similar to `name`, to suggest it."""
     import difflib
 
     keys = [key for key in KEYS if key.origin is not KeySource.OLD]
-    known = {_squashed(key.path[-1]): key.name for key in reversed(keys) if len(key.path[-1]) >= _TELLING}
-    known.update({_squashed(key.name): key.name for key in keys})
-    wanted = _squashed(name)
-    last = _squashed(name.rpartition(".")[2])
-    if wanted in known or last in known:
-        return known.get(wanted) or known[last]
-    close = difflib.get_close_matches(wanted, known, n=1, cutoff=0.78)
+    known = {
+        _normalized(key.path[-1]): key.name
+        for key in reversed(keys)
+        if len(key.path[-1]) >= _DISTINCTIVE_LENGTH
+    }
+    known.update({_normalized(key.name): key.name for key in keys})
+    normalized = _normalized(name)
+    last = _normalized(name.rpartition(".")[2])
+    if normalized in known or last in known:
+        return known.get(normalized) or known[last]
+    close = difflib.get_close_matches(normalized, known, n=1, cutoff=0.78)
     return known[close[0]] if close else None
 
 
-def _squashed(name: str) -> str:
+def _normalized(name: str) -> str:
     return name.replace("_", "").replace("-", "").replace(".", "").casefold()

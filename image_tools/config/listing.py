@@ -1,4 +1,4 @@
-"""The table of config.json's keys as people read it: `resin configure --keys`, and the README's."""
+"""The list of known config.json keys, for `resin configure --keys` and the reference documentation."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from image_tools.config.keys import KEYS, Group, Key, ValueType
 
 _TYPES = {
-    ValueType.STRING: "text",
+    ValueType.STRING: "string",
     ValueType.BOOL: "true or false",
     ValueType.INTEGER: "whole number",
-    ValueType.STRINGS: "list of texts",
+    ValueType.STRINGS: "list of strings",
     ValueType.OBJECT: "object",
 }
 
 
 @dataclass(frozen=True)
 class KeyRow:
-    """What is told of one key. `since` is an OS version, empty where it is not known."""
+    """The documentation of one key. `since` is an OS version, empty if unknown."""
 
     group: Group
     name: str
@@ -26,8 +26,8 @@ class KeyRow:
     meaning: str
     choices: tuple[str, ...]
 
-    def facts(self) -> dict[str, object]:
-        """The same, fit for JSON."""
+    def data(self) -> dict[str, object]:
+        """Return the row as a JSON object."""
         return {
             "group": self.group.name.lower(),
             "name": self.name,
@@ -39,19 +39,19 @@ class KeyRow:
 
 
 def keys_table() -> list[KeyRow]:
-    """A row for each key; group by group, in the order of the table within each."""
+    """Return a row for each key, sorted by group."""
     return [_row(key) for group in Group for key in KEYS if key.group is group]
 
 
 def markdown_table(group: Group = Group.USER) -> str:
-    """The keys of one group as a Markdown table, with a line break at its end."""
+    """Return the keys of one group as a Markdown table with a final newline."""
     rows = [row for row in keys_table() if row.group is group]
-    dated = any(row.since for row in rows)
-    head = ["key", "type", *(["since"] if dated else []), "meaning"]
+    has_versions = any(row.since for row in rows)
+    head = ["key", "type", *(["since"] if has_versions else []), "meaning"]
     lines = [head, ["---"] * len(head)]
     for row in rows:
         kind = " or ".join(f"`{choice}`" for choice in row.choices) or row.type
-        lines.append([f"`{row.name}`", kind, *([row.since] if dated else []), row.meaning])
+        lines.append([f"`{row.name}`", kind, *([row.since] if has_versions else []), row.meaning])
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 

@@ -1,4 +1,4 @@
-"""OpenSSH public keys: checking them, reading files of them, adding them to `os.sshKeys`."""
+"""Check OpenSSH public keys, parse files of them, and add them to `os.sshKeys`."""
 
 from __future__ import annotations
 
@@ -18,58 +18,58 @@ _FIELDS = {
     b"sk-ssh-ed25519@openssh.com": 3,
     b"sk-ecdsa-sha2-nistp256@openssh.com": 4,
 }
-"""The types of a public key, and how many fields its blob has (RFC 4253, 5656, 8709; PROTOCOL.u2f)."""
+"""Key types, with the number of fields of their blobs (RFC 4253, 5656, 8709; PROTOCOL.u2f)."""
 
 MIN_RSA_BITS = 1024
-"""OpenSSH refuses shorter ones."""
+"""OpenSSH rejects shorter RSA keys."""
 
 _ED25519_BYTES = 32
-_NOT_ONE = "It is one line such as `ssh-ed25519 AAAA… name`; `ssh-keygen -y -f KEY` prints it."
-_WHOLE = "Copy the whole line of the .pub file."
+_FORMAT_HINT = "A public key is one line, such as `ssh-ed25519 AAAA… name`; `ssh-keygen -y -f KEY` prints it."
+_COPY_HINT = "Copy the whole line from the .pub file."
 
 
 def public_key(text: str) -> None:
     """Check one key: [OPTIONS] TYPE BASE64 [COMMENT], as in authorized_keys (sshd(8)).
 
-    Raises BadValue, which never shows any of the text.
+    Raises BadValue, which never quotes the text.
     """
     _identity(text)
 
 
 def public_keys(data: bytes, name: str) -> list[str]:
-    """The keys in a `.pub` or authorized_keys file, a line each, without comments and without repeats.
+    """Parse a `.pub` or authorized_keys file, and return its lines without comments and duplicates.
 
-    `name` is the file's, for the errors. Raises BadValue: for a private key, for a line that is no public
-    key, for a file without a key. No error shows what is in the file.
+    `name` names the file in errors. Raises BadValue for a private key, a line that is not a public key, and a
+    file without keys. No error quotes the file.
     """
-    text = _decoded(data, name)
+    text = _decode(data, name)
     if _is_private(text):
-        hint = f"Give the public one: {name}.pub." if not name.endswith(".pub") else "Give the public one."
+        hint = f"Use the public key: {name}.pub." if not name.endswith(".pub") else "Use the public key."
         raise BadValue(f"{name} is a private SSH key.", hint=hint, file=name)
     if "BEGIN SSH2 PUBLIC KEY" in text:
         raise BadValue(
-            f"{name} is in the format of another SSH program.", hint=f"Convert it: `ssh-keygen -i -f {name}`."
+            f"{name} is not in OpenSSH format.", hint=f"Convert it with `ssh-keygen -i -f {name}`."
         )
-    found: dict[tuple[bytes, bytes], str] = {}
+    lines: dict[tuple[bytes, bytes], str] = {}
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
         line = line.strip()
         if not line or line.startswith("#"):
             continue
         try:
-            found.setdefault(_identity(line), line)
+            lines.setdefault(_identity(line), line)
         except BadValue as error:
             raise BadValue(
                 f"{name}, line {number}: {error.message}", hint=error.hint, file=name, line=number
             ) from None
-    if not found:
-        raise BadValue(f"{name} holds no SSH key.", hint=_NOT_ONE, file=name)
-    return list(found.values())
+    if not lines:
+        raise BadValue(f"{name} contains no SSH key.", hint=_FORMAT_HINT, file=name)
+    return list(lines.values())
 
 
 def add_ssh_keys(config: Config, keys: Iterable[str]) -> tuple[Config, list[Notice]]:
-    """`config` with `keys` at the end of `os.sshKeys`; one that is there, whatever its comment, is a notice.
+    """Append `keys` to `os.sshKeys`, skipping those already present, with a notice; comments are ignored.
 
-    Raises BadValue for what is no key, and ConfigInvalid where `os.sshKeys` is no list of texts.
+    Raises BadValue for an invalid key, and ConfigInvalid if `os.sshKeys` is not a list of strings.
     """
     existing = _existing(config)
     known = set(_identities(existing))
@@ -78,7 +78,7 @@ def add_ssh_keys(config: Config, keys: Iterable[str]) -> tuple[Config, list[Noti
         identity = _identity(key)
         if identity in known:
             notices.append(
-                Notice("config-ssh-key-there", f"The SSH key {_label(key)} is in os.sshKeys already.")
+                Notice("config-ssh-key-there", f"The SSH key {_label(key)} is already in os.sshKeys.")
             )
             continue
         known.add(identity)
@@ -95,14 +95,16 @@ def _existing(config: Config) -> list[str]:
     if os_keys is None:
         return []
     if not isinstance(os_keys, dict):
-        raise ConfigInvalid("config.json: os is no object.", hint="Remove it first: --unset os.", key="os")
+        raise ConfigInvalid(
+            "config.json: os must be an object.", hint="Remove it first with --unset os.", key="os"
+        )
     keys = os_keys.get("sshKeys")
     if keys is None:
         return []
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise ConfigInvalid(
-            "config.json: os.sshKeys must be a list of texts.",
-            hint="Remove it first: --unset os.sshKeys.",
+            "config.json: os.sshKeys must be a list of strings.",
+            hint="Remove it first with --unset os.sshKeys.",
             key="os.sshKeys",
         )
     return keys
@@ -113,35 +115,35 @@ def _identities(keys: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
         try:
             yield _identity(key)
         except BadValue:
-            continue  # what is there already is for `check` to tell of
+            continue  # `check` reports invalid existing keys
 
 
 def _identity(text: str) -> tuple[bytes, bytes]:
-    """Options and blob of a key, checked."""
+    """Check a key, and return its options and blob."""
     from binascii import a2b_base64
 
     if _is_private(text):
-        raise BadValue("This is a private SSH key.", hint="Give the public one: the file that ends in .pub.")
+        raise BadValue("This is a private SSH key.", hint="Use the public key (the .pub file).")
     text = text.strip()
     if any(character < " " and character != "\t" for character in text):
-        raise BadValue("An SSH key spans more than one line.", hint="Give each key as an entry of its own.")
+        raise BadValue("An SSH key must be a single line.", hint="Give each key as a separate entry.")
     options, words = _split(text)
     if len(words) < 2:
-        raise BadValue("An SSH key is not an OpenSSH public key.", hint=_NOT_ONE)
-    kind = words[0].encode("utf-8", "replace")
-    if kind not in _FIELDS:
-        raise BadValue("An SSH key is not an OpenSSH public key.", hint=_NOT_ONE)
+        raise BadValue("This is not an OpenSSH public key.", hint=_FORMAT_HINT)
+    key_type = words[0].encode("utf-8", "replace")
+    if key_type not in _FIELDS:
+        raise BadValue("This is not an OpenSSH public key.", hint=_FORMAT_HINT)
     try:
         blob = a2b_base64(words[1], strict_mode=True)
     except ValueError:
         blob = b""
-    if not _is_sound(kind, blob):
-        raise BadValue(f"An SSH key ({words[0]}) is cut short or damaged.", hint=_WHOLE)
+    if not _is_valid_blob(key_type, blob):
+        raise BadValue(f"The SSH key ({words[0]}) is incomplete or damaged.", hint=_COPY_HINT)
     return options.encode("utf-8", "replace"), blob
 
 
 def _split(text: str) -> tuple[str, list[str]]:
-    """Options, and the words that follow them."""
+    """Split a line into the options and the remaining fields."""
     words = _words(text)
     if words[0].encode("utf-8", "replace") in _FIELDS:
         return "", words
@@ -155,24 +157,24 @@ def _split(text: str) -> tuple[str, list[str]]:
 
 
 def _words(text: str) -> list[str]:
-    """Type, blob and comment. Only blanks and tabs separate them: a no-break space does not, to OpenSSH."""
+    """Split into type, blob and comment at spaces and tabs, but not no-break spaces, like OpenSSH."""
     return re.split(r"[ \t]+", text.strip(" \t"), maxsplit=2)
 
 
-def _is_sound(kind: bytes, blob: bytes) -> bool:
-    """Whether the blob says the same type as the line, and all of its fields are there."""
+def _is_valid_blob(key_type: bytes, blob: bytes) -> bool:
+    """Whether the blob has the same type as the line, and all its fields."""
     fields = _fields(blob)
-    if len(fields) != _FIELDS[kind] or fields[0] != kind or not all(fields):
+    if len(fields) != _FIELDS[key_type] or fields[0] != key_type or not all(fields):
         return False
-    if kind == b"ssh-ed25519":
+    if key_type == b"ssh-ed25519":
         return len(fields[1]) == _ED25519_BYTES
-    if kind == b"ssh-rsa":
+    if key_type == b"ssh-rsa":
         return int.from_bytes(fields[2], "big").bit_length() >= MIN_RSA_BITS
     return True
 
 
 def _fields(blob: bytes) -> list[bytes]:
-    """The fields of a blob, each behind its length in 4 bytes; none where they do not end with it."""
+    """Return the length-prefixed (4 bytes) fields of a blob, or none if the last is incomplete."""
     fields = []
     while blob:
         length = int.from_bytes(blob[:4], "big")
@@ -183,12 +185,12 @@ def _fields(blob: bytes) -> list[bytes]:
     return fields
 
 
-def _decoded(data: bytes, name: str) -> str:
+def _decode(data: bytes, name: str) -> str:
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         return data.decode(encoding)
     except UnicodeDecodeError:
-        raise BadValue(f"{name} is no text, so no OpenSSH public key.", hint=_NOT_ONE, file=name) from None
+        raise BadValue(f"{name} is not an OpenSSH public key.", hint=_FORMAT_HINT, file=name) from None
 
 
 def _is_private(text: str) -> bool:
@@ -196,6 +198,6 @@ def _is_private(text: str) -> bool:
 
 
 def _label(key: str) -> str:
-    """How a person knows a key: its comment, else its type."""
+    """Return the comment of a key, else its type."""
     _, words = _split(key.strip())
     return words[2].strip() if len(words) > 2 else words[0]

@@ -1,4 +1,4 @@
-"""JSON text of config.json, read strictly (RFC 8259) and written in one form."""
+"""Parse config.json strictly (RFC 8259), and serialize it in one form."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from resin_toolkit.errors import ConfigInvalid
 
 Config = dict[str, object]
 
-_ANEW = "Correct the file, or replace it with --replace."
+_CORRECT_HINT = "Correct the file, or replace it with --replace."
 _MAX_DEPTH = 100
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")\s*(:?)|[{}\[\]]')
 
 
 def parse(data: bytes, name: str = "config.json") -> Config:
-    """The object that `data` holds, keys in their order.
+    """Parse config.json, preserving the order of keys.
 
-    A byte-order mark, UTF-16 with one, and CRLF (Windows editors) are understood. Everything else that is
-    not one JSON object raises ConfigInvalid, which names line and column. So does a key that stands twice
-    in one object: the device would use the last, and what the first said would be lost without a word.
+    Accepts what Windows editors write: a byte-order mark, UTF-16 with one, and CRLF. Raises ConfigInvalid,
+    with line and column, for anything else that is not one JSON object, and for duplicate keys: the device
+    would silently use the last.
     """
-    text = _decoded(data, name)
+    text = _decode(data, name)
     if not text.strip():
-        raise ConfigInvalid(f"{name} is empty.", hint=_ANEW, line=1, column=1)
+        raise ConfigInvalid(f"{name} is empty.", hint=_CORRECT_HINT, line=1, column=1)
     if _depth(text) > _MAX_DEPTH:
-        raise ConfigInvalid(f"{name} is nested more than {_MAX_DEPTH} deep.", hint=_ANEW)
+        raise ConfigInvalid(f"{name} is nested more than {_MAX_DEPTH} levels deep.", hint=_CORRECT_HINT)
     try:
         value = loads(text)
     except DuplicateKey:
         key, position = _second_key(text)
-        raise _invalid(name, text, position, f'the key "{key}" appears twice in one object', _TWICE) from None
+        raise _invalid(
+            name, text, position, f'the key "{key}" appears twice in one object', _DUPLICATE_HINT
+        ) from None
     except NotFinite as error:
         raise _invalid(
             name, text, _position(text, error.word), f"{error.word} is not a JSON number"
@@ -41,27 +43,27 @@ def parse(data: bytes, name: str = "config.json") -> Config:
         raise _invalid(name, text, position, reason[:1].lower() + reason[1:]) from None
     if not isinstance(value, dict):
         start = len(text) - len(text.lstrip())
-        raise _invalid(name, text, start, "it is not an object in braces")
+        raise _invalid(name, text, start, "it is not a JSON object")
     return value
 
 
 def needs_rewrite(data: bytes) -> bool:
-    """Whether an editor left what `parse` understands but the device's programs may not.
+    """Whether the file has a byte-order mark, UTF-16 or CRLF, which the device may not understand.
 
-    That is a byte-order mark, UTF-16, or line ends of Windows; `dump` of what was parsed is without them.
+    `parse` accepts these, and `dump` writes plain UTF-8 with LF.
     """
     return data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or b"\r" in data
 
 
-_TWICE = "Remove one of the two; the device would use the last."
+_DUPLICATE_HINT = "Remove one of them; the device uses the last."
 
 
 class DuplicateKey(ValueError):
-    """A key stands twice in one object."""
+    """A key appears twice in one object."""
 
 
 class NotFinite(ValueError):
-    """A number that JSON does not have; `word` is how it was written."""
+    """A number that JSON does not have, such as NaN; `word` is its spelling."""
 
     def __init__(self, word: str) -> None:
         super().__init__(word)
@@ -69,7 +71,7 @@ class NotFinite(ValueError):
 
 
 def loads(text: str) -> object:
-    """Any JSON value. Raises ValueError, of which JSONDecodeError, DuplicateKey and NotFinite are kinds."""
+    """Parse any JSON value. Raises ValueError: JSONDecodeError, DuplicateKey or NotFinite."""
     import json
 
     if _depth(text) > _MAX_DEPTH:
@@ -79,16 +81,16 @@ def loads(text: str) -> object:
 
 
 def dump(config: Config) -> bytes:
-    """UTF-8, two spaces of indentation, keys in their order, a newline at the end."""
+    """Serialize as UTF-8 with two spaces of indentation, in order, with a final newline."""
     import json
 
     text = json.dumps(config, ensure_ascii=False, indent=2, allow_nan=False)
-    # Half a surrogate pair is legal in JSON as an escape only, and backslashreplace writes just that.
+    # A lone surrogate is valid in JSON only as an escape, which is what backslashreplace writes.
     return (text + "\n").encode("utf-8", "backslashreplace")
 
 
-def shown(value: object) -> str:
-    """A value on one line."""
+def to_json(value: object) -> str:
+    """Serialize a value on one line."""
     import json
 
     return json.dumps(value, ensure_ascii=False)
@@ -112,21 +114,21 @@ def _float(word: str) -> float:
     return number
 
 
-def _decoded(data: bytes, name: str) -> str:
+def _decode(data: bytes, name: str) -> str:
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        # Some versions count from behind the byte-order mark, some from before: only whole lines are told.
+        # Python versions differ in whether error.start counts the byte-order mark: report only the line.
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigInvalid(
-            f"{name}, line {line}: a byte is not {encoding[:6].upper().rstrip('-')} text.",
+            f"{name}, line {line}: invalid {encoding[:6].upper().rstrip('-')}.",
             hint="Save the file as UTF-8.",
             line=line,
         ) from None
 
 
-def _invalid(name: str, text: str, position: int, reason: str, hint: str = _ANEW) -> ConfigInvalid:
+def _invalid(name: str, text: str, position: int, reason: str, hint: str = _CORRECT_HINT) -> ConfigInvalid:
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
     return ConfigInvalid(
@@ -135,19 +137,19 @@ def _invalid(name: str, text: str, position: int, reason: str, hint: str = _ANEW
 
 
 def _depth(text: str) -> int:
-    """How deep brackets and braces are nested, at the most."""
+    """Return the maximum nesting depth of brackets and braces."""
     if text.count("{") + text.count("[") <= _MAX_DEPTH:
         return 0
     depth = deepest = 0
     for token in _TOKEN.finditer(text):
-        mark = token.group()[0]
-        depth += (mark in "{[") - (mark in "}]")
+        bracket = token.group()[0]
+        depth += (bracket in "{[") - (bracket in "}]")
         deepest = max(deepest, depth)
     return deepest
 
 
 def _position(text: str, word: str) -> int:
-    """Where `word` first stands outside of strings."""
+    """Return the offset of the first `word` outside strings."""
     for match in re.finditer(rf'"(?:[^"\\]|\\.)*"|({re.escape(word)})', text):
         if match.group(1):
             return match.start()
@@ -155,19 +157,19 @@ def _position(text: str, word: str) -> int:
 
 
 def _second_key(text: str) -> tuple[str, int]:
-    """The first key that stands twice in one object of `text`, which is valid JSON but for that."""
+    """Return the first duplicate key and its offset; `text` is otherwise valid JSON."""
     import json
 
     open_objects: list[set[str]] = []
     for token in _TOKEN.finditer(text):
-        mark = token.group()[0]
-        if mark in "{[":
+        bracket = token.group()[0]
+        if bracket in "{[":
             open_objects.append(set())
-        elif mark in "}]":
+        elif bracket in "}]":
             open_objects.pop()
         elif token.group(2):
             key = json.loads(token.group(1), strict=False)
             if key in open_objects[-1]:
                 return key, token.start()
             open_objects[-1].add(key)
-    raise AssertionError("no key stands twice")
+    raise AssertionError("no duplicate key")

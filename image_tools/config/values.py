@@ -1,7 +1,6 @@
-"""Checks of single values: host names, country codes, addresses, public keys.
+"""Checks of single config.json values: host names, country codes, addresses, certificates.
 
-Each check takes the text and returns nothing, or raises BadValue with a sentence and a hint. What a value
-must look like is a property of the device; who typed it, and where, is the caller's business.
+Each check raises BadValue if the device cannot use the text.
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ _PEM = rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE----
 
 
 def hostname(text: str) -> None:
-    """One label of a host name: RFC 1123 section 2.1, at most 63 characters."""
+    """Check a single-label host name (RFC 1123 section 2.1), at most 63 characters."""
     if _LABEL.fullmatch(text):
         return
-    repaired = repaired_hostname(text)
-    advice = f' Try "{repaired}".' if repaired else ""
+    suggestion = suggest_hostname(text)
+    advice = f' Try "{suggestion}".' if suggestion else ""
     raise BadValue(
-        f'"{text}" is not a host name.',
-        hint=f"It is 1 to {MAX_LABEL} letters, digits and hyphens, with no hyphen at the ends.{advice}",
+        f'"{text}" is not a valid host name.',
+        hint=f"Use 1 to {MAX_LABEL} letters, digits and hyphens, without a hyphen at either end.{advice}",
         value=text,
     )
 
 
-def repaired_hostname(text: str) -> str:
-    """The valid host name nearest to `text`; empty if nothing of it can be used."""
+def suggest_hostname(text: str) -> str:
+    """Return a valid host name similar to `text`, or an empty string if there is none."""
     import unicodedata
 
     plain = unicodedata.normalize("NFKD", text.strip()).encode("ascii", "ignore").decode()
@@ -43,17 +42,17 @@ def repaired_hostname(text: str) -> str:
 
 
 def country(text: str) -> None:
-    """A country of the Wi-Fi regulatory database: two letters, ISO 3166-1 alpha-2."""
+    """Check a country of the Wi-Fi regulatory database: two letters, ISO 3166-1 alpha-2."""
     if not re.fullmatch(r"[A-Z]{2}", text) or text == "UK":
         raise BadValue(
             f'"{text}" is not a country code.',
-            hint="A country is two letters of ISO 3166-1: DE, FR, US; the United Kingdom is GB.",
+            hint="Use a two-letter code of ISO 3166-1, such as DE, FR or US; the United Kingdom is GB.",
             value=text,
         )
 
 
 def name_servers(text: str) -> None:
-    """What dnsmasq takes as its upstreams: addresses, each with an optional #PORT; or the word null."""
+    """Check upstream servers for dnsmasq: addresses, each with an optional #PORT, or the word null."""
     if text == "null":
         return
     from ipaddress import ip_address
@@ -65,126 +64,127 @@ def name_servers(text: str) -> None:
         except ValueError:
             raise BadValue(
                 f'"{word}" is not the address of a DNS server.',
-                hint='Give IP addresses with spaces between them, or "null" for none.',
+                hint='Give IP addresses separated by spaces, or "null" for none.',
                 value=word,
             ) from None
         if port and not (port.isdecimal() and 0 < int(port) < 65536):
-            raise BadValue(f'"{word}" has a bad port.', hint="A port is 1 to 65535.", value=word)
+            raise BadValue(f'"{word}" has an invalid port.', hint="Use a port from 1 to 65535.", value=word)
 
 
 def time_servers(text: str) -> None:
-    """Host names or addresses of NTP servers."""
+    """Check host names or addresses of NTP servers."""
     for word in _words(text):
         if not _is_host(word):
             raise BadValue(
                 f'"{word}" is not a host name or address.',
-                hint='Give the servers with spaces between them: "0.pool.ntp.org 1.pool.ntp.org".',
+                hint='Give servers separated by spaces: "0.pool.ntp.org 1.pool.ntp.org".',
                 value=word,
             )
 
 
 def web_address(text: str) -> None:
-    """An http or https URL with a host. A login in it is never shown."""
+    """Check an http or https URL. Errors do not show credentials."""
     match = re.fullmatch(_URL, text, re.IGNORECASE)
     if not match or not text.isprintable():
         raise BadValue(
-            f"{_without_login(text)!r} is not a web address.",
-            hint="It begins with http:// or https://, then comes a host, and it has no spaces.",
+            f"{_without_login(text)!r} is not a valid URL.",
+            hint="Use http://HOST or https://HOST, with an optional port and path and without spaces.",
         )
     if match[1] is not None and not 0 < int(match[1]) < 65536:
-        raise BadValue(f"{_without_login(text)!r} has a bad port.", hint="A port is 1 to 65535.")
+        raise BadValue(f"{_without_login(text)!r} has an invalid port.", hint="Use a port from 1 to 65535.")
 
 
 def one_line(text: str) -> None:
-    """Text without line breaks and other control characters."""
+    """Check that text has no line breaks or other control characters."""
     if any(character < " " or character == "\x7f" for character in text):
-        raise BadValue("The text has control characters.", hint="Give one line of plain text.")
+        raise BadValue("The text contains control characters.", hint="Use a single line of plain text.")
 
 
 def drives(text: str) -> None:
-    """Names of drives on the device: `nvme0n1 sda`, or with /dev/ before them."""
+    """Check names of drives on the device, such as `nvme0n1 sda`, with or without /dev/."""
     for word in _words(text):
         if not re.fullmatch(_DRIVE, word, re.ASCII):
             raise BadValue(
-                f'"{word}" is not the name of a drive.',
-                hint='Give the names with spaces between them: "nvme0n1 sda".',
+                f'"{word}" is not a valid drive name.',
+                hint='Give names separated by spaces: "nvme0n1 sda".',
                 value=word,
             )
 
 
 def volume(text: str) -> None:
-    """The name of an engine's volume."""
+    """Check the name of an engine volume."""
     if not re.fullmatch(_VOLUME, text, re.ASCII):
         raise BadValue(
-            f'"{text}" is not the name of a volume.',
-            hint="It has letters, digits, and `_`, `.`, `-` after the first.",
+            f'"{text}" is not a valid volume name.',
+            hint="Start with a letter or digit, then use letters, digits, `_`, `.` and `-`.",
             value=text,
         )
 
 
 def file_stem(text: str) -> None:
-    """What can stand before the ending of a file's name."""
+    """Check a file name without its extension."""
     if not text or "/" in text or text.startswith(".") or not text.isprintable():
         raise BadValue(
-            f'"{text}" cannot be a file name.',
-            hint="Give a name such as 10-modem, without a folder.",
+            f'"{text}" is not a valid file name.',
+            hint="Use a name such as 10-modem, without a directory.",
             value=text,
         )
 
 
 def seconds(text: str) -> None:
-    """A whole number of seconds."""
+    """Check a whole number of seconds."""
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise BadValue(
-            f'"{text}" is not a number of seconds.', hint="Give digits only; 0 is off.", value=text
+            f'"{text}" is not a number of seconds.', hint="Use only digits; 0 disables the check.", value=text
         )
 
 
 def one_of(*words: str) -> Callable[[str], None]:
-    """A check for one word of a closed list."""
+    """Return a check that accepts only `words`."""
 
     def check(text: str) -> None:
         if text not in words:
-            raise BadValue(f'"{text}" is none of: {", ".join(words)}.', hint=f"Use {' or '.join(words)}.")
+            raise BadValue(f'"{text}" must be one of: {", ".join(words)}.', hint=f"Use {' or '.join(words)}.")
 
     return check
 
 
 def certificate(text: str) -> None:
-    """PEM certificates (RFC 7468) in base64 once more, on one line. Never shows the text."""
+    """Check base64-encoded PEM certificates (RFC 7468). Errors do not show them."""
     from binascii import a2b_base64
 
-    once_more = "Encode the PEM file: `base64 -w0 ca.pem`."
+    encode_hint = "Encode the PEM file with `base64 -w0 ca.pem`."
     if "PRIVATE KEY" in text:
         raise _private_for_certificate()
     if "-----BEGIN" in text:
-        raise BadValue("The certificate is PEM that is not base64 encoded.", hint=once_more)
+        raise BadValue("The PEM certificate is not base64-encoded.", hint=encode_hint)
     try:
         pem = a2b_base64("".join(text.split()), strict_mode=True)
     except ValueError:
-        raise BadValue("The certificate is not base64.", hint=once_more) from None
+        raise BadValue("The certificate is not valid base64.", hint=encode_hint) from None
     if b"PRIVATE KEY-----" in pem:
         raise _private_for_certificate()
     found = re.findall(_PEM, pem)
     if not found:
-        raise BadValue("The certificate holds no PEM certificate.", hint=once_more)
+        raise BadValue("The value does not contain a PEM certificate.", hint=encode_hint)
     for body in found:
         try:
             der = a2b_base64(b"".join(body.split()), strict_mode=True)
         except ValueError:
             der = b""
         if not _is_der_sequence(der):
-            raise BadValue("The certificate is cut short or damaged.", hint=once_more)
+            raise BadValue("The certificate is incomplete or damaged.", hint=encode_hint)
 
 
 def _private_for_certificate() -> BadValue:
     return BadValue(
-        "The certificate comes with a private key.", hint="Give the certificate alone; the key is a secret."
+        "The certificate file also contains a private key.",
+        hint="Give only the certificate; the key is secret.",
     )
 
 
 def _is_der_sequence(der: bytes) -> bool:
-    """Whether the bytes are one SEQUENCE (X.690, 8.1.3) and nothing else, as a certificate is."""
+    """Whether the bytes are exactly one SEQUENCE (X.690, 8.1.3), as a certificate is."""
     if len(der) < 4 or der[0] != 0x30:
         return False
     if der[1] < 0x80:
@@ -194,7 +194,7 @@ def _is_der_sequence(der: bytes) -> bool:
 
 
 def _is_host(word: str) -> bool:
-    """Whether it is an IP address or a host name (RFC 1123): labels with dots between."""
+    """Whether it is an IP address or a host name of one or more labels (RFC 1123)."""
     if ":" in word or re.fullmatch(r"[0-9.]+", word):
         from ipaddress import ip_address
 
@@ -210,7 +210,7 @@ def _is_host(word: str) -> bool:
 def _words(text: str) -> list[str]:
     words = text.split()
     if not words:
-        raise BadValue("The list is empty.", hint="Name at least one server, or unset the key.")
+        raise BadValue("The list is empty.", hint="Give at least one value, or remove the key with --unset.")
     return words
 
 

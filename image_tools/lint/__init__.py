@@ -1,1 +1,1 @@
-"""Checks of what lies in a boot partition: config.json, network profiles and proxy."""
+"""Linters for the boot partition: config.json, network profiles and proxy."""

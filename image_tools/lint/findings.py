@@ -1,4 +1,4 @@
-"""Lint findings: a stable code, a severity, a place and a remedy."""
+"""Lint findings: code, severity, location, message and remedy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 CODES = {
-    # Reading
+    # Syntax
     "keyfile-syntax": "The file is not a valid keyfile; the device rejects it.",
     "keyfile-escape": "A value has an invalid backslash escape.",
     "keyfile-bom": "The file starts with a byte-order mark, so the device cannot read it.",
@@ -25,7 +25,7 @@ CODES = {
     "profile-type": "Unknown connection type.",
     "profile-no-section": "The section that the connection type requires is missing.",
     "profile-vpn": "The VPN requires a plugin that the device does not have.",
-    "profile-permissions": "The profile is restricted to one user of the workstation.",
+    "profile-permissions": "The profile is restricted to a user (permissions).",
     "profile-autoconnect": "The profile does not connect automatically.",
     "profile-interface": "The profile is bound to an interface name that boards rarely have.",
     "profile-interface-name": "The interface name is invalid, or required and missing.",
@@ -37,7 +37,7 @@ CODES = {
     "profile-key-mgmt": "key-mgmt is missing, unknown, or contradicts the other keys.",
     "profile-psk": "The passphrase is missing or not valid for WPA.",
     "profile-sae-key": "SAE requires the passphrase; 64 hex digits are a key derived for WPA-PSK.",
-    "profile-agent-secret": "A secret is left to a desktop agent (flags), which the device lacks.",
+    "profile-agent-secret": "A secret is left to a desktop secret agent (flags), which the device lacks.",
     "profile-sample": "The profile still has the passphrase or SSID of the sample.",
     # 802.1X
     "profile-no-8021x": "The [802-1x] section that key-mgmt requires is missing.",
@@ -49,7 +49,7 @@ CODES = {
     "profile-ip-method": "The method is missing, or contradicts the other keys.",
     "profile-no-prefix": "An address has no prefix length.",
     "profile-gateway": "The gateway is outside the networks of the addresses, or no address is set.",
-    # Other kinds
+    # Other types of connection
     "profile-apn": "The cellular profile has no APN; NetworkManager guesses it from the SIM.",
     "profile-wireguard": "The private key, or the public key of a peer, is missing.",
     "profile-vlan": "The VLAN has no parent interface or id.",
@@ -71,15 +71,15 @@ CODES = {
     "config-text-for-bool": "A config.json value is text instead of true or false.",
     "config-old-key": "A config.json key that only OS 1.x reads.",
     "proxy-syntax": "redsocks.conf cannot be read.",
-    "proxy-block": "redsocks.conf lacks a block, or a key is outside its block.",
+    "proxy-block": "redsocks.conf lacks a section, or a key is outside its section.",
     "proxy-key": "redsocks.conf lacks a key or has an invalid value.",
     "no-proxy": "A no_proxy line is not an address or network.",
 }
-"""The meaning of each code."""
+"""The stable code of each finding, with its meaning."""
 
 
 class Severity(Enum):
-    """An ERROR cannot work; a WARNING may be intended."""
+    """An ERROR prevents the file from working; a WARNING may be intended."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -87,9 +87,9 @@ class Severity(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """A problem in a file. Neither the message nor the remedy ever holds a secret.
+    """A problem in a file. Neither the message nor the remedy ever contains a secret.
 
-    `line` counts from 1; None where the finding is about the file as a whole, or about what it lacks.
+    `line` counts from 1; it is None if the finding concerns the whole file, or something missing.
     """
 
     code: str

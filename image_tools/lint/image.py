@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from image_tools import config as config_file
 from image_tools.boot_partition import BootPartition
-from image_tools.config.check import FATAL, problems
+from image_tools.config.check import FATAL, find_problems
 from image_tools.fat import DirectoryEntry, FatFileSystem
 from image_tools.lint.findings import CODES, Finding, Severity
 from image_tools.lint.profiles.linter import is_skipped, lint_keyfile
@@ -28,7 +28,7 @@ NO_PROXY = "system-proxy/no_proxy"
 _LARGEST = 1 << 20
 _LARGEST_CONFIG = 4 << 20
 _UNUSED = ".ignore"
-_LOOKED_AT = (
+_CHECKED_KEYS = (
     ("connection", "id"),
     ("connection", "uuid"),
     ("wifi-security", "key-mgmt"),
@@ -44,7 +44,7 @@ __all__ = ["CODES", "Finding", "Severity", "check_image"]
 
 @dataclass(frozen=True)
 class _File:
-    """A file of `system-connections` that the device would read, or that a profile may name."""
+    """A file of `system-connections`: a profile, or a certificate or key that a profile may name."""
 
     name: str
     data: bytes = field(repr=False)
@@ -61,8 +61,8 @@ class _File:
 def check_image(boot: BootPartition) -> list[Finding]:
     """Return the findings of the boot partition, file by file, each in line order.
 
-    Files that the device passes over on purpose (`.ignore`) and files of other kinds are left alone. Raises
-    FileSystemDamaged where the directories themselves cannot be read.
+    Files with the suffix `.ignore` and files of other types are not checked. Raises FileSystemDamaged if a
+    directory cannot be read.
     """
     filesystem = boot.filesystem
     return [
@@ -94,14 +94,14 @@ def _config_findings(filesystem: FatFileSystem) -> Iterator[Finding]:
         )
         return
     text = data.decode("utf-8", "replace")
-    for problem in problems(config):
+    for problem in find_problems(config):
         severity = Severity.ERROR if problem.code in FATAL else Severity.WARNING
         line = _line_of(text, problem.name) or _line_of(text, problem.name.rpartition(".")[2])
         yield Finding(problem.code.value, severity, CONFIG, line, problem.message, problem.hint)
 
 
 def _config_byte_findings(data: bytes) -> Iterator[Finding]:
-    remedy = "Save it as UTF-8 without one, or set any key with `resin configure`, which rewrites it."
+    remedy = "Save it as plain UTF-8, or set any key with `resin configure`, which rewrites the file."
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         message = f"{CONFIG} starts with a byte-order mark, which programs on the device reject."
         yield _error("config-bom", CONFIG, 1, message, remedy)
@@ -112,7 +112,7 @@ def _config_byte_findings(data: bytes) -> Iterator[Finding]:
 
 
 def _line_of(text: str, key: str) -> int | None:
-    """The line on which `key` first stands as a key."""
+    """Return the line where `key` first appears as a key."""
     found = re.search(rf'"{re.escape(key)}"\s*:', text)
     return None if found is None else text.count("\n", 0, found.start()) + 1
 
@@ -140,14 +140,14 @@ def _connections_findings(filesystem: FatFileSystem) -> Iterator[Finding]:
         if keyfile is not None:
             used.append((file, keyfile))
     for code, key in (("profile-same-id", "id"), ("profile-same-uuid", "uuid")):
-        yield from _double_findings(used, code, key)
+        yield from _duplicate_findings(used, code, key)
 
 
 def _file_findings(file: _File, beside: frozenset[str]) -> Iterator[Finding]:
     if file.is_certificate:
         yield from _key_findings(file)
     elif is_sample(file.name, file.data):
-        message = f"{file.name} is the sample profile, and the device will use it."
+        message = f"{file.name} is an active sample profile without a real network."
         yield _warning(
             "sample-active", file.path, None, message, f"Remove it, or rename it to {file.name}{_UNUSED}."
         )
@@ -162,7 +162,7 @@ def _key_findings(file: _File) -> Iterator[Finding]:
     if found is None or _ENCRYPTED.search(file.data):
         return
     line = file.data.count(b"\n", 0, found.start()) + 1
-    message = f"{file.name} holds an unencrypted private key; anyone with the card can read it."
+    message = f"{file.name} contains an unencrypted private key; anyone with the card can read it."
     remedy = "Encrypt it (`openssl pkcs8 -topk8`) and set private-key-password=… in the profile."
     yield _warning("secret-private-key", file.path, line, message, remedy)
 
@@ -171,38 +171,38 @@ def _passphrase_findings(file: _File) -> Iterator[Finding]:
     keyfile = _used_keyfile(file)
     if keyfile is not None and is_plain_passphrase(keyfile):
         entry = keyfile.entry("wifi-security", "psk")
-        message = f"{file.name} holds the Wi-Fi passphrase where the derived key would suffice."
+        message = f"{file.name} stores the Wi-Fi passphrase where the derived key would suffice."
         remedy = "Write the profile with `resin configure --wifi`, or use the output of `wpa_passphrase`."
         yield _warning("secret-passphrase", file.path, entry.line if entry else None, message, remedy)
 
 
 def _used_keyfile(file: _File) -> Keyfile | None:
-    """The keyfile, where the device uses it and it can be read."""
+    """Return the keyfile, or None if the device ignores it or it cannot be parsed."""
     if file.is_certificate or is_skipped(file.name):
         return None
     try:
         keyfile = read_keyfile(normalize_keyfile(file.data), file.name)
-        for section, key in _LOOKED_AT:
+        for section, key in _CHECKED_KEYS:
             keyfile.text(section, key)
     except ConfigInvalid:
         return None
     return keyfile
 
 
-def _double_findings(used: list[tuple[_File, Keyfile]], code: str, key: str) -> Iterator[Finding]:
+def _duplicate_findings(used: list[tuple[_File, Keyfile]], code: str, key: str) -> Iterator[Finding]:
     first: dict[str, str] = {}
     for file, keyfile in used:
         value = keyfile.text("connection", key) or ""
-        same = value.lower() if key == "uuid" else value
+        normalized = value.lower() if key == "uuid" else value
         if not value:
             continue
-        if same not in first:
-            first[same] = file.name
+        if normalized not in first:
+            first[normalized] = file.name
             continue
         entry = keyfile.entry("connection", key)
-        message = f"{file.name} has the same {key} as {first[same]}."
+        message = f"{file.name} has the same {key} as {first[normalized]}."
         severity = Severity.ERROR if key == "uuid" else Severity.WARNING
-        remedy = f"Remove one of the two, or give it another {key}."
+        remedy = f"Remove one of them, or change its {key}."
         yield Finding(code, severity, file.path, entry.line if entry else None, message, remedy)
 
 
@@ -223,11 +223,11 @@ def _text_findings(filesystem: FatFileSystem, path: str) -> Iterator[Finding]:
 
 
 def _content(filesystem: FatFileSystem, entry: DirectoryEntry, largest: int) -> bytes | Finding:
-    """What is in a file, or why it is not read."""
+    """Return the content of a file, or a finding if it cannot be read."""
     path = entry.path.lstrip("/")
     if entry.is_directory or entry.size > largest:
         reason = "it is a directory" if entry.is_directory else "it is too large"
-        message = f"{path} is no configuration: {reason}."
+        message = f"{path} is not a configuration file: {reason}."
         return _error("profile-unreadable", path, None, message, "Remove it with `resin image rm`.")
     try:
         return filesystem.read(entry.path)

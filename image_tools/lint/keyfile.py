@@ -1,4 +1,4 @@
-"""Whether a ready keyfile can work on a device: refuses what cannot, tells of what is dubious."""
+"""Check a keyfile before it is added to an image: reject errors, return warnings."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ if TYPE_CHECKING:
     from image_tools.lint.findings import Finding
 
 _FORBIDDEN = re.compile(r'[\x00-\x1f"*/:<>?\\|]')
-_QUIET = frozenset({"profile-no-uuid"})
-"""What works all the same, and is worth a word only to one who asks for all."""
+_CHECK_ONLY = frozenset({"profile-no-uuid"})
+"""Findings that only `resin configure --check` reports."""
 
 
 def check_connection(name: str, data: bytes) -> list[Notice]:
-    """What is dubious in the keyfile `data`, to be written as `name` into `system-connections/`.
+    """Lint the keyfile `data`, to be written as `name` to `system-connections/`, and return warnings.
 
-    Raises ConfigInvalid for what is no keyfile, and BadValue for a profile that can never work.
+    Raises ConfigInvalid for an invalid keyfile, and BadValue for a profile that cannot work.
     """
-    # The linter is loaded for those who bring a profile: most runs of `resin configure` bring none.
+    # Imported late for start-up time: most runs of `resin configure` add no keyfile.
     from image_tools.lint.profiles.linter import lint_keyfile
 
     _check_name(name)
     keyfile = read_keyfile(data, name)
-    # A byte-order mark and Windows line ends are mended when the file is written, and told of by the reader.
+    # A byte-order mark and CRLF are removed when the file is written; the parser reports them.
     findings = lint_keyfile(name, normalize_keyfile(data))
     for finding in findings:
         if finding.is_error:
             raise BadValue(finding.message, hint=finding.remedy, code=finding.code, line=finding.line)
-    told = {notice.code for notice in keyfile.notices}
-    dubious = [f for f in findings if f.code not in _QUIET and f.code not in told]
-    return [*keyfile.notices, *map(_notice, dubious)]
+    reported = {notice.code for notice in keyfile.notices}
+    others = [f for f in findings if f.code not in _CHECK_ONLY and f.code not in reported]
+    return [*keyfile.notices, *map(_notice, others)]
 
 
 def _notice(finding: Finding) -> Notice:
@@ -48,7 +48,7 @@ def _check_name(name: str) -> None:
         or len(name.encode("utf-16-le")) > 510
     ):
         raise BadValue(
-            f'"{name}" cannot be the name of a file on FAT.',
-            hint='Rename it: no control characters, none of "*/:<>?\\|, no space or full stop at the end.',
+            f'"{name}" is not a valid file name on FAT.',
+            hint='Rename it without control characters, "*/:<>?\\|, and a space or period at the end.',
             name=name,
         )

@@ -1,6 +1,6 @@
-"""Network profiles of the boot partition: `system-connections/`, one NetworkManager keyfile each.
+"""Network profiles of the boot partition: NetworkManager keyfiles in `system-connections/`.
 
-A name is loaded when it is first used: nobody who adds a Wi-Fi network waits for the modems and the linter.
+Names are imported on first use, to keep the start-up time low.
 """
 
 from importlib import import_module
@@ -45,7 +45,7 @@ __all__ = [
     "uuid_of",
 ]
 
-_HOMES = {
+_MODULES = {
     "Addressing": "addressing",
     "Attachment": "attachment",
     "Band": "hotspot",
@@ -72,8 +72,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__} has no attribute {name}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
     return value

@@ -1,4 +1,4 @@
-"""How an interface gets its addresses: the `[ipv4]` and `[ipv6]` of a keyfile (nm-settings-keyfile)."""
+"""IP configuration of a connection: `[ipv4]` and `[ipv6]` of a keyfile (nm-settings-keyfile(5))."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _BITS = {4: 32, 6: 128}
 
 @dataclass(frozen=True)
 class Addressing:
-    """Where addresses come from: the network (DHCP, router advertisements) unless some are given.
+    """The IP configuration: automatic (DHCP, router advertisements) unless addresses are given.
 
-    `static` are texts `IP/PREFIX`, of both families in any order; `gateway` has one of a family at most. A
-    family without a static address stays automatic. `never_default` keeps the connection from becoming the
-    way to everywhere; `route_metric` weighs it against others, the lowest wins. `shared` gives addresses out
-    (DHCP server, NAT), to which one static IPv4 address may be added. Raises BadValue for what cannot work.
+    `static` are IPv4 and IPv6 texts `ADDRESS/PREFIX`; a family without one stays automatic. `gateway` has at
+    most one address of each family. With `never_default` the connection never becomes the default route; of
+    several, the one with the lowest `route_metric` does. `shared` runs a DHCP server and NAT, optionally with
+    one static IPv4 address. Raises BadValue for an invalid combination.
     """
 
     static: tuple[str, ...] = ()
@@ -40,40 +40,48 @@ class Addressing:
     def __post_init__(self) -> None:
         if self.route_metric is not None and not 0 <= self.route_metric <= HIGHEST_METRIC:
             raise BadValue(
-                f"{self.route_metric} is no metric of a route.", hint=f"It goes from 0 to {HIGHEST_METRIC}."
+                f"{self.route_metric} is not a valid route metric.", hint=f"Use 0 to {HIGHEST_METRIC}."
             )
         if self.gateway and self.never_default:
             raise BadValue(
-                "A gateway is of no use to a connection that is never the default.",
-                hint="Leave out the gateway, or let the connection be the default.",
+                "A gateway has no effect on a connection that is never the default route.",
+                hint="Remove the gateway or --never-default.",
             )
         if not (self.static or self.gateway or self.dns):
             return
         if self.shared:
             _check_shared(self)
-        interfaces = [interface_of(text) for text in self.static]
-        _check_once(interfaces)
-        _check_gateways([address_of(text, "gateway") for text in self.gateway], interfaces)
+        interfaces = [parse_interface(text) for text in self.static]
+        _check_duplicates(interfaces)
+        _check_gateways([parse_address(text, "gateway address") for text in self.gateway], interfaces)
         for text in self.dns:
-            address_of(text, "DNS server")
+            parse_address(text, "DNS server address")
 
     def sections(self) -> dict[str, dict[str, str]]:
-        """`ipv4` and `ipv6`, for a keyfile."""
+        """Return the sections `ipv4` and `ipv6` of a keyfile."""
         if self.shared:
-            # The device gives no IPv6 addresses out: "shared" is only in newer NetworkManagers.
+            # Only newer releases of NetworkManager support "shared" for IPv6.
             return {"ipv4": self._family(4, "shared"), "ipv6": {"method": "ignore"}}
         return {"ipv4": self._family(4, "auto"), "ipv6": self._family(6, "auto")}
 
-    def _family(self, version: int, otherwise: str) -> dict[str, str]:
-        interfaces = [i for i in map(interface_of, self.static) if i.version == version]
-        gateways = [g for g in (address_of(text, "gateway") for text in self.gateway) if g.version == version]
-        servers = [s for s in (address_of(text, "DNS server") for text in self.dns) if s.version == version]
+    def _family(self, version: int, default_method: str) -> dict[str, str]:
+        interfaces = [i for i in map(parse_interface, self.static) if i.version == version]
+        gateways = [
+            g
+            for g in (parse_address(text, "gateway address") for text in self.gateway)
+            if g.version == version
+        ]
+        servers = [
+            s
+            for s in (parse_address(text, "DNS server address") for text in self.dns)
+            if s.version == version
+        ]
         keys = {f"address{number}": str(i) for number, i in enumerate(interfaces, 1)}
         if gateways:
             keys["address1"] += f",{gateways[0]}"
         if servers:
             keys["dns"] = "".join(f"{server};" for server in servers)
-        keys["method"] = "manual" if interfaces and otherwise == "auto" else otherwise
+        keys["method"] = "manual" if interfaces and default_method == "auto" else default_method
         if self.never_default:
             keys["never-default"] = "true"
         if self.route_metric is not None:
@@ -85,31 +93,31 @@ AUTOMATIC = Addressing()
 SHARED = Addressing(shared=True)
 
 
-def interface_of(text: str) -> Interface:
-    """The address and network of a text `IP/PREFIX`. Raises BadValue unless a host can have that address."""
+def parse_interface(text: str) -> Interface:
+    """Parse a text `ADDRESS/PREFIX`. Raises BadValue unless it is a valid address of a host."""
     import ipaddress
 
     match = _ADDRESS_AND_PREFIX.fullmatch(text)
     if match is None:
         raise BadValue(
-            f'"{text}" is no address with a prefix.',
-            hint="Write IP/PREFIX: 192.168.1.20/24 (24 is 255.255.255.0), or 2001:db8::20/64.",
+            f'"{text}" is not an address with a prefix length.',
+            hint="Use ADDRESS/PREFIX, such as 192.168.1.20/24 (24 is 255.255.255.0) or 2001:db8::20/64.",
         )
-    address = address_of(match[1], "address")
+    address = parse_address(match[1], "IP address")
     prefix, bits = int(match[2]), _BITS[address.version]
     if not 1 <= prefix <= bits:
         raise BadValue(
-            f"{text} has a prefix out of range.", hint=f"A prefix of IPv{address.version} is 1 to {bits}."
+            f"The prefix length of {text} is out of range.", hint=f"Use 1 to {bits} for IPv{address.version}."
         )
     interface = ipaddress.ip_interface(f"{address}/{prefix}")
     if address.is_loopback:
-        raise BadValue(f"{text} is an address that every computer has for itself.", hint="Give another one.")
+        raise BadValue(f"{text} is a loopback address.", hint="Use another address.")
     _check_host(address, interface)
     return interface
 
 
-def address_of(text: str, role: str) -> Address:
-    """The IP address that `text` is; `role` says what for. Raises BadValue for what no one host can have."""
+def parse_address(text: str, role: str) -> Address:
+    """Parse the IP address of a host. `role` names its use in errors. Raises BadValue."""
     import ipaddress
 
     try:
@@ -117,30 +125,32 @@ def address_of(text: str, role: str) -> Address:
     except ValueError:
         address = None
     if address is None or "%" in text:
-        raise BadValue(f'"{text}" is no IP address (the {role}).', hint="Write 192.168.1.20 or 2001:db8::20.")
+        raise BadValue(f'"{text}" is not a valid {role}.', hint="Use the form 192.168.1.20 or 2001:db8::20.")
     if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
-        raise BadValue(f"{text} is no host's address (the {role}).", hint="Give the address of one host.")
+        raise BadValue(f"{text} is not a usable {role}.", hint="Use the address of one host.")
     return address
 
 
 def _check_host(address: Address, interface: Interface) -> None:
-    """Refuse the first address of a network, and for IPv4 the last (RFC 3021 and 6164 except the longest)."""
+    """Reject a network address and an IPv4 broadcast address, except in /31 and /127 (RFC 3021 and 6164)."""
     network = interface.network
     if network.prefixlen >= network.max_prefixlen - 1:
         return
     if address == network.network_address:
-        raise BadValue(f"{address} is the network {network} itself.", hint="Give an address inside of it.")
+        raise BadValue(
+            f"{address} is the address of the network {network}.", hint="Use an address of a host in it."
+        )
     if address.version == 4 and address == network.broadcast_address:
         raise BadValue(
-            f"{address} is the broadcast address of {network}.", hint="Give an address inside of it."
+            f"{address} is the broadcast address of {network}.", hint="Use an address of a host in it."
         )
 
 
-def _check_once(interfaces: Sequence[Interface]) -> None:
+def _check_duplicates(interfaces: Sequence[Interface]) -> None:
     seen: set[Address] = set()
     for interface in interfaces:
         if interface.ip in seen:
-            raise BadValue(f"The address {interface.ip} is given twice.", hint="Give it once.")
+            raise BadValue(f"The address {interface.ip} is given twice.", hint="Remove one of them.")
         seen.add(interface.ip)
 
 
@@ -148,7 +158,7 @@ def _check_gateways(gateways: Sequence[Address], interfaces: Sequence[Interface]
     versions = [gateway.version for gateway in gateways]
     if len(set(versions)) < len(versions):
         raise BadValue(
-            "There are two gateways of the same family.", hint="Give one for IPv4 and one for IPv6 at most."
+            "There are two gateways of the same family.", hint="Use at most one for IPv4 and one for IPv6."
         )
     for gateway in gateways:
         _check_gateway(gateway, [i for i in interfaces if i.version == gateway.version])
@@ -157,31 +167,31 @@ def _check_gateways(gateways: Sequence[Address], interfaces: Sequence[Interface]
 def _check_gateway(gateway: Address, interfaces: Sequence[Interface]) -> None:
     if not interfaces:
         raise BadValue(
-            f"The gateway {gateway} needs a static address beside it.",
-            hint=f"Give an address of IPv{gateway.version} in its network, too.",
+            f"The gateway {gateway} requires a static IPv{gateway.version} address.",
+            hint="Add --static ADDRESS/PREFIX in the network of the gateway.",
         )
     if any(gateway == interface.ip for interface in interfaces):
         raise BadValue(
-            f"The gateway {gateway} is the device's own address.", hint="Give the address of the router."
+            f"The gateway {gateway} is the device's own address.", hint="Use the address of the router."
         )
-    around = next((i for i in interfaces if gateway in i.network), None)
-    if around is not None:
-        _check_host(gateway, around)
-    elif not (gateway.version == 6 and gateway.is_link_local):  # on every link, so in reach
+    own_network = next((i for i in interfaces if gateway in i.network), None)
+    if own_network is not None:
+        _check_host(gateway, own_network)
+    elif not (gateway.version == 6 and gateway.is_link_local):  # on-link in every network
         networks = ", ".join(str(i.network) for i in interfaces)
         raise BadValue(
             f"The gateway {gateway} is not in {networks}.",
-            hint="Check the address and the prefix; a router is reached in the device's own network.",
+            hint="Check the address and the prefix length; a gateway must be in the network of the device.",
         )
 
 
 def _check_shared(addressing: Addressing) -> None:
     if addressing.gateway or addressing.dns:
         raise BadValue(
-            "A shared connection has no gateway and no DNS servers: the device is both.",
-            hint="Leave them out, or do not share the connection.",
+            "A shared connection cannot have a gateway or DNS servers, because the device is both.",
+            hint="Remove them or --shared.",
         )
     if len(addressing.static) > 1 or any(":" in text for text in addressing.static):
         raise BadValue(
-            "A shared connection has one static IPv4 address at most.", hint="For example 10.42.0.1/24."
+            "A shared connection has at most one static IPv4 address.", hint="Use one, such as 10.42.0.1/24."
         )

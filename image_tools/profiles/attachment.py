@@ -1,4 +1,4 @@
-"""Certificates and private keys that a profile names: PEM (RFC 7468) or DER (X.690), put beside it."""
+"""Certificates and private keys of a profile: PEM (RFC 7468) or DER (X.690) files in the same directory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import Enum
 from resin_toolkit.errors import BadValue
 
 DEVICE_FOLDER = "/mnt/boot/system-connections"
-"""Where the device finds what lies in `system-connections/` of its boot partition."""
+"""The path of `system-connections/` of the boot partition on the device."""
 
 _LARGEST = 256 << 10
 _BOM = b"\xef\xbb\xbf"
@@ -27,7 +27,7 @@ _SEQUENCE, _INTEGER, _OCTETS, _OBJECT_ID, _VERSION = 0x30, 0x02, 0x04, 0x06, 0xA
 
 
 class AttachmentType(Enum):
-    """What a file of certificates and keys holds."""
+    """The content of a file of certificates or keys."""
 
     CERTIFICATE = "a certificate"
     KEY = "a private key"
@@ -37,9 +37,9 @@ class AttachmentType(Enum):
 
 @dataclass(frozen=True)
 class Attachment:
-    """A certificate or key; `name` is the name of the file that it came from, for messages.
+    """A certificate or key; `name` is the original file name, for messages.
 
-    Raises BadValue for what is neither; no message holds any of it.
+    Raises BadValue for any other content, without quoting it.
     """
 
     name: str
@@ -49,52 +49,55 @@ class Attachment:
         object.__setattr__(self, "data", self.data.removeprefix(_BOM))
         if len(self.data) > _LARGEST:
             raise BadValue(
-                f"{self.name} is too large to be a certificate or a key.", hint="Give one certificate or key."
+                f"{self.name} is too large to be a certificate or a key.",
+                hint="Use a file with one certificate or key.",
             )
         if self.content is AttachmentType.OTHER:
-            raise BadValue(f"{self.name} is no certificate and no private key{self._reason()}.", hint=_HINT)
+            raise BadValue(
+                f"{self.name} is not a certificate or private key{self._reason()}.", hint=_FORMAT_HINT
+            )
 
     @property
     def is_pem(self) -> bool:
-        """Whether it is text."""
+        """Whether it is PEM (text), not DER."""
         return _PEM.search(self.data) is not None
 
     @property
     def content(self) -> AttachmentType:
-        """What is in it; a file that holds a private key among other things counts as the key that it is."""
+        """The type of the content; a file that contains a private key and more is a key."""
         blocks = _blocks(self.data)
         if not blocks:
-            return _content_of_der(self.data)
+            return _der_content(self.data)
         labels = {label for label, _ in blocks}
         if labels & _KEY_LABELS:
             return AttachmentType.KEY
         is_certificate = any(
-            label == "TRUSTED CERTIFICATE" or _content_of_der(_decoded(body)) is AttachmentType.CERTIFICATE
+            label == "TRUSTED CERTIFICATE" or _der_content(_decode(body)) is AttachmentType.CERTIFICATE
             for label, body in blocks
             if label in _CERTIFICATE_LABELS
         )
         return AttachmentType.CERTIFICATE if is_certificate else AttachmentType.OTHER
 
     @property
-    def ending(self) -> str:
-        """The ending of its file: NetworkManager takes no file with one of these for a profile."""
+    def suffix(self) -> str:
+        """The suffix of the file, which NetworkManager does not take for a profile."""
         return ".pem" if self.is_pem else ".der"
 
     def _reason(self) -> str:
         labels = [label for label, _ in _blocks(self.data)]
         if labels and labels[0] not in _CERTIFICATE_LABELS:
-            return f", but: {labels[0].lower()}"
-        return ": it is empty" if not self.data else ""
+            return f", but a PEM file with the label {labels[0]}"
+        return ", because it is empty" if not self.data else ""
 
 
-_HINT = "Give a PEM or DER file; `openssl x509` and `openssl pkey` turn other forms into these."
+_FORMAT_HINT = "Use a PEM or DER file; `openssl x509` and `openssl pkey` convert other formats."
 
 
 def _blocks(data: bytes) -> list[tuple[str, bytes]]:
     return [(match[1].decode("ascii"), match[2]) for match in _PEM.finditer(data)]
 
 
-def _decoded(body: bytes) -> bytes:
+def _decode(body: bytes) -> bytes:
     import base64
 
     try:
@@ -103,33 +106,33 @@ def _decoded(body: bytes) -> bytes:
         return b""
 
 
-def _content_of_der(data: bytes) -> AttachmentType:
-    """Told by the first tags: RFC 5280 (Certificate), 5958 and 8017 and 5915 (keys), 7292 (PFX)."""
+def _der_content(data: bytes) -> AttachmentType:
+    """Return the type by the first tags: RFC 5280 (certificate), 5958, 8017 and 5915 (keys), 7292 (PFX)."""
     outer = _elements(data)
     parts = _elements(outer[0][1]) if outer and outer[0][0] == _SEQUENCE else []
     if not parts:
         return AttachmentType.OTHER
     tag, first = parts[0]
     if tag == _INTEGER:
-        kinds = {b"\0": AttachmentType.KEY, b"\1": AttachmentType.KEY, b"\3": AttachmentType.BUNDLE}
-        return kinds.get(first, AttachmentType.OTHER)
-    inside = _elements(first) if tag == _SEQUENCE else []
-    if _is_signed_part(inside):
+        types = {b"\0": AttachmentType.KEY, b"\1": AttachmentType.KEY, b"\3": AttachmentType.BUNDLE}
+        return types.get(first, AttachmentType.OTHER)
+    elements = _elements(first) if tag == _SEQUENCE else []
+    if _is_tbs_certificate(elements):
         return AttachmentType.CERTIFICATE
-    is_encrypted = [tag for tag, _ in inside[:1]] == [_OBJECT_ID] and [t for t, _ in parts[1:]] == [_OCTETS]
+    is_encrypted = [tag for tag, _ in elements[:1]] == [_OBJECT_ID] and [t for t, _ in parts[1:]] == [_OCTETS]
     return AttachmentType.KEY if is_encrypted else AttachmentType.OTHER
 
 
-def _is_signed_part(inside: list[tuple[int, bytes]]) -> bool:
-    """Whether it is what a certificate's signature is of; version 1 has a number and an algorithm first."""
-    tags = [tag for tag, _ in inside[:2]]
+def _is_tbs_certificate(elements: list[tuple[int, bytes]]) -> bool:
+    """Whether it is a TBSCertificate; version 1 begins with serial number and algorithm."""
+    tags = [tag for tag, _ in elements[:2]]
     if tags == [_VERSION, _INTEGER]:
         return True
-    return tags == [_INTEGER, _SEQUENCE] and [tag for tag, _ in _elements(inside[1][1])[:1]] == [_OBJECT_ID]
+    return tags == [_INTEGER, _SEQUENCE] and [tag for tag, _ in _elements(elements[1][1])[:1]] == [_OBJECT_ID]
 
 
 def _elements(data: bytes) -> list[tuple[int, bytes]]:
-    """Tag and content of the DER elements that `data` is made of; none if one is cut short."""
+    """Return tag and content of each DER element of `data`, or nothing if one is truncated."""
     found = []
     while data:
         length, start = data[1] if len(data) > 1 else 0, 2

@@ -1,4 +1,4 @@
-"""A mobile network, over a modem (ModemManager)."""
+"""Profiles of cellular connections (ModemManager)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _BAUD = "115200"
 
 @dataclass(frozen=True)
 class CellularProfile(Profile):
-    """A mobile network: its access point name, and what the operator asks for besides.
+    """A cellular connection: the APN, and credentials if the operator requires them.
 
-    `number` is what older NetworkManagers dial, `*99#` if left out; newer ones do not read it. `pin` is the
-    SIM's. Raises BadValue for what cannot work.
+    `number` is dialled by older releases of NetworkManager, by default `*99#`; newer ones ignore it. `pin`
+    unlocks the SIM. Raises BadValue for invalid values.
     """
 
     apn: str
@@ -37,30 +37,36 @@ class CellularProfile(Profile):
         check_priority(self.priority)
         if not _APN.fullmatch(self.apn):
             raise BadValue(
-                f'"{self.apn}" is no access point name.',
-                hint="It has 1 to 64 letters, digits, dots and hyphens, such as internet.example.",
+                f'"{self.apn}" is not a valid APN.',
+                hint="Use 1 to 64 letters, digits, `.`, `-` and `_`, such as internet.example.",
             )
         if self.number is not None and not _NUMBER.fullmatch(self.number):
-            raise BadValue(f'"{self.number}" cannot be dialled.', hint=f"Without it, {DEFAULT_NUMBER} is.")
+            raise BadValue(
+                f'"{self.number}" is not a valid number to dial.', hint=f"The default is {DEFAULT_NUMBER}."
+            )
         if self.pin is not None and not _PIN.fullmatch(self.pin):
-            raise BadValue("The SIM's PIN is not 4 to 8 digits.", hint="Type it as the telephone takes it.")
+            raise BadValue("The SIM PIN is not 4 to 8 digits.", hint="Check the PIN.")
         if self.username is not None and not is_readable(self.username):
-            raise BadValue("The user name is empty or has control characters.", hint="Leave it out if empty.")
+            raise BadValue(
+                "The user name is empty or contains control characters.", hint="Omit it if there is none."
+            )
         if self.password is not None and not is_readable(self.password):
-            raise BadValue("The password is empty or has control characters.", hint="Leave it out if empty.")
+            raise BadValue(
+                "The password is empty or contains control characters.", hint="Omit it if there is none."
+            )
 
     @property
     def connection_id(self) -> str:
-        """`id`."""
+        """Return `id`."""
         return self.id
 
     @property
     def uuid(self) -> str:
-        """The same for the same id, whatever else changes."""
+        """Derived from the id only, so it stays the same when other values change."""
         return uuid_of("cellular", self.id)
 
     def sections(self) -> Sections:
-        """The keyfile's sections, for NetworkManager 1.0 and later."""
+        """Return the sections of the keyfile, for NetworkManager 1.0 and later."""
         gsm = {"apn": self.apn, "number": self.number or DEFAULT_NUMBER}
         optional = {"username": self.username, "password": self.password, "pin": self.pin}
         gsm |= {key: escape(text) for key, text in optional.items() if text is not None}

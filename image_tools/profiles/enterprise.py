@@ -1,4 +1,4 @@
-"""Who the device is to a company's Wi-Fi: the `[802-1x]` of a keyfile (WPA2 and WPA3 Enterprise)."""
+"""802.1X authentication for WPA2 and WPA3 Enterprise: `[802-1x]` of a keyfile."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from image_tools.profiles.keyfile import escape
 from image_tools.profiles.methods import Eap, Phase2
 from resin_toolkit.errors import BadValue
 
-_NO_ONE_TO_ASK = "The device has nobody that it could ask."
+_NO_PROMPT_HINT = "The device cannot prompt for it."
 
 
 @dataclass(frozen=True)
 class Enterprise:
-    """Identity, password and certificates. Raises BadValue for what can be no identity, certificate or key.
+    """Identity, password and certificates. Raises BadValue for an invalid one.
 
-    `phase2` counts for TTLS alone: MSCHAPv2 unless PAP is asked for, which shows the password itself to
-    whoever is at the other end. A `private_key` in PKCS #12 has the client's certificate in it.
+    `phase2` only applies to TTLS: by default MSCHAPv2; PAP sends the password itself to the server. A
+    `private_key` in PKCS #12 format also contains the client certificate.
     """
 
     identity: str
@@ -42,22 +42,22 @@ class Enterprise:
         _check_content(self.private_key, "a private key", AttachmentType.KEY, AttachmentType.BUNDLE)
 
     def check(self, method: Eap) -> None:
-        """Raise BadValue unless everything is there that `method` needs, and nothing else."""
+        """Raise BadValue unless exactly the values that `method` requires are set."""
         if method is Eap.TLS:
             self._check_tls()
             return
         if self.password is None:
-            raise BadValue(f"{method.upper()} needs a password.", hint=_NO_ONE_TO_ASK)
+            raise BadValue(f"{method.upper()} requires a password.", hint=_NO_PROMPT_HINT)
         if self.client_cert or self.private_key or self.private_key_password:
             raise BadValue(
-                f"{method.upper()} has no use for a certificate or key of the client.",
-                hint="Leave them out, or use TLS.",
+                f"{method.upper()} does not use a client certificate or key.",
+                hint="Remove them, or use tls.",
             )
         if method is Eap.PEAP and self.phase2 is not Phase2.MSCHAPV2:
-            raise BadValue("PEAP is used with MSCHAPv2.", hint="Leave the second phase out, or use TTLS.")
+            raise BadValue("PEAP requires MSCHAPv2.", hint="Remove --phase2, or use ttls.")
 
     def section(self, method: Eap, stem: str) -> dict[str, str]:
-        """`802-1x` for a keyfile; `stem` is what the names of the attachments begin with."""
+        """Return the section `802-1x`; `stem` is the prefix of the file names of the attachments."""
         texts = {
             "identity": self.identity,
             "anonymous-identity": self.anonymous_identity,
@@ -67,56 +67,60 @@ class Enterprise:
         keys = {"eap": f"{method};"} | {k: escape(text) for k, text in texts.items() if text is not None}
         if method is not Eap.TLS:
             keys["phase2-auth"] = self.phase2
-        keys |= {key: f"{DEVICE_FOLDER}/{name}" for key, name, _ in self._placed(stem)}
+        keys |= {key: f"{DEVICE_FOLDER}/{name}" for key, name, _ in self._named_attachments(stem)}
         if self.private_key is not None and self.private_key.content is AttachmentType.BUNDLE:
             keys["client-cert"] = keys["private-key"]
         if self.private_key_password is not None:
             keys["private-key-password"] = escape(self.private_key_password)
         elif self.private_key is not None:
-            keys["private-key-password-flags"] = "4"  # not required; else the device asks for one, in vain
+            keys["private-key-password-flags"] = (
+                "4"  # not required; else NetworkManager requests it from an agent
+            )
         return keys
 
     def attachments(self, stem: str) -> tuple[tuple[str, bytes], ...]:
-        """Name and content of the files that the section names."""
-        return tuple((name, attachment.data) for _, name, attachment in self._placed(stem))
+        """Return name and content of the files that the section names."""
+        return tuple((name, attachment.data) for _, name, attachment in self._named_attachments(stem))
 
-    def _placed(self, stem: str) -> list[tuple[str, str, Attachment]]:
+    def _named_attachments(self, stem: str) -> list[tuple[str, str, Attachment]]:
         roles = (
             ("ca-cert", "ca", self.ca_cert),
             ("client-cert", "client", self.client_cert),
             ("private-key", "key", self.private_key),
         )
-        return [(key, f"{stem}-{role}{file.ending}", file) for key, role, file in roles if file is not None]
+        return [(key, f"{stem}-{role}{file.suffix}", file) for key, role, file in roles if file is not None]
 
     def _check_tls(self) -> None:
         if self.password is not None:
             raise BadValue(
-                "TLS has no password: the private key stands for it.",
-                hint="If the key is encrypted, give its password as the private key's.",
+                "TLS uses a private key instead of a password.",
+                hint="If the key is encrypted, use --private-key-passphrase-file.",
             )
         if self.private_key is None:
-            raise BadValue("TLS needs a private key.", hint="Give the client's certificate and its key.")
+            raise BadValue("TLS requires a private key.", hint="Use --client-cert and --private-key.")
         if self.private_key.content is AttachmentType.BUNDLE:
             self._check_bundle()
         elif self.client_cert is None:
-            raise BadValue("TLS needs a certificate of the client.", hint="Give it beside its private key.")
+            raise BadValue("TLS requires a client certificate.", hint="Use --client-cert.")
 
     def _check_bundle(self) -> None:
         if self.client_cert is not None:
-            raise BadValue("PKCS #12 has the client's certificate in it.", hint="Leave out the other one.")
+            raise BadValue(
+                "The PKCS #12 file already contains a client certificate.", hint="Remove --client-cert."
+            )
         if self.private_key_password is None:
-            raise BadValue("A private key in PKCS #12 needs its password.", hint=_NO_ONE_TO_ASK)
+            raise BadValue("A private key in PKCS #12 format requires its passphrase.", hint=_NO_PROMPT_HINT)
 
 
 def _check_text(text: str | None, role: str) -> None:
     if text is not None and not is_readable(text):
-        raise BadValue(f"The {role} is empty or has control characters.", hint="Type it anew.")
+        raise BadValue(f"The {role} is empty or contains control characters.", hint="Enter it again.")
 
 
-def _check_content(attachment: Attachment | None, wanted: str, *fitting: AttachmentType) -> None:
-    if attachment is None or attachment.content in fitting:
+def _check_content(attachment: Attachment | None, expected: str, *accepted: AttachmentType) -> None:
+    if attachment is None or attachment.content in accepted:
         return
     raise BadValue(
-        f"{attachment.name} holds {attachment.content.value}, and {wanted} is wanted.",
-        hint="Give certificate and private key in files of their own; check which file is which.",
+        f"{attachment.name} contains {attachment.content.value} instead of {expected}.",
+        hint="Use separate files for certificate and private key, and check that they are not swapped.",
     )

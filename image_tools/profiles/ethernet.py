@@ -1,4 +1,4 @@
-"""A cable."""
+"""Profiles of Ethernet connections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from image_tools.profiles.keyfile import Sections
 
 @dataclass(frozen=True)
 class EthernetProfile(Profile):
-    """The device's Ethernet port: with static addresses, or shared. Raises BadValue for what cannot work."""
+    """An Ethernet connection: automatic, static or shared. Raises BadValue for invalid values."""
 
     id: str = "ethernet"
     priority: int | None = None
@@ -23,15 +23,15 @@ class EthernetProfile(Profile):
 
     @property
     def connection_id(self) -> str:
-        """`id`."""
+        """Return `id`."""
         return self.id
 
     @property
     def uuid(self) -> str:
-        """The same for the same id, whatever else changes."""
+        """Derived from the id only, so it stays the same when other values change."""
         return uuid_of("ethernet", self.id)
 
     def sections(self) -> Sections:
-        """The keyfile's sections, for NetworkManager 1.0 and later."""
+        """Return the sections of the keyfile, for NetworkManager 1.0 and later."""
         sections = {"connection": self._connection("ethernet", self.priority), "ethernet": {}}
         return {**sections, **self.addressing.sections()}

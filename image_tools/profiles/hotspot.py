@@ -1,4 +1,4 @@
-"""A Wi-Fi network that the device itself makes."""
+"""Profiles of Wi-Fi hotspots."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from resin_toolkit.errors import BadValue
 
 
 class Band(StrEnum):
-    """A band of Wi-Fi, by NetworkManager's name."""
+    """A Wi-Fi band, with the name in NetworkManager."""
 
     GHZ_5 = "a"
     GHZ_2 = "bg"
 
     @property
     def channels(self) -> frozenset[int]:
-        """The channels that NetworkManager takes; a country or an adapter may forbid some of them."""
+        """The channels that NetworkManager accepts; regulation or the adapter may forbid some."""
         if self is Band.GHZ_2:
             return frozenset(range(1, 15))
         return frozenset((*range(36, 65, 4), *range(100, 141, 4), *range(149, 166, 4)))
@@ -28,10 +28,10 @@ class Band(StrEnum):
 
 @dataclass(frozen=True)
 class HotspotProfile(Profile):
-    """A network with WPA2 that the device makes and gives addresses out in.
+    """A WPA2 network that the device runs, with a DHCP server and NAT.
 
-    `id` is `hotspot` if left out. A `channel` without a band is taken from the band that has it. Raises
-    BadValue for what cannot work.
+    `id` is `hotspot` by default. A `channel` without a band selects the band that has it. Raises BadValue for
+    invalid values.
     """
 
     ssid: bytes
@@ -49,22 +49,22 @@ class HotspotProfile(Profile):
         check_priority(self.priority)
         if self.channel is not None and self._band is None:
             raise BadValue(
-                f"There is no channel {self.channel}{f' in the band {self.band}' if self.band else ''}.",
-                hint="Band bg has 1 to 14, band a has 36, 40, 44, 48 and more; or leave the channel out.",
+                f"There is no Wi-Fi channel {self.channel}{f' in band {self.band}' if self.band else ''}.",
+                hint="Band bg has channels 1 to 14, band a has 36, 40, 44, 48 and more.",
             )
 
     @property
     def connection_id(self) -> str:
-        """`id`, or what stands for it."""
+        """Return `id` or its default."""
         return self.id if self.id is not None else "hotspot"
 
     @property
     def uuid(self) -> str:
-        """The same for the same id and SSID, whatever else changes."""
+        """Derived from id and SSID only, so it stays the same when other values change."""
         return uuid_of("hotspot", self.connection_id, self.ssid.hex())
 
     def sections(self) -> Sections:
-        """The keyfile's sections, for NetworkManager 1.0 and later."""
+        """Return the sections of the keyfile, for NetworkManager 1.0 and later."""
         wifi = {"mode": "ap", "ssid": escape_ssid(self.ssid)}
         if self._band is not None:
             wifi["band"] = self._band
@@ -82,7 +82,7 @@ class HotspotProfile(Profile):
 
     @property
     def _band(self) -> Band | None:
-        """The band to write; None if there is none, or none that has the channel."""
+        """The band to write, or None if no band is set or none has the channel."""
         if self.channel is None:
             return self.band
         bands = Band if self.band is None else (self.band,)

@@ -1,4 +1,4 @@
-"""What a profile is known by: its id, its uuid, and the name of its file."""
+"""The base class of profiles, and their identity: id, UUID and file name."""
 
 from __future__ import annotations
 
@@ -15,68 +15,66 @@ _RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.ASCII)
 
 
 class Profile(ABC):
-    """What every profile has that is made here: a name for people, one for programs, and its files."""
+    """A network profile that can be written as a keyfile."""
 
     @property
     @abstractmethod
     def connection_id(self) -> str:
-        """The name that people see."""
+        """The id, shown to users."""
 
     @property
     @abstractmethod
     def uuid(self) -> str:
-        """The name that programs use: the same for the same profile, whatever else changes."""
+        """A UUID that stays the same when other values of the profile change."""
 
     @property
     def file_name(self) -> str:
-        """The keyfile's name in `system-connections/`."""
+        """The name of the keyfile in `system-connections/`."""
         return file_name_of(self.connection_id)
 
     @abstractmethod
     def sections(self) -> Sections:
-        """The keyfile's sections, the values escaped."""
+        """Return the sections of the keyfile, with escaped values."""
 
     def attachments(self) -> tuple[tuple[str, bytes], ...]:
-        """Name and content of the files that the keyfile names, to be put beside it."""
+        """Return name and content of certificates and keys, for the same directory."""
         return ()
 
     def keyfile(self) -> bytes:
-        """The file that NetworkManager reads. It holds secrets."""
+        """Return the content of the keyfile, including secrets."""
         return render(self.sections())
 
     def files(self) -> tuple[tuple[str, bytes], ...]:
-        """Name and content of everything to put into `system-connections/`; the keyfile comes last."""
+        """Return name and content of all files for `system-connections/`, the keyfile last."""
         return (*self.attachments(), (self.file_name, self.keyfile()))
 
-    def _connection(self, kind: str, priority: int | None) -> dict[str, str]:
-        section = {"id": escape(self.connection_id), "uuid": self.uuid, "type": kind}
+    def _connection(self, type_: str, priority: int | None) -> dict[str, str]:
+        section = {"id": escape(self.connection_id), "uuid": self.uuid, "type": type_}
         return {**section, "autoconnect-priority": str(priority)} if priority else section
 
 
 def check_id(text: str) -> None:
-    """Raise BadValue for an id that nobody can read: empty, or with control characters."""
+    """Raise BadValue for an id that is empty or contains control characters."""
     if not is_readable(text):
-        raise BadValue(
-            "The profile's id is empty or has control characters.", hint="Give it a name that can be read."
-        )
+        raise BadValue("The profile id is empty or contains control characters.", hint="Use a readable name.")
 
 
 def check_priority(priority: int | None) -> None:
-    """Raise BadValue unless NetworkManager takes it as connection.autoconnect-priority."""
+    """Raise BadValue unless NetworkManager accepts it as connection.autoconnect-priority."""
     if priority is not None and not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
         raise BadValue(
-            f"{priority} is no priority of a connection.",
-            hint=f"It goes from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}; the highest is tried first.",
+            f"{priority} is not a valid priority.",
+            hint=f"Use {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}; the highest is tried first.",
         )
 
 
 def is_readable(text: str) -> bool:
-    """Whether there is some text, without control characters, and Unicode can hold it."""
+    """Whether text is valid Unicode, not empty, and without control characters."""
     return bool(text) and not any(c < " " or "\x7f" <= c < "\xa0" or "\ud800" <= c <= "\udfff" for c in text)
 
 
 def uuid_of(*identity: str) -> str:
-    """The name-based UUID (RFC 9562, version 5) of what identifies a profile."""
+    """Return the name-based UUID (RFC 9562, version 5) of the values that identify a profile."""
     from hashlib import sha1
 
     name = "\0".join(identity).encode()
@@ -88,10 +86,10 @@ def uuid_of(*identity: str) -> str:
 
 
 def file_name_of(connection_id: str) -> str:
-    """A file name for the profile of that id, another one for every id.
+    """Return a unique file name for the profile with that id.
 
-    FAT and Windows tell no upper from lower case, and NetworkManager skips names with certain endings: so
-    the name has lower-case letters, digits, `-` and `_` only, and a hash where that loses something.
+    FAT ignores case, and NetworkManager ignores names with certain suffixes. Therefore the name only contains
+    lower-case letters, digits, `-` and `_`, and a hash if the id contains anything else.
     """
     slug = re.sub(r"[^a-z0-9_]+", "-", connection_id.lower()).strip("-")[:_MAX_SLUG].strip("-")
     if slug == connection_id and not _RESERVED.fullmatch(slug) and not _ends_with_hash(slug):

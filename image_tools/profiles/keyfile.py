@@ -1,6 +1,7 @@
-"""The format of NetworkManager's keyfiles: GLib's key file (GKeyFile) and NetworkManager's rules upon it.
+"""Parse and render NetworkManager keyfiles.
 
-Defined by the Desktop Entry Specification's basic format, glib/gkeyfile.c, and nm-settings-keyfile(5).
+The format is GLib's GKeyFile (Desktop Entry Specification, basic format; glib/gkeyfile.c) with the additions
+of nm-settings-keyfile(5).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ ALIASES = {
     "802-11-wireless": "wifi",
     "802-11-wireless-security": "wifi-security",
 }
-"""Old names of sections and types, which every NetworkManager still reads."""
+"""Old names of sections and types, which NetworkManager still accepts."""
 
 _ESCAPES = {"s": " ", "n": "\n", "t": "\t", "r": "\r", "\\": "\\", ";": ";"}
 _ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
@@ -30,7 +31,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class KeyfileEntry:
-    """A line `key=value`; `raw` is the value as it stands in the file, escapes and all."""
+    """A line `key=value`; `raw` is the value with its escapes."""
 
     section: str
     key: str
@@ -40,7 +41,7 @@ class KeyfileEntry:
 
 @dataclass(frozen=True)
 class Keyfile:
-    """A keyfile that was read. Section names are the new ones (`wifi` for `802-11-wireless`)."""
+    """A parsed keyfile. Old section names are replaced (`802-11-wireless` by `wifi`)."""
 
     name: str
     entries: tuple[KeyfileEntry, ...] = field(repr=False)
@@ -49,45 +50,45 @@ class Keyfile:
 
     @property
     def sections(self) -> Sections:
-        """Every section's keys and values, the values as they stand in the file; a later line wins."""
+        """Keys and raw values by section; the last line of a key takes precedence."""
         sections: dict[str, dict[str, str]] = {name: {} for name in self.section_lines}
         for entry in self.entries:
             sections[entry.section][entry.key] = entry.raw
         return sections
 
     def entry(self, section: str, key: str) -> KeyfileEntry | None:
-        """The line that counts for `key`."""
+        """Return the effective (last) line of `key`."""
         found = [entry for entry in self.entries if (entry.section, entry.key) == (section, key)]
         return found[-1] if found else None
 
     def text(self, section: str, key: str) -> str | None:
-        """A value without its escapes. Raises ConfigInvalid for an escape that the format does not have."""
+        """Return an unescaped value. Raises ConfigInvalid for an invalid escape."""
         entry = self.entry(section, key)
-        return None if entry is None else _unescaped(self.name, entry)
+        return None if entry is None else _unescape(self.name, entry)
 
     @property
     def id(self) -> str | None:
-        """The name that people know the connection by."""
+        """The id of the connection."""
         return self.text("connection", "id")
 
     @property
     def uuid(self) -> str | None:
-        """The name that programs know the connection by."""
+        """The UUID of the connection."""
         return self.text("connection", "uuid")
 
     @property
     def type(self) -> str | None:
-        """The kind of connection: `wifi`, `ethernet`, `gsm`."""
-        kind = self.text("connection", "type")
-        return None if kind is None else ALIASES.get(kind, kind)
+        """The type of the connection, such as `wifi`, `ethernet` or `gsm`."""
+        type_ = self.text("connection", "type")
+        return None if type_ is None else ALIASES.get(type_, type_)
 
     @property
     def ssid(self) -> bytes | None:
-        """The Wi-Fi network's name; written as text, or as a list of bytes: `82;101;`."""
+        """The SSID, which is written as text or as a list of bytes: `82;101;`."""
         entry = self.entry("wifi", "ssid")
         if entry is None:
             return None
-        text = _unescaped(self.name, entry, semicolon="\\;")
+        text = _unescape(self.name, entry, semicolon="\\;")
         if _BYTE_LIST.fullmatch(text):
             numbers = [int(number) for number in text.split(";") if number.strip()]
             if max(numbers) < 256:
@@ -96,11 +97,11 @@ class Keyfile:
 
 
 def read_keyfile(data: bytes, name: str = "the profile") -> Keyfile:
-    """What `data` holds. `name` is the file's name, for messages.
+    """Parse a keyfile. `name` is the file name, for messages.
 
-    CRLF and a byte-order mark are accepted and reported in `notices`; a byte-order mark keeps the device from
-    reading the file, so write `normalize_keyfile(data)`. Raises ConfigInvalid, with the line, where GKeyFile
-    rejects the file.
+    CRLF and a byte-order mark are accepted and reported in `notices`. The device cannot read a file with a
+    byte-order mark: write `normalize_keyfile(data)`. Raises ConfigInvalid, with the line, if GKeyFile would
+    reject the file.
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ConfigInvalid(f"{name} is UTF-16 text.", hint="Save it as UTF-8.", line=1)
@@ -112,7 +113,7 @@ def read_keyfile(data: bytes, name: str = "the profile") -> Keyfile:
         if not line or line.startswith("#"):
             continue
         if any("\udc80" <= character <= "\udcff" for character in line):
-            _refuse(name, number, "a byte is not UTF-8 text", "Save the file as UTF-8.")
+            _fail(name, number, "invalid UTF-8", "Save the file as UTF-8.")
         if line.startswith("["):
             section = _section(name, number, line)
             section_lines.setdefault(section, number)
@@ -122,14 +123,14 @@ def read_keyfile(data: bytes, name: str = "the profile") -> Keyfile:
 
 
 def normalize_keyfile(data: bytes) -> bytes:
-    """`data` without the byte-order mark and the carriage returns that Windows editors leave."""
+    """Remove the byte-order mark and carriage returns that Windows editors write."""
     return data.removeprefix(_BOM).replace(b"\r\n", b"\n")
 
 
 def escape(text: str) -> str:
-    """`text`, which has no control characters but tabs and line ends, as the value of a key.
+    """Escape `text` as a value. Control characters other than tabs and line breaks are not allowed.
 
-    Spaces at both ends are escaped, so that no editor takes them for nothing.
+    Leading and trailing spaces are escaped too: GKeyFile strips leading ones, and editors may strip others.
     """
     text = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
     body = text.strip(" ")
@@ -138,14 +139,14 @@ def escape(text: str) -> str:
 
 
 def escape_ssid(ssid: bytes) -> str:
-    """An SSID as a value: text where it is plain, else bytes, as NetworkManager itself writes it."""
+    """Return an SSID as a value: text if it is printable ASCII, else bytes, as NetworkManager writes it."""
     if all(0x20 <= byte < 0x7F and byte not in b";\\" for byte in ssid):
         return escape(ssid.decode("ascii"))
     return "".join(f"{byte};" for byte in ssid)
 
 
 def render(sections: Sections) -> bytes:
-    """The file that holds `sections`, in their order. Values are as `escape` and `escape_ssid` make them."""
+    """Return the keyfile with `sections` in order. Values must be escaped (`escape`, `escape_ssid`)."""
     blocks = []
     for name, keys in sections.items():
         blocks.append("\n".join([f"[{name}]", *(f"{key}={value}" for key, value in keys.items())]))
@@ -153,63 +154,67 @@ def render(sections: Sections) -> bytes:
 
 
 def _section(name: str, number: int, line: str) -> str:
-    inside, bracket, rest = line[1:].partition("]")
+    section_name, bracket, rest = line[1:].partition("]")
     if not bracket or rest.strip(" \t"):
-        _refuse(name, number, "a section's name must end with a bracket, and the line with it")
-    if not inside or "[" in inside or any(character < " " or character == "\x7f" for character in inside):
-        _refuse(name, number, "a section has a bad name")
-    return ALIASES.get(inside, inside)
+        _fail(name, number, "a section line must end with a bracket")
+    if (
+        not section_name
+        or "[" in section_name
+        or any(character < " " or character == "\x7f" for character in section_name)
+    ):
+        _fail(name, number, "invalid section name")
+    return ALIASES.get(section_name, section_name)
 
 
 def _entry(name: str, number: int, line: str, section: str | None) -> KeyfileEntry:
     key, equals, value = line.partition("=")
     key = key.rstrip(_BLANK)
     if not equals or not key:
-        hint = "A comment begins with #, not with ;." if line.startswith(";") else ""
-        _refuse(name, number, "this is no [section], no key=value and no comment", hint)
+        hint = "Comments begin with #, not ;." if line.startswith(";") else ""
+        _fail(name, number, "neither a [section], a key=value nor a comment", hint)
     if section is None:
-        _refuse(name, number, "a key stands before the first section", "Begin with [connection].")
+        _fail(name, number, "key before the first section", "Begin the file with [connection].")
     if "[" in key or "]" in key:
-        _refuse(name, number, "a key has a bad name")
+        _fail(name, number, "invalid key")
     if "\0" in line:
-        _refuse(name, number, "there is a zero byte")
+        _fail(name, number, "NUL character")
     return KeyfileEntry(section, key, value.lstrip(_BLANK), number)
 
 
-def _unescaped(name: str, entry: KeyfileEntry, semicolon: str = ";") -> str:
-    r"""The value with its escapes taken out; `semicolon` is what becomes of `\;`."""
+def _unescape(name: str, entry: KeyfileEntry, semicolon: str = ";") -> str:
+    r"""Return the unescaped value; `semicolon` replaces `\;`."""
 
-    def plain(match: re.Match[str]) -> str:
+    def unescape(match: re.Match[str]) -> str:
         if match.group(1) not in _ESCAPES:
-            reason = f"{entry.key} has a backslash that begins no escape"
-            _refuse(name, entry.line, reason, "Write a backslash twice: \\\\.")
+            reason = f"{entry.key} has an invalid escape"
+            _fail(name, entry.line, reason, "Write a literal backslash as \\\\.")
         return semicolon if match.group(1) == ";" else _ESCAPES[match.group(1)]
 
-    return _ESCAPED.sub(plain, entry.raw)
+    return _ESCAPED.sub(unescape, entry.raw)
 
 
 def _notices(name: str, data: bytes, entries: list[KeyfileEntry]) -> list[Notice]:
     notices = []
     if data.startswith(_BOM):
-        notices.append(Notice("keyfile-bom", f"{name} begins with a byte-order mark, which is removed."))
+        notices.append(Notice("keyfile-bom", f"The byte-order mark of {name} was removed."))
     if b"\r\n" in data:
-        notices.append(Notice("keyfile-crlf", f"{name} has Windows line endings, which are converted."))
+        notices.append(Notice("keyfile-crlf", f"The Windows line endings of {name} were converted."))
     seen: dict[tuple[str, str], int] = {}
     for entry in entries:
-        place = (entry.section, entry.key)
-        if place in seen:
+        location = (entry.section, entry.key)
+        if location in seen:
             message = (
-                f"{name}, line {entry.line}: {entry.key} stands in [{entry.section}] for the second time; "
-                f"line {seen[place]} is without effect."
+                f"{name}, line {entry.line}: duplicate {entry.key} in [{entry.section}];"
+                f" line {seen[location]} has no effect."
             )
             notices.append(Notice("keyfile-twice", message))
-        seen[place] = entry.line
+        seen[location] = entry.line
     return notices
 
 
-def _refuse(name: str, line: int, reason: str, hint: str = "") -> NoReturn:
+def _fail(name: str, line: int, reason: str, hint: str = "") -> NoReturn:
     raise ConfigInvalid(
         f"{name}, line {line}: {reason}.",
-        hint=hint or "Compare it with `man nm-settings-keyfile`.",
+        hint=hint or "See `man nm-settings-keyfile`.",
         line=line,
     )

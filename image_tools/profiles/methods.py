@@ -1,4 +1,4 @@
-"""How a Wi-Fi network authenticates devices: the names that options, answers and profiles share."""
+"""Wi-Fi security types and EAP methods, shared by options, answers and profiles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Eap(StrEnum):
-    """An EAP method (RFC 3748), by NetworkManager's name."""
+    """An EAP method (RFC 3748), with its name in NetworkManager."""
 
     PEAP = "peap"
     TTLS = "ttls"
@@ -14,14 +14,14 @@ class Eap(StrEnum):
 
 
 class Phase2(StrEnum):
-    """How the password is sent inside the PEAP or TTLS tunnel."""
+    """The inner authentication in a PEAP or TTLS tunnel."""
 
     MSCHAPV2 = "mschapv2"
     PAP = "pap"
 
 
 class Security(StrEnum):
-    """How a Wi-Fi network is secured."""
+    """The security type of a Wi-Fi network."""
 
     WPA_PSK = "wpa-psk"
     SAE = "sae"

@@ -1,4 +1,4 @@
-"""What people want to know of a profile that is there, and whether it is only a sample."""
+"""Summarize profiles for display, and recognize sample profiles."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from resin_toolkit.errors import ConfigInvalid
 HIDDEN = "********"
 _SAMPLES = ("resin-sample", "balena-sample")
 _SAMPLE_SSID = b"My_Wifi_Ssid"
-_IGNORED = ".ignore"
+_UNUSED_SUFFIX = ".ignore"
 
 _LOGIN_IN_URL = re.compile(r"(?<=://)[^/?#\s]*@")
 _SECRET_KEY = re.compile(r"pass|psk|wep-key|^pin$|preshared|secret|\bcak\b|mka-cak|^private-key$", re.ASCII)
 
 
 def is_sample(name: str, data: bytes) -> bool:
-    """Whether this is a sample profile that the device would use: one that still names no real network.
+    """Whether this is an active sample profile, which does not name a real network.
 
-    A file of the sample's name that someone has put a network of their own into is no sample any more.
+    A file with the name of a sample is not one if it names a real network.
     """
-    if name.lower().endswith(_IGNORED):
+    if name.lower().endswith(_UNUSED_SUFFIX):
         return False
     try:
         ssid = read_keyfile(data).ssid
@@ -32,9 +32,9 @@ def is_sample(name: str, data: bytes) -> bool:
 
 
 def summary(keyfile: Keyfile) -> dict[str, object]:
-    """What people want to know of a profile, secrets hidden; fit for JSON."""
+    """Return a profile as a JSON object, with secrets hidden."""
     settings = {
-        section: {key: _shown(section, key, value) for key, value in keys.items()}
+        section: {key: _hide_secret(section, key, value) for key, value in keys.items()}
         for section, keys in keyfile.sections.items()
     }
     result: dict[str, object] = {"id": keyfile.id, "uuid": keyfile.uuid, "type": keyfile.type}
@@ -45,7 +45,7 @@ def summary(keyfile: Keyfile) -> dict[str, object]:
     return {**result, "settings": settings}
 
 
-def _shown(section: str, key: str, value: str) -> str:
+def _hide_secret(section: str, key: str, value: str) -> str:
     is_path = value.startswith(("/", "file://"))
     is_secret = (section == "vpn-secrets" or _SECRET_KEY.search(key)) and not key.endswith("-flags")
     if is_secret and not (is_path and key == "private-key"):

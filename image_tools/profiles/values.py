@@ -1,9 +1,9 @@
-"""Whether a value in a keyfile is of the kind that its key has.
+"""Check values in keyfiles against the types of their keys.
 
-The kinds: `text`, `secret` and `any` (anything), `bool`, `int:LEAST..MOST`, `a|b|c` (one of these), `mac`,
+The types: `text`, `secret` and `any` (anything), `bool`, `int:LEAST..MOST`, `a|b|c` (one of these), `mac`,
 `mac:a|b` (a hardware address or one of these), `uuid`, `ip4`, `ip6`, `address4` and `route4` (with `6`, too),
 `cidr`, `bytes`, `ssid`, `file` (a path, a URI, or the certificate itself), `wgkey` (32 bytes in base64),
-`endpoint` (host and port), `keepalive`, `list`, and `list:KIND` for a list with semicolons.
+`endpoint` (host and port), `keepalive`, `list`, and `list:TYPE` for a list separated by semicolons.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ _WGKEY = r"(?a)[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="
 _ADDRESS_PARTS = r"\s*[,;/\s]\s*"
 
 
-def problem(kind: str, text: str) -> str | None:
-    """What a value should be and is not, as `a number from 1 to 5`; None where it is that. Holds no value."""
-    name, _, detail = kind.partition(":")
+def expected_value(value_type: str, text: str) -> str | None:
+    """Return what a value must be, such as "a number from 1 to 5", or None if it is valid.
+
+    The text does not contain the value, which may be secret.
+    """
+    name, _, detail = value_type.partition(":")
     if name == "list":
         return _list_problem(detail, text)
-    if "|" in kind and name != "mac":
-        return None if text in kind.split("|") else "one of " + ", ".join(kind.split("|"))
+    if "|" in value_type and name != "mac":
+        return None if text in value_type.split("|") else "one of " + ", ".join(value_type.split("|"))
     if name == "int":
         return _integer_problem(detail, text)
     if name == "mac":
@@ -40,7 +43,7 @@ def problem(kind: str, text: str) -> str | None:
 
 
 def is_uuid(text: str) -> bool:
-    """Whether it is a UUID, or the 40 hex digits that the oldest releases made."""
+    """Whether it is a UUID, or the 40 hex digits that very old releases generated."""
     return re.fullmatch(_UUID, text) is not None
 
 
@@ -50,9 +53,9 @@ def is_wireguard_key(text: str) -> bool:
 
 
 def interface(text: str, version: int) -> IPv4Interface | IPv6Interface | None:
-    """The address with its prefix at the beginning of `text`; None where there is none.
+    """Parse the address and prefix length at the start of `text`; return None if invalid.
 
-    Without a prefix, NetworkManager takes 24 or 64.
+    The default prefix length of NetworkManager is 24 or 64.
     """
     import ipaddress
 
@@ -65,22 +68,22 @@ def interface(text: str, version: int) -> IPv4Interface | IPv6Interface | None:
 
 
 def has_prefix(text: str) -> bool:
-    """Whether an address names the length of its prefix."""
+    """Whether an address has a prefix length."""
     return bool(_split_address(text)[1])
 
 
 def gateway_of(text: str) -> str:
-    """The gateway that an address (`address1`) names, or an empty text."""
+    """Return the gateway in the value of an address (`address1`), or an empty string."""
     return _split_address(text)[2]
 
 
 def split_list(text: str) -> list[str]:
-    """The parts of a list with semicolons (commas, in some releases)."""
+    """Split a list at semicolons, or commas, which some releases accept."""
     return [part for part in re.split(r"\s*[;,]\s*", text.strip()) if part]
 
 
 def is_ip(text: str, version: int) -> bool:
-    """Whether it is an address of IPv4 or IPv6, without a prefix."""
+    """Whether it is an address of IP version 4 or 6, without a prefix length."""
     import ipaddress
 
     try:
@@ -90,23 +93,23 @@ def is_ip(text: str, version: int) -> bool:
 
 
 def _split_address(text: str) -> tuple[str, str, str]:
-    """Address, prefix and gateway of `ADDRESS/PREFIX,GATEWAY`, and of the older `ADDRESS;PREFIX;GATEWAY;`."""
+    """Split `ADDRESS/PREFIX,GATEWAY`, or the older form `ADDRESS;PREFIX;GATEWAY;`."""
     parts = [*re.split(_ADDRESS_PARTS, text.strip()), "", "", ""]
     first = text.strip()[len(parts[0]) :].lstrip()[:1]
-    # "1.2.3.4,1.2.3.1" has a gateway and no prefix.
+    # "1.2.3.4,1.2.3.1" has a gateway but no prefix length.
     if first == "," and ("." in parts[1] or ":" in parts[1]):
         return parts[0], "", parts[1]
     return parts[0], parts[1], parts[2]
 
 
-def _list_problem(kind: str, text: str) -> str | None:
-    if not kind or kind == "text":
+def _list_problem(value_type: str, text: str) -> str | None:
+    if not value_type or value_type == "text":
         return None
     parts = split_list(text)
-    if kind.startswith("address"):
-        return problem(kind, text)
-    wrong = next((found for part in parts if (found := problem(kind, part))), None)
-    return None if wrong is None else f"a list, each part of it {wrong}"
+    if value_type.startswith("address"):
+        return expected_value(value_type, text)
+    expected = next((found for part in parts if (found := expected_value(value_type, part))), None)
+    return None if expected is None else f"a list, and each item {expected}"
 
 
 def _integer_problem(bounds: str, text: str) -> str | None:
@@ -144,7 +147,7 @@ def _address_problem(version: int) -> Callable[[str], str | None]:
     def check(text: str) -> str | None:
         gateway = gateway_of(text)
         if interface(text, version) is None or (gateway and not is_ip(gateway, version)):
-            return f"ADDRESS/PREFIX,GATEWAY of IPv{version} with a prefix up to {_most(version)}"
+            return f"ADDRESS/PREFIX,GATEWAY for IPv{version} (prefix up to {_address_bits(version)})"
         return None
 
     return check
@@ -156,8 +159,8 @@ def _route_problem(version: int) -> Callable[[str], str | None]:
         metric = [*re.split(_ADDRESS_PARTS, text.strip()), "", "", "", ""][3]
         is_hop = not hop or hop.isdecimal() or is_ip(hop, version)
         if interface(text, version) is None or not destination or not is_hop:
-            return f"NETWORK/PREFIX,GATEWAY,METRIC of IPv{version} with a prefix up to {_most(version)}"
-        return None if not metric or metric.isdecimal() else "a route whose metric is a number"
+            return f"NETWORK/PREFIX,GATEWAY,METRIC for IPv{version} (prefix up to {_address_bits(version)})"
+        return None if not metric or metric.isdecimal() else "a route with a numeric metric"
 
     return check
 
@@ -166,12 +169,12 @@ def _cidr_problem(text: str) -> str | None:
     address, _, prefix = text.partition("/")
     version = 6 if ":" in address else 4
     is_right = is_ip(address, version) and (
-        not prefix or (prefix.isdecimal() and int(prefix) <= _most(version))
+        not prefix or (prefix.isdecimal() and int(prefix) <= _address_bits(version))
     )
-    return None if is_right else "an address with a prefix, such as 10.0.0.0/24"
+    return None if is_right else "an address with a prefix length, such as 10.0.0.0/24"
 
 
-def _most(version: int) -> int:
+def _address_bits(version: int) -> int:
     return 32 if version == 4 else 128
 
 
@@ -181,7 +184,11 @@ def _file_problem(text: str) -> str | None:
 
 def _endpoint_problem(text: str) -> str | None:
     found = re.fullmatch(_ENDPOINT, text)
-    return None if found and 0 < int(found.group(2)) < 65536 else "a host and a port: vpn.example.com:51820"
+    return (
+        None
+        if found and 0 < int(found.group(2)) < 65536
+        else "a host and a port, such as vpn.example.com:51820"
+    )
 
 
 _CHECKS: dict[str, Callable[[str], str | None]] = {
@@ -195,7 +202,9 @@ _CHECKS: dict[str, Callable[[str], str | None]] = {
     "route6": _route_problem(6),
     "cidr": _cidr_problem,
     "file": _file_problem,
-    "wgkey": lambda text: None if is_wireguard_key(text) else "32 bytes in base64, as `wg genkey` makes them",
+    "wgkey": lambda text: (
+        None if is_wireguard_key(text) else "32 bytes in base64, such as the output of `wg genkey`"
+    ),
     "endpoint": _endpoint_problem,
     "keepalive": lambda text: None if text == "off" else _integer_problem("0..65535", text),
 }

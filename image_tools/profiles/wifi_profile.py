@@ -1,4 +1,4 @@
-"""A Wi-Fi network that the device joins."""
+"""Profiles of Wi-Fi networks that the device joins."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ from resin_toolkit.errors import BadValue
 class WifiProfile(Profile):
     """A Wi-Fi network that the device joins.
 
-    `id` is the name that people see; the SSID's text if left out. `security` is WPA-PSK if left out, or open
-    where there is no passphrase. The derived key of WPA-PSK is written, unless `plain_passphrase`; SAE needs
-    the passphrase itself. The network with the highest `priority` is tried first. Raises BadValue for what
-    cannot work.
+    `id` is the SSID by default. `security` is by default WPA-PSK with a passphrase, else open. For WPA-PSK,
+    the derived key is stored unless `plain_passphrase` is set; SAE requires the passphrase. The network with
+    the highest `priority` is tried first. Raises BadValue for invalid values.
     """
 
     ssid: bytes
@@ -47,29 +46,29 @@ class WifiProfile(Profile):
         check_priority(self.priority)
         if self.addressing.shared:
             raise BadValue(
-                "A network that the device joins cannot be shared over itself.",
-                hint="Make a hotspot, or share a cable.",
+                "A Wi-Fi network that the device joins cannot be shared.",
+                hint="Use a hotspot, or share the Ethernet connection.",
             )
 
     @property
-    def kind(self) -> Security:
-        """`security`, or what stands for it."""
+    def effective_security(self) -> Security:
+        """Return `security` or its default."""
         if self.security is not None:
             return self.security
         return Security.OPEN if self.passphrase is None else Security.WPA_PSK
 
     @property
     def connection_id(self) -> str:
-        """`id`, or what stands for it."""
+        """Return `id` or its default."""
         return self.id if self.id is not None else ssid_text(self.ssid)
 
     @property
     def uuid(self) -> str:
-        """The same for the same id and SSID, whatever else changes."""
+        """Derived from id and SSID only, so it stays the same when other values change."""
         return uuid_of("wifi", self.connection_id, self.ssid.hex())
 
     def sections(self) -> Sections:
-        """The keyfile's sections, for NetworkManager 1.0 and later (SAE: 1.16)."""
+        """Return the sections of the keyfile, for NetworkManager 1.0 and later (SAE: 1.16)."""
         wifi = {"mode": "infrastructure", "ssid": escape_ssid(self.ssid)}
         if self.hidden:
             wifi["hidden"] = "true"
@@ -77,38 +76,38 @@ class WifiProfile(Profile):
         return {**sections, **self._security_sections(), **self.addressing.sections()}
 
     def attachments(self) -> tuple[tuple[str, bytes], ...]:
-        """The certificates and the key of a company's network."""
+        """Return the certificates and the key of an enterprise network."""
         return () if self.enterprise is None else self.enterprise.attachments(self.file_name)
 
     def _security_sections(self) -> dict[str, dict[str, str]]:
-        method = self.kind.eap
+        method = self.effective_security.eap
         if method is not None and self.enterprise is not None:
             keys = self.enterprise.section(method, self.file_name)
             return {"wifi-security": {"key-mgmt": "wpa-eap"}, "802-1x": keys}
         if self.passphrase is None:
             return {}
-        if self.kind is Security.SAE:
-            # WPA3 goes with protected management frames: 3 is "required".
+        if self.effective_security is Security.SAE:
+            # WPA3 requires protected management frames: 3 is "required".
             return {"wifi-security": {"key-mgmt": "sae", "pmf": "3", "psk": escape(self.passphrase)}}
         plain = self.plain_passphrase and len(self.passphrase) < 64
         psk = escape(self.passphrase) if plain else pre_shared_key(self.passphrase, self.ssid)
         return {"wifi-security": {"key-mgmt": "wpa-psk", "psk": psk}}
 
     def _check_secret(self) -> None:
-        kind, method = self.kind, self.kind.eap
+        security, method = self.effective_security, self.effective_security.eap
         if (method is None) != (self.enterprise is None):
             raise BadValue(
-                f"A Wi-Fi network of the kind {kind} {'has no' if method is None else 'needs an'} identity.",
-                hint="An identity goes with peap, ttls and tls, and with nothing else.",
+                f"Wi-Fi security {security} {'does not use' if method is None else 'requires'} an identity.",
+                hint="Only peap, ttls and tls use an identity.",
             )
         if method is not None and self.enterprise is not None:
             self.enterprise.check(method)
-        takes_passphrase = kind in (Security.WPA_PSK, Security.SAE)
+        takes_passphrase = security in (Security.WPA_PSK, Security.SAE)
         if takes_passphrase != (self.passphrase is not None):
-            relation = "needs a" if takes_passphrase else "has no"
+            relation = "requires" if takes_passphrase else "does not use"
             raise BadValue(
-                f"A Wi-Fi network of the kind {kind} {relation} passphrase.",
-                hint="A passphrase goes with wpa-psk and sae, and with nothing else.",
+                f"Wi-Fi security {security} {relation} a passphrase.",
+                hint="Only wpa-psk and sae use a passphrase.",
             )
         if self.passphrase is not None:
-            (check_sae_passphrase if kind is Security.SAE else check_passphrase)(self.passphrase)
+            (check_sae_passphrase if security is Security.SAE else check_passphrase)(self.passphrase)

@@ -141,7 +141,7 @@ def read_settings(folder: Path) -> Settings:
     except FileNotFoundError:
         return Settings(folder)
     except UnicodeDecodeError:
-        raise ConfigInvalid(f"{path}: a byte is not text.", hint="Save the file as UTF-8.") from None
+        raise ConfigInvalid(f"{path}: invalid UTF-8.", hint="Save the file as UTF-8.") from None
     except OSError as error:
         raise from_os_error(error, path) from error
     return _File(path, text).settings(folder)
@@ -187,7 +187,7 @@ class _File:
             where = f"{self.path}, {place[1]}" if place else str(self.path)
             # The parser's own words may repeat what stands in the file.
             raise ConfigInvalid(
-                f"{where}: this is not TOML.",
+                f"{where}: invalid TOML.",
                 hint='Lines are key = "text", key = true, or [table]; every text is in quotes.',
             ) from None
 

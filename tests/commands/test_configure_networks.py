@@ -80,7 +80,7 @@ def test_addresses_are_for_the_one_profile_that_is_added(boot: Boot) -> None:
     assert (wired["ipv4"]["address1"], wired["ipv4"]["method"]) == ("10.0.0.7/24,10.0.0.1", "manual")
     assert wired["ipv6"]["address1"] == "fd00::7/64"
     run = resin("configure", boot.path, *WIFI, "--ethernet", *static)
-    assert (run.code, "Add the profiles in two runs" in run.err) == (2, True)
+    assert (run.code, "Run the command once for each profile" in run.err) == (2, True)
     assert resin("configure", boot.path, *static).code == 2
     configured(boot, "--ethernet", "--shared")
     assert sections(boot, "ethernet")["ipv4"]["method"] == "shared"

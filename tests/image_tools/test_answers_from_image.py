@@ -7,7 +7,7 @@ from support import certificates
 from support.boot_images import Boot, boot_image
 
 from image_tools.answers import Answers, SecretReference
-from image_tools.answers.from_image import answers_of_image
+from image_tools.answers.from_image import answers_from_image
 from image_tools.answers.reader import read_answers
 from image_tools.answers.writer import write_answers
 from image_tools.boot_partition import open_boot
@@ -33,7 +33,7 @@ STATIC = Addressing(("10.0.0.7/24", "fd00::7/64"), ("10.0.0.1",), ("10.0.0.2",),
 def read_back(boot: Boot) -> tuple[Answers, list[str]]:
     """The answers of an image, by way of their text, and the codes of what was told."""
     with boot.path.open("rb") as file:
-        answers, notices = answers_of_image(open_boot(file).filesystem)
+        answers, notices = answers_from_image(open_boot(file).filesystem)
     text = write_answers(answers)
     assert SECRET not in text
     assert SECRET not in str(notices)
@@ -77,7 +77,7 @@ def test_wifi_comes_back_as_it_was(tmp_path: Path, profile: WifiProfile) -> None
         profile.addressing.dns,
     )
     security = wifi.security or Security.WPA_PSK
-    assert security == profile.kind
+    assert security == profile.effective_security
     assert bool(wifi.plain_passphrase) == profile.plain_passphrase
 
 

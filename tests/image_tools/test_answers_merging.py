@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from support.answers_cases import EVERYTHING, EXPECTED, all_answers, read
 
 from image_tools.answers import Answers, EthernetAnswers, ProxyAnswers, SecretReference, WifiAnswers
-from image_tools.answers.merge import merged
+from image_tools.answers.merge import merge_answers
 
 
 def test_the_command_line_wins() -> None:
@@ -24,7 +24,7 @@ def test_the_command_line_wins() -> None:
         ethernet=EthernetAnswers(static=("10.42.0.9/24",)),
         proxy=ProxyAnswers(url="socks5://10.0.0.1"),
     )
-    result = merged(under, over)
+    result = merge_answers(under, over)
 
     assert result == dataclasses.replace(
         EXPECTED,
@@ -49,8 +49,8 @@ def test_a_network_without_a_name_completes_the_only_one() -> None:
     one = Answers(wifi=(WifiAnswers(ssid=b"x", hidden=True),))
     two = Answers(wifi=(WifiAnswers(ssid=b"x"), WifiAnswers(ssid=b"y")))
 
-    assert merged(one, nameless).wifi == (WifiAnswers(ssid=b"x", hidden=True, passphrase=secret),)
-    assert merged(two, nameless).wifi == (*two.wifi, *nameless.wifi)
+    assert merge_answers(one, nameless).wifi == (WifiAnswers(ssid=b"x", hidden=True, passphrase=secret),)
+    assert merge_answers(two, nameless).wifi == (*two.wifi, *nameless.wifi)
 
 
 def test_networks_of_one_name_are_told_apart_by_their_ids() -> None:
@@ -64,7 +64,7 @@ def test_networks_of_one_name_are_told_apart_by_their_ids() -> None:
         )
     )
 
-    assert merged(under, over).wifi == (
+    assert merge_answers(under, over).wifi == (
         WifiAnswers(ssid=b"x", id="a", priority=2),
         WifiAnswers(ssid=b"x", id="b", priority=1),
         WifiAnswers(ssid=b"x", id="c"),
@@ -75,10 +75,10 @@ def test_networks_of_one_name_are_told_apart_by_their_ids() -> None:
 @settings(max_examples=60, deadline=None)
 @given(answers=all_answers)
 def test_nothing_laid_over_changes_nothing(answers: Answers) -> None:
-    once = merged(answers, Answers())
+    once = merge_answers(answers, Answers())
 
     assert once.hostname == answers.hostname
     assert once.wifi == answers.wifi
-    assert merged(Answers(), once) == once
+    assert merge_answers(Answers(), once) == once
     if len({network.ssid for network in once.wifi}) == len(once.wifi):
-        assert merged(once, once) == once
+        assert merge_answers(once, once) == once

@@ -107,10 +107,10 @@ def test_the_listing_has_every_key_by_group() -> None:
         "installer.target_devices",
     }
     fan = next(row for row in rows if row.name == "os.fan.profile")
-    assert fan.facts() == {
+    assert fan.data() == {
         "group": "user",
         "name": "os.fan.profile",
-        "type": "text",
+        "type": "string",
         "since": None,
         "meaning": "Fan profile (Jetson Orin).",
         "choices": ["quiet", "cool"],
@@ -170,14 +170,14 @@ def test_a_private_key_is_refused_without_showing_it(tmp_path: Path, form: str) 
 @pytest.mark.parametrize(
     ("data", "reason", "hint"),
     [
-        (b"", "holds no SSH key", "ssh-keygen"),
-        (b"# only this\n\n", "holds no SSH key", "ssh-keygen"),
-        (b"\xff\x00", "no text", "ssh-keygen"),
-        (b"\xff\xfe\x00", "no text", "ssh-keygen"),
-        (b"---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n", "another SSH program", "ssh-keygen -i"),
+        (b"", "contains no SSH key", "ssh-keygen"),
+        (b"# only this\n\n", "contains no SSH key", "ssh-keygen"),
+        (b"\xff\x00", "not an OpenSSH public key", "ssh-keygen"),
+        (b"\xff\xfe\x00", "not an OpenSSH public key", "ssh-keygen"),
+        (b"---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n", "not in OpenSSH format", "ssh-keygen -i"),
         (f"PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: {SECRET}".encode(), "private", ".pub"),
         (f"{ed25519()}\n{SECRET}\n".encode(), "line 2", "ssh-keygen"),
-        (f"{ed25519()[:-6]}\n".encode(), "line 1: .* cut short", "whole line"),
+        (f"{ed25519()[:-6]}\n".encode(), "line 1: .* incomplete", "whole line"),
         (f"ssh-ed448 {SECRET}".encode(), "line 1: .* not an OpenSSH", "ssh-keygen"),
         (f"ssh-rsa {blob(b'ssh-ed25519', bytes(32))}".encode(), "damaged", "whole line"),
         (f"ssh-ed25519 {blob(b'ssh-ed25519', bytes(31))}".encode(), "damaged", "whole line"),
@@ -312,7 +312,7 @@ def test_certificates_of_openssl(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("name", "string"),
     [
         ("country", "GB"),
         ("ntpServers", "time.example.com. 2001:db8::1 10.0.0.1 my_server"),
@@ -329,19 +329,19 @@ def test_values_that_work(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "hint"),
+    ("name", "string", "hint"),
     [
         ("country", "UK", "GB"),
         ("ntpServers", "10.0.0.256", "servers"),
         ("ntpServers", "a..b", "servers"),
         ("ntpServers", "10.0.0.1:123", "servers"),
         ("ntpServers", "a" * 64, "servers"),
-        ("os.network.connectivity.uri", "http://", "host"),
-        ("os.network.connectivity.uri", "http:///x", "host"),
+        ("os.network.connectivity.uri", "http://", "HOST"),
+        ("os.network.connectivity.uri", "http:///x", "HOST"),
         ("os.network.connectivity.uri", "http://a:99999", "65535"),
-        ("os.network.connectivity.uri", "http://a/\x07", "host"),
-        ("os.network.connectivity.response", "a\nb", "one line"),
-        ("os.udevRules.a/b", "x", "folder"),
+        ("os.network.connectivity.uri", "http://a/\x07", "HOST"),
+        ("os.network.connectivity.response", "a\nb", "single line"),
+        ("os.udevRules.a/b", "x", "directory"),
         ("os.udevRules", '{"10-a": 5}', "--set os.udevRules.10-a"),
         ("installer.target_devices", "a;b", "nvme0n1"),
         ("os.kernel.extraFirmwareVol", "a b", "letters"),

@@ -52,7 +52,7 @@ CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFIC
 )
 def test_known_keys_take_their_type(name: str, text: str, value: object) -> None:
     changed, notices = config.set_value({}, name, text)
-    holder = config_keys.holder_of(name)
+    holder = config_keys.object_key_of(name)
     path = (*holder.path, name[len(holder.name) + 1 :]) if holder else tuple(name.split("."))
     found: Any = changed
     for part in path:
@@ -80,9 +80,9 @@ def test_ssh_keys_are_a_list() -> None:
         ("hostname", "a\n", '"a"'),
         ("hostname", "", "63"),
         ("hostname", "日本", "63"),
-        ("country", "USA", "two letters"),
-        ("country", "d1", "two letters"),
-        ("country", "ÄÖ", "two letters"),
+        ("country", "USA", "two-letter"),
+        ("country", "d1", "two-letter"),
+        ("country", "ÄÖ", "two-letter"),
         ("persistentLogging", "maybe", "true or false"),
         ("persistentLogging", "", "true or false"),
         ("dnsServers", "8.8.8.8 dns.example.com", "IP addresses"),
@@ -128,7 +128,7 @@ def test_host_names(text: str) -> None:
 @settings(deadline=None)
 @given(text=st.text(max_size=80))
 def test_a_repaired_host_name_is_one(text: str) -> None:
-    repaired = values.repaired_hostname(text)
+    repaired = values.suggest_hostname(text)
 
     if repaired:
         values.hostname(repaired)
@@ -198,7 +198,7 @@ def test_dots_nest_and_keep_what_is_there() -> None:
 
 
 def test_nothing_can_be_set_below_a_value() -> None:
-    with pytest.raises(BadValue, match=r"os\.fan is a value") as caught:
+    with pytest.raises(BadValue, match=r"os\.fan is not an object") as caught:
         config.set_value({"os": {"fan": "x"}}, "os.fan.profile", "cool")
 
     assert "--unset os.fan" in caught.value.hint

@@ -134,7 +134,7 @@ def _texts(keys: dict[str, Any]) -> dict[str, Any]:
 
 def _expected(enterprise: Enterprise, method: Security, stem: str) -> dict[str, Any]:
     def path(role: str, attachment: Attachment | None) -> str | None:
-        return attachment and f"file://{FOLDER}/{stem}-{role}{attachment.ending}\0"
+        return attachment and f"file://{FOLDER}/{stem}-{role}{attachment.suffix}\0"
 
     client = path("client", enterprise.client_cert)
     key = path("key", enterprise.private_key)

@@ -136,7 +136,7 @@ def test_what_is_no_keyfile_is_refused_with_its_line(data: bytes, line: int) -> 
         (b"[connection]\ntype=wifi\n[wifi]\nssid=x\n", "no id"),
         (b"[connection]\nid=x\n", "no type"),
         (b"[connection]\nid=x\ntype=wlan\n", '"wlan"'),
-        (b"[connection]\nid=x\ntype=wifi\n", "no \\[wifi\\]"),
+        (b"[connection]\nid=x\ntype=wifi\n", "requires a \\[wifi\\]"),
         (b"[connection]\nid=x\ntype=wifi\n[wifi]\n", "no ssid"),
         (b"[connection]\nid=x\ntype=wifi\n[wifi]\nssid=" + b"x" * 33, "33 bytes"),
         (ready_file(connection="uuid=1234"), "uuid"),

@@ -58,23 +58,23 @@ def _refused(make: Callable[[], object]) -> str:
         ("192.168.1.20/+24", "prefix"),
         ("192.168.1.20/٢٤", "prefix"),
         ("192.168.1.20 /24", "prefix"),
-        ("192.168.1/24", "no IP address"),
-        ("192.168.1.256/24", "no IP address"),
-        ("192.168.001.020/24", "no IP address"),
-        ("router/24", "no IP address"),
+        ("192.168.1/24", "not a valid IP address"),
+        ("192.168.1.256/24", "not a valid IP address"),
+        ("192.168.001.020/24", "not a valid IP address"),
+        ("router/24", "not a valid IP address"),
         ("192.168.1.0/24", "the network"),
         ("192.168.1.255/24", "broadcast"),
-        ("255.255.255.255/32", "no host"),
-        ("0.0.0.0/8", "no host"),
-        ("127.0.0.1/8", "for itself"),
-        ("224.0.0.1/24", "no host"),
+        ("255.255.255.255/32", "not a usable IP address"),
+        ("0.0.0.0/8", "not a usable IP address"),
+        ("127.0.0.1/8", "loopback"),
+        ("224.0.0.1/24", "not a usable IP address"),
         ("2001:db8::20/129", "out of range"),
         ("2001:db8::20/0", "out of range"),
         ("2001:db8::/64", "the network"),
         ("fe80::1%eth0/64", "prefix"),
-        ("::1/128", "for itself"),
-        ("::/64", "no host"),
-        ("ff02::1/64", "no host"),
+        ("::1/128", "loopback"),
+        ("::/64", "not a usable IP address"),
+        ("ff02::1/64", "not a usable IP address"),
         ("", "prefix"),
         ("/", "prefix"),
         ("1.2.3.4/24,1.2.3.1", "out of range|no IP|prefix"),
@@ -101,13 +101,13 @@ def test_addresses_at_the_edge_that_a_device_can_have(static: str) -> None:
         (("192.168.1.20/24",), ("192.168.1.0",), "the network"),
         (("192.168.1.20/24",), ("192.168.1.255",), "broadcast"),
         (("192.168.1.20/24",), ("192.168.1.1", "192.168.1.2"), "two gateways"),
-        (("192.168.1.20/24",), ("2001:db8::1",), "static address"),
-        (("2001:db8::20/64",), ("192.168.1.1",), "static address"),
+        (("192.168.1.20/24",), ("2001:db8::1",), "static IPv"),
+        (("2001:db8::20/64",), ("192.168.1.1",), "static IPv"),
         (("2001:db8::20/64",), ("2001:db8:1::1",), "not in 2001:db8::/64"),
-        (("2001:db8::20/64",), ("fe80::1%eth0",), "no IP address"),
-        (("192.168.1.20/24",), ("router",), "no IP address"),
-        (("192.168.1.20/24",), ("192.168.1.1/24",), "no IP address"),
-        ((), ("192.168.1.1",), "static address"),
+        (("2001:db8::20/64",), ("fe80::1%eth0",), "not a valid gateway address"),
+        (("192.168.1.20/24",), ("router",), "not a valid gateway address"),
+        (("192.168.1.20/24",), ("192.168.1.1/24",), "not a valid gateway address"),
+        ((), ("192.168.1.1",), "static IPv"),
         (("192.168.1.20/24", "192.168.1.20/16"), (), "twice"),
         (("2001:db8::20/64", "2001:0db8::0020/64"), (), "twice"),
     ],
@@ -176,7 +176,7 @@ def test_certificates_are_known_in_every_form(form: str) -> None:
     attachment = Attachment("x", certificates().certificates[form])
 
     assert attachment.content is AttachmentType.CERTIFICATE
-    assert attachment.ending == (".der" if form in ("der", "first version") else ".pem")
+    assert attachment.suffix == (".der" if form in ("der", "first version") else ".pem")
 
 
 @pytest.mark.parametrize("form", certificates().keys)
@@ -184,11 +184,11 @@ def test_private_keys_are_known_in_every_form(form: str) -> None:
     attachment = Attachment("x", certificates().keys[form])
 
     assert attachment.content is AttachmentType.KEY
-    assert attachment.ending == (".der" if form.endswith("der") else ".pem")
+    assert attachment.suffix == (".der" if form.endswith("der") else ".pem")
 
 
 def test_a_bundle_is_known() -> None:
-    assert (BUNDLE.content, BUNDLE.ending) == (AttachmentType.BUNDLE, ".der")
+    assert (BUNDLE.content, BUNDLE.suffix) == (AttachmentType.BUNDLE, ".der")
 
 
 @pytest.mark.parametrize("form", certificates().others)
@@ -228,7 +228,7 @@ def test_a_private_key_in_the_place_of_a_certificate_is_not_shown(form: str) -> 
 
     for make in (lambda: Enterprise("me", ca_cert=key), lambda: Enterprise("me", client_cert=key)):
         message = _refused(make)
-        assert message.startswith("key.pem holds ")
+        assert message.startswith("key.pem contains ")
         assert not any(line in message.encode() for line in content.splitlines() if len(line) > 8)
 
 
@@ -245,23 +245,27 @@ _BY_KEY = Enterprise("me", client_cert=CERTIFICATE, private_key=KEY)
 @pytest.mark.parametrize(
     ("security", "enterprise", "reason"),
     [
-        (Security.PEAP, None, "needs an identity"),
-        (Security.TTLS, None, "needs an identity"),
-        (Security.TLS, None, "needs an identity"),
-        (None, _BY_PASSWORD, "has no identity"),
-        (Security.OPEN, _BY_PASSWORD, "has no identity"),
-        (Security.PEAP, Enterprise("me"), "needs a password"),
-        (Security.TTLS, Enterprise("me"), "needs a password"),
+        (Security.PEAP, None, "requires an identity"),
+        (Security.TTLS, None, "requires an identity"),
+        (Security.TLS, None, "requires an identity"),
+        (None, _BY_PASSWORD, "does not use an identity"),
+        (Security.OPEN, _BY_PASSWORD, "does not use an identity"),
+        (Security.PEAP, Enterprise("me"), "requires a password"),
+        (Security.TTLS, Enterprise("me"), "requires a password"),
         (Security.PEAP, replace(_BY_PASSWORD, phase2=Phase2.PAP), "MSCHAPv2"),
-        (Security.PEAP, replace(_BY_PASSWORD, client_cert=CERTIFICATE), "no use"),
-        (Security.TTLS, replace(_BY_PASSWORD, private_key=KEY), "no use"),
-        (Security.TTLS, replace(_BY_PASSWORD, private_key_password=SECRET), "no use"),
-        (Security.TLS, _BY_PASSWORD, "no password"),
-        (Security.TLS, replace(_BY_KEY, password=SECRET), "no password"),
-        (Security.TLS, replace(_BY_KEY, private_key=None), "needs a private key"),
-        (Security.TLS, replace(_BY_KEY, client_cert=None), "needs a certificate"),
-        (Security.TLS, replace(_BY_KEY, private_key=BUNDLE, private_key_password=PASSWORD), "in it"),
-        (Security.TLS, replace(_BY_KEY, private_key=BUNDLE, client_cert=None), "needs its password"),
+        (Security.PEAP, replace(_BY_PASSWORD, client_cert=CERTIFICATE), "does not use"),
+        (Security.TTLS, replace(_BY_PASSWORD, private_key=KEY), "does not use"),
+        (Security.TTLS, replace(_BY_PASSWORD, private_key_password=SECRET), "does not use"),
+        (Security.TLS, _BY_PASSWORD, "instead of a password"),
+        (Security.TLS, replace(_BY_KEY, password=SECRET), "instead of a password"),
+        (Security.TLS, replace(_BY_KEY, private_key=None), "requires a private key"),
+        (Security.TLS, replace(_BY_KEY, client_cert=None), "requires a client certificate"),
+        (
+            Security.TLS,
+            replace(_BY_KEY, private_key=BUNDLE, private_key_password=PASSWORD),
+            "already contains",
+        ),
+        (Security.TLS, replace(_BY_KEY, private_key=BUNDLE, client_cert=None), "requires its passphrase"),
     ],
 )
 def test_what_a_method_lacks_or_has_no_use_for(

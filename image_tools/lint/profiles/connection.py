@@ -1,4 +1,4 @@
-"""The linter's rules for [connection], and for cellular, VLAN, WireGuard and Bluetooth connections."""
+"""Lint rules for [connection], and for cellular, VLAN, WireGuard and Bluetooth connections."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ import re
 from collections.abc import Callable, Iterator
 
 from image_tools.lint.findings import Finding
-from image_tools.lint.profiles.rules import ASKED_FOR, LintedProfile
+from image_tools.lint.profiles.rules import NO_PROMPT_HINT, LintedProfile
 from image_tools.profiles import settings, values
 
-KINDS = frozenset(
+TYPES = frozenset(
     """
     6lowpan 802-11-olpc-mesh adsl bluetooth bond bond-slave bridge bridge-slave cdma dummy ethernet generic
     geneve gsm hsr infiniband ip-tunnel ipvlan loopback macsec macvlan olpc-mesh ovs-bridge ovs-dpdk
     ovs-interface ovs-patch ovs-port pppoe team team-slave tun veth vlan vpn vrf vxlan wifi wifi-p2p wimax
     wireguard wpan
-    """.split()  # noqa: SIM905 - one name a line would be forty lines
+    """.split()  # noqa: SIM905 - a list would take forty lines
 )
-"""Types of connection that NetworkManager knows (nm-settings, connection.type)."""
+"""The connection types of NetworkManager (nm-settings, connection.type)."""
 
-_MEANT = {"wi": "wifi", "wlan": "wifi", "lan": "ethernet", "eth": "ethernet", "cell": "gsm", "lte": "gsm"}
+_ALIASES = {
+    "wi": "wifi",
+    "wlan": "wifi",
+    "lan": "ethernet",
+    "eth": "ethernet",
+    "cell": "gsm",
+    "lte": "gsm",
+}
 _NEEDS_SECTION = ("wifi", "vlan", "wireguard", "bluetooth")
-_NAMED = ("bond", "bridge", "dummy", "team", "tun", "vrf", "wireguard")
-"""Virtual interfaces, which need the name that they are to have."""
+_VIRTUAL = ("bond", "bridge", "dummy", "team", "tun", "vrf", "wireguard")
+"""Types of virtual interfaces, which require interface-name."""
 _USUAL_INTERFACE = r"(?a)(wlan|eth|wwan|usb)\d{1,2}"
 _INTERFACE = r"[^\s/:%\x00-\x1f]{1,15}"
 _APN = r"(?a)[A-Za-z0-9._-]{1,64}"
@@ -30,17 +37,17 @@ _PEER = "wireguard-peer."
 
 
 def connection_findings(profile: LintedProfile) -> Iterator[Finding]:
-    """Whether the profile is one, and one that a device alone can use."""
+    """Check that the profile is complete and works on an unattended device."""
     line = profile.line("connection")
     if line is None:
-        remedy = "Begin it with [connection], id=… and type=…."
-        yield profile.error("profile-no-connection", None, "it has no [connection] section", remedy)
+        remedy = "Add [connection] with id=… and type=…."
+        yield profile.error("profile-no-connection", None, "no [connection] section", remedy)
         return
     if not profile.text("connection", "id"):
-        yield profile.error("profile-no-id", line, "it has no id", "Add id=NAME to [connection].")
+        yield profile.error("profile-no-id", line, "no id", "Add id=NAME to [connection].")
     yield from _uuid_findings(profile)
     yield from _type_findings(profile)
-    yield from _use_findings(profile)
+    yield from _restriction_findings(profile)
     yield from _interface_findings(profile)
     rule = _RULES.get(profile.type)
     if rule is not None:
@@ -50,62 +57,67 @@ def connection_findings(profile: LintedProfile) -> Iterator[Finding]:
 def _uuid_findings(profile: LintedProfile) -> Iterator[Finding]:
     uuid, line = profile.text("connection", "uuid"), profile.line("connection", "uuid")
     if not uuid:
-        reason = "it has no uuid; the device makes one up from the file's name"
-        yield profile.warning("profile-no-uuid", line, reason, "Add uuid=…, as `uuidgen` prints one.")
+        reason = "no uuid; NetworkManager derives one from the file name"
+        yield profile.warning("profile-no-uuid", line, reason, "Add uuid=… with the output of `uuidgen`.")
     elif not values.is_uuid(uuid):
-        reason = "it has a uuid that is none"
-        yield profile.error("profile-uuid", line, reason, "Remove the line, or run `uuidgen`.")
+        reason = "invalid uuid"
+        yield profile.error("profile-uuid", line, reason, "Remove the line, or use the output of `uuidgen`.")
 
 
 def _type_findings(profile: LintedProfile) -> Iterator[Finding]:
-    kind, line = profile.type, profile.line("connection", "type")
-    if not kind:
-        remedy = "Add type=wifi, or what it is, to [connection]."
-        yield profile.error("profile-no-type", line, "it has no type", remedy)
-    elif kind not in KINDS:
-        reason = f'it is of the type "{kind[:32]}", which NetworkManager does not have'
-        yield profile.error("profile-type", line, reason, _meant(kind))
-    elif kind == "vpn":
-        reason = "it is a VPN that needs a plugin, and the device has none"
-        yield profile.warning("profile-vpn", line, reason, "Use WireGuard, which needs none.")
-    elif kind in _NEEDS_SECTION and kind not in profile.sections:
-        reason = f"it is of the type {kind} and has no [{kind}] section"
-        example = " with ssid=…" if kind == "wifi" else ""
-        yield profile.error("profile-no-section", line, reason, f"Add [{kind}]{example}.")
+    type_, line = profile.type, profile.line("connection", "type")
+    if not type_:
+        remedy = "Add type=… to [connection], such as type=wifi."
+        yield profile.error("profile-no-type", line, "no type", remedy)
+    elif type_ not in TYPES:
+        reason = f'unknown connection type "{type_[:32]}"'
+        yield profile.error("profile-type", line, reason, _suggest_type(type_))
+    elif type_ == "vpn":
+        reason = "VPNs of this type require a plugin that the device does not have"
+        yield profile.warning("profile-vpn", line, reason, "Use WireGuard, which requires no plugin.")
+    elif type_ in _NEEDS_SECTION and type_ not in profile.sections:
+        reason = f"type={type_} requires a [{type_}] section"
+        example = " with ssid=…" if type_ == "wifi" else ""
+        yield profile.error("profile-no-section", line, reason, f"Add [{type_}]{example}.")
 
 
-def _use_findings(profile: LintedProfile) -> Iterator[Finding]:
+def _restriction_findings(profile: LintedProfile) -> Iterator[Finding]:
     if profile.text("connection", "permissions"):
         line = profile.line("connection", "permissions")
-        reason = "it is for a user of the workstation (permissions)"
+        reason = "permissions restricts the profile to a user, who does not exist on the device"
         yield profile.warning("profile-permissions", line, reason, "Remove the line.")
     if profile.text("connection", "autoconnect").strip() in ("false", "0"):
         line = profile.line("connection", "autoconnect")
-        reason = "it is not connected by itself (autoconnect=false)"
-        yield profile.warning("profile-autoconnect", line, reason, "Remove the line, if it should be.")
+        reason = "the device does not connect automatically (autoconnect=false)"
+        yield profile.warning(
+            "profile-autoconnect", line, reason, "Remove the line, unless this is intended."
+        )
     address = profile.text(profile.type, "mac-address")
     if address and profile.type in ("wifi", "ethernet"):
         line = profile.line(profile.type, "mac-address")
-        reason = "it is for one adapter only (mac-address)"
+        reason = "mac-address restricts the profile to one network adapter"
         yield profile.warning(
-            "profile-mac-address", line, reason, "Remove the line, unless it is the board's."
+            "profile-mac-address",
+            line,
+            reason,
+            "Remove the line, unless the board has that adapter.",
         )
 
 
 def _interface_findings(profile: LintedProfile) -> Iterator[Finding]:
     name, line = profile.text("connection", "interface-name"), profile.line("connection", "interface-name")
     if not name:
-        if profile.type in _NAMED:
-            reason = f"a {profile.type} needs the name that its interface is to have"
+        if profile.type in _VIRTUAL:
+            reason = f"type={profile.type} requires interface-name"
             remedy = "Add interface-name=… to [connection]."
             yield profile.error("profile-interface-name", line, reason, remedy)
     elif name != "*" and (not re.fullmatch(_INTERFACE, name) or name in (".", "..", "all", "default")):
-        reason = "no interface can have the name in interface-name"
-        remedy = "A name has 15 characters at the most, no space, no slash, no colon and no percent sign."
+        reason = "invalid interface-name"
+        remedy = "Use at most 15 characters, without spaces, slashes, colons and percent signs."
         yield profile.error("profile-interface-name", line, reason, remedy)
     elif profile.type in ("wifi", "ethernet") and not re.fullmatch(_USUAL_INTERFACE, name):
-        reason = f"it is for an interface named {name} only"
-        remedy = "Remove the line, unless the board has it; most have wlan0 and eth0."
+        reason = f"interface-name restricts the profile to {name}, which most boards do not have"
+        remedy = "Remove the line, unless the board has that interface; most have wlan0 and eth0."
         yield profile.warning("profile-interface", line, reason, remedy)
 
 
@@ -113,13 +125,13 @@ def _gsm_findings(profile: LintedProfile) -> Iterator[Finding]:
     apn, line = profile.text("gsm", "apn"), profile.line("gsm", "apn")
     if not apn:
         if profile.text("gsm", "auto-config").strip() not in ("true", "1"):
-            reason = "it names no APN, so that the device has to guess it"
+            reason = "no APN; NetworkManager guesses it from the SIM"
             yield profile.warning(
-                "profile-apn", line, reason, "Add apn=… to [gsm], as the provider tells it."
+                "profile-apn", line, reason, "Add apn=… to [gsm], as given by the provider."
             )
     elif not re.fullmatch(_APN, apn):
-        reason = "the APN has characters that none can have"
-        remedy = "An APN has 1 to 64 letters, digits, full stops, hyphens and underscores."
+        reason = "the APN contains invalid characters"
+        remedy = "Use 1 to 64 letters, digits, periods, hyphens and underscores."
         yield profile.error("profile-apn", line, reason, remedy)
 
 
@@ -128,10 +140,10 @@ def _vlan_findings(profile: LintedProfile) -> Iterator[Finding]:
         return
     line = profile.line("vlan")
     if not profile.text("vlan", "parent") and not profile.text("ethernet", "mac-address"):
-        reason = "the VLAN has no parent"
-        yield profile.error("profile-vlan", line, reason, "Add parent=eth0, or what it is, to [vlan].")
+        reason = "the VLAN has no parent interface"
+        yield profile.error("profile-vlan", line, reason, "Add parent=… to [vlan], such as parent=eth0.")
     if not profile.text("vlan", "id"):
-        yield profile.error("profile-vlan", line, "the VLAN has no number", "Add id=1 to 4094 to [vlan].")
+        yield profile.error("profile-vlan", line, "the VLAN has no id", "Add id=… to [vlan], from 1 to 4094.")
 
 
 def _wireguard_findings(profile: LintedProfile) -> Iterator[Finding]:
@@ -141,26 +153,26 @@ def _wireguard_findings(profile: LintedProfile) -> Iterator[Finding]:
     if not key:
         if profile.flags("wireguard", "private-key") & 3:
             line = profile.line("wireguard", "private-key-flags")
-            reason = "it leaves its private-key to the desktop (private-key-flags)"
-            remedy = f"Remove private-key-flags and add private-key=…. {ASKED_FOR}"
+            reason = "private-key-flags leaves the private key to a desktop agent"
+            remedy = f"Remove private-key-flags and add private-key=…. {NO_PROMPT_HINT}"
             yield profile.error("profile-agent-secret", line, reason, remedy)
         else:
-            remedy = "Add private-key=…, as `wg genkey` makes it."
-            yield profile.error("profile-wireguard", line, "it has no private-key", remedy)
+            remedy = "Add private-key=… with the output of `wg genkey`."
+            yield profile.error("profile-wireguard", line, "no private-key", remedy)
     elif not values.is_wireguard_key(key):
-        reason = "the private-key is not 32 bytes in base64"
-        remedy = "Copy the whole of what `wg genkey` printed."
+        reason = "private-key is not 32 bytes in base64"
+        remedy = "Copy the whole output of `wg genkey`."
         yield profile.error("profile-wireguard", line, reason, remedy)
-    for section, where in profile.keyfile.section_lines.items():
+    for section, section_line in profile.keyfile.section_lines.items():
         if section.startswith(_PEER) and not values.is_wireguard_key(section[len(_PEER) :]):
-            reason = "the name of this section does not end in the peer's public key"
-            remedy = "Write [wireguard-peer.KEY], KEY as `wg pubkey` prints it."
-            yield profile.error("profile-wireguard", where, reason, remedy)
+            reason = "the section name does not end in the public key of the peer"
+            remedy = "Write [wireguard-peer.KEY] with the output of `wg pubkey` for KEY."
+            yield profile.error("profile-wireguard", section_line, reason, remedy)
 
 
 def _bluetooth_findings(profile: LintedProfile) -> Iterator[Finding]:
     if "bluetooth" in profile.sections and not profile.text("bluetooth", "bdaddr"):
-        reason = "it has no bdaddr, the address of the other side"
+        reason = "no bdaddr, the address of the peer"
         remedy = "Add bdaddr=00:11:22:33:44:55 to [bluetooth]."
         yield profile.error("profile-bluetooth", profile.line("bluetooth"), reason, remedy)
 
@@ -173,7 +185,9 @@ _RULES: dict[str, Callable[[LintedProfile], Iterator[Finding]]] = {
 }
 
 
-def _meant(kind: str) -> str:
-    word = next((word for start, word in _MEANT.items() if kind.lower().startswith(start)), None)
-    word = word or settings.nearest(kind, KINDS)
-    return f"Did you mean {word}?" if word else "Wi-Fi is wifi, a cable is ethernet, a modem is gsm."
+def _suggest_type(type_: str) -> str:
+    suggestion = next(
+        (suggestion for start, suggestion in _ALIASES.items() if type_.lower().startswith(start)), None
+    )
+    suggestion = suggestion or settings.nearest(type_, TYPES)
+    return f"Did you mean {suggestion}?" if suggestion else "Use wifi, ethernet or gsm (cellular)."

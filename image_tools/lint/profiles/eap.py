@@ -1,4 +1,4 @@
-"""The linter's rules for [802-1x]: what each EAP method needs, and where certificates lie."""
+"""Lint rules for [802-1x]: the requirements of each EAP method, and paths of certificates."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 from image_tools.lint.findings import Finding
-from image_tools.lint.profiles.rules import ASKED_FOR, LintedProfile
-from image_tools.profiles.values import problem, split_list
+from image_tools.lint.profiles.rules import NO_PROMPT_HINT, LintedProfile
+from image_tools.profiles.values import expected_value, split_list
 
 CONNECTIONS_ON_DEVICE = "/mnt/boot/system-connections/"
-"""Where the device finds what lies in `system-connections/` of the boot partition."""
+"""The path of `system-connections/` of the boot partition on the device."""
 
 CERTIFICATE_KEYS = (
     "ca-cert",
@@ -22,16 +22,16 @@ CERTIFICATE_KEYS = (
 )
 _COPIED_TO = "/etc/NetworkManager/system-connections/"
 _METHODS = "leap|md5|tls|peap|ttls|sim|fast|pwd|external"
-_WITH_PASSWORD = ("leap", "md5", "peap", "ttls", "fast", "pwd")
-_WITH_PHASE_2 = ("peap", "ttls")
-_OF_WORKSTATION = r"/(home|Users|root|tmp|media|run/(user|media)|var/home)/|~|[A-Za-z]:[\\/]"
+_PASSWORD_METHODS = ("leap", "md5", "peap", "ttls", "fast", "pwd")
+_PHASE_2_METHODS = ("peap", "ttls")
+_WORKSTATION_PATH = r"/(home|Users|root|tmp|media|run/(user|media)|var/home)/|~|[A-Za-z]:[\\/]"
 _SECTION = "802-1x"
 
 
 def certificate_path(text: str) -> str | None:
-    """The path that a certificate or key of [802-1x] names; None where the value is the certificate itself.
+    """Return the path in a certificate or key value of [802-1x], or None if the value is not a path.
 
-    The forms of the value are those of nm-settings-keyfile(5).
+    The formats are those of nm-settings-keyfile(5).
     """
     text = text.strip()
     if text.startswith(("data:", "pkcs11:")) or re.fullmatch(r"(\d{1,3};)+", text):
@@ -40,7 +40,7 @@ def certificate_path(text: str) -> str | None:
 
 
 def eap_findings(profile: LintedProfile) -> Iterator[Finding]:
-    """Whether 802.1X can work without a person, on Wi-Fi and on a cable."""
+    """Check that 802.1X works on an unattended device, on Wi-Fi and Ethernet."""
     if _SECTION not in profile.sections:
         return
     yield from _certificate_findings(profile)
@@ -50,16 +50,16 @@ def eap_findings(profile: LintedProfile) -> Iterator[Finding]:
             "profile-eap", line, "[802-1x] has no eap", "Add eap=peap;, eap=ttls; or eap=tls;."
         )
         return
-    if problem(f"list:{_METHODS}", ";".join(methods)) is not None:
-        reason = "eap has a method that NetworkManager does not have"
-        remedy = f"It has {', '.join(_METHODS.split('|'))}, in lower case."
+    if expected_value(f"list:{_METHODS}", ";".join(methods)) is not None:
+        reason = "unknown EAP method in eap"
+        remedy = f"Use {', '.join(_METHODS.split('|'))}, in lower case."
         yield profile.error("profile-eap", line, reason, remedy)
         return
     method = methods[0]
     yield from _identity_findings(profile, method)
-    if method in _WITH_PASSWORD:
+    if method in _PASSWORD_METHODS:
         yield from _password_findings(profile, method)
-    if method in _WITH_PHASE_2:
+    if method in _PHASE_2_METHODS:
         yield from _phase_2_findings(profile, method)
     if method == "tls":
         yield from _tls_findings(profile)
@@ -67,7 +67,7 @@ def eap_findings(profile: LintedProfile) -> Iterator[Finding]:
 
 def _identity_findings(profile: LintedProfile, method: str) -> Iterator[Finding]:
     if method not in ("sim", "external") and not profile.text(_SECTION, "identity"):
-        reason = f"eap={method} needs an identity, and there is none"
+        reason = f"eap={method} requires identity"
         yield profile.error("profile-eap", profile.line(_SECTION), reason, "Add identity=… to [802-1x].")
 
 
@@ -76,46 +76,46 @@ def _password_findings(profile: LintedProfile, method: str) -> Iterator[Finding]
         return
     if profile.flags(_SECTION, "password") & 3:
         line = profile.line(_SECTION, "password-flags")
-        reason = "it leaves its password to the desktop (password-flags)"
-        remedy = f"Remove password-flags and add password=…. {ASKED_FOR}"
+        reason = "password-flags leaves the password to a desktop agent"
+        remedy = f"Remove password-flags and add password=…. {NO_PROMPT_HINT}"
         yield profile.error("profile-agent-secret", line, reason, remedy)
     elif profile.text(_SECTION, "phase2-auth") != "tls":
-        reason = f"eap={method} needs a password, and there is none"
-        remedy = f"Add password=… to [802-1x]. {ASKED_FOR}"
+        reason = f"eap={method} requires password"
+        remedy = f"Add password=… to [802-1x]. {NO_PROMPT_HINT}"
         yield profile.error("profile-no-password", profile.line(_SECTION), reason, remedy)
 
 
 def _phase_2_findings(profile: LintedProfile, method: str) -> Iterator[Finding]:
-    given = [key for key in ("phase2-auth", "phase2-autheap") if profile.text(_SECTION, key)]
-    if len(given) != 1:
-        reason = f"eap={method} needs exactly one of phase2-auth and phase2-autheap"
-        yield profile.error("profile-eap", profile.line(_SECTION), reason, "Most take phase2-auth=mschapv2.")
+    present = [key for key in ("phase2-auth", "phase2-autheap") if profile.text(_SECTION, key)]
+    if len(present) != 1:
+        reason = f"eap={method} requires exactly one of phase2-auth and phase2-autheap"
+        yield profile.error("profile-eap", profile.line(_SECTION), reason, "Usually phase2-auth=mschapv2.")
 
 
 def _tls_findings(profile: LintedProfile) -> Iterator[Finding]:
     for key in ("client-cert", "private-key"):
         if not profile.text(_SECTION, key):
-            reason = f"eap=tls needs a {key}, and there is none"
-            remedy = f"Add {key}={CONNECTIONS_ON_DEVICE}FILE to [802-1x], and put the file there."
+            reason = f"eap=tls requires {key}"
+            remedy = f"Add {key}={CONNECTIONS_ON_DEVICE}FILE to [802-1x], and copy the file there."
             yield profile.error("profile-eap", profile.line(_SECTION), reason, remedy)
 
 
 def _certificate_findings(profile: LintedProfile) -> Iterator[Finding]:
     for key in CERTIFICATE_KEYS:
         path = certificate_path(profile.text(_SECTION, key))
-        reason = None if path is None else _misplaced(path, profile)
+        reason = None if path is None else _path_problem(path, profile)
         if reason is not None:
             line = profile.line(_SECTION, key)
-            remedy = f"Put the file into system-connections/, and write {key}={CONNECTIONS_ON_DEVICE}FILE."
-            yield profile.error("profile-certificate", line, f"the {key} {reason}", remedy)
+            remedy = f"Copy the file to system-connections/, and set {key}={CONNECTIONS_ON_DEVICE}FILE."
+            yield profile.error("profile-certificate", line, f"{key} {reason}", remedy)
 
 
-def _misplaced(path: str, profile: LintedProfile) -> str | None:
-    if re.match(_OF_WORKSTATION, path):
-        return "lies on the workstation, where the device does not find it"
+def _path_problem(path: str, profile: LintedProfile) -> str | None:
+    if re.match(_WORKSTATION_PATH, path):
+        return "is a path on the workstation, which the device cannot access"
     for folder in (CONNECTIONS_ON_DEVICE, _COPIED_TO):
         path = path.removeprefix(folder)
     if "/" in path or profile.beside is None:
         return None
-    # FAT tells no upper from lower case, but the copy that the device makes does.
-    return None if path in profile.beside else "is not beside the profile in system-connections/"
+    # FAT ignores case, but the file system to which the device copies the files does not.
+    return None if path in profile.beside else "names a file that is missing from system-connections/"

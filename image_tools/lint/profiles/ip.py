@@ -1,4 +1,4 @@
-"""The linter's rules for [ipv4] and [ipv6]: methods, addresses and gateways that fit together."""
+"""Lint rules for [ipv4] and [ipv6]: methods, addresses and gateways."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_DNS = {4: ("disabled", "link-local", "shared"), 6: ("disabled", "ignore", "l
 
 
 def address_findings(profile: LintedProfile) -> Iterator[Finding]:
-    """Whether the addresses can be set as they stand."""
+    """Check that method, addresses, gateway and DNS servers are consistent."""
     for version in (4, 6):
         section = f"ipv{version}"
         if section in profile.sections:
@@ -49,19 +49,19 @@ def _method_findings(
     section = f"ipv{version}"
     method, line = profile.text(section, "method"), profile.line(section, "method")
     if method not in _METHODS[version]:
-        reason = f"[{section}] has a method that it cannot have" if method else f"[{section}] has no method"
-        meant = "method=disabled" if method == "ignore" else f"one of {', '.join(_METHODS[version])}"
-        yield profile.error("profile-ip-method", line, reason, f"Use {meant}.")
+        reason = f"[{section}] has {'an invalid' if method else 'no'} method"
+        suggestion = "method=disabled" if method == "ignore" else f"one of {', '.join(_METHODS[version])}"
+        yield profile.error("profile-ip-method", line, reason, f"Use {suggestion}.")
     elif method == "manual" and not addresses:
-        reason = f"[{section}] has method=manual and no address"
-        remedy = "Add address1=ADDRESS/PREFIX,GATEWAY; or use method=auto."
+        reason = f"[{section}] has method=manual but no address"
+        remedy = "Add address1=ADDRESS/PREFIX,GATEWAY, or use method=auto."
         yield profile.error("profile-no-address", line, reason, remedy)
     elif method in _NO_ADDRESSES and addresses:
-        reason = f"[{section}] has addresses, which method={method} does not take"
+        reason = f"[{section}] has addresses, which method={method} does not allow"
         yield profile.error("profile-ip-method", addresses[0].line, reason, "Use method=manual.")
     elif method in _NO_DNS[version] and profile.text(section, "dns"):
-        reason = f"[{section}] has DNS servers, which method={method} does not take"
-        remedy = "Use method=auto or manual; or remove the dns."
+        reason = f"[{section}] has DNS servers, which method={method} does not allow"
+        remedy = "Use method=auto or manual, or remove dns."
         yield profile.error("profile-ip-method", profile.line(section, "dns"), reason, remedy)
 
 
@@ -70,7 +70,7 @@ def _prefix_findings(profile: LintedProfile, addresses: list[KeyfileEntry]) -> I
         text = profile.text(entry.section, entry.key)
         if text and not has_prefix(text):
             default = 24 if entry.section == "ipv4" else 64
-            reason = f"{entry.key} names no prefix, so that the device takes {default}"
+            reason = f"{entry.key} has no prefix length; NetworkManager uses {default}"
             yield profile.warning("profile-no-prefix", entry.line, reason, f"Write ADDRESS/{default}.")
 
 
@@ -83,26 +83,29 @@ def _gateway_findings(
     gateways = [
         (gateway_of(text), entry.line) for text, entry in zip(texts, addresses, strict=True) if networks
     ]
-    single = profile.text(section, "gateway").strip()
-    if single and not addresses:
+    gateway_key = profile.text(section, "gateway").strip()
+    if gateway_key and not addresses:
         line = profile.line(section, "gateway")
-        reason = f"[{section}] has a gateway and no address, which NetworkManager does not take"
-        yield profile.error("profile-gateway", line, reason, "Add address1=ADDRESS/PREFIX; or remove it.")
+        reason = f"[{section}] has a gateway but no address, which NetworkManager does not allow"
+        yield profile.error(
+            "profile-gateway", line, reason, "Add address1=ADDRESS/PREFIX, or remove gateway."
+        )
         return
-    for gateway, line in [*gateways, (single, profile.line(section, "gateway"))]:
-        if gateway and is_ip(gateway, version) and not _is_reached(gateway, networks):
-            reason = f"the gateway of [{section}] is outside of its network"
-            remedy = "Check the gateway and the length of the prefix."
+    for gateway, line in [*gateways, (gateway_key, profile.line(section, "gateway"))]:
+        if gateway and is_ip(gateway, version) and not _is_on_link(gateway, networks):
+            reason = f"the gateway of [{section}] is outside the network of its address"
+            remedy = "Check the gateway and the prefix length."
             yield profile.warning("profile-gateway", line, reason, remedy)
 
 
-def _is_reached(gateway: str, networks: list[Interface]) -> bool:
-    """Routers of IPv6 are reached by their link-local address; a lone host's gateway has to be outside."""
+def _is_on_link(gateway: str, networks: list[Interface]) -> bool:
+    """Whether a gateway is on-link: link-local for IPv6; with a host prefix (/32, /128) any is accepted."""
     import ipaddress
 
     address = ipaddress.ip_address(gateway)
     if address.is_unspecified or address.is_link_local:
         return True
     return any(
-        address in own.network or own.network.prefixlen == own.network.max_prefixlen for own in networks
+        address in interface_.network or interface_.network.prefixlen == interface_.network.max_prefixlen
+        for interface_ in networks
     )

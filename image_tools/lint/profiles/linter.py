@@ -1,7 +1,7 @@
-"""A linter for NetworkManager's keyfiles, with the sections, keys and kinds of value of its settings.
+"""Lint a NetworkManager keyfile against the sections, keys and value types of NetworkManager.
 
-NetworkManager's own tools are lenient judges: they take a passphrase of four characters, and pass over a key
-that is misspelt. `finding.CODES` lists what is found here.
+NetworkManager's own tools are lenient: they accept a passphrase of four characters and ignore misspelled
+keys. `image_tools.lint.findings.CODES` lists the findings.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from resin_toolkit.errors import ConfigInvalid
 
 _SKIPPED = r"^\.|~$|\.(ignore|swp|swpx|pem|der|[A-Za-z0-9]{6})$"
 _PLAIN_KEY = r"(?a)[a-z][a-z0-9._-]{0,30}"
-_WITH_SECRETS = ("wifi-security", "802-1x", "wireguard", "vpn-secrets")
+_SECRET_SECTIONS = ("wifi-security", "802-1x", "wireguard", "vpn-secrets")
 _PLAIN_SECTION = r"(?a)[A-Za-z0-9 ._-]{1,31}"
 _RULES = (connection_findings, wifi_findings, eap_findings, address_findings)
 
 
 def lint_keyfile(name: str, data: bytes, *, beside: Collection[str] | None = None) -> list[Finding]:
-    """All that is wrong or dubious in the keyfile `data`, in the order of its lines.
+    """Return the findings of the keyfile `data`, in line order.
 
-    `name` is the file's name, `beside` the names of the files in the same directory of the device, where they
-    are known: certificates are looked for among them.
+    `name` is the file name. `beside` are the names of the files in the same directory, if known; certificates
+    must be among them.
     """
     findings = [*_name_findings(name), *_byte_findings(name, data)]
     try:
@@ -47,52 +47,54 @@ def lint_keyfile(name: str, data: bytes, *, beside: Collection[str] | None = Non
         )
         return [*findings, found]
     profile = LintedProfile(keyfile, beside)
-    findings.extend(_double_findings(profile))
-    broken = list(_escape_findings(profile))
-    if not broken:
-        for rule in (_table_findings, *_RULES):
+    findings.extend(_duplicate_findings(profile))
+    escape_findings = list(_escape_findings(profile))
+    if not escape_findings:
+        for rule in (_schema_findings, *_RULES):
             findings.extend(rule(profile))
-    return sorted([*findings, *broken], key=lambda found: found.line or 0)
+    return sorted([*findings, *escape_findings], key=lambda found: found.line or 0)
 
 
 def is_skipped(name: str) -> bool:
-    """Whether NetworkManager passes over a file of that name."""
+    """Whether NetworkManager ignores files with that name."""
     return re.search(_SKIPPED, name) is not None
 
 
 def _name_findings(name: str) -> Iterator[Finding]:
     if is_skipped(name):
-        message = f'The device passes over files named like "{name}".'
+        message = f'NetworkManager ignores files with names like "{name}".'
         yield Finding("profile-skipped", Severity.WARNING, name, None, message, "Rename it.")
 
 
 def _byte_findings(name: str, data: bytes) -> Iterator[Finding]:
     if data.startswith(b"\xef\xbb\xbf"):
         message = f"{name} starts with a byte-order mark, so the device cannot read it."
-        yield Finding("keyfile-bom", Severity.ERROR, name, 1, message, "Save it as UTF-8 without one.")
+        yield Finding(
+            "keyfile-bom", Severity.ERROR, name, 1, message, "Save it as UTF-8 without a byte-order mark."
+        )
     if b"\r\n" in data:
         line = data.count(b"\n", 0, data.index(b"\r\n")) + 1
         message = f"{name} has Windows line endings."
         yield Finding(
-            "keyfile-crlf", Severity.WARNING, name, line, message, "Save it with line ends of Unix."
+            "keyfile-crlf", Severity.WARNING, name, line, message, "Save it with Unix line endings."
         )
 
 
-def _double_findings(profile: LintedProfile) -> Iterator[Finding]:
+def _duplicate_findings(profile: LintedProfile) -> Iterator[Finding]:
     seen: dict[tuple[str, str], int] = {}
     for entry in profile.keyfile.entries:
-        place = (entry.section, entry.key)
-        if place in seen:
-            shown, before = _shown(entry).replace("such key", "a key"), seen[place]
-            reason = f"{shown} stands in its section for the second time; line {before} is without effect"
-            yield profile.warning("keyfile-twice", entry.line, reason, "Remove one of the two lines.")
-        seen[place] = entry.line
+        location = (entry.section, entry.key)
+        if location in seen:
+            shown, before = _display_key(entry), seen[location]
+            reason = f"duplicate {shown}; line {before} has no effect"
+            yield profile.warning("keyfile-twice", entry.line, reason, "Remove one of the lines.")
+        seen[location] = entry.line
 
 
 def _escape_findings(profile: LintedProfile) -> Iterator[Finding]:
     for entry in profile.keyfile.entries:
-        kind = settings.kind_of(entry.section, entry.key)
-        if kind in (None, "any") or profile.keyfile.entry(entry.section, entry.key) is not entry:
+        value_type = settings.value_type_of(entry.section, entry.key)
+        if value_type in (None, "any") or profile.keyfile.entry(entry.section, entry.key) is not entry:
             continue
         try:
             profile.keyfile.text(entry.section, entry.key)
@@ -102,7 +104,7 @@ def _escape_findings(profile: LintedProfile) -> Iterator[Finding]:
             )
 
 
-def _table_findings(profile: LintedProfile) -> Iterator[Finding]:
+def _schema_findings(profile: LintedProfile) -> Iterator[Finding]:
     keyfile = profile.keyfile
     for section, line in keyfile.section_lines.items():
         if settings.keys_of(section) is None:
@@ -111,19 +113,21 @@ def _table_findings(profile: LintedProfile) -> Iterator[Finding]:
         keys = settings.keys_of(entry.section)
         if keys is None:
             continue
-        kind = settings.kind_of(entry.section, entry.key)
-        if kind is None:
+        value_type = settings.value_type_of(entry.section, entry.key)
+        if value_type is None:
             yield _unknown_key(profile, entry, list(keys))
         elif keyfile.entry(entry.section, entry.key) is entry:
-            yield from _value_findings(profile, entry, kind)
+            yield from _value_findings(profile, entry, value_type)
 
 
-def _value_findings(profile: LintedProfile, entry: KeyfileEntry, kind: str) -> Iterator[Finding]:
+def _value_findings(profile: LintedProfile, entry: KeyfileEntry, value_type: str) -> Iterator[Finding]:
     text = profile.text(entry.section, entry.key)
-    wrong = values.problem(kind, text)
-    if wrong is None or _has_its_own_code(entry):
+    expected = values.expected_value(value_type, text)
+    if expected is None or _has_its_own_code(entry):
         return
-    yield profile.error("keyfile-value", entry.line, f"{entry.key} must be {wrong}", f"Mend {entry.key}=….")
+    yield profile.error(
+        "keyfile-value", entry.line, f"{entry.key} must be {expected}", f"Correct {entry.key}=…."
+    )
 
 
 def _has_its_own_code(entry: KeyfileEntry) -> bool:
@@ -138,37 +142,35 @@ def _has_its_own_code(entry: KeyfileEntry) -> bool:
 
 
 def _unknown_section(profile: LintedProfile, section: str, line: int) -> Finding:
-    meant = settings.nearest(section, settings.section_names())
-    shown = f" [{section}]" if meant or re.fullmatch(_PLAIN_SECTION, section) else ""
-    remedy = f"Did you mean [{meant}]?" if meant else "Compare it with `man nm-settings-keyfile`."
-    return profile.warning(
-        "keyfile-unknown-section", line, f"NetworkManager has no such section{shown}", remedy
-    )
+    suggestion = settings.nearest(section, settings.section_names())
+    shown = f" [{section}]" if suggestion or re.fullmatch(_PLAIN_SECTION, section) else ""
+    remedy = f"Did you mean [{suggestion}]?" if suggestion else "See `man nm-settings-keyfile`."
+    return profile.warning("keyfile-unknown-section", line, f"unknown section{shown}", remedy)
 
 
 def _unknown_key(profile: LintedProfile, entry: KeyfileEntry, keys: list[str]) -> Finding:
-    meant = settings.nearest(entry.key, keys)
-    if meant is not None and "#" in meant:
-        meant = meant.replace("#", "1")
-    remedy = f"Did you mean {meant}?" if meant else "Compare it with `man nm-settings`."
-    holders = [] if meant else [name for name in settings.section_names() if _is_in(name, entry.key)]
-    if len(holders) == 1:
-        remedy = f"It belongs in [{holders[0]}]."
-    shown = _shown(entry) if not (meant or holders) else entry.key
-    reason = f"NetworkManager has no {shown} in [{_section_name(entry.section)}], and passes it over"
+    suggestion = settings.nearest(entry.key, keys)
+    if suggestion is not None and "#" in suggestion:
+        suggestion = suggestion.replace("#", "1")
+    remedy = f"Did you mean {suggestion}?" if suggestion else "See `man nm-settings`."
+    sections = [] if suggestion else [name for name in settings.section_names() if _is_in(name, entry.key)]
+    if len(sections) == 1:
+        remedy = f"It belongs in [{sections[0]}]."
+    shown = _display_key(entry) if not (suggestion or sections) else entry.key
+    reason = f"unknown {shown} in [{_section_name(entry.section)}]; NetworkManager ignores it"
     return profile.warning("keyfile-unknown-key", entry.line, reason, remedy)
 
 
 def _is_in(section: str, key: str) -> bool:
-    return settings.kind_of(section, key) not in (None, "any")
+    return settings.value_type_of(section, key) not in (None, "any")
 
 
-def _shown(entry: KeyfileEntry) -> str:
-    """A key's name, unless it may be a secret with a "=" in it that came here by mistake."""
-    if settings.kind_of(entry.section, entry.key) not in (None, "any"):
+def _display_key(entry: KeyfileEntry) -> str:
+    """Return the name of a key, or "key" if it may be part of a secret that contains "="."""
+    if settings.value_type_of(entry.section, entry.key) not in (None, "any"):
         return entry.key
-    is_plain = re.fullmatch(_PLAIN_KEY, entry.key) and entry.section not in _WITH_SECRETS
-    return entry.key if is_plain else "such key"
+    is_plain = re.fullmatch(_PLAIN_KEY, entry.key) and entry.section not in _SECRET_SECTIONS
+    return entry.key if is_plain else "key"
 
 
 def _section_name(section: str) -> str:

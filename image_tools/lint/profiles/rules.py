@@ -1,4 +1,4 @@
-"""What the rules of the linter look at, and the sentences that they make."""
+"""The profile under check, and the construction of findings."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import cached_property
 from image_tools.lint.findings import Finding, Severity
 from image_tools.profiles.keyfile import Keyfile, KeyfileEntry, Sections
 
-ASKED_FOR = "The device has no desktop that could be asked."
+NO_PROMPT_HINT = "The device has no desktop that could prompt for it."
 
 
 @dataclass(frozen=True)
 class LintedProfile:
-    """A keyfile without a wrong escape, and the names of the files beside it, where they are known."""
+    """A keyfile with valid escapes, and the names of the files in the same directory, if known."""
 
     keyfile: Keyfile
     beside: Collection[str] | None = None
@@ -25,7 +25,7 @@ class LintedProfile:
 
     @cached_property
     def type(self) -> str:
-        """The type of connection; empty where there is none."""
+        """The connection type, or an empty string."""
         return self.keyfile.type or ""
 
     @cached_property
@@ -33,11 +33,11 @@ class LintedProfile:
         return self.keyfile.sections
 
     def text(self, section: str, key: str) -> str:
-        """A value without its escapes; empty where there is none."""
+        """Return an unescaped value, or an empty string."""
         return self.keyfile.text(section, key) or ""
 
     def line(self, section: str, key: str = "") -> int | None:
-        """The line of a key, or of the section where there is none."""
+        """Return the line of a key, else of its section."""
         entry = self.keyfile.entry(section, key) if key else None
         return self.keyfile.section_lines.get(section) if entry is None else entry.line
 
@@ -45,12 +45,12 @@ class LintedProfile:
         return [entry for entry in self.keyfile.entries if entry.section == section]
 
     def flags(self, section: str, secret: str) -> int:
-        """Who keeps a secret: NMSettingSecretFlags, 1 for an agent, 2 for nobody, 4 for not needed."""
+        """Return the NMSettingSecretFlags of a secret: 1 agent-owned, 2 not saved, 4 not required."""
         text = self.text(section, f"{secret}-flags")
         return int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0
 
     def error(self, code: str, line: int | None, reason: str, remedy: str) -> Finding:
-        """`reason` goes on behind the file's name and line."""
+        """Return an error; its message is "FILE, line LINE: REASON."."""
         return self._finding(code, Severity.ERROR, line, reason, remedy)
 
     def warning(self, code: str, line: int | None, reason: str, remedy: str) -> Finding:

@@ -181,10 +181,10 @@ def test_what_cannot_be_is_told_with_its_line(
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b'name = "a\n', "resin.toml, line 1: this is not TOML."),
-        (b"\n= 1\n", "resin.toml, line 2: this is not TOML."),
-        (b"name = '\xff'", "resin.toml: a byte is not text."),
-        (b"a = " + b"[" * 50_000, "resin.toml: this is not TOML."),
+        (b'name = "a\n', "resin.toml, line 1: invalid TOML."),
+        (b"\n= 1\n", "resin.toml, line 2: invalid TOML."),
+        (b"name = '\xff'", "resin.toml: invalid UTF-8."),
+        (b"a = " + b"[" * 50_000, "resin.toml: invalid TOML."),
     ],
 )
 def test_what_is_not_toml_is_told(tmp_path: Path, data: bytes, message: str) -> None:
