@@ -312,7 +312,7 @@ def test_certificates_of_openssl(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "string"),
+    ("name", "text"),
     [
         ("country", "GB"),
         ("ntpServers", "time.example.com. 2001:db8::1 10.0.0.1 my_server"),
@@ -329,7 +329,7 @@ def test_values_that_work(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "string", "hint"),
+    ("name", "text", "hint"),
     [
         ("country", "UK", "GB"),
         ("ntpServers", "10.0.0.256", "servers"),
