@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from image_tools import config as config_file
 from image_tools.boot_partition import open_boot
-from image_tools.configuration import read_config, list_connections
+from image_tools.configuration import list_connections, read_config
 from image_tools.filesystems import FileSystem, probe
 from image_tools.os_info import OsInfo, read_os_info
 from image_tools.partition_roles import role_of
