@@ -43,7 +43,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each fault that is declared above it; see faults/table.py."""
     declared = getattr(metafunc.function, "faults", None)
     if declared is not None:
-        names = [f"{each.verb}-{each.goes_wrong}".replace(" ", "_") for each in declared]
+        names = [f"{each.command}-{each.goes_wrong}".replace(" ", "_") for each in declared]
         metafunc.parametrize("fault", declared, ids=names)
 
 

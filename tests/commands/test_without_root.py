@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from faults.surroundings import POWERLESS
+from faults.conditions import POWERLESS
 from support.card_images import MIB, card_image
 from support.loop_devices import blank_loop, needs_root
 from support.resin_command import PROGRAM, Run, environment, program

@@ -1,1 +1,1 @@
-"""What can go wrong, verb by verb, each tried for real: what the README's table is made of."""
+"""The faults of each command, each caused for real; the reliability table is made of them."""

@@ -26,23 +26,23 @@ from resin_toolkit.cli.root import load_command
 Test = TypeVar("Test", bound=Callable[..., object])
 TESTS = Path(__file__).parents[1]
 CARRIES_ON = None
-"""In the place of an error's code, where the work is done all the same."""
+"""In place of an error's code: the command completes its work."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong for one verb, and what has to come of it."""
+    """A fault that one command meets, and how it has to end."""
 
-    verb: str
+    command: str
     goes_wrong: str
     exit: int
     code: str | None
     does: str
     given: Any = field(default=None, compare=False)
-    """What the test needs to try it."""
+    """What the test needs to cause it."""
 
     def met(self, run: Run, *named: str) -> None:
-        """Check that a run with --json ended as declared: a sentence that names these, and a hint."""
+        """Check that a run with --json ended as declared, with a hint and an error that contains `named`."""
         assert run.code == self.exit, run
         assert "Traceback" not in run.err, run
         assert "Exception" not in run.err, run
@@ -52,12 +52,12 @@ class Fault:
         assert envelope["ok"] is False
         error = envelope["error"]
         assert error["code"] == self.code, run
-        _is_said_well(error["message"], error["hint"], self.code)
-        said = f"{error['message']} {error['hint']}"
-        assert not [word for word in named if word not in said], said
+        _check_wording(error["message"], error["hint"], self.code)
+        text = f"{error['message']} {error['hint']}"
+        assert not [word for word in named if word not in text], text
 
     def met_in_text(self, run: Run, *named: str) -> None:
-        """As `met`, of a run whose stdout could hold no JSON, or was not asked for it."""
+        """As `met`, for a run without --json."""
         assert run.code == self.exit, run
         assert "Traceback" not in run.err, run
         errors = [line for line in run.err.splitlines() if line.startswith("error: ")]
@@ -67,7 +67,7 @@ class Fault:
         assert not [word for word in named if word not in run.err], run.err
 
 
-def _is_said_well(message: str, hint: str, code: str) -> None:
+def _check_wording(message: str, hint: str, code: str) -> None:
     assert message.strip()[-1] in ".?", message
     assert "\x1b" not in message + hint
     assert hint.strip() or code == "interrupted", message
@@ -78,16 +78,16 @@ REGISTRY: dict[tuple[str, int], tuple[Fault, ...]] = {}
 
 
 def fault(
-    verbs: str, goes_wrong: str, exit: int, code: str | None, does: str, given: Any = None
+    commands: str, goes_wrong: str, exit: int, code: str | None, does: str, given: Any = None
 ) -> Callable[[Test], Test]:
-    """Declare what the test below tries, for one verb or for several with spaces between.
+    """Declare the fault that a test causes, for one command or for several, separated by spaces.
 
-    The test is run once for each verb, with the `Fault` as its argument `fault`. Several of these may stand
-    above one test. Rows of the table of the same verbs and the same `does` become one.
+    The test runs once for each command, with the `Fault` as its argument `fault`. A test may have several of
+    these decorators. In the table, faults of the same commands with the same `does` share a row.
     """
 
     def declare(test: Test) -> Test:
-        declared = tuple(Fault(verb, goes_wrong, int(exit), code, does, given) for verb in verbs.split())
+        declared = tuple(Fault(name, goes_wrong, int(exit), code, does, given) for name in commands.split())
         test.faults = (*declared, *getattr(test, "faults", ()))  # type: ignore[attr-defined]
         where = test.__code__  # type: ignore[attr-defined]
         file = Path(where.co_filename).resolve().relative_to(TESTS).as_posix()
@@ -105,7 +105,7 @@ def commands_with_a_device() -> str:
 
 
 def everything() -> list[Fault]:
-    """All that is declared, by file and line."""
+    """All declared faults, by file and line."""
     for path in sorted(TESTS.rglob("test_*.py")):
         file = path.relative_to(TESTS).as_posix()
         if _declares_faults(path) and not any(file == known for known, _ in REGISTRY):
@@ -129,35 +129,35 @@ def _load(path: Path) -> None:
 
 def markdown() -> str:
     """The table of docs/reference/reliability.md: what several commands share, then each command's own."""
-    verbs: dict[tuple[str, str, int], list[str]] = {}
+    commands: dict[tuple[str, str, int], list[str]] = {}
     for each in everything():
-        of = verbs.setdefault((each.goes_wrong, each.does, each.exit), [])
-        of.extend([each.verb] if each.verb not in of else [])
+        of = commands.setdefault((each.goes_wrong, each.does, each.exit), [])
+        of.extend([each.command] if each.command not in of else [])
     names = [entry.name for entry in COMMANDS]
     rows: dict[tuple[tuple[str, ...], str], list[tuple[str, int]]] = {}
-    for (goes_wrong, does, code), found in verbs.items():
+    for (goes_wrong, does, code), found in commands.items():
         key = (tuple(sorted(found, key=names.index)), does)
         rows.setdefault(key, []).append((goes_wrong, code))
-    lines = ["| command | what goes wrong | what resin does | exit code |", "| --- | --- | --- | --- |"]
+    lines = ["| command | fault | what resin does | exit code |", "| --- | --- | --- | --- |"]
     for (of, does), wrong in sorted(rows.items(), key=lambda row: _position(row[0][0], names)):
         codes = sorted({code for _, code in wrong})
-        told = "; ".join(_with_code(text, code, codes) for text, code in wrong)
-        lines.append(f"| {_listed(of)} | {told} | {does} | {', '.join(map(str, codes))} |")
+        texts = "; ".join(_with_code(text, code, codes) for text, code in wrong)
+        lines.append(f"| {_listed(of)} | {texts} | {does} | {', '.join(map(str, codes))} |")
     return "\n".join(lines) + "\n"
 
 
-def _position(verbs: tuple[str, ...], names: list[str]) -> tuple[bool, int, list[int]]:
-    return len(verbs) == 1, -len(verbs), [names.index(verb) for verb in verbs]
+def _position(commands: tuple[str, ...], names: list[str]) -> tuple[bool, int, list[int]]:
+    return len(commands) == 1, -len(commands), [names.index(name) for name in commands]
 
 
 def _with_code(text: str, code: int, codes: list[int]) -> str:
-    """What goes wrong, with its exit code where the row has several."""
+    """The fault, with its exit code if the row has several."""
     return f"{text} ({code})" if len(codes) > 1 else text
 
 
-def _listed(verbs: tuple[str, ...]) -> str:
-    if len(verbs) == len(COMMANDS):
+def _listed(commands: tuple[str, ...]) -> str:
+    if len(commands) == len(COMMANDS):
         return "every command"
-    if set(verbs) == set(commands_with_a_device().split()):
+    if set(commands) == set(commands_with_a_device().split()):
         return "every command that takes a device"
-    return ", ".join(f"`{name}`" for name in verbs)
+    return ", ".join(f"`{name}`" for name in commands)

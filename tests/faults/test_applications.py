@@ -1,4 +1,4 @@
-"""`resin stop`, `restart` and `rm` of what is not there, or without an answer."""
+"""Faults of `resin stop`, `restart` and `rm`: nothing to act on, no confirmation, a lost connection."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from support.pushed_projects import SINGLE, Bench, single
 
-from faults.surroundings import Begun
+from faults.conditions import RunningCommand
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
 COMMANDS = "stop restart rm"
-NOTHING = "says what there is; nothing is changed"
+NOTHING = "lists what the device has; changes nothing"
 
 
 @pytest.fixture(scope="module")
@@ -33,32 +33,32 @@ def runs_on(made: Bench, pushed: Path) -> Iterator[Path]:
     assert made.containers("--filter", "status=running") == ["garden_main"]
 
 
-@fault(COMMANDS, "a service that is not there", Exit.NOT_FOUND, "service-not-found", NOTHING, ["none"])
+@fault(COMMANDS, "no such service", Exit.NOT_FOUND, "service-not-found", NOTHING, ["none"])
 @fault(
     COMMANDS,
-    "an application that is not there",
+    "no such application",
     Exit.NOT_FOUND,
     "service-not-found",
     NOTHING,
     ["--name", "none"],
 )
 def test_what_is_not_there(fault: Fault, made: Bench, runs_on: Path) -> None:
-    words = (fault.verb, made.device.address, *fault.given, "--yes", "--json")
+    words = (fault.command, made.device.address, *fault.given, "--yes", "--json")
     fault.met(made.resin(*words, cwd=runs_on), "none")
 
 
-@fault(COMMANDS, "nothing was pushed to the device", Exit.NOT_FOUND, "service-not-found", NOTHING)
+@fault(COMMANDS, "nothing is deployed on the device", Exit.NOT_FOUND, "service-not-found", NOTHING)
 def test_an_empty_device(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     bench.clear()
-    fault.met(bench.resin(fault.verb, bench.device.address, "--yes", "--json", cwd=tmp_path))
+    fault.met(bench.resin(fault.command, bench.device.address, "--yes", "--json", cwd=tmp_path))
 
 
 @fault(
     "rm",
-    "nobody to ask, or no as the answer",
+    "the prompt is declined or not possible",
     Exit.REFUSED,
     "declined",
-    "asks first, or needs `--yes`; nothing is removed",
+    "asks for confirmation, or requires `--yes`; removes nothing",
 )
 def test_nobody_to_ask(fault: Fault, made: Bench, tmp_path: Path) -> None:
     project = single(tmp_path / "garden")
@@ -71,24 +71,24 @@ def test_nobody_to_ask(fault: Fault, made: Bench, tmp_path: Path) -> None:
 
 @fault(
     COMMANDS,
-    "the connection is cut in the middle",
+    "the connection is lost midway",
     Exit.UNREACHABLE,
     "unreachable",
-    "says so; the same command completes it",
+    "reports it; the same command completes the work",
 )
 def test_a_cut(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     device = bench.device
     project = single(tmp_path / "garden", Dockerfile=SINGLE.replace("'exit 0'", "'sleep 1; exit 0'"))
     assert bench.push(project).code == 0
-    words = (fault.verb, device.address, "--yes")
-    with Begun(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=project) as begun:
+    words = (fault.command, device.address, "--yes")
+    with RunningCommand(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=project) as begun:
         begun.until_shown("main …")
         begun.until_asleep()
         device.kill_sockets(device.engine_port or 0)
         fault.met_in_text(begun.end(), device.address)
     assert bench.resin(*words, cwd=project).code == 0
     left = bench.containers("--filter", "status=running")
-    assert left == (["garden_main"] if fault.verb == "restart" else [])
+    assert left == (["garden_main"] if fault.command == "restart" else [])
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def two(made: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     made.clear()
 
 
-@fault(COMMANDS, "several applications could be meant", Exit.USAGE, "device-ambiguous", NOTHING)
+@fault(COMMANDS, "the device has several applications", Exit.USAGE, "device-ambiguous", NOTHING)
 def test_several(fault: Fault, made: Bench, two: Path) -> None:
-    fault.met(made.resin(fault.verb, made.device.address, "--yes", "--json", cwd=two), "garden, yard")
+    fault.met(made.resin(fault.command, made.device.address, "--yes", "--json", cwd=two), "garden, yard")
     assert made.containers("--filter", "status=running") == ["garden_main", "yard_main"]

@@ -1,4 +1,4 @@
-"""`resin ps`, `logs` and `env` of a device that is not well."""
+"""Faults of `resin ps`, `logs` and `env`: missing services, wrong clocks, lost connections, dead engines."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pytest
 from support.pushed_projects import Bench
 from support.resin_command import resin
 
-from faults.surroundings import Begun
+from faults.conditions import RunningCommand
 from faults.table import CARRIES_ON, Fault, fault
 from resin_toolkit.errors import Exit
 
 COUNTS = "i=0; while :; do i=$((i+1)); echo n$i; sleep 0.02; done"
-NONE = "names it, and those that there are"
+NONE = "names it, and lists those that exist"
 
 
-@fault("ps", "a service that is not there", Exit.NOT_FOUND, "service-not-found", NONE, ["none"])
+@fault("ps", "no such service", Exit.NOT_FOUND, "service-not-found", NONE, ["none"])
 @fault(
     "logs ssh",
-    "a service that is not there",
+    "no such service",
     Exit.NOT_FOUND,
     "service-not-found",
     NONE,
@@ -28,24 +28,26 @@ NONE = "names it, and those that there are"
 )
 def test_no_such_service(fault: Fault, bench: Bench) -> None:
     bench.device.start("talker", "sleep 1000")
-    words = ("--", "true") if fault.verb == "ssh" else ()
-    fault.met(bench.resin(fault.verb, bench.device.address, "--json", *fault.given, *words), "none", "talker")
+    words = ("--", "true") if fault.command == "ssh" else ()
+    fault.met(
+        bench.resin(fault.command, bench.device.address, "--json", *fault.given, *words), "none", "talker"
+    )
 
 
 @fault(
     "logs",
-    "a time, or an expression, that is none",
+    "an invalid time or regular expression",
     Exit.USAGE,
     "bad-value",
-    "says so, before a device is looked for",
+    "reports it before a device is searched for",
     ["--since", "sometime"],
 )
 @fault(
     "logs",
-    "a time, or an expression, that is none",
+    "an invalid time or regular expression",
     Exit.USAGE,
     "bad-value",
-    "says so, before a device is looked for",
+    "reports it before a device is searched for",
     ["--grep", "("],
 )
 def test_words_that_mean_nothing(fault: Fault) -> None:
@@ -54,52 +56,54 @@ def test_words_that_mean_nothing(fault: Fault) -> None:
 
 @fault(
     "ps logs",
-    "the clock of the device is a year off",
+    "the device's clock is a year off",
     Exit.DONE,
     CARRIES_ON,
-    "reckons by the clock of the device",
+    "uses the device's clock",
 )
 @pytest.mark.parametrize("ahead", [-365 * 86400, 365 * 86400])
 def test_a_clock_that_is_off(fault: Fault, bench: Bench, ahead: int) -> None:
     bench.device.set_engine_clock(ahead)
     try:
         bench.device.start("talker", "echo said; sleep 1000")
-        words = ["--since", "1m"] if fault.verb == "logs" else []
-        run = bench.resin(fault.verb, bench.device.address, *words)
+        words = ["--since", "1m"] if fault.command == "logs" else []
+        run = bench.resin(fault.command, bench.device.address, *words)
     finally:
         bench.device.set_engine_clock(0)
     fault.met(run)
-    assert "said" in run.out if fault.verb == "logs" else "second" in run.out or " s" in run.out, run
+    assert "said" in run.out if fault.command == "logs" else "second" in run.out or " s" in run.out, run
 
 
 @fault(
     "logs",
-    "under `-f`: the connection is cut, the cable is out, the engine is restarted",
+    "with `-f`: the connection is lost, the device is unplugged for a while, or the engine restarts",
     Exit.INTERRUPTED,
     "interrupted",
-    "waits, and goes on; every line once, in order",
+    "reconnects and continues; prints every line once, in order",
     "sockets",
 )
 @fault(
     "logs",
-    "under `-f`: the connection is cut, the cable is out, the engine is restarted",
+    "with `-f`: the connection is lost, the device is unplugged for a while, or the engine restarts",
     Exit.INTERRUPTED,
     "interrupted",
-    "waits, and goes on; every line once, in order",
+    "reconnects and continues; prints every line once, in order",
     "engine",
 )
 @fault(
     "logs",
-    "under `-f`: the connection is cut, the cable is out, the engine is restarted",
+    "with `-f`: the connection is lost, the device is unplugged for a while, or the engine restarts",
     Exit.INTERRUPTED,
     "interrupted",
-    "waits, and goes on; every line once, in order",
+    "reconnects and continues; prints every line once, in order",
     "cable",
 )
 def test_a_cut(fault: Fault, bench: Bench) -> None:
     device = bench.device
     device.start("counter", COUNTS)
-    with Begun("logs", device.address, "-f", prefix=bench.desk.prefix, env=bench.desk.environment) as begun:
+    with RunningCommand(
+        "logs", device.address, "-f", prefix=bench.desk.prefix, env=bench.desk.environment
+    ) as begun:
         begun.until_shown("n20\n", "out")
         if fault.given == "sockets":
             device.kill_sockets(device.engine_port or 0)
@@ -120,15 +124,17 @@ def test_a_cut(fault: Fault, bench: Bench) -> None:
 
 @fault(
     "logs",
-    "its container ends, or is removed, under `-f`",
+    "with `-f`: a container exits or is removed",
     Exit.INTERRUPTED,
     "interrupted",
-    "goes on with those that come",
+    "continues with new containers",
 )
 def test_a_container_that_goes(fault: Fault, bench: Bench) -> None:
     device = bench.device
     device.start("first", "echo first; sleep 1000")
-    with Begun("logs", device.address, "-f", prefix=bench.desk.prefix, env=bench.desk.environment) as begun:
+    with RunningCommand(
+        "logs", device.address, "-f", prefix=bench.desk.prefix, env=bench.desk.environment
+    ) as begun:
         begun.until_shown("first", "out")
         device.docker("rm", "--force", "first")
         device.start("second", "echo second; sleep 1000")
@@ -146,11 +152,13 @@ def dead(made: Bench) -> Iterator[Bench]:
 
 @fault(
     "ps logs push stop restart rm env",
-    "the engine of the device is dead",
+    "the device's engine is down",
     Exit.UNREACHABLE,
     "unreachable",
-    "says which device, and in which way",
+    "names the device and the reason",
 )
 def test_a_dead_engine(fault: Fault, dead: Bench, garden: Path) -> None:
-    more = {"push": ["--detach"], "rm": ["--yes"]}.get(fault.verb, [])
-    fault.met(dead.resin(fault.verb, dead.device.address, *more, "--json", cwd=garden), dead.device.address)
+    more = {"push": ["--detach"], "rm": ["--yes"]}.get(fault.command, [])
+    fault.met(
+        dead.resin(fault.command, dead.device.address, *more, "--json", cwd=garden), dead.device.address
+    )

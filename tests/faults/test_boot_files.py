@@ -1,4 +1,4 @@
-"""The boot partition: where it is missing, full, damaged or in use."""
+"""The boot partition of an image or card: missing, full, damaged or in use."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from support.loop_devices import loop_device, mounted, partition_node
 from support.loop_devices import run as tool
 from support.resin_command import PROGRAM, program, resin
 
-from faults.surroundings import POWERLESS, locked, small_disk
+from faults.conditions import POWERLESS, locked, small_disk
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
 EDITORS = "configure image"
-UNCHANGED = "says so before the first byte; nothing has changed"
-ASKS = "asks first, or needs `--yes`"
-BAD = "names the card; each file in it is old or new"
+UNCHANGED = "reports it before writing anything"
+ASKS = "asks for confirmation, or requires `--yes`"
+BAD = "names the card; each file on it is either old or new"
 CONFIG = '{"hostname": "old"}'
 TWO = "label: dos\nstart=2048, size=12288, type=c, bootable\nstart=16384, size=32768, type=83\n"
 
@@ -40,7 +40,7 @@ def editing(verb: str, image: str | Path, *, size: int = 100) -> list[str]:
 def test_a_full_partition(fault: Fault, boot: Boot) -> None:
     boot.put({"filler": bytes(4 * MIB + 900 * 1024)})
     before = boot.digest()
-    fault.met(resin(*editing(fault.verb, boot.path, size=200_000)))
+    fault.met(resin(*editing(fault.command, boot.path, size=200_000)))
     assert boot.digest() == before
 
 
@@ -50,7 +50,7 @@ def test_a_damaged_file_system(fault: Fault, boot: Boot) -> None:
     disk_images.poke(boot.path, fat + 4, b"\x02\x00" * 3000)
     disk_images.poke(boot.path, fat + 4 + 6000, b"\x02\x00" * 6000)
     before = boot.digest()
-    fault.met(resin(*editing(fault.verb, boot.path)))
+    fault.met(resin(*editing(fault.command, boot.path)))
     assert boot.digest() == before
 
 
@@ -59,60 +59,62 @@ def test_a_truncated_image(fault: Fault, boot: Boot) -> None:
     with boot.path.open("r+b") as file:
         file.truncate(3 * MIB)
     before = boot.digest()
-    fault.met(resin(*editing(fault.verb, boot.path)), "truncated")
+    fault.met(resin(*editing(fault.command, boot.path)), "truncated")
     assert boot.digest() == before
 
 
-@fault(EDITORS, "there is no boot partition in it", Exit.NOT_FOUND, "partition-not-found", UNCHANGED)
+@fault(EDITORS, "the image has no boot partition", Exit.NOT_FOUND, "partition-not-found", UNCHANGED)
 def test_no_boot_partition(fault: Fault, boot: Boot) -> None:
     disk_images.poke(boot.path, boot.offset, bytes(MIB))
     before = boot.digest()
-    fault.met(resin(*editing(fault.verb, boot.path)))
+    fault.met(resin(*editing(fault.command, boot.path)))
     assert boot.digest() == before
 
 
-@fault(EDITORS, "there is no partition of that number", Exit.NOT_FOUND, "partition-not-found", UNCHANGED)
+@fault(
+    EDITORS, "the image has no partition with that number", Exit.NOT_FOUND, "partition-not-found", UNCHANGED
+)
 def test_no_such_partition(fault: Fault, boot: Boot) -> None:
     before = boot.digest()
-    fault.met(resin(*editing(fault.verb, boot.path), "--partition", "7"), "7")
+    fault.met(resin(*editing(fault.command, boot.path), "--partition", "7"), "7")
     assert boot.digest() == before
 
 
-@fault(EDITORS, "the image is compressed", Exit.USAGE, "usage", "says how to write to a copy")
+@fault(EDITORS, "the image is compressed", Exit.USAGE, "usage", "suggests writing to a copy")
 def test_a_compressed_image(fault: Fault, boot: Boot) -> None:
     import gzip
 
     packed = Path("packed.gz")
     packed.write_bytes(gzip.compress(boot.path.read_bytes(), 1))
     before = packed.read_bytes()
-    fault.met(resin(*editing(fault.verb, packed)), "--output")
+    fault.met(resin(*editing(fault.command, packed)), "--output")
     assert packed.read_bytes() == before
 
 
-@fault(EDITORS, "the image may not be written to", Exit.NOT_PERMITTED, "not-permitted", UNCHANGED)
+@fault(EDITORS, "no permission to write to the image", Exit.NOT_PERMITTED, "not-permitted", UNCHANGED)
 def test_no_right_to_write(fault: Fault, boot: Boot) -> None:
     boot.path.chmod(0o444)
     before = boot.digest()
-    fault.met(program(*editing(fault.verb, boot.path), command=(*POWERLESS, PROGRAM)), str(boot.path))
+    fault.met(program(*editing(fault.command, boot.path), command=(*POWERLESS, PROGRAM)), str(boot.path))
     assert boot.digest() == before
 
 
-@fault(EDITORS, "it lies on a disk that is read-only", Exit.REFUSED, "refused", UNCHANGED)
+@fault(EDITORS, "the image is on a read-only file system", Exit.REFUSED, "refused", UNCHANGED)
 def test_a_read_only_disk(fault: Fault, boot: Boot) -> None:
     folder = Path("archive")
     folder.mkdir()
     image = Path(shutil.copy(boot.path, folder))
-    words = editing(fault.verb, image)
+    words = editing(fault.command, image)
     with locked(folder):
         fault.met(resin(*words), "read-only")
     assert image.read_bytes() == boot.path.read_bytes()
 
 
-@fault(EDITORS, "the card is locked", Exit.REFUSED, "refused", UNCHANGED)
+@fault(EDITORS, "the card is write-protected", Exit.REFUSED, "refused", UNCHANGED)
 def test_a_locked_card(fault: Fault, boot: Boot) -> None:
     before = boot.digest()
     with loop_device(boot.path, "--read-only") as device:
-        fault.met(resin(*editing(fault.verb, device)), "read-only")
+        fault.met(resin(*editing(fault.command, device)), "read-only")
     assert boot.digest() == before
 
 
@@ -124,55 +126,53 @@ def test_a_mounted_card(fault: Fault, tmp_path: Path, monkeypatch: pytest.Monkey
     with loop_device(image) as device, partition_node(device, 16384, 32768) as root:
         tool("mkfs.ext4", "-q", root)
         with mounted(root, tmp_path / "mnt") as point:
-            fault.met(program(*editing(fault.verb, device)), device, str(point))
+            fault.met(program(*editing(fault.command, device)), device, str(point))
     assert boot.read("config.json") == CONFIG.encode()
 
 
-@fault(EDITORS, "the card cannot be read in one place", Exit.FAILED, "io-error", BAD, Lie.UNREADABLE)
-@fault(EDITORS, "the card cannot be written in one place", Exit.FAILED, "io-error", BAD, Lie.WRITE_ERROR)
+@fault(EDITORS, "a read error of the card", Exit.FAILED, "io-error", BAD, Lie.UNREADABLE)
+@fault(EDITORS, "a write error of the card", Exit.FAILED, "io-error", BAD, Lie.WRITE_ERROR)
 def test_a_bad_card(fault: Fault, boot: Boot, tmp_path: Path) -> None:
     fat = boot.offset + 512 * int.from_bytes(disk_images.peek(boot.path, boot.offset + 14, 2), "little")
     with faulty_file(tmp_path, boot.path.stat().st_size, fault.given, fat) as file:
         (tmp_path / "faulty-backing.img").write_bytes(boot.path.read_bytes())
         with loop_device(file) as device:
-            fault.met(program(*editing(fault.verb, device)), device)
+            fault.met(program(*editing(fault.command, device)), device)
     held = Boot(tmp_path / "faulty-backing.img", boot.offset, boot.size)
     assert held.read("config.json") == CONFIG.encode()
 
 
-@fault("configure image", "another program is changing it", Exit.REFUSED, "refused", UNCHANGED)
+@fault("configure image", "another program is changing the image", Exit.REFUSED, "refused", UNCHANGED)
 def test_two_at_once(fault: Fault, boot: Boot) -> None:
     import fcntl
 
     before = boot.digest()
     with boot.path.open("r+b") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        fault.met(resin(*editing(fault.verb, boot.path)), "nother program")
+        fault.met(resin(*editing(fault.command, boot.path)), "nother program")
     assert boot.digest() == before
 
 
-@fault("image", "a file that is not in it", Exit.NOT_FOUND, "file-not-found", UNCHANGED, ["cat", "/none.txt"])
+@fault("image", "`cat` of a missing file", Exit.NOT_FOUND, "file-not-found", UNCHANGED, ["cat", "/none.txt"])
 @fault(
     "image",
-    "`get` of a file that is not in it",
+    "`get` of a missing file",
     Exit.NOT_FOUND,
     "file-not-found",
     UNCHANGED,
     ["get", "/none"],
 )
-@fault(
-    "image", "`rm` of one that is not in it", Exit.NOT_FOUND, "file-not-found", UNCHANGED, ["rm", "/none.txt"]
-)
+@fault("image", "`rm` of a missing file", Exit.NOT_FOUND, "file-not-found", UNCHANGED, ["rm", "/none.txt"])
 @fault(
     "image",
-    "`put` of a file that does not exist",
+    "`put` of a missing file",
     Exit.NOT_FOUND,
     "file-not-found",
     UNCHANGED,
     ["put", "none"],
 )
-@fault("image", "`cat` of a folder", Exit.USAGE, "bad-value", UNCHANGED, ["cat", "/"])
-@fault("image", "`put` of a device", Exit.USAGE, "bad-value", UNCHANGED, ["put", "/dev/null", "/x"])
+@fault("image", "`cat` of a directory", Exit.USAGE, "bad-value", UNCHANGED, ["cat", "/"])
+@fault("image", "`put` of a device file", Exit.USAGE, "bad-value", UNCHANGED, ["put", "/dev/null", "/x"])
 def test_files_that_are_not_there(fault: Fault, boot: Boot) -> None:
     before, files = boot.digest(), set(Path().iterdir())
     verb, *words = fault.given
@@ -181,14 +181,14 @@ def test_files_that_are_not_there(fault: Fault, boot: Boot) -> None:
     assert set(Path().iterdir()) == files
 
 
-@fault("image", "`get` to a disk that is full", Exit.FAILED, "no-space", "says so; no part of a file is left")
+@fault("image", "`get` to a full disk", Exit.FAILED, "no-space", "reports it; leaves no partial file")
 def test_no_room_for_a_file(fault: Fault, boot: Boot, tmp_path: Path) -> None:
     with small_disk(tmp_path, MIB // 2) as disk:
         fault.met(resin("image", "get", boot.path, "/big.bin", disk / "big.bin", "--json"), "big.bin")
         assert list(disk.iterdir()) == []
 
 
-@fault("configure", "no room for `--output`", Exit.FAILED, "no-space", "says so; no part of a file is left")
+@fault("configure", "no space for `--output`", Exit.FAILED, "no-space", "reports it; leaves no partial file")
 def test_no_room_for_a_copy(fault: Fault, boot: Boot, tmp_path: Path) -> None:
     before = boot.digest()
     with small_disk(tmp_path, MIB // 2) as disk:
@@ -202,7 +202,7 @@ def test_no_room_for_a_copy(fault: Fault, boot: Boot, tmp_path: Path) -> None:
 
 @fault(
     "configure",
-    "the file to be written is there already",
+    "the output file exists",
     Exit.REFUSED,
     "declined",
     ASKS,

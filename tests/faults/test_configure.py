@@ -1,4 +1,4 @@
-"""`resin configure`: what is typed or read beside the image."""
+"""Faults of `resin configure`: invalid options, settings files and secrets."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 from support.boot_images import Boot, boot_image
 from support.resin_command import PROGRAM, program, resin
 
-from faults.surroundings import POWERLESS
+from faults.conditions import POWERLESS
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
-UNCHANGED = "says so before the first byte; nothing has changed"
+UNCHANGED = "reports it before writing anything"
 WIFI = ["--wifi", "--ssid", "Home"]
 
 
 @fault(
     "configure",
-    "a host name that cannot be one",
+    "an invalid host name",
     Exit.USAGE,
     "bad-value",
     UNCHANGED,
@@ -31,7 +31,7 @@ WIFI = ["--wifi", "--ssid", "Home"]
     UNCHANGED,
     [*WIFI, "--passphrase-file", "short"],
 )
-@fault("configure", "a country that is none", Exit.USAGE, "bad-value", UNCHANGED, ["--country", "Germany"])
+@fault("configure", "an invalid country code", Exit.USAGE, "bad-value", UNCHANGED, ["--country", "Germany"])
 @fault(
     "configure",
     "a gateway outside its network",
@@ -42,7 +42,7 @@ WIFI = ["--wifi", "--ssid", "Home"]
 )
 @fault(
     "configure",
-    "a file that it names is missing",
+    "an option names a missing file",
     Exit.NOT_FOUND,
     "file-not-found",
     UNCHANGED,
@@ -50,7 +50,7 @@ WIFI = ["--wifi", "--ssid", "Home"]
 )
 @fault(
     "configure",
-    "a file of answers that is missing",
+    "the settings file is missing",
     Exit.NOT_FOUND,
     "file-not-found",
     UNCHANGED,
@@ -58,7 +58,7 @@ WIFI = ["--wifi", "--ssid", "Home"]
 )
 @fault(
     "configure",
-    "a certificate that is none",
+    "an invalid certificate",
     Exit.USAGE,
     "bad-value",
     UNCHANGED,
@@ -66,7 +66,7 @@ WIFI = ["--wifi", "--ssid", "Home"]
 )
 @fault(
     "configure",
-    "a file of answers with a key that is none",
+    "a settings file with an unknown key",
     Exit.USAGE,
     "bad-value",
     UNCHANGED,
@@ -82,13 +82,20 @@ WIFI = ["--wifi", "--ssid", "Home"]
 )
 @fault(
     "configure",
-    "an SSH key that is a private one",
+    "a private SSH key",
     Exit.USAGE,
     "bad-value",
     UNCHANGED,
     ["--ssh-key", "private"],
 )
-@fault("configure", "nobody who could be asked for the passphrase", Exit.USAGE, "usage", UNCHANGED, WIFI)
+@fault(
+    "configure",
+    "a passphrase is required, and a prompt is not possible",
+    Exit.USAGE,
+    "usage",
+    UNCHANGED,
+    WIFI,
+)
 @fault("configure", "nothing to configure", Exit.USAGE, "usage", UNCHANGED, [])
 def test_what_cannot_be(fault: Fault, boot: Boot) -> None:
     Path("short").write_text("tooshrt")
@@ -104,7 +111,7 @@ def test_what_cannot_be(fault: Fault, boot: Boot) -> None:
 
 
 @fault(
-    "configure", "a file with a secret that may not be read", Exit.NOT_PERMITTED, "not-permitted", UNCHANGED
+    "configure", "no permission to read a file with a secret", Exit.NOT_PERMITTED, "not-permitted", UNCHANGED
 )
 def test_a_secret_that_may_not_be_read(fault: Fault, boot: Boot) -> None:
     Path("secret").write_text("a passphrase")
@@ -117,10 +124,10 @@ def test_a_secret_that_may_not_be_read(fault: Fault, boot: Boot) -> None:
 
 @fault(
     "configure",
-    "a `config.json` that is damaged",
+    "`config.json` is not valid JSON",
     Exit.FAILED,
     "config-invalid",
-    "names line and column; `--replace` begins it anew",
+    "names line and column; `--replace` creates a new one",
 )
 def test_a_broken_config_json(fault: Fault, tmp_path: Path) -> None:
     boot = boot_image(tmp_path / "image.img", {"config.json": '{\n  "hostname": "a",\n  oops\n}'})
@@ -133,7 +140,9 @@ def test_a_broken_config_json(fault: Fault, tmp_path: Path) -> None:
     assert boot.digest() == before
 
 
-@fault("configure", "stdin is closed where a passphrase should come from", Exit.USAGE, "bad-value", UNCHANGED)
+@fault(
+    "configure", "stdin is closed, and a passphrase should come from it", Exit.USAGE, "bad-value", UNCHANGED
+)
 def test_a_passphrase_from_nowhere(fault: Fault, boot: Boot) -> None:
     before = boot.digest()
     words = ("configure", boot.path, *WIFI, "--passphrase-file", "-", "--json")

@@ -1,4 +1,4 @@
-"""`resin console` on lines that are none, taken, or pulled out."""
+"""Faults of `resin console`: missing, busy and unplugged serial ports."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from support.resin_command import PROGRAM, Terminal, program, resin
 
-from faults.surroundings import POWERLESS, Begun
+from faults.conditions import POWERLESS, RunningCommand
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
-SAYS = "says so; the terminal is as it was"
+SAYS = "reports it; restores the terminal"
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def line() -> Iterator[tuple[int, int]]:
 
 @fault(
     "console",
-    "there is no such port",
+    "no such port",
     Exit.NOT_FOUND,
     "device-not-found",
     SAYS,
@@ -40,7 +40,7 @@ def line() -> Iterator[tuple[int, int]]:
 )
 @fault(
     "console",
-    "what is named is no serial port",
+    "the file is not a serial port",
     Exit.FAILED,
     "io-error",
     SAYS,
@@ -48,7 +48,7 @@ def line() -> Iterator[tuple[int, int]]:
 )
 @fault(
     "console",
-    "what is named is no serial port",
+    "the file is not a serial port",
     Exit.FAILED,
     "io-error",
     SAYS,
@@ -62,7 +62,7 @@ def test_no_port(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @fault(
     "console",
-    "no right to open the port",
+    "no permission to open the port",
     Exit.NOT_PERMITTED,
     "not-permitted",
     SAYS,
@@ -73,15 +73,15 @@ def test_no_rights(fault: Fault, line: tuple[int, int]) -> None:
     fault.met(program("console", port, "--json", command=(*POWERLESS, PROGRAM)), port)
 
 
-@fault("console", "another program has the port", Exit.REFUSED, "refused", SAYS)
+@fault("console", "another program is using the port", Exit.REFUSED, "refused", SAYS)
 def test_a_port_that_is_taken(fault: Fault, line: tuple[int, int]) -> None:
     port = os.ttyname(line[1])
-    with Begun("console", port) as first:
+    with RunningCommand("console", port) as first:
         first.until_asleep()
         fault.met(resin("console", port, "--json"), port)
 
 
-@fault("console", "the adapter is pulled out", Exit.FAILED, "io-error", SAYS)
+@fault("console", "the adapter is unplugged", Exit.FAILED, "io-error", SAYS)
 def test_the_adapter_is_pulled_out(fault: Fault, line: tuple[int, int]) -> None:
     terminal = Terminal("console", os.ttyname(line[1]))
     terminal.until("~.")
@@ -94,7 +94,7 @@ def test_the_adapter_is_pulled_out(fault: Fault, line: tuple[int, int]) -> None:
 
 @fault(
     "console",
-    "an emulated device that has ended",
+    "an emulated device that has exited",
     Exit.UNREACHABLE,
     "unreachable",
     SAYS,

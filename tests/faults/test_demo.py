@@ -1,4 +1,4 @@
-"""`resin demo` where its temporary folder cannot be, or is in the way of nothing else."""
+"""Faults of `resin demo`: no temporary directory, no network, a full disk."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 from support.loop_devices import MIB
 from support.resin_command import PROGRAM, environment, program
 
-from faults.surroundings import NO_NETWORK, POWERLESS, into, small_disk
+from faults.conditions import NO_NETWORK, POWERLESS, into, small_disk
 from faults.table import CARRIES_ON, Fault, fault
 from resin_toolkit.errors import Exit
 
-GONE = "says so; no folder is left"
+GONE = "reports it; leaves no directory"
 LOCK = "".join(
     f"mount --bind {at} {at}; mount -o remount,bind,ro {at}; " for at in ("/tmp", "/var/tmp", "/usr/tmp")
 )
 
 
-@fault("demo", "no room in the temporary folder", Exit.FAILED, "no-space", GONE)
+@fault("demo", "no space in the temporary directory", Exit.FAILED, "no-space", GONE)
 def test_no_room(fault: Fault, tmp_path: Path) -> None:
     with small_disk(tmp_path, MIB) as disk:
         fault.met(program("demo", "--json", env=environment(TMPDIR=str(disk))), str(disk))
@@ -27,7 +27,7 @@ def test_no_room(fault: Fault, tmp_path: Path) -> None:
 
 @fault(
     "demo",
-    "a temporary folder that may not be written to",
+    "no permission to write to the temporary directory",
     Exit.NOT_PERMITTED,
     "not-permitted",
     GONE,
@@ -41,7 +41,7 @@ def test_no_rights(fault: Fault, tmp_path: Path) -> None:
     fault.met(program("demo", "--json", env=env, command=(*shut, *command)))
 
 
-@fault("demo", "no network, and no rights of root", Exit.DONE, CARRIES_ON, "does without")
+@fault("demo", "no network, and not root", Exit.DONE, CARRIES_ON, "needs neither")
 def test_no_network(fault: Fault) -> None:
     fault.met(program("demo", "--json", command=(*NO_NETWORK, *POWERLESS, PROGRAM)))
 

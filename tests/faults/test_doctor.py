@@ -1,4 +1,4 @@
-"""`resin doctor` on a workstation that lacks about everything."""
+"""Faults of `resin doctor`: a machine without network, permissions or programs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from support.resin_command import PROGRAM, Run, environment, program
 
-from faults.surroundings import NO_NETWORK, POWERLESS, locked
+from faults.conditions import NO_NETWORK, POWERLESS, locked
 from faults.table import CARRIES_ON, Fault, fault
 from resin_toolkit.errors import Exit
 
-TELLS = "tells it with the remedy, and goes on with the rest"
+TELLS = "reports it with a remedy, and runs the other checks"
 
 
 @pytest.fixture
@@ -36,17 +36,17 @@ def test_no_network(fault: Fault, home: Path) -> None:
     assert "network" in run.out
 
 
-@fault("doctor", "a home folder that may not be written to", Exit.FAILED, CARRIES_ON, TELLS)
+@fault("doctor", "the home directory is read-only", Exit.FAILED, CARRIES_ON, TELLS)
 def test_no_home(fault: Fault, home: Path) -> None:
     with locked(home):
         fault.met(ask(home, NO_NETWORK))
 
 
-@fault("doctor", "no rights; no programs", Exit.FAILED, CARRIES_ON, TELLS)
+@fault("doctor", "not root, and no external programs", Exit.FAILED, CARRIES_ON, TELLS)
 def test_no_rights(fault: Fault, home: Path) -> None:
     fault.met(ask(home, (*NO_NETWORK, *POWERLESS, "env", "PATH=/nowhere")))
 
 
-@fault("doctor", "a default device that can be none", Exit.FAILED, CARRIES_ON, TELLS)
+@fault("doctor", "an invalid RESIN_DEVICE", Exit.FAILED, CARRIES_ON, TELLS)
 def test_a_default_device(fault: Fault, home: Path) -> None:
     fault.met(ask(home, RESIN_DEVICE="http://kitchen"))

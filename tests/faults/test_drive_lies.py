@@ -1,4 +1,4 @@
-"""Drives that fail or lie while they are written or read back, and what else happens in the middle."""
+"""Drives that fail or lie while they are written or read back, or are unplugged."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from support.faulty_file import faulty_file
 from support.loop_devices import MIB, blank_loop, loop_device
 from support.resin_command import program
 
-from faults.surroundings import Begun, into
+from faults.conditions import RunningCommand, into
 from faults.table import CARRIES_ON, Fault, fault
 from resin_toolkit.errors import Exit
 
 SIZE = 6 * MIB
 IMAGE = card_image(SIZE)
-FOUND_OUT = "names the first byte that differs and what it looks like; the drive is left without a system"
-NAMED = "names the drive and the place; nothing is called verified, and the drive is left without a system"
+FOUND_OUT = "names the first byte that differs and the probable cause; leaves the drive unbootable"
+NAMED = "names the drive and the offset; reports nothing as verified, and leaves the drive unbootable"
 FLASHED = ("--yes", "--allow-fixed", "--json")
 
 
@@ -47,7 +47,7 @@ def holds_a_system(folder: Path) -> bool:
 
 @fault(
     "flash",
-    "a bit that is stored wrong",
+    "a bit is stored wrong",
     Exit.VERIFY_FAILED,
     "verify-failed",
     FOUND_OUT,
@@ -55,7 +55,7 @@ def holds_a_system(folder: Path) -> bool:
 )
 @fault(
     "flash",
-    "a block that is never written",
+    "a block is never written",
     Exit.VERIFY_FAILED,
     "verify-failed",
     FOUND_OUT,
@@ -63,7 +63,7 @@ def holds_a_system(folder: Path) -> bool:
 )
 @fault(
     "flash",
-    "a counterfeit card that is smaller than it says",
+    "a counterfeit card is smaller than it claims",
     Exit.VERIFY_FAILED,
     "verify-failed",
     FOUND_OUT,
@@ -71,7 +71,7 @@ def holds_a_system(folder: Path) -> bool:
 )
 @fault(
     "flash",
-    "one that loses what is beyond its size",
+    "a counterfeit card discards what exceeds its size",
     Exit.VERIFY_FAILED,
     "verify-failed",
     FOUND_OUT,
@@ -90,28 +90,28 @@ def test_a_drive_that_lies(fault: Fault, image: Path, tmp_path: Path) -> None:
 
 @fault(
     "flash",
-    "the drive is pulled out while it is written",
+    "the drive is unplugged during writing",
     Exit.FAILED,
     "io-error",
-    "names the drive; nothing is called verified",
+    "names the drive; reports nothing as verified",
 )
 @fault(
     "verify",
-    "the drive is pulled out while it is read",
+    "the drive is unplugged during reading",
     Exit.FAILED,
     "io-error",
-    "names the drive; nothing is called the same",
+    "names the drive; reports nothing as equal",
 )
 def test_a_drive_that_is_pulled_out(fault: Fault, tmp_path: Path) -> None:
     big = tmp_path / "big.img"
     big.write_bytes(card_image(48 * MIB))
-    lie = Lie.SLOW if fault.verb == "flash" else Lie.SLOW_READ
+    lie = Lie.SLOW if fault.command == "flash" else Lie.SLOW_READ
     with lying(tmp_path, lie, 2 * MIB, 64 * MIB) as device:
-        if fault.verb == "verify":
+        if fault.command == "verify":
             (tmp_path / "faulty-backing.img").write_bytes(big.read_bytes() + bytes(16 * MIB))
-        words = FLASHED if fault.verb == "flash" else ("--full", "--json")
-        with Begun(fault.verb, big, device, *words) as begun:
-            if fault.verb == "flash":
+        words = FLASHED if fault.command == "flash" else ("--full", "--json")
+        with RunningCommand(fault.command, big, device, *words) as begun:
+            if fault.command == "flash":
                 begun.until(lambda: _written(tmp_path) > 4 * MIB)
             else:
                 begun.until_asleep()
@@ -139,7 +139,7 @@ def _pull_out(folder: Path) -> None:
     "one of several drives fails",
     Exit.VERIFY_FAILED,
     "verify-failed",
-    "tells of each; the others are written and verified",
+    "reports each drive; writes and verifies the others",
 )
 def test_one_of_two(fault: Fault, image: Path, tmp_path: Path) -> None:
     with lying(tmp_path, Lie.FLIP, 3 * MIB) as bad, blank_loop(tmp_path, 8 * MIB) as good:
@@ -151,10 +151,10 @@ def test_one_of_two(fault: Fault, image: Path, tmp_path: Path) -> None:
 
 @fault(
     "flash",
-    "the image, or the download that is piped in, was cut off",
+    "the image, or a download piped to stdin, is truncated",
     Exit.DONE,
     CARRIES_ON,
-    "warns that a partition reaches past its end",
+    "warns that a partition extends past the end of the image",
 )
 @pytest.mark.parametrize("way", ["file", "pipe", "gz"])
 def test_a_download_that_was_cut(fault: Fault, tmp_path: Path, way: str) -> None:
@@ -173,11 +173,11 @@ def test_a_download_that_was_cut(fault: Fault, tmp_path: Path, way: str) -> None
     "stdout is a file on a full disk",
     Exit.FAILED,
     "no-space",
-    "does it to the end, and says that the result could not be written",
+    "completes the work, and reports that the result could not be written",
 )
 def test_nobody_takes_the_result(fault: Fault, image: Path, tmp_path: Path) -> None:
     card = tmp_path / "card.img"
-    if fault.verb == "verify":
+    if fault.command == "verify":
         card.write_bytes(IMAGE)
-    fault.met_in_text(into(">/dev/full", fault.verb, image, card, "--json"), "stdout")
+    fault.met_in_text(into(">/dev/full", fault.command, image, card, "--json"), "stdout")
     assert card.read_bytes() == IMAGE

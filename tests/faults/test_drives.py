@@ -1,4 +1,4 @@
-"""`resin drives` where the system tells little, or nobody listens."""
+"""Faults of `resin drives`: a system that lists little, and closed outputs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from support.loop_devices import MIB, blank_loop
 from support.resin_command import PROGRAM, program
 
-from faults.surroundings import POWERLESS, Begun
+from faults.conditions import POWERLESS, RunningCommand
 from faults.table import CARRIES_ON, Fault, fault
 from resin_toolkit.errors import Exit
 
@@ -18,10 +18,10 @@ NO_UDEV = ("unshare", "--mount", "--", "sh", "-c", 'mount -t tmpfs none /run && 
 
 @fault(
     "drives",
-    "the system tells of no drives (a container without `/sys`)",
+    "the system lists no drives (a container without `/sys`)",
     Exit.DONE,
     CARRIES_ON,
-    "lists none",
+    "prints an empty list",
 )
 def test_no_sys(fault: Fault) -> None:
     run = program("drives", "--all", "--json", command=(*NO_SYS, PROGRAM))
@@ -31,18 +31,18 @@ def test_no_sys(fault: Fault) -> None:
 
 @fault(
     "drives",
-    "no udev; no rights to open a drive",
+    "udev is not running, or no permission to open a drive",
     Exit.DONE,
     CARRIES_ON,
-    "lists them by what the kernel tells",
+    "lists the drives with what the kernel knows of them",
     NO_UDEV,
 )
 @fault(
     "drives",
-    "no udev; no rights to open a drive",
+    "udev is not running, or no permission to open a drive",
     Exit.DONE,
     CARRIES_ON,
-    "lists them by what the kernel tells",
+    "lists the drives with what the kernel knows of them",
     POWERLESS,
 )
 def test_little_is_known(fault: Fault, tmp_path: Path) -> None:
@@ -58,13 +58,13 @@ def test_little_is_known(fault: Fault, tmp_path: Path) -> None:
 
 @fault(
     "drives",
-    "a drive is pulled out under `--watch`",
+    "a drive is unplugged while `--watch` runs",
     Exit.INTERRUPTED,
     CARRIES_ON,
-    "tells that it left, and goes on until Ctrl-C",
+    "reports the removal, and continues until Ctrl-C",
 )
 def test_a_drive_leaves(fault: Fault, tmp_path: Path) -> None:
-    with Begun("drives", "--watch", "--all", "--json") as watching:
+    with RunningCommand("drives", "--watch", "--all", "--json") as watching:
         with blank_loop(tmp_path, 8 * MIB) as device:
             watching.until_shown(device, "out")
         watching.until_shown("gone", "out")

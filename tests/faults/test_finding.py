@@ -1,4 +1,4 @@
-"""`resin scan` and `resin wait`: networks that are none, and devices that do not come."""
+"""Faults of `resin scan` and `resin wait`: no network, and devices that do not respond."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 from support.pushed_projects import Bench
 from support.resin_command import PROGRAM, program, resin
 
-from faults.surroundings import NO_NETWORK, Begun, into
+from faults.conditions import NO_NETWORK, RunningCommand, into
 from faults.table import CARRIES_ON, Fault, fault
 from resin_toolkit.errors import Exit
 
-RETURNS = "goes on trying, and returns once its SSH server or engine answers"
+RETURNS = "retries until its SSH server or engine responds"
 
 
 @fault(
@@ -20,7 +20,7 @@ RETURNS = "goes on trying, and returns once its SSH server or engine answers"
     "no network",
     Exit.NOT_FOUND,
     "device-not-found",
-    "says where it looked, and what holds devices back",
+    "names the searched interfaces and possible reasons",
 )
 def test_no_network(fault: Fault) -> None:
     fault.met(program("scan", "--timeout", "1", "--json", command=(*NO_NETWORK, PROGRAM)))
@@ -28,10 +28,10 @@ def test_no_network(fault: Fault) -> None:
 
 @fault(
     "scan",
-    "nobody announces himself (a production image, another network)",
+    "no device announces itself (a production image, another network)",
     Exit.NOT_FOUND,
     "device-not-found",
-    "says where it looked, and what holds devices back",
+    "names the searched interfaces and possible reasons",
 )
 def test_nothing_announced(fault: Fault, made: Bench) -> None:
     made.device.stop_mdns()
@@ -41,19 +41,19 @@ def test_nothing_announced(fault: Fault, made: Bench) -> None:
         made.device.start_mdns()
 
 
-@fault("scan wait", "a time that is none", Exit.USAGE, "usage", "says so", "never")
-@fault("scan wait", "a time that is none", Exit.USAGE, "usage", "says so", "-1")
+@fault("scan wait", "an invalid time", Exit.USAGE, "usage", "reports it", "never")
+@fault("scan wait", "an invalid time", Exit.USAGE, "usage", "reports it", "-1")
 def test_a_time_that_is_none(fault: Fault) -> None:
-    device = [] if fault.verb == "scan" else ["kitchen"]
-    fault.met(resin(fault.verb, *device, "--timeout", fault.given, "--json"), "--timeout")
+    device = [] if fault.command == "scan" else ["kitchen"]
+    fault.met(resin(fault.command, *device, "--timeout", fault.given, "--json"), "--timeout")
 
 
 @fault(
     "scan",
-    "a device that is found and does not answer",
+    "a device is found, but does not respond",
     Exit.DONE,
     CARRIES_ON,
-    "lists it, and what could not be asked",
+    "lists it, and what could not be read",
 )
 def test_one_that_does_not_answer(fault: Fault, made: Bench) -> None:
     made.device.stop_engine()
@@ -71,7 +71,7 @@ def test_one_that_does_not_answer(fault: Fault, made: Bench) -> None:
     "stdout is a file on a full disk",
     Exit.FAILED,
     "no-space",
-    "says that the result could not be written",
+    "reports that the result could not be written",
 )
 def test_stdout_is_full(fault: Fault, made: Bench) -> None:
     run = into(">/dev/full", "scan", "--timeout", "2", env=made.desk.environment, prefix=made.desk.prefix)
@@ -80,10 +80,10 @@ def test_stdout_is_full(fault: Fault, made: Bench) -> None:
 
 @fault(
     "wait",
-    "it does not come in time",
+    "the device does not respond in time",
     Exit.UNREACHABLE,
     "unreachable",
-    "says for how long, and why the last look failed",
+    "names the timeout and the last error",
 )
 @pytest.mark.parametrize("word", ["nobody-of-that-name", "10.255.255.1"])
 def test_it_does_not_come(fault: Fault, made: Bench, word: str) -> None:
@@ -92,7 +92,7 @@ def test_it_does_not_come(fault: Fault, made: Bench, word: str) -> None:
 
 @fault(
     "wait",
-    "its engine is dead",
+    "its engine is down",
     Exit.DONE,
     CARRIES_ON,
     RETURNS,
@@ -109,7 +109,7 @@ def test_no_engine(fault: Fault, made: Bench) -> None:
 
 @fault(
     "wait",
-    "the network comes later",
+    "the network comes up later",
     Exit.DONE,
     CARRIES_ON,
     RETURNS,
@@ -117,7 +117,7 @@ def test_no_engine(fault: Fault, made: Bench) -> None:
 def test_the_network_comes_later(fault: Fault, made: Bench) -> None:
     made.device.link(up=False)
     words = ("wait", made.device.address, "--timeout", "30", "--json")
-    with Begun(*words, prefix=made.desk.prefix, env=made.desk.environment) as begun:
+    with RunningCommand(*words, prefix=made.desk.prefix, env=made.desk.environment) as begun:
         try:
             begun.until_asleep()
         finally:

@@ -1,4 +1,4 @@
-"""`resin flash`: targets that must not, or cannot, be written to."""
+"""Faults of `resin flash`: targets that must not or cannot be written to."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from support.loop_devices import MIB, blank_loop, loop_device, mounted, partitio
 from support.loop_devices import run as tool
 from support.resin_command import PROGRAM, Run, environment, program, resin
 
-from faults.surroundings import POWERLESS, locked, small_disk
+from faults.conditions import POWERLESS, locked, small_disk
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
-REFUSES = "refuses whatever is said; not a byte is written"
-UNTOUCHED = "says so before the first byte; nothing has changed"
-ASKS = "asks first, or needs `--yes`"
+REFUSES = "refuses, also with `--yes`; writes nothing"
+UNTOUCHED = "reports it before writing anything"
+ASKS = "asks for confirmation, or requires `--yes`"
 SIZE = 5 * MIB + 512
 IMAGE = card_image(SIZE)
 
@@ -52,12 +52,12 @@ def system_drive() -> str:
     return f"/dev/{link.parent.name if (link / 'partition').exists() else link.name}"
 
 
-@fault("flash", "the drive that the system runs from", Exit.REFUSED, "refused", REFUSES)
+@fault("flash", "the target is the drive that the system runs from", Exit.REFUSED, "refused", REFUSES)
 def test_the_systems_drive(fault: Fault, image: Path) -> None:
     fault.met(flash(image, system_drive()), system_drive(), "running system")
 
 
-@fault("flash", "a drive that is mounted", Exit.REFUSED, "refused", REFUSES)
+@fault("flash", "the drive is mounted", Exit.REFUSED, "refused", REFUSES)
 def test_a_mounted_drive(fault: Fault, image: Path, tmp_path: Path) -> None:
     with blank_loop(tmp_path, 8 * MIB) as device:
         tool("mkfs.ext4", "-q", device)
@@ -66,27 +66,27 @@ def test_a_mounted_drive(fault: Fault, image: Path, tmp_path: Path) -> None:
         assert "clean" in tool("dumpe2fs", "-h", device)
 
 
-@fault("flash", "one that is locked", Exit.REFUSED, "refused", REFUSES)
+@fault("flash", "the drive is write-protected", Exit.REFUSED, "refused", REFUSES)
 def test_a_locked_drive(fault: Fault, image: Path, tmp_path: Path) -> None:
     (tmp_path / "device.img").write_bytes(bytes(8 * MIB))
     with loop_device(tmp_path / "device.img", "--read-only") as device:
         fault.met(flash(image, device), device, "read-only")
 
 
-@fault("flash", "one that is too small", Exit.REFUSED, "refused", REFUSES)
+@fault("flash", "the drive is too small", Exit.REFUSED, "refused", REFUSES)
 def test_a_small_drive(fault: Fault, image: Path, tmp_path: Path) -> None:
     with drive(tmp_path, 5 * MIB) as device:
         fault.met(flash(image, device), "too small")
 
 
-@fault("flash", "a partition in the place of its drive", Exit.REFUSED, "refused", REFUSES)
+@fault("flash", "the target is a partition", Exit.REFUSED, "refused", REFUSES)
 def test_a_partition(fault: Fault, image: Path, tmp_path: Path) -> None:
     with drive(tmp_path) as device, partition_node(device, 2048, 4096) as node:
         fault.met(flash(image, node), f"partition of {device}")
 
 
-@fault("flash", "the drive or file that the image itself is on", Exit.REFUSED, "refused", REFUSES, "drive")
-@fault("flash", "the drive or file that the image itself is on", Exit.REFUSED, "refused", REFUSES, "link")
+@fault("flash", "the target holds the image itself", Exit.REFUSED, "refused", REFUSES, "drive")
+@fault("flash", "the target holds the image itself", Exit.REFUSED, "refused", REFUSES, "link")
 def test_onto_itself(fault: Fault, image: Path) -> None:
     with ExitStack() as opened:
         if fault.given == "drive":
@@ -97,7 +97,7 @@ def test_onto_itself(fault: Fault, image: Path) -> None:
     assert image.read_bytes() == IMAGE
 
 
-@fault("flash", "another program, or another flash, has the drive", Exit.REFUSED, "refused", REFUSES)
+@fault("flash", "another program is using the drive", Exit.REFUSED, "refused", REFUSES)
 def test_a_drive_that_is_held(fault: Fault, image: Path, tmp_path: Path) -> None:
     with drive(tmp_path) as device:
         holder = os.open(device, os.O_RDONLY | os.O_EXCL)
@@ -113,7 +113,7 @@ def test_a_fixed_drive(fault: Fault, image: Path, tmp_path: Path) -> None:
         fault.met(program("flash", image, device, "--yes", "--json"), device, "--allow-fixed")
 
 
-@fault("flash", "nobody to ask, or no as the answer", Exit.REFUSED, "declined", UNTOUCHED)
+@fault("flash", "the prompt is declined or not possible", Exit.REFUSED, "declined", UNTOUCHED)
 def test_nobody_to_ask(fault: Fault, image: Path, tmp_path: Path) -> None:
     with drive(tmp_path) as device:
         for stdin in (b"", b"y\n"):
@@ -122,24 +122,36 @@ def test_nobody_to_ask(fault: Fault, image: Path, tmp_path: Path) -> None:
 
 
 @fault(
-    "flash", "no such drive; an empty card reader", Exit.NOT_FOUND, "drive-not-found", UNTOUCHED, "/dev/none"
+    "flash",
+    "no such drive, or an empty card reader",
+    Exit.NOT_FOUND,
+    "drive-not-found",
+    UNTOUCHED,
+    "/dev/none",
 )
-@fault("flash verify", "no such folder", Exit.NOT_FOUND, "file-not-found", UNTOUCHED, "none/card.img")
-@fault("flash verify", "what is neither a drive nor a file", Exit.USAGE, "bad-value", UNTOUCHED, "/dev/null")
-@fault("flash verify", "a folder in the place of a file", Exit.USAGE, "bad-value", UNTOUCHED, ".")
+@fault("flash verify", "no such directory", Exit.NOT_FOUND, "file-not-found", UNTOUCHED, "none/card.img")
+@fault(
+    "flash verify",
+    "the target is neither a drive nor a file",
+    Exit.USAGE,
+    "bad-value",
+    UNTOUCHED,
+    "/dev/null",
+)
+@fault("flash verify", "the target is a directory", Exit.USAGE, "bad-value", UNTOUCHED, ".")
 def test_no_target(fault: Fault, image: Path) -> None:
     before = set(Path().iterdir())
-    fault.met(resin(fault.verb, image, fault.given, "--json"), fault.given.partition("/card")[0])
+    fault.met(resin(fault.command, image, fault.given, "--json"), fault.given.partition("/card")[0])
     assert set(Path().iterdir()) == before
     assert not Path("/dev/none").exists()
 
 
 @fault(
     "flash",
-    "no target is named",
+    "no target is given",
     Exit.USAGE,
     "usage",
-    "lists the drives; with nobody to pick one, nothing is written",
+    "lists the drives to choose from; without a prompt, writes nothing",
 )
 def test_no_target_named(fault: Fault, image: Path, tmp_path: Path) -> None:
     with drive(tmp_path) as device:
@@ -148,23 +160,23 @@ def test_no_target_named(fault: Fault, image: Path, tmp_path: Path) -> None:
 
 @fault(
     "flash verify",
-    "no right to open the drive",
+    "no permission to open the drive",
     Exit.NOT_PERMITTED,
     "not-permitted",
-    "prints the line to run as root; nothing is written",
+    "prints the command to run as root; writes nothing",
 )
 def test_no_rights(fault: Fault, image: Path, tmp_path: Path) -> None:
     with drive(tmp_path) as device:
         mode = Path(device).stat().st_mode
         Path(device).chmod(0)
         env = environment(DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={tmp_path}/none")
-        more = ("--yes", "--allow-fixed") if fault.verb == "flash" else ()
-        run = program(fault.verb, image, device, *more, "--json", env=env, command=(*POWERLESS, PROGRAM))
+        more = ("--yes", "--allow-fixed") if fault.command == "flash" else ()
+        run = program(fault.command, image, device, *more, "--json", env=env, command=(*POWERLESS, PROGRAM))
         Path(device).chmod(mode)
-        fault.met(run, f"{fault.verb} {image} {device}", "sudo")
+        fault.met(run, f"{fault.command} {image} {device}", "sudo")
 
 
-@fault("flash", "a folder that may not be written to", Exit.NOT_PERMITTED, "not-permitted", UNTOUCHED)
+@fault("flash", "no permission to write to the directory", Exit.NOT_PERMITTED, "not-permitted", UNTOUCHED)
 def test_a_folder_of_others(fault: Fault, image: Path) -> None:
     folder = Path("others")
     folder.mkdir(mode=0o555)
@@ -173,7 +185,7 @@ def test_a_folder_of_others(fault: Fault, image: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-@fault("flash", "a disk that is read-only", Exit.REFUSED, "refused", UNTOUCHED)
+@fault("flash", "the file system is read-only", Exit.REFUSED, "refused", UNTOUCHED)
 def test_a_read_only_disk(fault: Fault, image: Path) -> None:
     folder = Path("archive")
     folder.mkdir()
@@ -184,7 +196,7 @@ def test_a_read_only_disk(fault: Fault, image: Path) -> None:
 
 @fault(
     "flash",
-    "the file to be written is there already",
+    "the output file exists",
     Exit.REFUSED,
     "declined",
     ASKS,
@@ -197,7 +209,7 @@ def test_a_file_that_exists(fault: Fault, image: Path) -> None:
 
 @fault(
     "flash",
-    "no room on the disk for the file",
+    "no space on the disk for the file",
     Exit.FAILED,
     "no-space",
     UNTOUCHED,
@@ -208,7 +220,7 @@ def test_no_room(fault: Fault, image: Path, tmp_path: Path) -> None:
         assert list(disk.iterdir()) == []
 
 
-@fault("flash", "a zip with several images", Exit.USAGE, "usage", UNTOUCHED)
+@fault("flash", "a ZIP file with several images", Exit.USAGE, "usage", UNTOUCHED)
 def test_two_images(fault: Fault, image: Path) -> None:
     path = zipped(IMAGE, Path("two.zip"))
     with zipfile.ZipFile(path, "a") as archive:
@@ -219,7 +231,7 @@ def test_two_images(fault: Fault, image: Path) -> None:
 
 @fault(
     "flash",
-    "an option that cannot be (host name, checksum, partition)",
+    "an invalid option value (host name, checksum, partition)",
     Exit.USAGE,
     "bad-value",
     UNTOUCHED,
@@ -227,7 +239,7 @@ def test_two_images(fault: Fault, image: Path) -> None:
 )
 @fault(
     "flash",
-    "an option that cannot be (host name, checksum, partition)",
+    "an invalid option value (host name, checksum, partition)",
     Exit.USAGE,
     "bad-value",
     UNTOUCHED,
@@ -235,7 +247,7 @@ def test_two_images(fault: Fault, image: Path) -> None:
 )
 @fault(
     "flash",
-    "a file of hosts, block map, answers or secret that is missing",
+    "the file with hosts, block map, settings or secret is missing",
     Exit.NOT_FOUND,
     "file-not-found",
     UNTOUCHED,
@@ -243,7 +255,7 @@ def test_two_images(fault: Fault, image: Path) -> None:
 )
 @fault(
     "flash",
-    "a file of hosts, block map, answers or secret that is missing",
+    "the file with hosts, block map, settings or secret is missing",
     Exit.NOT_FOUND,
     "file-not-found",
     UNTOUCHED,
@@ -251,7 +263,7 @@ def test_two_images(fault: Fault, image: Path) -> None:
 )
 @fault(
     "flash",
-    "a file of hosts, block map, answers or secret that is missing",
+    "the file with hosts, block map, settings or secret is missing",
     Exit.NOT_FOUND,
     "file-not-found",
     UNTOUCHED,
@@ -259,7 +271,7 @@ def test_two_images(fault: Fault, image: Path) -> None:
 )
 @fault(
     "flash",
-    "no folder for the receipt",
+    "the directory of the receipt is missing",
     Exit.NOT_FOUND,
     "file-not-found",
     UNTOUCHED,
@@ -275,7 +287,7 @@ def test_options(fault: Fault, image: Path, tmp_path: Path) -> None:
     "a block map of another image",
     Exit.FAILED,
     "image-damaged",
-    "calls it damaged; the drive is left without a system",
+    "reports it as damaged; leaves the drive unbootable",
 )
 def test_another_block_map(fault: Fault, image: Path, tmp_path: Path) -> None:
     Path("other.img").write_bytes(card_image(SIZE, seed=8))

@@ -1,4 +1,4 @@
-"""Images that are not there, may not be read, or are damaged, for every verb that reads one."""
+"""Images that are missing, unreadable or damaged, for every command that reads one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from support.boot_images import Boot
 from support.card_images import zipped
 from support.resin_command import PROGRAM, program, resin
 
-from faults.surroundings import POWERLESS
+from faults.conditions import POWERLESS
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
 LOOKERS = "configure image flash verify"
-UNTOUCHED = "says so before the first byte; nothing has changed"
+UNTOUCHED = "reports it before writing anything"
 
 
 def reading(verb: str, image: str | Path) -> list[str]:
@@ -41,26 +41,26 @@ def card(boot: Boot) -> Path:
 
 
 @fault(LOOKERS, "the image does not exist", Exit.NOT_FOUND, "file-not-found", UNTOUCHED, "none.img")
-@fault(LOOKERS, "it is a folder", Exit.USAGE, "bad-value", UNTOUCHED, "folder")
-@fault("configure image", "it is a pipe or a terminal", Exit.USAGE, "bad-value", UNTOUCHED, "pipe")
-@fault("configure flash", "it is no image at all", Exit.FAILED, "not-an-image", UNTOUCHED, "page")
-@fault("configure flash", "it is empty", Exit.FAILED, "not-an-image", UNTOUCHED, "empty")
+@fault(LOOKERS, "the image is a directory", Exit.USAGE, "bad-value", UNTOUCHED, "folder")
+@fault("configure image", "the image is a pipe or a terminal", Exit.USAGE, "bad-value", UNTOUCHED, "pipe")
+@fault("configure flash", "the file is not an image", Exit.FAILED, "not-an-image", UNTOUCHED, "page")
+@fault("configure flash", "the file is empty", Exit.FAILED, "not-an-image", UNTOUCHED, "empty")
 def test_what_is_no_image(fault: Fault, card: Path) -> None:
     Path("folder").mkdir()
     os.mkfifo("pipe")
     Path("page").write_bytes(b"<html>not found</html>" * 999)
     Path("empty").touch()
     before = card.read_bytes()
-    fault.met(resin(*reading(fault.verb, fault.given)), fault.given)
+    fault.met(resin(*reading(fault.command, fault.given)), fault.given)
     assert card.read_bytes() == before
     assert not Path("none.img").exists()
 
 
-@fault(LOOKERS, "the image may not be read", Exit.NOT_PERMITTED, "not-permitted", UNTOUCHED)
+@fault(LOOKERS, "no permission to read the image", Exit.NOT_PERMITTED, "not-permitted", UNTOUCHED)
 def test_an_image_that_may_not_be_read(fault: Fault, boot: Boot, card: Path) -> None:
     boot.path.chmod(0)
     before = card.read_bytes()
-    fault.met(program(*reading(fault.verb, boot.path), command=(*POWERLESS, PROGRAM)), str(boot.path))
+    fault.met(program(*reading(fault.command, boot.path), command=(*POWERLESS, PROGRAM)), str(boot.path))
     assert card.read_bytes() == before
 
 
@@ -70,10 +70,10 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
     "zst": lambda data: zstandard.ZstdCompressor(level=1, write_checksum=True).compress(data),
     "zip": lambda data: zipped(data, Path("packed.zip")).read_bytes(),
 }
-TOLD = "calls it damaged, and not the drive; a file that was begun is removed"
+TOLD = "reports the archive, not the drive, as damaged; removes a partial output file"
 
 
-@fault("configure flash verify", "an archive that is cut off", Exit.FAILED, "image-damaged", TOLD)
+@fault("configure flash verify", "a truncated archive", Exit.FAILED, "image-damaged", TOLD)
 @pytest.mark.parametrize("kind", PACKED)
 def test_a_download_that_was_cut(fault: Fault, boot: Boot, card: Path, kind: str) -> None:
     damaged = Path("damaged")
@@ -84,17 +84,17 @@ def test_a_download_that_was_cut(fault: Fault, boot: Boot, card: Path, kind: str
 
 def told_of(fault: Fault, damaged: Path, card: Path) -> None:
     """The damaged archive is named by the verb, and no file is left that was made of it."""
-    words = reading(fault.verb, damaged)
-    if fault.verb == "flash":
+    words = reading(fault.command, damaged)
+    if fault.command == "flash":
         card.unlink()
-    if fault.verb == "configure":
+    if fault.command == "configure":
         words += ["--output", "new.img"]
     fault.met(resin(*words), "damaged")
     assert not Path("new.img").exists()
-    assert card.exists() is (fault.verb != "flash")
+    assert card.exists() is (fault.command != "flash")
 
 
-@fault("configure flash verify", "an archive with a byte that is wrong", Exit.FAILED, "image-damaged", TOLD)
+@fault("configure flash verify", "a corrupted archive", Exit.FAILED, "image-damaged", TOLD)
 @pytest.mark.parametrize("kind", PACKED)
 def test_an_archive_that_rotted(fault: Fault, boot: Boot, card: Path, kind: str) -> None:
     damaged = Path("damaged")
@@ -104,18 +104,20 @@ def test_an_archive_that_rotted(fault: Fault, boot: Boot, card: Path, kind: str)
     told_of(fault, damaged, card)
 
 
-@fault("flash verify", "another checksum than `--sha256`", Exit.FAILED, "image-damaged", TOLD)
+@fault("flash verify", "the checksum differs from `--sha256`", Exit.FAILED, "image-damaged", TOLD)
 def test_another_checksum(fault: Fault, boot: Boot, card: Path) -> None:
-    if fault.verb == "flash":
+    if fault.command == "flash":
         card.unlink()
-    fault.met(resin(*reading(fault.verb, boot.path), "--sha256", "0" * 64), "SHA-256")
-    assert card.exists() is (fault.verb == "verify")
+    fault.met(resin(*reading(fault.command, boot.path), "--sha256", "0" * 64), "SHA-256")
+    assert card.exists() is (fault.command == "verify")
 
 
-@fault("flash verify", "stdin is closed where the image should come from", Exit.USAGE, "bad-value", UNTOUCHED)
+@fault(
+    "flash verify", "stdin is closed, and the image should come from it", Exit.USAGE, "bad-value", UNTOUCHED
+)
 def test_no_stdin(fault: Fault, card: Path) -> None:
     before = card.read_bytes()
-    words = reading(fault.verb, "-")
+    words = reading(fault.command, "-")
     closed = program(*words, command=("bash", "-c", 'exec "$@" <&-', "bash", PROGRAM))
     fault.met(closed, "stdin")
     assert card.read_bytes() == before

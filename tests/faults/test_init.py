@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.resin_command import PROGRAM, program, resin
 
-from faults.surroundings import POWERLESS, locked, small_disk
+from faults.conditions import POWERLESS, locked, small_disk
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 

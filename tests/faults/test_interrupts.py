@@ -1,4 +1,4 @@
-"""Ctrl-C, a polite kill and a closed terminal in the middle of what takes its time."""
+"""Ctrl-C, SIGTERM and a closed terminal during long operations."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from support.loop_devices import MIB
 from support.pushed_projects import SINGLE, Bench, single
 from support.resin_command import Terminal, environment
 
-from faults.surroundings import Begun
+from faults.conditions import RunningCommand
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 WORD = "interrupted"
-STOPPED = "Ctrl-C, `kill` or a closed terminal in the middle"
+STOPPED = "Ctrl-C, SIGTERM or a closed terminal"
 
 
 @fault(
@@ -27,23 +27,23 @@ STOPPED = "Ctrl-C, `kill` or a closed terminal in the middle"
     STOPPED,
     Exit.INTERRUPTED,
     WORD,
-    "a file that was begun is removed, a drive is left without a system; it says so",
+    "removes a partial file, leaves a drive unbootable, and reports it",
 )
 @pytest.mark.parametrize("number", SIGNALS)
 def test_flash(fault: Fault, tmp_path: Path, number: signal.Signals) -> None:
     goal = tmp_path / "card.img"
-    with Begun("flash", "-", goal, stdin=card_image(4 * MIB + 65536)) as begun:
+    with RunningCommand("flash", "-", goal, stdin=card_image(4 * MIB + 65536)) as begun:
         begun.until(lambda: goal.exists() and goal.stat().st_size)
         fault.met_in_text(begun.signalled(number), "Interrupted", "was removed")
     assert not goal.exists()
 
 
-@fault("verify", STOPPED, Exit.INTERRUPTED, WORD, "says so; nothing is called the same")
+@fault("verify", STOPPED, Exit.INTERRUPTED, WORD, "reports it; reports nothing as equal")
 @pytest.mark.parametrize("number", SIGNALS)
 def test_verify(fault: Fault, tmp_path: Path, number: signal.Signals) -> None:
     card = tmp_path / "card.img"
     card.write_bytes(card_image(6 * MIB))
-    with Begun("verify", "-", card, stdin=card_image(6 * MIB)[: 2 * MIB]) as begun:
+    with RunningCommand("verify", "-", card, stdin=card_image(6 * MIB)[: 2 * MIB]) as begun:
         begun.until_read()
         run = begun.signalled(number)
     fault.met_in_text(run, "Interrupted")
@@ -55,27 +55,25 @@ def test_verify(fault: Fault, tmp_path: Path, number: signal.Signals) -> None:
     STOPPED,
     Exit.INTERRUPTED,
     WORD,
-    "before the first byte nothing has changed; later each file is old or new, and it says so",
+    "exits; nothing has changed yet, or each file is either old or new, which it reports",
 )
 def test_configure(fault: Fault, boot: Boot) -> None:
     before = boot.digest()
     words = ("configure", boot.path, "--wifi", "--ssid", "Home", "--passphrase-file", "-")
-    with Begun(*words) as begun:
+    with RunningCommand(*words) as begun:
         begun.until_asleep()
         fault.met_in_text(begun.signalled(), "Interrupted")
     assert boot.digest() == before
 
 
-@fault("image", STOPPED, Exit.INTERRUPTED, WORD, "says so; no part of a file is left")
+@fault("image", STOPPED, Exit.INTERRUPTED, WORD, "reports it; leaves no partial file")
 def test_image(fault: Fault, boot: Boot) -> None:
-    with Begun("image", "cat", boot.path, "/big.bin") as begun:
+    with RunningCommand("image", "cat", boot.path, "/big.bin") as begun:
         begun.until_asleep()
         fault.met_in_text(begun.signalled(), "Interrupted")
 
 
-@fault(
-    "init", "Ctrl-C at a question", Exit.INTERRUPTED, WORD, "reports it; no file is created or overwritten"
-)
+@fault("init", "Ctrl-C at a prompt", Exit.INTERRUPTED, WORD, "reports it; no file is created or overwritten")
 def test_init(fault: Fault, tmp_path: Path) -> None:
     terminal = Terminal("init", tmp_path / "garden")
     terminal.until(":")
@@ -85,23 +83,23 @@ def test_init(fault: Fault, tmp_path: Path) -> None:
     assert not (tmp_path / "garden").exists()
 
 
-@fault("demo", STOPPED, Exit.INTERRUPTED, WORD, "says so; no folder is left")
+@fault("demo", STOPPED, Exit.INTERRUPTED, WORD, "reports it; leaves no directory")
 def test_demo(fault: Fault, tmp_path: Path) -> None:
-    with Begun("demo", env=environment(TMPDIR=str(tmp_path))) as begun:
+    with RunningCommand("demo", env=environment(TMPDIR=str(tmp_path))) as begun:
         begun.until(lambda: list(tmp_path.glob("*/card.img")))
         fault.met_in_text(begun.signalled(), "Interrupted")
     assert list(tmp_path.iterdir()) == []
 
 
-@fault("drives console", STOPPED, Exit.INTERRUPTED, WORD, "ends")
+@fault("drives console", STOPPED, Exit.INTERRUPTED, WORD, "exits")
 def test_without_end(fault: Fault) -> None:
     import os
 
     far, near = os.openpty()
-    words = ["drives", "--watch"] if fault.verb == "drives" else ["console", os.ttyname(near)]
-    with Begun(*words) as begun:
+    words = ["drives", "--watch"] if fault.command == "drives" else ["console", os.ttyname(near)]
+    with RunningCommand(*words) as begun:
         begun.until_asleep()
-        fault.met_in_text(begun.signalled(), "Interrupted" if fault.verb == "drives" else "")
+        fault.met_in_text(begun.signalled(), "Interrupted" if fault.command == "drives" else "")
     os.close(far)
     os.close(near)
 
@@ -119,35 +117,41 @@ GOING_ON = {
     STOPPED,
     Exit.INTERRUPTED,
     WORD,
-    "ends; what runs on the device goes on, but for the command of `ssh`",
+    "exits; the device is not affected, except for the command of `ssh`",
 )
 @pytest.mark.parametrize("number", SIGNALS[:2])
 def test_what_goes_on(fault: Fault, made: Bench, number: signal.Signals) -> None:
-    words = [made.device.address if word == "DEVICE" else word for word in GOING_ON[fault.verb]]
-    with Begun(*words, prefix=made.desk.prefix, env=made.desk.environment) as begun:
+    words = [made.device.address if word == "DEVICE" else word for word in GOING_ON[fault.command]]
+    with RunningCommand(*words, prefix=made.desk.prefix, env=made.desk.environment) as begun:
         begun.until_asleep()
         fault.met_in_text(begun.signalled(number))
 
 
-@fault("push", STOPPED, Exit.INTERRUPTED, WORD, "says what state the device is in; what ran before runs on")
+@fault(
+    "push",
+    STOPPED,
+    Exit.INTERRUPTED,
+    WORD,
+    "reports the state of the device; the old containers keep running",
+)
 @pytest.mark.parametrize("number", SIGNALS[:2])
 def test_push(fault: Fault, bench: Bench, garden: Path, number: signal.Signals) -> None:
     assert bench.push(garden).code == 0
     (garden / "Dockerfile").write_text("FROM stand-in\nRUN sleep 5\n")
     words = ("push", bench.device.address, "--detach")
-    with Begun(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=garden) as begun:
+    with RunningCommand(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=garden) as begun:
         begun.until_shown("sleep 5")
         fault.met_in_text(begun.signalled(number))
     assert bench.logs("garden_main") == "first\n"
     wait_for(lambda: bench.containers() == ["garden_main"], "the end of the build")
 
 
-@fault("stop restart rm", STOPPED, Exit.INTERRUPTED, WORD, "says so; the same command completes it")
+@fault("stop restart rm", STOPPED, Exit.INTERRUPTED, WORD, "reports it; the same command completes the work")
 def test_an_application(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     project = single(tmp_path / "garden", Dockerfile=SINGLE.replace("'exit 0'", "'sleep 1; exit 0'"))
     assert bench.push(project).code == 0
-    words = (fault.verb, bench.device.address, "--yes")
-    with Begun(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=project) as begun:
+    words = (fault.command, bench.device.address, "--yes")
+    with RunningCommand(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=project) as begun:
         begun.until_shown("main …")
         fault.met_in_text(begun.signalled(), "Interrupted")
     assert bench.resin(*words, cwd=project).code == 0

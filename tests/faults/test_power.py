@@ -1,30 +1,30 @@
-"""`resin reboot` and `resin reset`: nobody who agrees, and devices that cannot."""
+"""Faults of `resin reboot` and `resin reset`: no confirmation, and devices that do not support it."""
 
 from __future__ import annotations
 
 from support.pushed_projects import Bench
 
-from faults.surroundings import Begun
+from faults.conditions import RunningCommand
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
-RUNS_ON = "asks first, or needs `--yes`; the device runs on"
+RUNS_ON = "asks for confirmation, or requires `--yes`; the device keeps running"
 
 
-@fault("reboot reset", "nobody to ask, or no as the answer", Exit.REFUSED, "declined", RUNS_ON)
+@fault("reboot reset", "the prompt is declined or not possible", Exit.REFUSED, "declined", RUNS_ON)
 def test_nobody_to_ask(fault: Fault, made: Bench) -> None:
     before = made.device.pid
     for stdin in (b"", b"y\n"):
-        fault.met(made.resin(fault.verb, made.device.address, "--json", stdin=stdin), "--yes")
+        fault.met(made.resin(fault.command, made.device.address, "--json", stdin=stdin), "--yes")
     assert made.device.pid == before
     assert (made.device.folder / "state" / "remove_me_to_reset").exists()
 
 
-@fault("reboot reset", "Ctrl-C at the question", Exit.INTERRUPTED, "interrupted", RUNS_ON)
+@fault("reboot reset", "Ctrl-C at the prompt", Exit.INTERRUPTED, "interrupted", RUNS_ON)
 def test_an_interrupted_question(fault: Fault, made: Bench) -> None:
     before = made.device.pid
-    terminal = made.desk.terminal(fault.verb, made.device.address)
-    terminal.until("Reboot" if fault.verb == "reboot" else "Type ")
+    terminal = made.desk.terminal(fault.command, made.device.address)
+    terminal.until("Reboot" if fault.command == "reboot" else "Type ")
     terminal.interrupt()
     assert terminal.end() == fault.exit
     assert "Traceback" not in terminal.screen
@@ -33,10 +33,10 @@ def test_an_interrupted_question(fault: Fault, made: Bench) -> None:
 
 @fault(
     "reset",
-    "the device has no reset of its own",
+    "the operating system does not support a reset",
     Exit.FAILED,
     "not-supported",
-    "says so; nothing is changed",
+    "reports it; changes nothing",
     "rm /mnt/data/remove_me_to_reset",
 )
 @fault(
@@ -44,7 +44,7 @@ def test_an_interrupted_question(fault: Fault, made: Bench) -> None:
     "a partition of the device is not mounted",
     Exit.FAILED,
     "not-supported",
-    "says so; nothing is changed",
+    "reports it; changes nothing",
     "umount --lazy /mnt/data",
 )
 def test_a_device_that_cannot(fault: Fault, made: Bench) -> None:
@@ -65,15 +65,15 @@ def test_a_device_that_cannot(fault: Fault, made: Bench) -> None:
 
 @fault(
     "reboot",
-    "it does not come back, and Ctrl-C ends the waiting",
+    "the device does not come back, and Ctrl-C ends the wait",
     Exit.INTERRUPTED,
     "interrupted",
-    "says that it has gone down",
+    "reports that the device has gone down",
 )
 def test_it_does_not_come_back(fault: Fault, made: Bench) -> None:
     device, pid = made.device, made.device.pid
     words = ("reboot", device.address, "--wait", "--yes")
-    with Begun(*words, prefix=made.desk.prefix, env=made.desk.environment) as begun:
+    with RunningCommand(*words, prefix=made.desk.prefix, env=made.desk.environment) as begun:
         begun.until_shown("has gone down")
         device.link(up=False)
         try:

@@ -1,4 +1,4 @@
-"""`resin push`: projects that cannot be pushed."""
+"""Faults of `resin push`: invalid projects."""
 
 from __future__ import annotations
 
@@ -8,23 +8,30 @@ import pytest
 from support.pushed_projects import Bench, write
 from support.resin_command import PROGRAM, program, resin
 
-from faults.surroundings import POWERLESS
+from faults.conditions import POWERLESS
 from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
-EARLY = "says so, with file and line; the device is left as it is"
-BEFORE = "says so, with file and line; the device is left as it is"
-NAMED = "says so, with file and line; the device is left as it is"
+EARLY = "names file and line; changes nothing on the device"
+BEFORE = "names file and line; changes nothing on the device"
+NAMED = "names file and line; changes nothing on the device"
 NOWHERE = "192.0.2.1"
 """An address of nobody (RFC 5737)."""
-KEYS = "a `resin.toml` with a key that is none, or a value of another kind"
-MISSING = "a folder, Dockerfile or file of variables that is missing"
+KEYS = "`resin.toml` with an unknown key or a value of the wrong type"
+MISSING = "a missing build context, Dockerfile or env file"
 
 
-@fault("push", "no project in the folder", Exit.NOT_FOUND, "file-not-found", EARLY, {})
+@fault("push", "no project in the directory", Exit.NOT_FOUND, "file-not-found", EARLY, {})
 @fault("push", KEYS, Exit.USAGE, "bad-value", EARLY, {"resin.toml": "nmae = 'x'\n"})
 @fault("push", KEYS, Exit.USAGE, "bad-value", EARLY, {"resin.toml": "name = 3\n"})
-@fault("push", "one that is no TOML", Exit.FAILED, "config-invalid", EARLY, {"resin.toml": "name = \n"})
+@fault(
+    "push",
+    "`resin.toml` is not valid TOML",
+    Exit.FAILED,
+    "config-invalid",
+    EARLY,
+    {"resin.toml": "name = \n"},
+)
 def test_what_is_no_project(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(write(tmp_path, fault.given))
     if fault.given:
@@ -38,17 +45,22 @@ BIND = {"compose.yaml": "services: {web: {image: x, volumes: ['.:/app']}}\n"}
 
 @fault(
     "push",
-    "a compose file that contradicts its specification",
+    "a compose file that violates the specification",
     Exit.USAGE,
     "compose-invalid",
     BEFORE,
     {"compose.yaml": "services: {web: {imag: x}}\n"},
 )
-@fault("push", "one that asks for what no device can give", Exit.USAGE, "compose-invalid", BEFORE, BIND)
+@fault("push", "a compose file with an unsupported feature", Exit.USAGE, "compose-invalid", BEFORE, BIND)
 @fault(
-    "push", "one that is no YAML", Exit.USAGE, "compose-invalid", BEFORE, {"compose.yaml": "services: [\n"}
+    "push",
+    "a compose file that is not valid YAML",
+    Exit.USAGE,
+    "compose-invalid",
+    BEFORE,
+    {"compose.yaml": "services: [\n"},
 )
-@fault("push", "a Dockerfile that needs BuildKit", Exit.FAILED, "not-supported", BEFORE, CACHE)
+@fault("push", "a Dockerfile that requires BuildKit", Exit.FAILED, "not-supported", BEFORE, CACHE)
 def test_what_a_device_cannot_be_given(fault: Fault, made: Bench, tmp_path: Path) -> None:
     project = write(tmp_path / "garden", fault.given)
     fault.met(made.push(project, "--json"), *fault.given)
@@ -60,7 +72,7 @@ def test_what_a_device_cannot_be_given(fault: Fault, made: Bench, tmp_path: Path
 @fault("push", MISSING, Exit.NOT_FOUND, "file-not-found", NAMED, ["--env-file", "none"])
 @fault(
     "push",
-    "an archive of an image that is missing",
+    "a missing image archive",
     Exit.NOT_FOUND,
     "image-not-found",
     NAMED,
@@ -68,7 +80,7 @@ def test_what_a_device_cannot_be_given(fault: Fault, made: Bench, tmp_path: Path
 )
 @fault(
     "push",
-    "an image that cannot be had, without the internet",
+    "an image that cannot be pulled",
     Exit.FAILED,
     "engine-failed",
     NAMED,
@@ -76,7 +88,7 @@ def test_what_a_device_cannot_be_given(fault: Fault, made: Bench, tmp_path: Path
 )
 @fault(
     "push",
-    "a service that is not in the project",
+    "no such service in the project",
     Exit.NOT_FOUND,
     "service-not-found",
     NAMED,
@@ -84,7 +96,7 @@ def test_what_a_device_cannot_be_given(fault: Fault, made: Bench, tmp_path: Path
 )
 @fault(
     "push",
-    "a stage that is not in the Dockerfile",
+    "no such stage in the Dockerfile",
     Exit.USAGE,
     "bad-value",
     NAMED,
@@ -95,7 +107,7 @@ def test_what_is_missing(fault: Fault, made: Bench, garden: Path) -> None:
     assert made.containers() == []
 
 
-@fault("push", "a folder in the place of a Dockerfile", Exit.NOT_FOUND, "file-not-found", NAMED)
+@fault("push", "a directory in place of a Dockerfile", Exit.NOT_FOUND, "file-not-found", NAMED)
 def test_a_folder_is_no_dockerfile(fault: Fault, made: Bench, garden: Path) -> None:
     (garden / "Dockerfile").unlink()
     (garden / "Dockerfile").mkdir()
@@ -104,14 +116,14 @@ def test_a_folder_is_no_dockerfile(fault: Fault, made: Bench, garden: Path) -> N
 
 @fault(
     "push",
-    "a file of the project that may not be read",
+    "no permission to read a file of the project",
     Exit.NOT_PERMITTED,
     "not-permitted",
     NAMED,
     "Dockerfile",
 )
 @fault(
-    "push", "a file of the project that may not be read", Exit.NOT_PERMITTED, "not-permitted", NAMED, "note"
+    "push", "no permission to read a file of the project", Exit.NOT_PERMITTED, "not-permitted", NAMED, "note"
 )
 def test_a_file_that_may_not_be_read(fault: Fault, made: Bench, garden: Path) -> None:
     (garden / fault.given).chmod(0)
@@ -121,7 +133,7 @@ def test_a_file_that_may_not_be_read(fault: Fault, made: Bench, garden: Path) ->
     assert made.containers() == []
 
 
-@fault("push", "`--image` of a file that is no archive of one", Exit.USAGE, "bad-value", NAMED)
+@fault("push", "`--image` with a file that is not an image archive", Exit.USAGE, "bad-value", NAMED)
 def test_a_damaged_archive(fault: Fault, made: Bench, garden: Path, tmp_path: Path) -> None:
     (tmp_path / "image.tar").write_bytes(b"no archive" * 1000)
     fault.met(made.push(garden, "--image", str(tmp_path / "image.tar"), "--json"), "image.tar")

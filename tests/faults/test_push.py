@@ -1,4 +1,4 @@
-"""`resin push` where something goes wrong on the device, or on the way to it."""
+"""Faults of `resin push`: failures on the device, and lost connections."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from device.desk import wait_for
 from device.stand_in import stand_in
 from support.pushed_projects import RUNS, SINGLE, Bench, compose, single
 
-from faults.surroundings import Begun, small_disk
+from faults.conditions import RunningCommand, small_disk
 from faults.table import CARRIES_ON, Fault, fault
 from resin_toolkit.errors import Exit
 
-LEFT = "says what failed; what ran before runs on"
-BACK = "says what it wrote last; what ran before runs again"
+LEFT = "names what failed; the old containers keep running"
+BACK = "prints its last output; restores the old container"
 MIB = 1024 * 1024
 
 
@@ -44,10 +44,10 @@ CRASHES = dockerfile('CMD ["sh", "-c", "echo last words; exit 3"]')
 UNSTARTABLE = dockerfile('CMD ["/no/such/program"]')
 
 
-@fault("push", "a step of the build fails", Exit.FAILED, "build-failed", LEFT, FAILS)
+@fault("push", "a build step fails", Exit.FAILED, "build-failed", LEFT, FAILS)
 @fault(
     "push",
-    "a file that COPY names is missing",
+    "a file of a COPY instruction is missing",
     Exit.FAILED,
     "build-failed",
     LEFT,
@@ -55,17 +55,22 @@ UNSTARTABLE = dockerfile('CMD ["/no/such/program"]')
 )
 @fault(
     "push",
-    "a Dockerfile with an instruction that is none",
+    "an unknown instruction in the Dockerfile",
     Exit.USAGE,
     "bad-value",
     LEFT,
     dockerfile("FROB x"),
 )
 @fault(
-    "push", "a base image that cannot be had", Exit.FAILED, "build-failed", LEFT, "FROM none.invalid/none:1\n"
+    "push",
+    "a base image that cannot be pulled",
+    Exit.FAILED,
+    "build-failed",
+    LEFT,
+    "FROM none.invalid/none:1\n",
 )
-@fault("push", "what was built crashes at once", Exit.FAILED, "push-failed", BACK, CRASHES)
-@fault("push", "it cannot even be started", Exit.FAILED, "push-failed", BACK, UNSTARTABLE)
+@fault("push", "the new container exits immediately", Exit.FAILED, "push-failed", BACK, CRASHES)
+@fault("push", "the new container cannot be started", Exit.FAILED, "push-failed", BACK, UNSTARTABLE)
 def test_what_cannot_run(fault: Fault, made: Bench, running: Path) -> None:
     (running / "Dockerfile").write_text(fault.given)
     run = made.push(running, "--json")
@@ -75,7 +80,7 @@ def test_what_cannot_run(fault: Fault, made: Bench, running: Path) -> None:
         assert "last words" in run.out
 
 
-@fault("push", "an image for another processor", Exit.FAILED, "push-failed", BACK)
+@fault("push", "an image for another architecture", Exit.FAILED, "push-failed", BACK)
 def test_another_processor(fault: Fault, made: Bench, running: Path) -> None:
     foreign = dockerfile("RUN printf '\\177ELF\\002\\001\\001\\000\\000\\000\\000\\000\\000\\000\\000\\000"
                          "\\002\\000\\267\\000' > /app && chmod +x /app", 'CMD ["/app"]')  # fmt: skip
@@ -84,7 +89,7 @@ def test_another_processor(fault: Fault, made: Bench, running: Path) -> None:
     assert still_runs(made)
 
 
-@fault("push", "a port of the device that another container has", Exit.FAILED, "push-failed", LEFT)
+@fault("push", "a port of the device is used by another container", Exit.FAILED, "push-failed", LEFT)
 @pytest.mark.usefixtures("running")
 def test_a_port_in_use(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     text = "services: {main: {image: stand-in, command: sleep 1000, networks: [n], ports: ['8099:80']}}\n"
@@ -96,7 +101,7 @@ def test_a_port_in_use(fault: Fault, bench: Bench, tmp_path: Path) -> None:
 
 @fault(
     "push",
-    "a container of that name that is somebody else's",
+    "a container of that name was not deployed by resin",
     Exit.REFUSED,
     "refused",
     LEFT,
@@ -110,10 +115,10 @@ def test_a_name_that_is_taken(fault: Fault, bench: Bench, garden: Path) -> None:
 
 @fault(
     "push",
-    "a service that does not become healthy, or ends, before those that need it",
+    "a service fails before the services that depend on it start",
     Exit.FAILED,
     "push-failed",
-    "says which; the others are brought",
+    "names it; deploys the others",
 )
 def test_what_is_needed_does_not_run(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     text = f"""\
@@ -130,7 +135,7 @@ services:
     assert bench.containers("--filter", "status=running") == ["garden_alone"]
 
 
-@fault("push", "the disk of the device is full", Exit.FAILED, "build-failed", LEFT)
+@fault("push", "the device's disk is full", Exit.FAILED, "build-failed", LEFT)
 def test_a_full_device(fault: Fault, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with small_disk(tmp_path, 64 * MIB) as disk:
         monkeypatch.setattr(tempfile, "tempdir", str(disk))
@@ -148,7 +153,7 @@ def test_a_full_device(fault: Fault, bench: Bench, tmp_path: Path, monkeypatch: 
 
 @fault(
     "push",
-    "the connection is cut, or the engine restarted, during a build",
+    "the connection is lost, or the engine restarts, during a build",
     Exit.UNREACHABLE,
     "unreachable",
     LEFT,
@@ -156,7 +161,7 @@ def test_a_full_device(fault: Fault, bench: Bench, tmp_path: Path, monkeypatch: 
 )
 @fault(
     "push",
-    "the connection is cut, or the engine restarted, during a build",
+    "the connection is lost, or the engine restarts, during a build",
     Exit.UNREACHABLE,
     "unreachable",
     LEFT,
@@ -166,7 +171,7 @@ def test_a_cut(fault: Fault, bench: Bench, running: Path) -> None:
     device = bench.device
     (running / "Dockerfile").write_text(dockerfile("RUN sleep 5"))
     words = ("push", device.address, "--detach", "--json")
-    with Begun(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=running) as begun:
+    with RunningCommand(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=running) as begun:
         begun.until_shown("sleep 5", "out")
         if fault.given == "sockets":
             device.kill_sockets(device.engine_port or 0)
@@ -179,17 +184,17 @@ def test_a_cut(fault: Fault, bench: Bench, running: Path) -> None:
 
 @fault(
     "push",
-    "push is killed while the containers are changed",
+    "push is killed while it replaces containers",
     Exit.DONE,
     CARRIES_ON,
-    "one of the two runs; the next push completes it",
+    "the old or the new container runs; the next push completes the work",
 )
 def test_a_push_that_is_killed(fault: Fault, bench: Bench, garden: Path) -> None:
     (garden / "Dockerfile").write_text(SINGLE.replace("'exit 0'", "'sleep 1; exit 0'"))
     assert bench.push(garden).code == 0
     (garden / "note").write_text("second\n")
     words = ("push", bench.device.address, "--detach")
-    with Begun(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=garden) as begun:
+    with RunningCommand(*words, prefix=bench.desk.prefix, env=bench.desk.environment, cwd=garden) as begun:
         begun.until_shown("topping the old container")
     wait_for(lambda: bench.containers("--filter", "status=running"), "one that runs")
     fault.met(bench.push(garden, "--json"))
@@ -198,10 +203,10 @@ def test_a_push_that_is_killed(fault: Fault, bench: Bench, garden: Path) -> None
 
 @fault(
     "push",
-    "`.resin`, what a project remembers, cannot be written",
+    "the project's `.resin` cannot be written",
     Exit.DONE,
     CARRIES_ON,
-    "does its work, and remembers nothing",
+    "does its work without storing state",
 )
 def test_nothing_can_be_remembered(fault: Fault, bench: Bench, garden: Path) -> None:
     (garden / ".resin").write_text("a file, where a folder should be")

@@ -1,11 +1,11 @@
-"""`resin ssh`, where the connection or what runs there ends."""
+"""Faults of `resin ssh`: failing remote commands, busy ports, lost connections."""
 
 from __future__ import annotations
 
 import pytest
 from support.pushed_projects import Bench
 
-from faults.surroundings import Begun
+from faults.conditions import RunningCommand
 from faults.table import CARRIES_ON, Fault, fault
 from resin_toolkit.errors import Exit
 
@@ -14,28 +14,33 @@ LOST = 255
 
 @fault(
     "ssh",
-    "the connection is cut, or the device loses its power",
+    "the connection is lost, or the device loses power",
     LOST,
     "unreachable",
-    "says which device, and in which way",
+    "names the device and the reason",
 )
 def test_a_cut(fault: Fault, made: Bench) -> None:
     words = ("ssh", made.device.address, "--", "echo up; sleep 100")
-    with Begun(*words, prefix=made.desk.prefix, env=made.desk.environment) as begun:
+    with RunningCommand(*words, prefix=made.desk.prefix, env=made.desk.environment) as begun:
         begun.until_shown("up", "out")
         made.device.kill_sockets(made.device.ssh_port)
         fault.met_in_text(begun.end(), "was lost")
 
 
 @fault(
-    "ssh", "the command fails, or is killed", 7, CARRIES_ON, "ends with the command's own exit code", "exit 7"
+    "ssh",
+    "the remote command fails or is killed",
+    7,
+    CARRIES_ON,
+    "exits with the exit code of the remote command",
+    "exit 7",
 )
 @fault(
     "ssh",
-    "the command is not there",
+    "the remote command is not found",
     127,
     CARRIES_ON,
-    "ends with the command's own exit code",
+    "exits with the exit code of the remote command",
     "no-such-program",
 )
 def test_a_command_that_fails(fault: Fault, made: Bench) -> None:
@@ -44,10 +49,10 @@ def test_a_command_that_fails(fault: Fault, made: Bench) -> None:
 
 @fault(
     "ssh",
-    "a port of this machine that is taken, for `-L`",
+    "the local port of `-L` is in use",
     Exit.REFUSED,
     "refused",
-    "says so; nothing is led anywhere",
+    "reports it; forwards nothing",
 )
 def test_a_port_that_is_taken(fault: Fault, made: Bench) -> None:
     import socket
@@ -58,7 +63,7 @@ def test_a_port_that_is_taken(fault: Fault, made: Bench) -> None:
     fault.met(run, str(port))
 
 
-@fault("ssh", "a word for `-L` that is none", Exit.USAGE, "bad-value", "says so; nothing is led anywhere")
+@fault("ssh", "an invalid value of `-L`", Exit.USAGE, "bad-value", "reports it; forwards nothing")
 @pytest.mark.parametrize("word", ["80", "a:b:c", "1:host:99999"])
 def test_a_forward_that_is_none(fault: Fault, made: Bench, word: str) -> None:
     fault.met(made.resin("ssh", made.device.address, "--json", "-L", word, "--", "true"), word)

@@ -14,7 +14,7 @@ BY_ITSELF = {"emulate"}
 def test_every_command_has_its_faults() -> None:
     faults = everything()
     for entry in COMMANDS:
-        tried = {(each.goes_wrong, each.code) for each in faults if each.verb == entry.name}
+        tried = {(each.goes_wrong, each.code) for each in faults if each.command == entry.name}
         assert len(tried) >= LEAST or entry.name in BY_ITSELF, (
             f"`{entry.name}` declares {len(tried)} of {LEAST} faults: add tests with @fault above them, "
             "see tests/faults/table.py"
@@ -22,7 +22,7 @@ def test_every_command_has_its_faults() -> None:
 
 
 def test_every_fault_is_of_a_command() -> None:
-    assert {each.verb for each in everything()} <= {entry.name for entry in COMMANDS}
+    assert {each.command for each in everything()} <= {entry.name for entry in COMMANDS}
 
 
 def test_the_texts_of_a_fault_fit_into_a_table() -> None:

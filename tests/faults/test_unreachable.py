@@ -1,4 +1,4 @@
-"""Devices that are not there, do not answer, or are somebody else, for every verb that is given one."""
+"""Devices that are missing, do not respond, or are another machine, for every command that takes one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from resin_toolkit.errors import Exit
 
 BY_ENGINE = "push stop restart rm ps logs env"
 BY_SHELL = "reboot reset"
-SAYS = "says which device, and in which way"
+SAYS = "names the device and the reason"
 LOST = 255
 """What OpenSSH ends with, where there is no connection."""
 
@@ -38,47 +38,47 @@ def asking(verb: str, device: str) -> list[str]:
 
 @pytest.fixture
 def ask(made: Bench, garden: Path) -> Callable[[Fault, str], Run]:
-    return lambda fault, device: made.resin(*asking(fault.verb, device), cwd=garden)
+    return lambda fault, device: made.resin(*asking(fault.command, device), cwd=garden)
 
 
 @fault(
     commands_with_a_device(),
-    "a DEVICE that can be none: `http://kitchen`",
+    "an invalid device: `http://kitchen`",
     Exit.USAGE,
     "bad-value",
     SAYS,
 )
 def test_a_word_that_is_no_device(fault: Fault, garden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(garden)
-    fault.met(resin(*asking(fault.verb, "http://kitchen")), "http://kitchen")
+    fault.met(resin(*asking(fault.command, "http://kitchen")), "http://kitchen")
 
 
 @fault(
     "ps reboot",
-    "its name means nothing on this network",
+    "its name cannot be resolved",
     Exit.NOT_FOUND,
     "device-not-found",
     SAYS,
 )
-@fault("ssh", "its name means nothing on this network", LOST, "device-not-found", SAYS)
+@fault("ssh", "its name cannot be resolved", LOST, "device-not-found", SAYS)
 def test_a_name_of_nobody(fault: Fault, ask: Callable[[Fault, str], Run]) -> None:
     fault.met(ask(fault, "nobody-of-that-name"), "nobody-of-that-name")
 
 
 @fault(
     f"{BY_ENGINE} {BY_SHELL} wait",
-    "the host is there, and nothing listens",
+    "the host is up, but nothing listens on the port",
     Exit.UNREACHABLE,
     "unreachable",
     SAYS,
 )
-@fault("ssh", "the host is there, and nothing listens", LOST, "unreachable", SAYS)
+@fault("ssh", "the host is up, but nothing listens on the port", LOST, "unreachable", SAYS)
 def test_nothing_listens(fault: Fault, made: Bench, ask: Callable[[Fault, str], Run]) -> None:
     fault.met(ask(fault, made.desk.address), made.desk.address, "nothing listens")
 
 
-@fault("ps reboot", "the device is off, or its cable is out", Exit.UNREACHABLE, "unreachable", SAYS)
-@fault("ssh", "the device is off, or its cable is out", LOST, "unreachable", SAYS)
+@fault("ps reboot", "the device is off or unplugged", Exit.UNREACHABLE, "unreachable", SAYS)
+@fault("ssh", "the device is off or unplugged", LOST, "unreachable", SAYS)
 def test_it_is_off(fault: Fault, made: Bench, ask: Callable[[Fault, str], Run]) -> None:
     nobody = made.desk.next_address()
     fault.met(ask(fault, nobody), nobody)
@@ -112,12 +112,35 @@ def listening(made: Bench, port: int, says: bytes) -> Iterator[None]:
 WEB = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"
 
 
-@fault(BY_ENGINE, "what answers there is no engine", Exit.UNREACHABLE, "unreachable", SAYS, (2377, WEB))
-@fault(BY_SHELL, "what answers there is no SSH server", Exit.UNREACHABLE, "unreachable", SAYS, (22222, WEB))
-@fault("ssh", "what answers there is no SSH server", LOST, "unreachable", SAYS, (22222, WEB))
-@fault("ps", "it takes the connection and says nothing", Exit.UNREACHABLE, "unreachable", SAYS, (2377, b""))
 @fault(
-    "reboot", "it takes the connection and says nothing", Exit.UNREACHABLE, "unreachable", SAYS, (22222, b"")
+    BY_ENGINE,
+    "the port belongs to something other than an engine",
+    Exit.UNREACHABLE,
+    "unreachable",
+    SAYS,
+    (2377, WEB),
+)
+@fault(
+    BY_SHELL,
+    "the port belongs to something other than an SSH server",
+    Exit.UNREACHABLE,
+    "unreachable",
+    SAYS,
+    (22222, WEB),
+)
+@fault(
+    "ssh", "the port belongs to something other than an SSH server", LOST, "unreachable", SAYS, (22222, WEB)
+)
+@fault(
+    "ps", "it accepts the connection, but sends nothing", Exit.UNREACHABLE, "unreachable", SAYS, (2377, b"")
+)
+@fault(
+    "reboot",
+    "it accepts the connection, but sends nothing",
+    Exit.UNREACHABLE,
+    "unreachable",
+    SAYS,
+    (22222, b""),
 )
 def test_somebody_else(fault: Fault, made: Bench, ask: Callable[[Fault, str], Run]) -> None:
     with listening(made, *fault.given):
@@ -126,9 +149,9 @@ def test_somebody_else(fault: Fault, made: Bench, ask: Callable[[Fault, str], Ru
 
 
 @fault(
-    "push ps logs reboot reset", "its SSH server lets nobody in", Exit.NOT_PERMITTED, "login-refused", SAYS
+    "push ps logs reboot reset", "the SSH server rejects the login", Exit.NOT_PERMITTED, "login-refused", SAYS
 )
-@fault("ssh", "its SSH server lets nobody in", LOST, "login-refused", SAYS)
+@fault("ssh", "the SSH server rejects the login", LOST, "login-refused", SAYS)
 def test_no_login(fault: Fault, made: Bench, ask: Callable[[Fault, str], Run]) -> None:
     before = made.device.pid
     fault.met(ask(fault, f"ssh://nobody-here@{made.device.address}"), "nobody-here")
@@ -137,17 +160,17 @@ def test_no_login(fault: Fault, made: Bench, ask: Callable[[Fault, str], Run]) -
 
 @fault(
     "push ps logs reboot reset",
-    "it shows another SSH host key than the one that was pinned",
+    "the device presents another SSH host key than the stored one",
     Exit.REFUSED,
     "host-key-changed",
-    "refuses, shows both, and says how to accept the new one; nothing is sent",
+    "refuses, prints both fingerprints and how to accept the new one; sends nothing",
 )
 @fault(
     "ssh",
-    "it shows another SSH host key than the one that was pinned",
+    "the device presents another SSH host key than the stored one",
     LOST,
     "host-key-changed",
-    "refuses, shows both, and says how to accept the new one; nothing is sent",
+    "refuses, prints both fingerprints and how to accept the new one; sends nothing",
 )
 def test_another_host_key(fault: Fault, another: str, ask: Callable[[Fault, str], Run]) -> None:
     fault.met(ask(fault, another), "SHA256:", "--forget-key")

@@ -1,4 +1,4 @@
-"""`resin verify`: what it compares with."""
+"""Faults of `resin verify`: missing or unplugged drives, and differences."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from faults.table import Fault, fault
 from resin_toolkit.errors import Exit
 
 IMAGE = card_image(6 * MIB)
-SAYS = "says so; nothing is called the same"
-TOLD = "tells where they differ first, and what it looks like; nothing is written"
+SAYS = "reports it; reports nothing as equal"
+TOLD = "names the first difference and the probable cause; writes nothing"
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def flipped(place: int) -> bytes:
 @fault("verify", "one bit differs", Exit.VERIFY_FAILED, "verify-failed", TOLD, flipped(3 * MIB + 5))
 @fault(
     "verify",
-    "the drive ends before the image does",
+    "the drive is smaller than the image",
     Exit.VERIFY_FAILED,
     "verify-failed",
     TOLD,
@@ -44,7 +44,7 @@ def flipped(place: int) -> bytes:
 )
 @fault(
     "verify",
-    "the drive is empty, or holds something else",
+    "the drive is empty or holds other data",
     Exit.VERIFY_FAILED,
     "verify-failed",
     TOLD,
@@ -52,7 +52,7 @@ def flipped(place: int) -> bytes:
 )
 @fault(
     "verify",
-    "the drive is empty, or holds something else",
+    "the drive is empty or holds other data",
     Exit.VERIFY_FAILED,
     "verify-failed",
     TOLD,
@@ -66,10 +66,10 @@ def test_what_differs(fault: Fault, image: Path) -> None:
 
 @fault(
     "verify",
-    "a block of the drive that cannot be read",
+    "a block of the drive is unreadable",
     Exit.FAILED,
     "io-error",
-    "names the drive; nothing is called the same",
+    "names the drive; reports nothing as equal",
 )
 def test_a_bad_block(fault: Fault, image: Path, tmp_path: Path) -> None:
     with faulty_file(tmp_path, 6 * MIB, Lie.UNREADABLE, 3 * MIB) as file:
@@ -80,7 +80,7 @@ def test_a_bad_block(fault: Fault, image: Path, tmp_path: Path) -> None:
 
 @fault(
     "verify",
-    "the drive or the file is not there",
+    "the drive or file does not exist",
     Exit.NOT_FOUND,
     "drive-not-found",
     SAYS,
@@ -88,7 +88,7 @@ def test_a_bad_block(fault: Fault, image: Path, tmp_path: Path) -> None:
 )
 @fault(
     "verify",
-    "the drive or the file is not there",
+    "the drive or file does not exist",
     Exit.NOT_FOUND,
     "file-not-found",
     SAYS,

@@ -1,4 +1,4 @@
-"""Places where nothing goes well: a full disk, one that may not be written to, a process that is stopped."""
+"""Adverse conditions for tests: a full disk, a read-only directory, a command that is interrupted."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from support.loop_devices import run as tool
 from support.resin_command import PATIENCE, PROGRAM, Run, environment
 
 POWERLESS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
-"""Root without any of its powers: bound by the modes of files like everybody, but can read the program."""
+"""Root without capabilities: subject to file permissions, but owner of the program's files."""
 NO_NETWORK = ("unshare", "--net", "--")
+_SAMPLES = 8
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[Path]:
-    """The folder while nobody, not even root, may write into it."""
+    """Make a directory read-only, for root too, while the block runs."""
     tool("mount", "--bind", folder, folder)
     try:
         tool("mount", "-o", "remount,bind,ro", folder)
@@ -48,7 +49,7 @@ def locked(folder: Path) -> Iterator[Path]:
 def into(
     stdout: str, *words: str | Path, env: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
 ) -> Run:
-    """Run `resin` with its stdout led to `/dev/full`, or as a shell says it: `>&-`, `| head -c 0`."""
+    """Run `resin` with a redirection as the shell writes it: `>/dev/full`, `>&-`, `| head -c 0`."""
     script = f'"$@" {stdout}; exit ${{PIPESTATUS[0]}}'
     command = ["bash", "-c", script, "bash", *prefix, PROGRAM, *words]
     done = subprocess.run(
@@ -63,8 +64,8 @@ def into(
     return Run(done.returncode, done.stdout, done.stderr)
 
 
-class Begun:
-    """A run of `resin` that goes on, to be disturbed. Its stdin is an open pipe that nothing comes from."""
+class RunningCommand:
+    """A `resin` process that keeps running. Its stdin is a pipe that stays open."""
 
     def __init__(
         self,
@@ -89,15 +90,15 @@ class Begun:
         self.shown = {"out": b"", "err": b""}
 
     def until(self, holds: Callable[[], object]) -> None:
-        """Wait for something that the run brings about."""
+        """Wait until a condition holds."""
         deadline = time.monotonic() + PATIENCE
         while not holds():
             assert self.process.poll() is None, self.end()
-            assert time.monotonic() < deadline, "that did not come about"
+            assert time.monotonic() < deadline, "the condition did not become true"
             time.sleep(0.02)
 
     def until_shown(self, text: str, stream: str = "err") -> None:
-        """Wait until it says something, on `out` or on `err`."""
+        """Wait until it prints a text, to `out` or `err`."""
         source = self.process.stderr if stream == "err" else self.process.stdout
         assert source is not None
         while text.encode() not in self.shown[stream]:
@@ -108,23 +109,29 @@ class Begun:
             self.shown[stream] += data
 
     def until_read(self) -> None:
-        """Wait until it has taken all of its stdin."""
+        """Wait until it has read all of its stdin."""
         assert self.process.stdin is not None
         descriptor = self.process.stdin.fileno()
         self.until(lambda: not struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0])
 
     def until_asleep(self) -> None:
-        """Wait until it has started, takes signals, and waits for something outside."""
+        """Wait until it handles signals, and no thread of it has run between several samples."""
         self.until(lambda: _catches(self.process.pid, signal.SIGTERM))
-        time.sleep(0.4)
+        unchanged, before = 0, ""
+        while unchanged < _SAMPLES:
+            assert self.process.poll() is None, self.end()
+            now = _sleeping_threads(self.process.pid)
+            unchanged = unchanged + 1 if now and now == before else 0
+            before = now
+            time.sleep(0.05)
 
     def signalled(self, number: signal.Signals = signal.SIGINT) -> Run:
-        """Send it a signal; how it ended."""
+        """Send it a signal, and return how it ended."""
         self.process.send_signal(number)
         return self.end()
 
     def end(self) -> Run:
-        """How it ended, and all that it said."""
+        """Wait for its end; return its exit code and output."""
         try:
             out, err = self.process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
@@ -133,7 +140,7 @@ class Begun:
         out, err = self.shown["out"] + out, self.shown["err"] + err
         return Run(self.process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
-    def __enter__(self) -> Begun:
+    def __enter__(self) -> RunningCommand:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -142,6 +149,21 @@ class Begun:
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
+
+
+def _sleeping_threads(pid: int) -> str:
+    """How long each thread has run so far (proc(5), schedstat); empty if one of them is not asleep."""
+    found = []
+    for thread in sorted(Path(f"/proc/{pid}/task").iterdir()):
+        try:
+            state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
+            ran = (thread / "schedstat").read_text().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+        if state != "S":
+            return ""
+        found.append(f"{thread.name}:{ran}")
+    return " ".join(found)
 
 
 def _catches(pid: int, number: signal.Signals) -> bool:

@@ -1,4 +1,4 @@
-"""What can go wrong whatever is asked for: words, streams, a home folder that cannot be written to."""
+"""Faults of every command: unknown options, broken streams, a read-only home directory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from support.pushed_projects import Bench
 from support.resin_command import program, resin
 
-from faults.surroundings import into, locked
+from faults.conditions import into, locked
 from faults.table import CARRIES_ON, Fault, fault
 from resin_toolkit.cli.command_table import COMMANDS
 from resin_toolkit.errors import Exit
@@ -17,11 +17,9 @@ from resin_toolkit.errors import Exit
 ALL = " ".join(entry.name for entry in COMMANDS)
 
 
-@fault(
-    ALL, "an option that is none", Exit.USAGE, "usage", "says which, and where the help is; nothing is done"
-)
+@fault(ALL, "an unknown option", Exit.USAGE, "usage", "names the option and points to the help; does nothing")
 def test_an_option_that_is_none(fault: Fault) -> None:
-    fault.met(resin(fault.verb, "--frobnicate", "--json"), "--frobnicate", "--help")
+    fault.met(resin(fault.command, "--frobnicate", "--json"), "--frobnicate", "--help")
 
 
 # In this process's own network there is no device: these need none.
@@ -48,22 +46,22 @@ THERE = {
     "stdout is a file on a full disk",
     Exit.FAILED,
     "no-space",
-    "says that the result could not be written",
+    "reports that the result could not be written",
 )
 @image_here
 def test_stdout_is_full(fault: Fault) -> None:
     for more in ([], ["--json"]):
-        fault.met_in_text(into(">/dev/full", *HERE[fault.verb], *more), "stdout: no space left")
+        fault.met_in_text(into(">/dev/full", *HERE[fault.command], *more), "stdout: no space left")
 
 
-@fault(" ".join(HERE), "the reader of its output has gone", Exit.DONE, CARRIES_ON, "ends without a word")
+@fault(" ".join(HERE), "the reader of its output has exited", Exit.DONE, CARRIES_ON, "exits silently")
 @image_here
 def test_the_reader_has_gone(fault: Fault) -> None:
-    run = into("| head -c 0", *HERE[fault.verb])
+    run = into("| head -c 0", *HERE[fault.command])
     # Who is quicker decides whether anything was found out before.
     assert (
         (run.code in (0, 1), run.err) == (True, "")
-        if fault.verb == "doctor"
+        if fault.command == "doctor"
         else (run.code, run.err) == (0, "")
     )
 
@@ -72,9 +70,9 @@ def test_the_reader_has_gone(fault: Fault) -> None:
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
 @image_here
 def test_a_stream_is_closed(fault: Fault, closed: str) -> None:
-    run = into(closed, *HERE[fault.verb])
-    assert run.code in ((0, 1) if fault.verb == "doctor" else (0,)), run
-    assert run.err == "" or fault.verb == "doctor", run
+    run = into(closed, *HERE[fault.command])
+    assert run.code in ((0, 1) if fault.command == "doctor" else (0,)), run
+    assert run.err == "" or fault.command == "doctor", run
     assert (run.out == "") is (closed == ">&-")
 
 
@@ -87,7 +85,7 @@ def talking(made: Bench) -> Iterator[Bench]:
 
 
 def there(fault: Fault, bench: Bench) -> list[str]:
-    return [bench.device.address if word == "DEVICE" else word for word in THERE[fault.verb]]
+    return [bench.device.address if word == "DEVICE" else word for word in THERE[fault.command]]
 
 
 @fault(
@@ -95,14 +93,14 @@ def there(fault: Fault, bench: Bench) -> list[str]:
     "stdout is a file on a full disk",
     Exit.FAILED,
     "no-space",
-    "says that the result could not be written",
+    "reports that the result could not be written",
 )
 def test_stdout_is_full_for_a_device(fault: Fault, talking: Bench) -> None:
     run = into(">/dev/full", *there(fault, talking), env=talking.desk.environment, prefix=talking.desk.prefix)
     fault.met_in_text(run, "stdout: no space left")
 
 
-@fault("ps env logs ssh", "the reader of its output has gone", Exit.DONE, CARRIES_ON, "ends without a word")
+@fault("ps env logs ssh", "the reader of its output has exited", Exit.DONE, CARRIES_ON, "exits silently")
 def test_the_reader_has_gone_for_a_device(fault: Fault, talking: Bench) -> None:
     talking.resin(*there(fault, talking))
     run = into(
@@ -113,16 +111,16 @@ def test_the_reader_has_gone_for_a_device(fault: Fault, talking: Bench) -> None:
 
 @fault(
     " ".join(THERE),
-    "the home folder may not be written to",
+    "the home directory is read-only",
     Exit.DONE,
     CARRIES_ON,
-    "does its work, and remembers nothing",
+    "does its work without storing state",
 )
 def test_a_home_that_is_read_only(fault: Fault, talking: Bench) -> None:
     with locked(talking.desk.home):
         run = (
             talking.resin(*there(fault, talking), "--json")
-            if fault.verb != "ssh"
+            if fault.command != "ssh"
             else talking.resin(*there(fault, talking))
         )
     fault.met(run)
@@ -130,17 +128,17 @@ def test_a_home_that_is_read_only(fault: Fault, talking: Bench) -> None:
 
 @fault(
     "push rm",
-    "the home folder may not be written to",
+    "the home directory is read-only",
     Exit.DONE,
     CARRIES_ON,
-    "does its work, and remembers nothing",
+    "does its work without storing state",
 )
 def test_a_home_that_is_read_only_for_projects(fault: Fault, bench: Bench, garden: Path) -> None:
-    if fault.verb != "push":
+    if fault.command != "push":
         bench.push(garden)
     with locked(bench.desk.home):
-        words = ("--detach",) if fault.verb == "push" else ("--yes",)
-        fault.met(bench.resin(fault.verb, bench.device.address, *words, "--json", cwd=garden))
+        words = ("--detach",) if fault.command == "push" else ("--yes",)
+        fault.met(bench.resin(fault.command, bench.device.address, *words, "--json", cwd=garden))
 
 
 def test_the_program_runs_at_all() -> None:
