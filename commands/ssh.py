@@ -13,7 +13,15 @@ from commands.common.completions import REMOTE_COMMAND, services
 from commands.common.device import DeviceArgument, DeviceOptions, find_device
 from commands.common.secrets import password_prompt
 from resin_toolkit.cli.command import HELP_OPTIONS, ResinCommand, report_of, with_options
-from resin_toolkit.errors import DeviceNotFound, HostKeyChanged, LoginRefused, Unreachable, Usage
+from resin_toolkit.errors import (
+    DeviceNotFound,
+    HostKeyChanged,
+    HostKeyInvalid,
+    LoginRefused,
+    StateDamaged,
+    Unreachable,
+    Usage,
+)
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen
 
@@ -111,7 +119,7 @@ def ssh(
         if service:
             return _in_service(report, found, service, command, tty=tty)
         return _on_host(report, found, command, forwards, tty=tty)
-    except (DeviceNotFound, HostKeyChanged, LoginRefused, Unreachable) as error:
+    except (DeviceNotFound, HostKeyChanged, HostKeyInvalid, LoginRefused, StateDamaged, Unreachable) as error:
         report.failure(report.command, error)
         return CONNECTION_FAILED
 

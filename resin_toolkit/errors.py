@@ -93,6 +93,12 @@ class ConfigInvalid(ResinError):
     code = "config-invalid"
 
 
+class StateDamaged(ResinError):
+    """A file in the state directory that protects the user, such as the stored host keys, cannot be read."""
+
+    code = "state-damaged"
+
+
 class IoFailed(ResinError):
     """The operating system or the drive reported an error while reading or writing."""
 
@@ -236,6 +242,13 @@ class Declined(ResinError):
     """The user declined, or a prompt was not possible."""
 
     code = "declined"
+    exit = Exit.REFUSED
+
+
+class HostKeyInvalid(ResinError):
+    """An SSH server did not prove that it has the host key that it presents."""
+
+    code = "host-key-invalid"
     exit = Exit.REFUSED
 
 

@@ -5,6 +5,7 @@ Source: the XDG Base Directory Specification ($XDG_STATE_HOME, by default ~/.loc
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -12,6 +13,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from resin_toolkit.errors import StateDamaged
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+"""Flags of os.open, where the system has them."""
 
 
 def state_folder() -> Path:
@@ -21,31 +27,56 @@ def state_folder() -> Path:
     return base / "resin"
 
 
-def read_state(name: str) -> dict[str, Any]:
-    """Read the JSON object in the file `name`; empty if the file is missing or invalid."""
+def read_state(name: str, *, protects: bool = False) -> dict[str, Any]:
+    """Read the JSON object in the file `name`; empty if the file is missing.
+
+    An unreadable or invalid file is empty too, but raises StateDamaged if its content `protects` the user: a
+    damaged list of host keys must not make every host new.
+    """
+    path = state_folder() / name
     try:
-        content = json.loads((state_folder() / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        with open(path, encoding="utf-8", opener=_open_without_links) as file:
+            content = json.load(file)
+    except FileNotFoundError:
         return {}
-    return content if isinstance(content, dict) else {}
+    except (OSError, ValueError, RecursionError) as error:
+        if protects:
+            raise state_damaged(path, _reason(error)) from error
+        return {}
+    if isinstance(content, dict):
+        return content
+    if protects:
+        raise state_damaged(path, "it is not a JSON object")
+    return {}
+
+
+def state_damaged(path: Path, reason: str, hint: str = "") -> StateDamaged:
+    """The error for a file that protects the user and cannot be read."""
+    general = "Restore it from a backup, or delete it to trust every device again at its next connection."
+    return StateDamaged(f"{path} is damaged: {reason}.", hint=hint or general)
 
 
 @contextmanager
-def update_state(name: str) -> Iterator[dict[str, Any]]:
+def update_state(name: str, *, protects: bool = False) -> Iterator[dict[str, Any]]:
     """Yield the object in the file `name` to be changed; it is written if the block raises nothing.
 
-    Other processes that update it wait meanwhile; readers see the old file or the new one. Raises OSError.
+    Other processes that update it wait meanwhile; readers see the old file or the new one. New files and
+    directories belong to the owner of the directory above them, also under sudo. Raises OSError, and
+    StateDamaged as `read_state` does.
     """
     import fcntl
 
     folder = state_folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / f".{name}.lock").open("a") as lock:
-        (folder / f".{name}.lock").chmod(0o600)
+    _make_folder(folder)
+    lock_path = folder / f".{name}.lock"
+    descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
+    with open(descriptor, "r+b") as lock:  # noqa: PTH123 - a descriptor, not a path
+        os.fchmod(descriptor, 0o600)
+        _give_to_owner(descriptor, folder)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        content = read_state(name)
+        content = read_state(name, protects=protects)
         yield content
-        _replace(folder / name, json.dumps(content, indent=1, sort_keys=True) + "\n")
+        _replace(folder / name, json.dumps(content, indent=1, sort_keys=True) + "\n", sync=protects)
 
 
 def entry_time(entry: Any) -> str:
@@ -61,12 +92,49 @@ def add_entry(state: dict[str, Any], key: str, entry: dict[str, Any], *, limit: 
         del state[old]
 
 
-def _replace(path: Path, text: str) -> None:
+def _open_without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | _NO_LINK)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return (
+            "it is a symbolic link" if error.errno == errno.ELOOP else (error.strerror or str(error)).lower()
+        )
+    return "it is not valid JSON"
+
+
+def _make_folder(folder: Path) -> None:
+    missing = [folder] if not folder.exists() else []
+    while missing and not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(each, os.O_RDONLY | os.O_DIRECTORY | _NO_LINK)
+        try:
+            _give_to_owner(descriptor, each.parent)
+        finally:
+            os.close(descriptor)
+
+
+def _give_to_owner(descriptor: int, folder: Path) -> None:
+    """As root, change the owner of an open file to that of the folder that it lies in."""
+    owner = folder.stat()
+    if os.geteuid() == 0 and owner.st_uid != os.fstat(descriptor).st_uid:
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def _replace(path: Path, text: str, *, sync: bool) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o600)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, not a path
             file.write(text)
+            if sync:
+                file.flush()
+                os.fsync(descriptor)
+            _give_to_owner(descriptor, path.parent)
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from resin_toolkit.errors import Unreachable
+from resin_toolkit.errors import HostKeyInvalid, Unreachable
 from resin_toolkit.ssh import lazy_paramiko
 from resin_toolkit.ssh.version_exchange import LOCAL_VERSION, read_version
 from resin_toolkit.terminal.screen import clean
@@ -33,12 +33,12 @@ def negotiate(
 ) -> Transport:
     """Exchange keys on a connection that our version line was sent on.
 
-    `on_version` is called with the server's version line. Raises Unreachable.
+    `on_version` is called with the server's version line. Raises Unreachable, HostKeyInvalid.
     """
     lazy_paramiko.load()
     from paramiko.ssh_exception import IncompatiblePeer, SSHException
 
-    from resin_toolkit.ssh.transport import Transport
+    from resin_toolkit.ssh.transport import HostKeyUnproven, Transport
 
     version = read_version(connection, host, endpoint)
     on_version(version)
@@ -48,6 +48,12 @@ def negotiate(
     except IncompatiblePeer as error:
         transport.close()
         raise _nothing_in_common(host, transport) from error
+    except HostKeyUnproven as error:
+        transport.close()
+        raise HostKeyInvalid(
+            f"The SSH server of {host} at {endpoint} cannot prove that it has the host key that it presents.",
+            hint="Another machine may be impersonating the device, or changing the connection.",
+        ) from error
     except (EOFError, OSError, SSHException) as error:
         transport.close()
         slow = isinstance(error, TimeoutError)

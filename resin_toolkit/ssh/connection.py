@@ -11,7 +11,7 @@ from resin_toolkit.device.record import USER, Device
 from resin_toolkit.errors import Unreachable
 from resin_toolkit.ssh import version_exchange
 from resin_toolkit.ssh.config import HostConfig, host_config
-from resin_toolkit.ssh.host_keys import HostKey, check_key, pinned_key
+from resin_toolkit.ssh.host_keys import HostKey, check_key, pinned_key, warn_of_outdated
 from resin_toolkit.ssh.session import Shell, connection_lost
 from resin_toolkit.tcp import connect_any, endpoints
 from resin_toolkit.terminal.screen import clean
@@ -39,7 +39,8 @@ def connect(
     `ask` prompts a person for a password or passphrase; None if nobody is there. `tell` is called with the
     notice of a new host key, `on_version` with the server's version line as soon as it arrives. Without
     `pin`, an unknown host key is accepted and not stored. Raises Unreachable (causes: `refused`, `no-answer`,
-    `no-route`, `not-ssh`, `algorithms` and `lost`), HostKeyChanged, LoginRefused and ConfigInvalid.
+    `no-route`, `not-ssh`, `algorithms` and `lost`), HostKeyChanged, HostKeyInvalid,
+    LoginRefused, StateDamaged and ConfigInvalid.
     """
     config = host_config(device.host)
     with ExitStack() as opened:
@@ -54,6 +55,8 @@ def connect(
         transport, key = _exchange_keys(device, connection, endpoint, config.rekey_bytes, on_version)
         opened.callback(transport.close)
         check_key(device, key, tell, pin=pin)
+        if pin:
+            warn_of_outdated(device, transport.outdated_algorithms, tell)
         user = device.user or config.user or USER
         _log_in(transport, device, user, config, ask)
         chain.append(transport)

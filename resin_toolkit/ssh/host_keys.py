@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from resin_toolkit.device.record import SSH_PORT, Device
-from resin_toolkit.errors import HostKeyChanged
-from resin_toolkit.state import read_state, state_folder, update_state
+from resin_toolkit.errors import HostKeyChanged, StateDamaged
+from resin_toolkit.state import read_state, state_damaged, state_folder, update_state
 
 FILE = "host-keys.json"
 
@@ -37,8 +38,8 @@ class HostKey:
 
 
 def pinned_key(device: Device) -> HostKey | None:
-    """The key pinned for `device`, if any."""
-    return _key_in(read_state(FILE), device)
+    """The key pinned for `device`, if any. Raises StateDamaged."""
+    return _key_in(read_state(FILE, protects=True), device)
 
 
 def check_key(device: Device, key: HostKey, tell: Callable[[str], object], *, pin: bool = True) -> None:
@@ -53,20 +54,40 @@ def check_key(device: Device, key: HostKey, tell: Callable[[str], object], *, pi
         raise _changed(device, known, key)
 
 
+def warn_of_outdated(device: Device, algorithms: Sequence[str], tell: Callable[[str], object]) -> None:
+    """Tell once for each pinned key that the device supports only these algorithms, if there are any."""
+    if not algorithms:
+        return
+    name, found = _name_of(device), sorted(algorithms)
+    entry = read_state(FILE, protects=True).get(name)
+    if isinstance(entry, dict) and entry.get("outdated") == found:
+        return
+    with suppress(OSError), update_state(FILE, protects=True) as state:
+        if name in state:
+            state[name]["outdated"] = found
+    tell(
+        f"{device.name} supports only outdated SSH algorithms: {', '.join(found)}."
+        " Update its operating system when you can."
+    )
+
+
 def forget_key(device: Device) -> HostKey | None:
-    """Remove the pinned key of `device` and return it. Raises OSError."""
-    if pinned_key(device) is None:
+    """Remove the pinned key of `device` and return it, if any. Raises OSError, StateDamaged."""
+    name = _name_of(device)
+    if name not in read_state(FILE, protects=True):
         return None
-    with update_state(FILE) as state:
-        known = _key_in(state, device)
-        state.pop(_name_of(device), None)
-    return known
+    with update_state(FILE, protects=True) as state:
+        removed = {name: state.pop(name, None)}
+    try:
+        return _key_in(removed, device)
+    except StateDamaged:
+        return None
 
 
 def _pin(device: Device, key: HostKey, tell: Callable[[str], object]) -> HostKey:
     """Pin `key`, unless another process has just pinned one. Return the pinned key."""
     try:
-        with update_state(FILE) as state:
+        with update_state(FILE, protects=True) as state:
             known = _key_in(state, device)
             if known is not None:
                 return known
@@ -85,17 +106,20 @@ def _name_of(device: Device) -> str:
 
 
 def _key_in(state: Mapping[str, object], device: Device) -> HostKey | None:
-    entry = state.get(_name_of(device))
-    if not isinstance(entry, dict):
+    name = _name_of(device)
+    if name not in state:
         return None
-    type_, key = entry.get("type"), entry.get("key")
-    if not isinstance(type_, str) or not isinstance(key, str):
-        return None
-    try:
-        base64.b64decode(key, validate=True)
-    except ValueError:
-        return None
-    return HostKey(type_, key)
+    entry = state[name]
+    type_, key = (entry.get("type"), entry.get("key")) if isinstance(entry, dict) else (None, None)
+    if isinstance(type_, str) and isinstance(key, str):
+        with suppress(ValueError):
+            base64.b64decode(key, validate=True)
+            return HostKey(type_, key)
+    raise state_damaged(
+        state_folder() / FILE,
+        f"its entry {name} is not a host key",
+        f"Run `resin ssh {device.name} --forget-key` to accept the key that it presents now.",
+    )
 
 
 def _changed(device: Device, known: HostKey, shown: HostKey) -> HostKeyChanged:

@@ -31,6 +31,7 @@ OVERRIDDEN = {
         "_send_kex_init",
         "_send_message",
         "_send_user_message",
+        "_verify_key",
         "close",
     ),
     "channel.Channel": (

@@ -40,6 +40,16 @@ _OPENING = 30.0
 """Seconds within which the server opens a channel, or refuses to."""
 
 
+_BROKEN = frozenset({"diffie-hellman-group1-sha1", "diffie-hellman-group-exchange-sha1"})
+"""Key exchanges that are never offered (RFC 9142, section 4)."""
+_OUTDATED = frozenset({"diffie-hellman-group14-sha1", "ssh-rsa", "hmac-sha1"})
+"""What old releases of dropbear need: offered last, and warned of."""
+
+
+class HostKeyUnproven(SSHException):
+    """The server's signature of the key exchange is not one by the host key that it presents."""
+
+
 class ChannelRefused(Exception):
     """The server refuses to open a channel; `reason` is the code of RFC 4254, section 5.1."""
 
@@ -51,20 +61,21 @@ class ChannelRefused(Exception):
 class Transport(_Transport):  # type: ignore[misc]
     """A connection on which both version lines were exchanged already. It is a thread, which `close` ends."""
 
+    # Offered in this order: what paramiko knows, without what no SSH server of the last ten years needs.
     _preferred_kex = (
         "curve25519-sha256",
-        *_Transport._preferred_kex,
+        *(name for name in _Transport._preferred_kex if name not in _BROKEN),
     )
     _kex_info: ClassVar[dict[str, Any]] = {**_Transport._kex_info, "curve25519-sha256": KexCurve25519}
     _preferred_ciphers = (
         "aes128-gcm@openssh.com",
         "aes256-gcm@openssh.com",
-        *(name for name in _Transport._preferred_ciphers if not name.endswith("@openssh.com")),
+        *(name for name in _Transport._preferred_ciphers if name.endswith("-ctr")),
     )
     _preferred_macs = (
         "hmac-sha2-256-etm@openssh.com",
         "hmac-sha2-512-etm@openssh.com",
-        *(name for name in _Transport._preferred_macs if not name.endswith("@openssh.com")),
+        *(name for name in ("hmac-sha2-256", "hmac-sha2-512", "hmac-sha1")),
     )
     # paramiko's table names the functions of its own Channel, so what a subclass overrides is not called.
     _channel_handler_table: ClassVar[dict[int, Any]] = {
@@ -111,6 +122,17 @@ class Transport(_Transport):  # type: ignore[misc]
         self.require_alive()
         if not self.initial_kex_done:
             raise EOFError
+
+    @property
+    def outdated_algorithms(self) -> tuple[str, ...]:
+        """The algorithms in use that rely on SHA-1."""
+        # With a cipher that authenticates, the MAC is not used.
+        is_aead = self.local_cipher.endswith("-gcm@openssh.com")
+        macs = () if is_aead else (self.local_mac, self.remote_mac)
+        theirs = (self.offered or {}).get("kex_algo_list", ())
+        kex = next((name for name in self.preferred_kex if name in theirs), "")
+        used = (kex, self.host_key_type, *macs)
+        return tuple(name for name in dict.fromkeys(used) if name in _OUTDATED)
 
     def require_alive(self) -> None:
         """Raise what ended the connection, if it ended: SSHException, EOFError or OSError."""
@@ -178,6 +200,13 @@ class Transport(_Transport):  # type: ignore[misc]
     def _negotiate_keys(self, m: Message) -> None:
         self.clear_to_send.clear()
         super()._negotiate_keys(m)
+
+    def _verify_key(self, host_key: bytes, sig: bytes) -> None:
+        try:
+            super()._verify_key(host_key, sig)
+        except Exception as error:
+            # A key or signature that cannot be parsed raises whatever its library does.
+            raise HostKeyUnproven(str(error)) from error
 
     def _parse_newkeys(self, m: Message) -> None:
         super()._parse_newkeys(m)

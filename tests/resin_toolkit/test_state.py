@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from resin_toolkit.errors import StateDamaged
 from resin_toolkit.state import read_state, state_folder, update_state
 
 ADD_ONE = """
@@ -63,3 +65,41 @@ def test_runs_side_by_side_lose_nothing() -> None:
     runs = [subprocess.Popen([sys.executable, "-c", ADD_ONE]) for _ in range(4)]
     assert [run.wait() for run in runs] == [0] * 4
     assert read_state("count.json") == {"count": 100}
+
+
+def test_a_damaged_file_that_protects_the_user_is_an_error(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for content in (b"\xff", b"[1]", b'{"x": ', b"", b"[" * 100_000):
+        (folder / "a.json").write_bytes(content)
+        with pytest.raises(StateDamaged, match="is damaged"):
+            read_state("a.json", protects=True)
+        with pytest.raises(StateDamaged), update_state("a.json", protects=True):
+            raise AssertionError
+        assert (folder / "a.json").read_bytes() == content
+    (folder / "a.json").unlink()
+    assert read_state("a.json", protects=True) == {}
+
+
+def test_no_link_is_followed(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir(parents=True)
+    target = tmp_path / "target"
+    target.write_text('{"x": 1}')
+    for name in ("a.json", ".b.json.lock"):
+        (folder / name).symlink_to(target)
+    assert read_state("a.json") == {}
+    with pytest.raises(StateDamaged, match="symbolic link"):
+        read_state("a.json", protects=True)
+    with update_state("a.json") as state:
+        state["y"] = 2
+    with pytest.raises(OSError, match="symbolic link"), update_state("b.json"):
+        raise AssertionError
+    assert target.read_text() == '{"x": 1}'
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes the owner of files")
+def test_under_sudo_files_belong_to_the_owner_of_the_home(folder: Path, tmp_path: Path) -> None:
+    os.chown(tmp_path, 1234, 1234)
+    with update_state("a.json") as state:
+        state["x"] = 1
+    made = [folder.parent, folder, *folder.iterdir()]
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(1234, 1234)}
