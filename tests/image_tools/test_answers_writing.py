@@ -24,7 +24,7 @@ def test_the_long_example_is_written_and_read_back() -> None:
     assert text.startswith("# ")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(answers=all_answers)
 def test_what_is_written_is_read_back(answers: Answers) -> None:
     text = write_answers(answers)

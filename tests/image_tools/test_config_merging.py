@@ -116,7 +116,7 @@ def test_a_config_of_the_cloud_passes() -> None:
     assert config.check(written) == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(value=configs)
 def test_any_config_can_be_checked(value: Config) -> None:
     try:

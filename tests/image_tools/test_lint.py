@@ -211,7 +211,7 @@ def test_a_warning_is_told_with_its_remedy() -> None:
     assert notice.message.endswith("Did you mean hidden?")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     section=st.sampled_from(
         ["connection", "wifi", "wifi-security", "802-1x", "ipv4", "ipv6", "wireguard", "gsm"]

@@ -33,7 +33,7 @@ from image_tools.profiles import (
 )
 
 FOLDER = "/mnt/boot/system-connections"
-MANY = settings(max_examples=60, deadline=None)
+MANY = settings(max_examples=40, deadline=None)
 
 
 # what NetworkManager reads
@@ -200,7 +200,7 @@ def test_modems(readers: SystemReaders, profile: CellularProfile) -> None:
 # nothing is lost, nothing is taken for something else
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(profile=any_profile)
 def test_networkmanager_keeps_every_key(readers: SystemReaders, profile: Profile) -> None:
     data = profile.keyfile()
@@ -235,7 +235,7 @@ def _check_kept(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
                 assert theirs[section].get(key) == value, f"{section}.{key}"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(profile=any_profile)
 def test_our_own_check_finds_nothing_to_complain_of(profile: Profile) -> None:
     *attachments, (name, data) = profile.files()

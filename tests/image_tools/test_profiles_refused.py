@@ -151,7 +151,7 @@ def test_other_things_that_do_not_go_with_an_address(make: Callable[[], object])
     _refused(make)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=st.text("0123456789.:/abf%, \n", max_size=24))
 def test_no_text_breaks_the_addresses(text: str) -> None:
     for make in (
@@ -207,7 +207,7 @@ def test_a_byte_order_mark_does_not_reach_the_device() -> None:
     assert Attachment("x", form).data == form.removeprefix(b"\xef\xbb\xbf")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.binary(max_size=40) | st.binary(max_size=12).map(lambda rest: b"\x30\x80\x30" + rest))
 def test_no_bytes_break_the_search_for_certificates(data: bytes) -> None:
     with suppress(BadValue):

@@ -226,7 +226,7 @@ def test_a_broken_file_is_told_of(tmp_path: Path, data: bytes, reason: str) -> N
         assert redsocks_takes(data, tmp_path).returncode != 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.binary(max_size=40) | st.text('redsocks{}=;"\\/*\n 1', max_size=40).map(str.encode))
 def test_no_bytes_break_the_reader(data: bytes) -> None:
     with pytest.raises(ConfigInvalid):

@@ -78,12 +78,15 @@ def contents(image: Path, folder: Path) -> Contents:
     return Contents(table, tuple((f.kind, f.label) for f in found), boot_files, tuple(listings))
 
 
-def test_the_recipe_makes_the_packaged_image(packaged: Path, tmp_path: Path) -> None:
-    again = tmp_path / "again"
-    run(RECIPE, again)
-    assert contents(unpacked(again.read_bytes(), tmp_path / "image"), tmp_path) == contents(
-        packaged, tmp_path
-    )
+@pytest.fixture(scope="module")
+def packaged_contents(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Contents:
+    return contents(packaged, tmp_path_factory.mktemp("parts"))
+
+
+def test_the_recipe_makes_the_packaged_image(packaged_contents: Contents, tmp_path: Path) -> None:
+    run(RECIPE, tmp_path / "again")
+    again = unpacked((tmp_path / "again").read_bytes(), tmp_path / "image")
+    assert contents(again, tmp_path) == packaged_contents
 
 
 def test_it_is_small() -> None:
@@ -121,8 +124,8 @@ def test_its_file_systems_are_sound(packaged: Path, tmp_path: Path) -> None:
         run(*(("fsck.fat", "-n") if number == 1 else ("e2fsck", "-f", "-n")), part)
 
 
-def test_its_boot_partition(packaged: Path, tmp_path: Path) -> None:
-    boot = contents(packaged, tmp_path).boot_files
+def test_its_boot_partition(packaged_contents: Contents) -> None:
+    boot = packaged_contents.boot_files
     assert json.loads(boot["/config.json"])["deviceType"] == "raspberrypi3"
     device_type = json.loads(boot["/device-type.json"])
     assert (device_type["slug"], device_type["name"]) == ("raspberrypi3", "Raspberry Pi 3")
@@ -132,8 +135,8 @@ def test_its_boot_partition(packaged: Path, tmp_path: Path) -> None:
     assert {"/config.txt", "/cmdline.txt", "/image-version-info", "/kernel7.img"} <= set(boot)
 
 
-def test_its_logo_is_a_png(packaged: Path, tmp_path: Path) -> None:
-    logo = contents(packaged, tmp_path).boot_files["/splash/resin-logo.png"]
+def test_its_logo_is_a_png(packaged_contents: Contents) -> None:
+    logo = packaged_contents.boot_files["/splash/resin-logo.png"]
     assert logo[:8] == b"\x89PNG\r\n\x1a\n"
     position, data, kinds = 8, b"", []
     while position < len(logo):

@@ -18,6 +18,7 @@ leaves = st.none() | st.booleans() | numbers | st.text(max_size=8)
 json_values = st.recursive(
     leaves,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
 )
 names = st.sampled_from([key.name for key in config.KEYS]) | st.text("ab.", min_size=1, max_size=6)
 configs: st.SearchStrategy[Config] = st.dictionaries(
