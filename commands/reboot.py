@@ -44,7 +44,7 @@ def reboot(
     options: DeviceOptions,
 ) -> RebootResult:
     """Reboot a device, after confirmation."""
-    from resin_toolkit.reach.reboot import has_engine, restart, wait_for_engine, wait_until_back
+    from resin_toolkit.reach.reboot import has_engine, reboot_device, wait_for_engine, wait_for_reboot
     from resin_toolkit.ssh import connect
 
     report = report_of(context)
@@ -52,10 +52,10 @@ def reboot(
     report.confirm(f"Reboot {found.name}? Its containers are stopped.")
     with connect(found, ask=password_prompt(report), tell=report.say) as shell:
         with_engine = wait and has_engine(shell)
-        boot = restart(shell)
+        boot = reboot_device(shell)
     if wait:
         report.say(f"{found.name} has gone down.")
-        wait_until_back(found, boot, password_prompt(report))
+        wait_for_reboot(found, boot, password_prompt(report))
         if with_engine:
             report.say(f"{found.name} is up again; waiting for its engine.")
             wait_for_engine(found, password_prompt(report))

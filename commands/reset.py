@@ -52,8 +52,8 @@ def reset(
     options: DeviceOptions,
 ) -> ResetResult:
     """Reset a device to its unconfigured state and reboot it. Prompts for its name, unless --yes is given."""
-    from resin_toolkit.reach.factory_reset import find_reset_markers, remove
-    from resin_toolkit.reach.reboot import restart
+    from resin_toolkit.reach.factory_reset import find_reset_markers, remove_reset_markers
+    from resin_toolkit.reach.reboot import reboot_device
     from resin_toolkit.ssh import connect
 
     report = report_of(context)
@@ -62,8 +62,8 @@ def reset(
     with connect(found, ask=password_prompt(report), tell=report.say) as shell:
         files = find_reset_markers(shell, roles)
         _confirm(report, found.name, "; ".join(_ERASED[role] for role in roles))
-        remove(shell, files)
-        restart(shell)
+        remove_reset_markers(shell, files)
+        reboot_device(shell)
     return ResetResult(found.name, tuple(marker.path for marker in files))
 
 

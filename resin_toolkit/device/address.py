@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from resin_toolkit.device.ip_addresses import is_ip
 from resin_toolkit.errors import BadValue
 
 _FORMS = "Use NAME, NAME.local, ADDRESS, any of these with :PORT, tcp://HOST:PORT or ssh://USER@HOST."
@@ -51,31 +52,17 @@ def parse_address(word: str) -> Address:
         host, port = _host_and_port(rest.rstrip("/"), word)
         return Address(host, engine_port=port, access_method=AccessMethod.TCP)
     if scheme == "ssh":
-        user, at, place = rest.rstrip("/").rpartition("@")
+        user, at, location = rest.rstrip("/").rpartition("@")
         if ":" in user:
             raise BadValue(
                 "A device URL must not contain a password.",
                 hint="Leave it out; resin asks for it if it is needed.",
             )
-        host, port = _host_and_port(place, word)
+        host, port = _host_and_port(location, word)
         return Address(
             host, user=_user(user, word) if at else None, ssh_port=port, access_method=AccessMethod.SSH
         )
     raise BadValue(f"{word} is not a valid device: unknown scheme {scheme}://.", hint=_FORMS)
-
-
-def is_ip(host: str) -> bool:
-    """Whether `host` is an IPv4 or IPv6 address, the latter perhaps with a zone."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def url_host(host: str) -> str:
-    """`host` as it stands before `:PORT`: an IPv6 address in brackets."""
-    return f"[{host}]" if ":" in host else host
 
 
 def _host_and_port(text: str, word: str) -> tuple[str, int | None]:
@@ -95,8 +82,8 @@ def _host_and_port(text: str, word: str) -> tuple[str, int | None]:
 
 
 def _check_zone(host: str, word: str) -> None:
-    place = ipaddress.ip_address(host)
-    if isinstance(place, ipaddress.IPv6Address) and place.is_link_local and not place.scope_id:
+    ip = ipaddress.ip_address(host)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.is_link_local and not ip.scope_id:
         raise BadValue(
             f"{word} is not a valid device: a link-local address needs an interface.",
             hint=f"Add the interface of this machine, for example [{host}%eth0].",

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resin_toolkit.device.address import is_ip
 from resin_toolkit.device.facts import DeviceFacts
+from resin_toolkit.device.ip_addresses import is_ip
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import Notice
 from resin_toolkit.state import add_entry, entry_time, read_state, state_folder, update_state

@@ -1,6 +1,6 @@
-"""The boards that resinOS and balenaOS are made for, their architectures, and the base images for them.
+"""Device types that resinOS and balenaOS support, their architectures and base images.
 
-All of it comes from `data/device-types.toml`. A base image is called
+The data is in `data/device-types.toml`. A base image is named
 `balenalib/<board or architecture>-<distro>[-<language>]:[<version>-]<release>-<run|build>`; before 2018 it
 was `resin/<board or architecture>-<distro>[-<language>][:<version>]`.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from resin_toolkit.errors import BadValue
 
 VARIANTS = ("run", "build")
-"""`build` has compilers and headers, `run` has not."""
+"""`build` images have compilers and headers, `run` images do not."""
 _LANGUAGES = {
     "node": ("nodejs", "node.js", "javascript", "js"),
     "python": ("python3", "py"),
@@ -23,37 +23,37 @@ _LANGUAGES = {
     "openjdk": ("java", "jdk"),
     "dotnet": (".net", "csharp", "c#"),
 }
-_SHOWN = {"node": "Node.js", "python": "Python", "golang": "Go", "openjdk": "Java", "dotnet": ".NET"}
+_LANGUAGE_NAMES = {"node": "Node.js", "python": "Python", "golang": "Go", "openjdk": "Java", "dotnet": ".NET"}
 
 
 @dataclass(frozen=True)
 class DeviceType:
-    """A kind of board."""
+    """A board that the OS supports."""
 
     slug: str
-    """What the OS, `device-type.json` and base images call it."""
+    """Its name in the OS, `device-type.json` and base images: `raspberrypi3`."""
     name: str
     arch: str
-    """The OS's word for its architecture, one of `architectures()`."""
+    """Its architecture as the OS names it, one of `architectures()`."""
     aliases: tuple[str, ...] = ()
-    """Other slugs that it has had."""
+    """Earlier slugs."""
     boot: str = ""
-    """Where it starts from: sdcard, internal (which a flasher image writes) or image."""
+    """What it boots from: sdcard, internal (written by a flasher image) or image."""
 
 
 @dataclass(frozen=True)
 class BaseImage:
-    """An image that a Dockerfile can begin with."""
+    """A base image for a Dockerfile."""
 
     reference: str
     distro: str
     release: str
     language: str = ""
-    """Empty for one that has the distribution alone."""
+    """Empty if it contains only the distribution."""
     version: str = ""
-    """The language's."""
+    """The version of the language."""
     variant: str = ""
-    """run or build; empty for the old `resin/` images, which are all of the second kind."""
+    """run or build; empty for the old `resin/` images, which are all like build."""
 
 
 @dataclass(frozen=True)
@@ -66,64 +66,64 @@ class _Row:
 
 
 def device_type(word: str) -> DeviceType:
-    """The board that `word` means: its slug, one that it had before, or its name, in any case.
-
-    Raises BadValue.
-    """
-    found = _by_word().get(_squashed(word))
+    """The device type with the slug, earlier slug or name `word`, in any case. Raises BadValue."""
+    found = _by_word().get(_normalize(word))
     if found is None:
-        raise BadValue(f"{word!r} is no device type.", hint=_hint(word, [t.slug for t in all_device_types()]))
+        raise BadValue(
+            f"Unknown device type {word!r}.", hint=_hint(word, [t.slug for t in all_device_types()])
+        )
     return found
 
 
 @cache
 def all_device_types() -> tuple[DeviceType, ...]:
-    """Every board, by its slug."""
+    """All device types, sorted by slug."""
     return tuple(
-        DeviceType(slug, about["name"], about["arch"], tuple(about.get("aliases", ())), about["boot"])
-        for slug, about in sorted(_data()["device-types"].items())
+        DeviceType(slug, entry["name"], entry["arch"], tuple(entry.get("aliases", ())), entry["boot"])
+        for slug, entry in sorted(_data()["device-types"].items())
     )
 
 
 def architectures() -> tuple[str, ...]:
-    """The OS's words for architectures."""
+    """The architectures as the OS names them."""
     return tuple(_data()["architectures"])
 
 
 def os_architecture(word: str) -> str:
-    """The OS's word for what an engine or a kernel calls `x86_64` or `arm64`; empty where it has none."""
-    squashed = word.lower()
-    return next((arch for arch, words in _data()["architectures"].items() if squashed in words), "")
+    """The OS name of an architecture such as `x86_64` or `arm64`; empty if it is not supported."""
+    name = word.lower()
+    return next((arch for arch, words in _data()["architectures"].items() if name in words), "")
 
 
 def distros() -> tuple[str, ...]:
-    """The distributions that there are base images of."""
+    """The distributions of the base images."""
     return tuple(sorted({row.distro for row in _rows()}))
 
 
 def languages() -> tuple[str, ...]:
-    """The languages that there are base images of, as their names have them."""
+    """The languages of the base images, as in image names."""
     return tuple(_LANGUAGES)
 
 
 def language_name(language: str) -> str:
-    """A language as people write it: `Node.js` for `node`."""
-    return _SHOWN[language]
+    """The display name of a language: `Node.js` for `node`."""
+    return _LANGUAGE_NAMES[language]
 
 
 def language(word: str) -> str:
-    """The language that `word` means (`javascript`, `Go`). Raises BadValue."""
+    """The language of a name or alias (`javascript`, `Go`). Raises BadValue."""
     wanted = word.strip().lower()
     for name, others in _LANGUAGES.items():
         if wanted in (name, *others):
             return name
     raise BadValue(
-        f"There are no base images of the language {word!r}.", hint=_hint(word, list(_LANGUAGES), _SHOWN)
+        f"There are no base images of the language {word!r}.",
+        hint=_hint(word, list(_LANGUAGES), _LANGUAGE_NAMES),
     )
 
 
 def distro(word: str) -> str:
-    """The distribution that `word` means. Raises BadValue."""
+    """The distribution named `word`, in any case. Raises BadValue."""
     wanted = word.strip().lower()
     if wanted not in distros():
         raise BadValue(
@@ -133,26 +133,26 @@ def distro(word: str) -> str:
 
 
 def base_images(
-    place: DeviceType | str,
+    target: DeviceType | str,
     *,
     distro: str | None = None,
     language: str | None = None,
     variant: str | None = None,
     old_names: bool = False,
 ) -> Iterator[BaseImage]:
-    """The base images of a board, or of an architecture, the newest of each kind first.
+    """The base images for a device type or architecture, the newest of each distribution and language first.
 
-    `language=""` are those without one. `old_names` gives the `resin/` images instead.
+    `language=""` selects those without a language, `old_names` the `resin/` images instead.
     """
-    arch, prefix = (place, place) if isinstance(place, str) else (place.arch, place.slug)
-    made = _old_images if old_names else _images
+    arch, prefix = (target, target) if isinstance(target, str) else (target.arch, target.slug)
+    list_images = _old_images if old_names else _images
     for row in _rows():
         if arch in row.architectures and distro in (None, row.distro) and language in (None, row.language):
-            yield from (i for i in made(row, prefix) if variant in (None, i.variant))
+            yield from (i for i in list_images(row, prefix) if variant in (None, i.variant))
 
 
 def repository(prefix: str, distro: str, language: str = "", owner: str = "balenalib") -> str:
-    """A base image without its tag; `prefix` is a slug, an architecture, or a template variable."""
+    """The repository of a base image; `prefix` is a slug, an architecture, or a template variable."""
     return f"{owner}/{'-'.join(filter(None, (prefix, distro, language)))}"
 
 
@@ -197,23 +197,23 @@ def _rows() -> tuple[_Row, ...]:
 @cache
 def _by_word() -> Mapping[str, DeviceType]:
     return {
-        _squashed(word): found
+        _normalize(word): found
         for found in all_device_types()
         for word in (found.slug, *found.aliases, found.name)
     }
 
 
-def _squashed(word: str) -> str:
+def _normalize(word: str) -> str:
     return "".join(char for char in word.casefold() if char.isalnum() or char == "+")
 
 
-def _hint(word: str, known: list[str], shown: Mapping[str, str] | None = None) -> str:
-    """What may have been meant, else what there is, unless that is too much."""
+def _hint(word: str, known: list[str], names: Mapping[str, str] | None = None) -> str:
+    """A similar name, else all names unless there are too many."""
     from difflib import get_close_matches
 
     near = get_close_matches(word.strip().lower().replace("_", "-").replace(" ", "-"), known, n=1)
     if near:
         return f"Did you mean {near[0]!r}?"
     if len(known) > 20:
-        return "It is a word such as raspberrypi3 or intel-nuc."
-    return f"There are {', '.join((shown or {}).get(name, name) for name in known)}."
+        return "Use a slug such as raspberrypi3 or intel-nuc."
+    return f"Available: {', '.join((names or {}).get(name, name) for name in known)}."

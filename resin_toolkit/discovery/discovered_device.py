@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from resin_toolkit.device.facts import DeviceFacts
+from resin_toolkit.device.ip_addresses import sort_addresses
 from resin_toolkit.device.record import Device
-from resin_toolkit.discovery.addresses import sort_addresses
 from resin_toolkit.discovery.responders import Sighting
 
 

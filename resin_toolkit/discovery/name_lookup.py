@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from resin_toolkit.discovery.addresses import sort_addresses, zoned
+from resin_toolkit.device.ip_addresses import sort_addresses, zoned
 from resin_toolkit.discovery.messages import RecordType, ip_address, query, question, read_answers
 from resin_toolkit.discovery.network import Network
 from resin_toolkit.discovery.responders import Sighting, group_by_device

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from resin_toolkit.discovery.addresses import zoned
+from resin_toolkit.device.ip_addresses import zoned
 from resin_toolkit.discovery.messages import (
     SUBTYPES,
     RecordType,

@@ -151,7 +151,7 @@ class LiveSession:
             try:
                 self._sync_once(engine)
             except Unreachable as error:
-                self._link.again(number, error)
+                self._link.reconnect(number, error)
                 continue
             self._files.hash_files()
             for service in self._services.values():

@@ -142,7 +142,7 @@ class LogFollower:
                     return
                 self._connection.pause(_PAUSE)
             except Unreachable as error:
-                self._connection.again(number, error)
+                self._connection.reconnect(number, error)
         if count >= _BURST:
             self._report_drops([followed])
 
@@ -214,7 +214,7 @@ class LogFollower:
         except Unreachable as error:
             if self._connection.closed:
                 raise ConnectionClosed from None
-            self._connection.again(number, error)
+            self._connection.reconnect(number, error)
             return True
         except StreamGap:
             self._connection.pause(_PAUSE)
@@ -239,7 +239,7 @@ class LogFollower:
             except Unreachable as error:
                 if self._connection.closed:
                     raise ConnectionClosed from None
-                self._connection.again(number, error)
+                self._connection.reconnect(number, error)
             self._connection.pause(_PAUSE)
 
     def _follow_started(self, engine: Engine, started: Sequence[Container]) -> None:
@@ -271,4 +271,4 @@ class LogFollower:
             try:
                 return request(engine)
             except Unreachable as error:
-                self._connection.again(number, error)
+                self._connection.reconnect(number, error)

@@ -1,4 +1,4 @@
-"""What a device says of itself, over SSH or its engine, whichever is open."""
+"""Reading the facts of a device over SSH and from its engine."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from resin_toolkit.os_release import parse_os_release
 WITHIN = 2.5
 """Seconds for each connection to a device on the local network."""
 
-
-Tell = Callable[[DeviceFacts], None]
-"""Is told what has been learnt so far."""
+OnFacts = Callable[[DeviceFacts], None]
+"""Called with the facts known so far."""
 
 _MARK = "--resin--"
-# Of config.json only what is asked for: it holds secrets.
+# Only the needed key of config.json is read: the file contains secrets.
 _SCRIPT = f"""
 cat /etc/os-release; echo; echo {_MARK}
 cat /mnt/boot/device-type.json; echo; echo {_MARK}
@@ -35,44 +34,44 @@ _ENGINE_NAMES = re.compile(r"(?P<name>.*\D)\s+v?(?P<version>\d\S*)(?:\s+\(.*\))?
 
 
 def probe(
-    device: Device, tell: Tell | None = None, *, within: float = WITHIN, deadline: float | None = None
+    device: Device, on_facts: OnFacts | None = None, *, within: float = WITHIN, deadline: float | None = None
 ) -> DeviceFacts:
-    """What `device` says of itself; nobody is asked for a password, and what cannot be learnt stays empty.
+    """Read the facts of `device` without prompting for a password; unknown facts stay empty.
 
-    SSH and engine are asked side by side, with so many seconds for each connection. At the deadline, by the
-    monotonic clock, what is known by then is all. Raises nothing that tells of the device: what kept it from
-    answering is among the `problems`.
+    SSH and the engine are queried in parallel, each with `within` seconds for its connection. At `deadline`
+    (of time.monotonic) the facts known by then are returned. Failures are not raised but listed in
+    `DeviceFacts.problems`.
     """
-    gathered = _Gathered(tell)
-    strands = [
+    collector = _FactsCollector(on_facts)
+    threads = [
         threading.Thread(
-            target=strand, args=(device, within, gathered), name=f"ask {device.host}", daemon=True
+            target=thread, args=(device, within, collector), name=f"ask {device.host}", daemon=True
         )
-        for strand in (_ask_ssh, _ask_engine)
+        for thread in (_read_from_ssh, _read_from_engine)
     ]
-    for strand in strands:
-        strand.start()
-    for strand in strands:
-        strand.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
-    return gathered.facts
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+    return collector.facts
 
 
-class _Gathered:
-    """The facts of one device, put together by several threads."""
+class _FactsCollector:
+    """Collects the facts of one device from several threads."""
 
-    def __init__(self, tell: Tell | None) -> None:
+    def __init__(self, on_facts: OnFacts | None) -> None:
         self.facts = DeviceFacts()
-        self._tell = tell
+        self._on_facts = on_facts
         self._lock = threading.Lock()
 
     def add(self, **known: Any) -> None:
         with self._lock:
             self.facts = replace(self.facts, **known)
-            if self._tell:
-                self._tell(self.facts)
+            if self._on_facts:
+                self._on_facts(self.facts)
 
     def add_os(self, name: str, version: str) -> None:
-        """What the engine calls the operating system counts only where the system itself said nothing."""
+        """Add the name of the OS as the engine reports it, unless os-release gave it."""
         if name and not self.facts.os_name:
             self.add(os_name=name, os_version=version)
 
@@ -81,65 +80,67 @@ class _Gathered:
             self.add(problems=(*self.facts.problems, problem.message))
 
 
-def _ask_ssh(device: Device, within: float, gathered: _Gathered) -> None:
+def _read_from_ssh(device: Device, within: float, collector: _FactsCollector) -> None:
     from resin_toolkit.ssh import connect
 
     def on_version(line: str) -> None:
-        gathered.add(ssh=_software(line))
+        collector.add(ssh=_software(line))
 
     try:
-        # Looking at a device is not yet trusting it: a key is pinned when somebody logs in.
+        # Probing does not establish trust: the key is pinned at the first login.
         with connect(device, within=within, on_version=on_version, pin=False) as shell:
-            gathered.add(host_key=shell.host_key.fingerprint)
-            said = shell.run(_SCRIPT, within=within * 2)
+            collector.add(host_key=shell.host_key.fingerprint)
+            result = shell.run(_SCRIPT, within=within * 2)
     except HostKeyChanged as error:
-        gathered.add(host_key=error.facts["shown"])
-        gathered.add_problem(error)
+        collector.add(host_key=error.facts["shown"])
+        collector.add_problem(error)
     except ResinError as error:
-        # Nobody there, or no SSH server, is no problem: that it has none is what the facts say.
-        if gathered.facts.ssh is not None or not isinstance(error, Unreachable):
-            gathered.add_problem(error)
+        # A missing device or SSH server is a fact, not a problem.
+        if collector.facts.ssh is not None or not isinstance(error, Unreachable):
+            collector.add_problem(error)
     else:
-        gathered.add(**_os_facts(said.out.decode(errors="replace")))
+        collector.add(**_os_facts(result.out.decode(errors="replace")))
 
 
-def _software(greeting: str) -> str:
-    """What an SSH server calls itself."""
+def _software(version_line: str) -> str:
+    """The software name in the version line of an SSH server."""
     from resin_toolkit.engine.models import one_line
 
-    return one_line(greeting.split("-", 2)[-1].partition(" ")[0])
+    return one_line(version_line.split("-", 2)[-1].partition(" ")[0])
 
 
-def _ask_engine(device: Device, within: float, gathered: _Gathered) -> None:
+def _read_from_engine(device: Device, within: float, collector: _FactsCollector) -> None:
     from resin_toolkit.engine import connect
 
     try:
         with connect(device, within=within) as engine:
             port = engine.place.rpartition(":")[2] if engine.access_method is AccessMethod.TCP else ""
             facts = engine.facts
-            gathered.add(
+            collector.add(
                 engine_port=int(port) if port.isdecimal() else None,
                 engine_version=facts.version,
                 engine_id=facts.id,
             )
             match = _ENGINE_NAMES.fullmatch(facts.operating_system)
-            gathered.add_os(*((match["name"], match["version"]) if match else (facts.operating_system, "")))
-            gathered.add(containers=tuple(engine.containers()))
+            collector.add_os(*((match["name"], match["version"]) if match else (facts.operating_system, "")))
+            collector.add(containers=tuple(engine.containers()))
     except Unreachable as error:
-        # A closed port is a fact, no problem; something that is no engine is one.
+        # A closed port is a fact, not a problem; something else that listens there is one.
         if error.facts.get("cause") in ("not-an-engine", "tls"):
-            gathered.add_problem(error)
+            collector.add_problem(error)
     except ResinError as error:
-        gathered.add_problem(error)
+        collector.add_problem(error)
     except (MemoryError, OSError):
-        gathered.add_problem(Unreachable(f"What listens at the engine's port of {device.host} is no engine."))
+        collector.add_problem(
+            Unreachable(f"The program on the engine's port of {device.host} is not an engine.")
+        )
 
 
-def _os_facts(said: str) -> Mapping[str, object]:
-    """The facts in what the script prints."""
+def _os_facts(output: str) -> Mapping[str, object]:
+    """The facts in the output of the script."""
     from resin_toolkit.engine.models import one_line
 
-    release, board, mode, *_ = [*said.split(f"{_MARK}\n"), "", ""]
+    release, board, mode, *_ = [*output.split(f"{_MARK}\n"), "", ""]
     known = parse_os_release(release)
     facts: dict[str, object] = {
         "os_name": known.get("NAME", ""),
@@ -162,7 +163,7 @@ def _slug(board: str) -> str:
 
 
 def _variant(release: Mapping[str, str], mode: str) -> Variant | None:
-    """By `VARIANT_ID` of older images, by `developmentMode` of later ones, which are of one kind."""
+    """From `VARIANT_ID` of older images, or `developmentMode` of later ones, which have no variants."""
     named = (release.get("VARIANT_ID") or release.get("VARIANT", "")).lower()
     if named.startswith("dev"):
         return Variant.DEVELOPMENT

@@ -1,7 +1,7 @@
-"""Resetting a device to its unconfigured state, by the means of its operating system.
+"""Resetting a device to its unconfigured state, as its operating system supports it.
 
-A file `remove_me_to_reset` is on the state partition (called conf on old releases), on later ones on the data
-partition too: if it is missing at boot, the system restores the partition to its initial state.
+The state partition (conf on old releases), and on later releases the data partition too, contains a file
+`remove_me_to_reset`. If it is missing at boot, the system restores the partition to its initial state.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from resin_toolkit.errors import IoFailed, NotPermitted, NotSupported
 from resin_toolkit.ssh import Shell
 
 _FILE = "remove_me_to_reset"
-_PLACES = {
+_PARTITIONS = {
     "state": ("/mnt/state /mnt/conf", "resin-state balena-state resin-conf"),
     "data": ("/mnt/data /resin-data", "resin-data balena-data"),
 }
-"""Where the partitions are mounted, and what their labels are."""
+"""The mount points of the partitions, and their labels."""
 _UNMOUNTED = "unmounted"
 
 
@@ -31,14 +31,14 @@ class ResetMarker:
 
 
 def find_reset_markers(shell: Shell, roles: Sequence[str]) -> list[ResetMarker]:
-    """The files for `roles`. Nothing is changed. Raises NotSupported if one of them is not there."""
+    """Find the files for `roles` without a change. Raises NotSupported if one of them is missing."""
     found = []
     for role in roles:
         path = shell.run(_script(role)).out.decode(errors="replace").strip()
         if path == _UNMOUNTED:
             raise NotSupported(
                 f"The {role} partition of {shell.device.host} is not mounted, at none of "
-                f"{_PLACES[role][0].replace(' ', ', ')}; nothing was changed.",
+                f"{_PARTITIONS[role][0].replace(' ', ', ')}; nothing was changed.",
                 hint="Reboot the device; if that does not mount it, flash the device again.",
             )
         if not path.startswith("/"):
@@ -51,7 +51,7 @@ def find_reset_markers(shell: Shell, roles: Sequence[str]) -> list[ResetMarker]:
 
 
 def _script(role: str) -> str:
-    folders, labels = _PLACES[role]
+    folders, labels = _PARTITIONS[role]
     return (
         f"for place in {folders} $(for label in {labels}; do"
         " drive=$(readlink -f /dev/disk/by-label/$label) &&"
@@ -63,16 +63,16 @@ def _script(role: str) -> str:
     )
 
 
-def remove(shell: Shell, files: Sequence[ResetMarker]) -> None:
-    """Remove the files, and see that they are gone. Raises NotPermitted, IoFailed."""
-    for marker in files:
+def remove_reset_markers(shell: Shell, markers: Sequence[ResetMarker]) -> None:
+    """Remove the files and verify it. Raises NotPermitted, IoFailed."""
+    for marker in markers:
         path = shlex.quote(marker.path)
         done = shell.run(f"rm -f -- {path}; sync; [ ! -e {path} ] && echo gone")
         if done.out.strip() == b"gone":
             continue
         reason = done.err.decode(errors="replace").strip()
-        kind = NotPermitted if "ermission" in reason else IoFailed
-        raise kind(
+        error = NotPermitted if "ermission" in reason else IoFailed
+        raise error(
             f"{marker.path} of {shell.device.host} could not be removed: {reason or 'it is still there'}.",
             hint="The partition may be read-only or damaged; it was not rebooted.",
         )

@@ -1,4 +1,4 @@
-"""Knowing a device again, and telling apart those of one name: by the ID of the engine and the host key."""
+"""Identifying devices by their engine ID and SSH host key, whatever their names and addresses are."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ from resin_toolkit.device.cache import CachedDevice
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import ResinError
 
-_WITHIN = 1.5
+_TIMEOUT = 1.5
+"""Seconds for each connection."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a device has shown of itself; nothing where it did not answer."""
+    """The engine ID and host key of a device; empty if it did not respond."""
 
     engine_id: str = ""
     host_key: str = ""
 
     def matches(self, known: CachedDevice) -> bool:
-        """Whether it is the remembered device."""
-        return bool(self._proofs & {known.engine_id, known.host_key})
+        """Whether it is the cached device."""
+        return bool(self._values & {known.engine_id, known.host_key})
 
     def is_same_as(self, other: Identity) -> bool:
-        return bool(self._proofs & other._proofs)
+        """Whether both are of one device."""
+        return bool(self._values & other._values)
 
     @property
-    def _proofs(self) -> set[str]:
+    def _values(self) -> set[str]:
         return {self.engine_id, self.host_key} - {""}
 
 
 def read_identity(device: Device, *, until: CachedDevice | None = None) -> Identity:
-    """What is at the addresses of `device`. Nobody logs in there, and no key is pinned.
+    """Read the identity of the device at the addresses of `device`, without logging in or pinning a key.
 
-    SSH is not asked where the engine has already shown that it is `until`.
+    SSH is not queried if the engine ID already matches `until`.
     """
     found = Identity(engine_id=_engine_id(device))
     if until is not None and found.matches(until):
@@ -45,49 +47,49 @@ def read_identity(device: Device, *, until: CachedDevice | None = None) -> Ident
 
 
 class IdentityCheck:
-    """A look, in a thread that nobody waits for, at whether the device is where it was.
+    """Checks, in a daemon thread, whether a cached device is still at its cached addresses.
 
-    It is, only where the engine there has the ID that is remembered, or the SSH server the host key.
+    It is if the engine there has the cached ID, or the SSH server the cached host key.
     """
 
     def __init__(self, known: CachedDevice, device: Device) -> None:
-        """`device` says which ports to try; its addresses do not count."""
+        """`device` gives the ports to try; its addresses are ignored."""
         self.known = known
         self.succeeded = False
         self._device = replace(device, host=known.host, addresses=known.addresses)
-        threading.Thread(target=self._look, name=f"recognize {known.host}", daemon=True).start()
+        threading.Thread(target=self._check, name=f"identify {known.host}", daemon=True).start()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self.succeeded = read_identity(self._device, until=self.known).matches(self.known)
 
 
 def distinct_devices(candidates: Sequence[Device]) -> list[tuple[Device, Identity]]:
-    """The candidates for one name: what shows itself to be one device is one, with all its addresses.
+    """Merge the candidates for one name that have the same identity, with all their addresses.
 
-    Where nobody shows anything, nothing is told apart: there is one then. Where some do, the others are left
-    out, as an announcement of somebody who has gone.
+    If none has an identity, all are merged into one. If some have, the others are left out: they are
+    announcements of devices that have left.
     """
-    shown = _identities(candidates)
+    identified = _identities(candidates)
     groups: list[tuple[Device, Identity]] = []
-    for device, identity in shown:
+    for device, identity in identified:
         if identity == Identity():
             continue
         same = next((n for n, (_, other) in enumerate(groups) if identity.is_same_as(other)), None)
         if same is None:
             groups.append((device, identity))
         else:
-            groups[same] = (_together([groups[same][0], device]), groups[same][1])
-    return groups or [(_together(candidates), Identity())]
+            groups[same] = (_merge([groups[same][0], device]), groups[same][1])
+    return groups or [(_merge(candidates), Identity())]
 
 
-def _together(devices: Sequence[Device]) -> Device:
-    from resin_toolkit.discovery.addresses import sort_addresses
+def _merge(devices: Sequence[Device]) -> Device:
+    from resin_toolkit.device.ip_addresses import sort_addresses
 
     return replace(devices[0], addresses=sort_addresses(a for device in devices for a in device.addresses))
 
 
 def with_distinct_names(devices: Sequence[Device]) -> list[Device]:
-    """Merge duplicates, and give each device a `host` of its own: those that share one get their address."""
+    """Merge duplicates, and use the address as the `host` of devices whose name is not unique."""
     by_host: dict[str, list[Device]] = {}
     for device in devices:
         by_host.setdefault(device.host, []).append(device)
@@ -101,11 +103,11 @@ def with_distinct_names(devices: Sequence[Device]) -> list[Device]:
 def _identities(candidates: Sequence[Device]) -> list[tuple[Device, Identity]]:
     found: dict[int, Identity] = {}
 
-    def look(number: int, device: Device) -> None:
+    def read(number: int, device: Device) -> None:
         found[number] = read_identity(device)
 
     threads = [
-        threading.Thread(target=look, args=each, name=f"tell {each[1].host} apart", daemon=True)
+        threading.Thread(target=read, args=each, name=f"identify {each[1].host}", daemon=True)
         for each in enumerate(candidates)
     ]
     for thread in threads:
@@ -119,10 +121,10 @@ def _engine_id(device: Device) -> str:
     from resin_toolkit.engine import connect
 
     try:
-        with connect(replace(device, access_method=AccessMethod.TCP), within=_WITHIN) as engine:
+        with connect(replace(device, access_method=AccessMethod.TCP), within=_TIMEOUT) as engine:
             return engine.facts.id
     except ResinError:
-        # No engine there, or none that is open: that is all that is asked.
+        # No engine, or none that listens on TCP.
         return ""
 
 
@@ -130,6 +132,6 @@ def _host_key(device: Device) -> str:
     from resin_toolkit.ssh import fetch_host_key
 
     try:
-        return fetch_host_key(device, within=_WITHIN).fingerprint
+        return fetch_host_key(device, within=_TIMEOUT).fingerprint
     except ResinError:
         return ""

@@ -20,17 +20,17 @@ from resin_toolkit.errors import (
 )
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
-"""Seconds between two attempts: twice as many each time."""
+"""Seconds between two attempts, doubled each time."""
 _STEADY = 2.0
-"""Seconds after which a connection is taken for one that holds."""
+"""Seconds after which a connection is considered stable."""
 NOT_AN_ENGINE = "not-an-engine"
-"""The cause of Unreachable where what was reached does not answer as an engine."""
+"""The `cause` of Unreachable if what responded is not an engine."""
 
 Connect = Callable[[Device], Engine]
 
 
 class ConnectionClosed(Exception):
-    """The link was closed while something was waited for."""
+    """The connection was closed during a wait."""
 
 
 class ReconnectingEngine:
@@ -58,11 +58,11 @@ class ReconnectingEngine:
         self._lock = Lock()
         self._engine = connect(device)
         self._number = 0
-        self._made = self._failing_since = time.monotonic()
+        self._connected_at = self._failing_since = time.monotonic()
         self._pause = 0.0
         self._identity = self._engine.facts.id
         self.containers: set[str] = set()
-        """The IDs of containers that are known to be on the device: another device has none of them."""
+        """The IDs of containers known to be on the device; another device has none of them."""
 
     @property
     def closed(self) -> bool:
@@ -75,11 +75,11 @@ class ReconnectingEngine:
                 raise ConnectionClosed
             return self._engine, self._number
 
-    def again(self, number: int, cause: ResinError) -> None:
-        """Return once connection `number`, which failed with `cause`, has been replaced by a new one.
+    def reconnect(self, number: int, cause: ResinError) -> None:
+        """Replace connection `number`, which failed with `cause`; returns once there is a new one.
 
         Raises ConnectionClosed; Refused if a different device answers now; the last error once `patience` is
-        over; and `cause` itself if it is an answer that no engine gives.
+        over; and `cause` itself if what responded is not an engine.
         """
         with self._lock:
             if self.closed:
@@ -87,31 +87,31 @@ class ReconnectingEngine:
             if number != self._number:
                 return
             if cause.facts.get("cause") == NOT_AN_ENGINE:
-                # It was reached: the next connection would be answered in the same way, at once and for ever.
+                # Reconnecting would get the same answer, at once and forever.
                 raise cause
             self._lost(cause)
             started = time.monotonic()
             self._engine.close()
-            self._hold_back(started, cause)
-            self._engine = self._reached(self._failing_since)
-            self._made = time.monotonic()
+            self._back_off(started, cause)
+            self._engine = self._retry(self._failing_since)
+            self._connected_at = time.monotonic()
             self._number += 1
-            self._back(self._made - started)
+            self._back(self._connected_at - started)
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not longer than the link is open."""
+        """Sleep. Raises ConnectionClosed as soon as the connection is closed."""
         if self._closed.wait(seconds):
             raise ConnectionClosed
 
     def close(self) -> None:
-        """End the connection, and the waiting for another."""
+        """Close the connection and end all waits."""
         self._closed.set()
         with self._lock:
             self._engine.close()
 
-    def _hold_back(self, now: float, cause: ResinError) -> None:
-        """Wait where connections break as soon as they are made; raises `cause` when patience ends."""
-        if now - self._made > _STEADY:
+    def _back_off(self, now: float, cause: ResinError) -> None:
+        """Sleep if connections fail as soon as they are made. Raises `cause` when patience ends."""
+        if now - self._connected_at > _STEADY:
             self._failing_since, self._pause = now, 0.0
             return
         if self._patience is not None and now - self._failing_since > self._patience:
@@ -119,7 +119,7 @@ class ReconnectingEngine:
         self.pause(self._pause)
         self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
 
-    def _reached(self, started: float) -> Engine:
+    def _retry(self, started: float) -> Engine:
         pause = FIRST_PAUSE
         while True:
             if self.closed:
@@ -133,17 +133,17 @@ class ReconnectingEngine:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _attempt(self) -> Engine:
-        """The engine, where it was, else where its name says it is now."""
+        """Connect to the engine at the known addresses, or where its name resolves to now."""
         try:
             engine = self._connect(self._device)
         except Unreachable as error:
-            return self._elsewhere(error)
+            return self._attempt_elsewhere(error)
         if self._is_same(engine):
             return engine
         engine.close()
-        return self._elsewhere(self._another())
+        return self._attempt_elsewhere(self._different_device())
 
-    def _elsewhere(self, failure: ResinError) -> Engine:
+    def _attempt_elsewhere(self, failure: ResinError) -> Engine:
         from resin_toolkit.reach.resolver import resolve_device
 
         try:
@@ -156,17 +156,17 @@ class ReconnectingEngine:
         engine = self._connect(device)
         if not self._is_same(engine):
             engine.close()
-            raise self._another()
+            raise self._different_device()
         self._device = device
         return engine
 
     def _is_same(self, engine: Engine) -> bool:
         if engine.facts.id and engine.facts.id == self._identity:
             return True
-        there = {container.id for container in engine.containers(all=True)}
-        return bool(there & self.containers)
+        present = {container.id for container in engine.containers(all=True)}
+        return bool(present & self.containers)
 
-    def _another(self) -> Refused:
+    def _different_device(self) -> Refused:
         return Refused(
             f"A different device now answers as {self._device.host}: its engine ID differs and none of "
             "the containers exists there.",

@@ -16,17 +16,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from resin_toolkit.device.address import Address, is_ip
+from resin_toolkit.device.address import Address
 from resin_toolkit.device.cache import CachedDevice, cached_device, cached_hosts
+from resin_toolkit.device.ip_addresses import is_ip
 from resin_toolkit.device.record import ENGINE_PORTS, SSH_PORT, Device
 from resin_toolkit.errors import DeviceAmbiguous, DeviceNotFound
 from resin_toolkit.ssh.config import find_host_config, host_config
 
 _LOCAL = ".local"
-_LIVE = 0.2
-"""Seconds that the network has to answer before it is looked where the device was."""
+_MDNS_ALONE = 0.2
+"""Seconds to wait for mDNS before the cached address is tried."""
 _MDNS_FIRST = 0.8
-"""Seconds for which a bare word is asked for as NAME.local before an answer of DNS counts."""
+"""Seconds to query a bare name as NAME.local before an answer of DNS is accepted."""
 
 
 def resolve_device(address: Address, *, ssh_port: int | None = None, within: float = 2.3) -> Device:
@@ -38,7 +39,7 @@ def resolve_device(address: Address, *, ssh_port: int | None = None, within: flo
     """
     alias = None if address.is_ip or address.host.endswith(_LOCAL) else find_host_config(address.host)
     typed = ssh_port or address.ssh_port
-    asked = Device(
+    unresolved = Device(
         address.host,
         (),
         ssh_port=typed or _configured_port(address.host),
@@ -48,48 +49,48 @@ def resolve_device(address: Address, *, ssh_port: int | None = None, within: flo
     )
     deadline = time.monotonic() + within
     if alias is None:
-        host, addresses = _host_and_addresses(asked, deadline)
-        return replace(asked, host=host, addresses=addresses, ssh_port=typed or _configured_port(host))
+        host, addresses = _host_and_addresses(unresolved, deadline)
+        return replace(unresolved, host=host, addresses=addresses, ssh_port=typed or _configured_port(host))
     if alias.jumps:
-        # Its name means something only where the way to it ends.
-        return asked
-    _, addresses = _host_and_addresses(replace(asked, host=alias.host.lower()), deadline)
-    return replace(asked, addresses=addresses)
+        # Only the jump host can resolve its name.
+        return unresolved
+    _, addresses = _host_and_addresses(replace(unresolved, host=alias.host.lower()), deadline)
+    return replace(unresolved, addresses=addresses)
 
 
 def _configured_port(host: str) -> int:
-    """The port that ~/.ssh/config has for a host that it names."""
+    """The SSH port of a host in ~/.ssh/config, else the default."""
     return host_config(host).port or SSH_PORT
 
 
-def _host_and_addresses(asked: Device, deadline: float) -> tuple[str, tuple[str, ...]]:
-    name = asked.host
+def _host_and_addresses(unresolved: Device, deadline: float) -> tuple[str, tuple[str, ...]]:
+    name = unresolved.host
     if is_ip(name):
         return name, (name,)
     if name.endswith(_LOCAL):
-        found = _by_mdns(name, asked, deadline)
+        found = _query_mdns(name, unresolved, deadline)
         if not found:
-            raise _not_found(name, [_mdns_said(name)])
+            raise _not_found(name, [_mdns_reason(name)])
         return name, found
-    if found := _of_this_machine(name):
+    if found := _local_addresses(name):
         return name, found
-    system = _AskedSystem(name)
+    system = _SystemLookup(name)
     tried = []
     if "." not in name:
         local = name + _LOCAL
         until = min(deadline, time.monotonic() + _MDNS_FIRST)
-        if found := _by_mdns(local, asked, until):
+        if found := _query_mdns(local, unresolved, until):
             return local, found
-        if not system.addresses(until) and (found := _by_mdns(local, asked, deadline)):
+        if not system.addresses(until) and (found := _query_mdns(local, unresolved, deadline)):
             return local, found
-        tried.append(_mdns_said(local))
+        tried.append(_mdns_reason(local))
     if found := system.addresses(deadline):
         return name, found
-    raise _not_found(name, [*tried, system.said])
+    raise _not_found(name, [*tried, system.reason])
 
 
-def _by_mdns(name: str, asked: Device, deadline: float) -> tuple[str, ...]:
-    """What the network says; where it says nothing at once, where the device was, if it is still there.
+def _query_mdns(name: str, unresolved: Device, deadline: float) -> tuple[str, ...]:
+    """Query mDNS; without an answer at once, also check whether the device is at its cached addresses.
 
     Raises DeviceAmbiguous.
     """
@@ -97,25 +98,25 @@ def _by_mdns(name: str, asked: Device, deadline: float) -> tuple[str, ...]:
 
     known = cached_device(name)
     if known is None or not known.is_recognizable:
-        return _one_of(name, asked, resolve(name, within=deadline - time.monotonic()), None)
-    if found := resolve(name, within=min(_LIVE, deadline - time.monotonic())):
-        return _one_of(name, asked, found, known)
+        return _choose_device(name, unresolved, resolve(name, within=deadline - time.monotonic()), None)
+    if found := resolve(name, within=min(_MDNS_ALONE, deadline - time.monotonic())):
+        return _choose_device(name, unresolved, found, known)
     from resin_toolkit.reach.identity import IdentityCheck
 
-    look = IdentityCheck(known, asked)
-    found = resolve(name, within=deadline - time.monotonic(), stop=lambda: look.succeeded)
-    return _one_of(name, asked, found, known) or (known.addresses if look.succeeded else ())
+    check = IdentityCheck(known, unresolved)
+    found = resolve(name, within=deadline - time.monotonic(), stop=lambda: check.succeeded)
+    return _choose_device(name, unresolved, found, known) or (known.addresses if check.succeeded else ())
 
 
-def _one_of(
-    name: str, asked: Device, answers: Sequence[tuple[str, ...]], known: CachedDevice | None
+def _choose_device(
+    name: str, unresolved: Device, answers: Sequence[tuple[str, ...]], known: CachedDevice | None
 ) -> tuple[str, ...]:
-    """The addresses of the one device that answers to `name`, of several the one that is known by it."""
+    """The addresses of the device that answered to `name`; of several, those of the cached one."""
     if len(answers) < 2:
         return answers[0] if answers else ()
     from resin_toolkit.reach.identity import distinct_devices
 
-    found = distinct_devices([replace(asked, host=name, addresses=addresses) for addresses in answers])
+    found = distinct_devices([replace(unresolved, host=name, addresses=addresses) for addresses in answers])
     same = [device for device, identity in found if known is not None and identity.matches(known)]
     if len(same) == 1 or len(found) == 1:
         return (same or [device for device, _ in found])[0].addresses
@@ -126,7 +127,7 @@ def _one_of(
     )
 
 
-def _mdns_said(name: str) -> str:
+def _mdns_reason(name: str) -> str:
     return f"no device on the local network answers to {name}"
 
 
@@ -142,7 +143,7 @@ def _not_found(name: str, tried: Sequence[str]) -> DeviceNotFound:
 
 
 def _near(name: str) -> list[str]:
-    """Devices that were seen before and are called nearly so."""
+    """Cached devices with a similar name."""
     from difflib import get_close_matches
 
     short = {host.removesuffix(_LOCAL): host for host in cached_hosts()}
@@ -150,43 +151,43 @@ def _near(name: str) -> list[str]:
     return [short[found] for found in get_close_matches(wanted, short, n=3) if found != wanted]
 
 
-class _AskedSystem:
-    """A name that the system's resolver was asked for; the process can end without waiting for its answer."""
+class _SystemLookup:
+    """A lookup by the system's resolver, in a daemon thread: the process can end before its answer."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.said = f"DNS did not answer for {name} in time"
+        self.reason = f"DNS did not answer for {name} in time"
         self._found: tuple[str, ...] | None = None
         self._answer: queue.SimpleQueue[tuple[tuple[str, ...], str]] = queue.SimpleQueue()
-        threading.Thread(target=self._ask, name=f"resolve {name}", daemon=True).start()
+        threading.Thread(target=self._look_up, name=f"resolve {name}", daemon=True).start()
 
     def addresses(self, deadline: float) -> tuple[str, ...]:
-        """What was found by `deadline` (of time.monotonic); empty is nothing, or nothing yet."""
+        """The addresses found by `deadline` (of time.monotonic); empty if there are none yet."""
         if self._found is None:
             try:
                 left = max(0.0, deadline - time.monotonic())
-                self._found, self.said = self._answer.get(timeout=left)
+                self._found, self.reason = self._answer.get(timeout=left)
             except queue.Empty:
                 return ()
         return self._found
 
-    def _ask(self) -> None:
+    def _look_up(self) -> None:
         try:
             answers = socket.getaddrinfo(self.name, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or "no name of DNS"
+            reason = getattr(error, "strerror", None) or "not a DNS name"
             self._answer.put(((), f"DNS does not know {self.name} ({reason.lower()})"))
             return
         self._answer.put((tuple(dict.fromkeys(_numeric(answer[4]) for answer in answers)), ""))
 
 
-def _numeric(place: tuple[str | int, ...] | tuple[int, bytes]) -> str:
-    """The IP address of one of getaddrinfo's, with its zone."""
-    return socket.getnameinfo(place, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]  # type: ignore[arg-type]
+def _numeric(sockaddr: tuple[str | int, ...] | tuple[int, bytes]) -> str:
+    """The IP address of a result of getaddrinfo, with its zone."""
+    return socket.getnameinfo(sockaddr, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]  # type: ignore[arg-type]
 
 
-def _of_this_machine(name: str) -> tuple[str, ...]:
-    """The addresses that this machine itself gives to `name`: RFC 6761 section 6.3, and its hosts file."""
+def _local_addresses(name: str) -> tuple[str, ...]:
+    """The addresses of `name` that need no network: localhost (RFC 6761 section 6.3) and the hosts file."""
     if name == "localhost" or name.endswith(".localhost"):
         return ("127.0.0.1", "::1")
     found = []
@@ -198,7 +199,7 @@ def _of_this_machine(name: str) -> tuple[str, ...]:
 
 
 def _hosts_file() -> list[str]:
-    """The lines of hosts(5); none where there is no such file."""
+    """The lines of hosts(5); empty if there is no such file."""
     windows = Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32/drivers/etc/hosts"
     path = windows if os.name == "nt" else Path("/etc/hosts")
     try:

@@ -1,4 +1,4 @@
-"""The serial console of a device, or that of an emulated one. The only module that imports pyserial."""
+"""The serial console of a device or of an emulated one. The only module that imports pyserial."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ from typing import Any
 from resin_toolkit.errors import DeviceNotFound, IoFailed, NotPermitted, Refused, ResinError, Unreachable
 
 BAUD = 115200
-"""What boards speak where nothing else is said."""
-_PIECE = 65536
+"""The default rate of resinOS and most boards."""
+_READ_SIZE = 65536
 
 
 class SerialLine:
-    """A line that is open: what `attached.attach` takes. One thread reads, others send and close."""
+    """An open serial line, to be attached to a terminal. One thread reads, others send and close."""
 
     def __init__(self, descriptor: int, close: Any, name: str) -> None:
         self._descriptor = descriptor
         self._close = close
         self._name = name
-        self._woken, self._wake = os.pipe()
+        self._wake_reader, self._wake_writer = os.pipe()
         self._closed = False
 
     def read(self) -> Sequence[tuple[int, bytes]]:
-        """What has come; nothing once it is closed. Raises IoFailed where the line is gone."""
-        ready, _, _ = select.select([self._descriptor, self._woken], [], [])
-        if self._woken in ready or self._closed:
+        """Wait for output; empty once the line is closed. Raises IoFailed if it was disconnected."""
+        ready, _, _ = select.select([self._descriptor, self._wake_reader], [], [])
+        if self._wake_reader in ready or self._closed:
             return []
         try:
-            data = os.read(self._descriptor, _PIECE)
+            data = os.read(self._descriptor, _READ_SIZE)
         except OSError as error:
-            raise self._gone() from error
+            raise self._disconnected() from error
         if not data:
-            raise self._gone()
+            raise self._disconnected()
         return [(1, data)]
 
     def sendall(self, data: bytes, /) -> None:
+        """Send all of `data`. Raises IoFailed if the line was disconnected."""
         view = memoryview(data)
         while view:
             try:
@@ -47,13 +48,13 @@ class SerialLine:
             except BlockingIOError:
                 select.select([], [self._descriptor], [])
             except OSError as error:
-                raise self._gone() from error
+                raise self._disconnected() from error
 
     def end_input(self) -> None:
-        """Nothing more is typed; what comes is shown all the same."""
+        """A serial line has no end of input."""
 
     def resize(self, rows: int, columns: int, /) -> None:
-        """A serial line does not know how large a terminal is."""
+        """A serial line has no window size."""
 
     def exit_code(self) -> int:
         return 0
@@ -61,22 +62,22 @@ class SerialLine:
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            os.write(self._wake, b"x")
+            os.write(self._wake_writer, b"x")
 
     def release(self) -> None:
-        """Give the line back; nobody reads any more."""
+        """Close the port. Nothing may read any more."""
         self._close()
-        os.close(self._woken)
-        os.close(self._wake)
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
 
-    def _gone(self) -> ResinError:
+    def _disconnected(self) -> ResinError:
         return IoFailed(f"{self._name} was disconnected.", hint="Check the adapter and the device's power.")
 
 
 def open_serial_line(word: str, baud: int = BAUD) -> SerialLine:
-    """The line at a port such as /dev/ttyUSB0, or a Unix socket that an emulated device listens at.
+    """Open a port such as /dev/ttyUSB0, or the Unix socket of an emulated device.
 
-    Raises DeviceNotFound, NotPermitted, Refused where another program has it, Unreachable, IoFailed.
+    Raises DeviceNotFound, NotPermitted, Refused if another program uses it, Unreachable, IoFailed.
     """
     path = Path(word)
     if path.is_socket():
@@ -95,7 +96,7 @@ def open_serial_line(word: str, baud: int = BAUD) -> SerialLine:
 
 
 def serial_ports() -> list[tuple[str, str]]:
-    """The serial ports of this workstation, each with what it is."""
+    """The serial ports of this machine, each with its description."""
     from serial.tools import list_ports
 
     return sorted((port.device, port.description or "") for port in list_ports.comports())

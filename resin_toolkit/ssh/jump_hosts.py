@@ -12,7 +12,7 @@ from typing import Any
 from paramiko.hostkeys import HostKeys
 from paramiko.ssh_exception import SSHException
 
-from resin_toolkit.device.address import url_host
+from resin_toolkit.device.ip_addresses import url_host
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import BadValue, DeviceNotFound, HostKeyChanged, Refused, Unreachable
 from resin_toolkit.ssh import version_exchange

@@ -82,7 +82,7 @@ def test_a_language_by_any_of_its_names(tmp_path: Path, word: str, file: str) ->
     [
         (["--language", "cobol"], "There are no base images of the language 'cobol'."),
         (["--distro", "slackware"], "There are no base images of the distribution 'slackware'."),
-        (["--device-type", "toaster"], "'toaster' is no device type."),
+        (["--device-type", "toaster"], "Unknown device type 'toaster'."),
         (["--device-type", "raspberry-pi", "--distro", "fedora"],
          "There are no base images of Fedora with Python for raspberry-pi (rpi)."),
     ],

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resin_toolkit.device.address import AccessMethod, url_host
+from resin_toolkit.device.address import AccessMethod
+from resin_toolkit.device.ip_addresses import url_host
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine.models import one_line
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost

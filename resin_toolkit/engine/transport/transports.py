@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from resin_toolkit.device.address import AccessMethod, url_host
+from resin_toolkit.device.address import AccessMethod
+from resin_toolkit.device.ip_addresses import url_host
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket
 from resin_toolkit.tcp import PATIENCE, Endpoint, connect_any, keep_alive
 

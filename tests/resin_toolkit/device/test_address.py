@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resin_toolkit.device.address import AccessMethod, Address, parse_address, url_host
+from resin_toolkit.device.address import AccessMethod, Address, parse_address
+from resin_toolkit.device.ip_addresses import url_host
 from resin_toolkit.errors import BadValue
 
 

@@ -51,12 +51,12 @@ def test_what_is_known_of_a_board() -> None:
     [
         ("rasberrypi3", "Did you mean 'raspberrypi3'?"),
         ("beaglebone_blak", "Did you mean 'beaglebone-black'?"),
-        ("toaster", "It is a word such as raspberrypi3 or intel-nuc."),
-        ("", "It is a word such as raspberrypi3 or intel-nuc."),
+        ("toaster", "Use a slug such as raspberrypi3 or intel-nuc."),
+        ("", "Use a slug such as raspberrypi3 or intel-nuc."),
     ],
 )
-def test_an_unknown_board_is_told(word: str, hint: str) -> None:
-    with pytest.raises(BadValue, match=f"{word!r} is no device type") as failure:
+def test_an_unknown_device_type_is_an_error(word: str, hint: str) -> None:
+    with pytest.raises(BadValue, match=f"Unknown device type {word!r}") as failure:
         device_type(word)
     assert failure.value.hint == hint
 
@@ -133,7 +133,7 @@ def test_languages_by_the_words_that_people_use(word: str, name: str) -> None:
 def test_a_language_or_distribution_that_there_is_not() -> None:
     with pytest.raises(BadValue, match="'cobol'") as failure:
         language("cobol")
-    assert failure.value.hint == "There are Node.js, Python, Go, Java, .NET."
+    assert failure.value.hint == "Available: Node.js, Python, Go, Java, .NET."
     with pytest.raises(BadValue) as failure:
         distro("Debain")
     assert failure.value.hint == "Did you mean 'debian'?"

@@ -32,7 +32,7 @@ def test_what_answers_as_no_engine_would_is_not_waited_for() -> None:
         with pytest.raises(Unreachable) as asked:
             engine.containers(all=True)
         with pytest.raises(Unreachable) as caught:
-            link.again(number, asked.value)
+            link.reconnect(number, asked.value)
         link.close()
     assert caught.value is asked.value
     assert told == []
@@ -52,7 +52,7 @@ def ask_again_and_again(link: ReconnectingEngine) -> None:
         engine, number = link.engine()
         with pytest.raises(Unreachable) as asked:
             engine.containers(all=True)
-        link.again(number, asked.value)
+        link.reconnect(number, asked.value)
 
 
 def test_connections_that_end_at_once_are_made_ever_more_slowly_and_end_the_patience() -> None:

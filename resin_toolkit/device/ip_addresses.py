@@ -1,9 +1,23 @@
-"""The order and the zones of IP addresses that are connected to."""
+"""IP addresses: recognizing, writing and sorting them."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+
+
+def is_ip(host: str) -> bool:
+    """Whether `host` is an IPv4 or IPv6 address; an IPv6 address may have a zone."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def url_host(host: str) -> str:
+    """`host` as written before `:PORT`: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def zoned(address: str, interface: str) -> str:
