@@ -50,8 +50,8 @@ def opened_for_writing(image: Path) -> Iterator[BinaryIO]:
     with held as file, _image_named(image), _errors_named(image, changing=True):
         if _is_compressed(file):
             raise Usage(
-                f"{image} is compressed, so nothing can be changed inside it.",
-                hint="Say where the changed copy goes with --output FILE.",
+                f"{image} is compressed and cannot be changed in place.",
+                hint="Use --output FILE to write a changed copy.",
             )
         file.seek(0)
         yield file
@@ -67,28 +67,29 @@ def copied(image: Path, output: Path, progress: Progress) -> Iterator[BinaryIO]:
             hint="Name a new file with --output; `resin flash` writes to drives.",
         )
     if not output.parent.is_dir():
-        raise PathNotFound(f"The folder {output.parent} does not exist.", hint="Make it first, with mkdir.")
+        raise PathNotFound(f"The folder {output.parent} does not exist.", hint="Create it first.")
     output = output.resolve()
     partial = output.with_name(f".{output.name[:100]}.{os.getpid()}.partial")
     # A configured image holds secrets: it is for no more people than what it replaces or comes from.
     mode = (output if output.exists() else image).stat().st_mode & 0o666
-    try:
-        with _image_named(image), _errors_named(output, instead_of=partial), _private(partial) as file:
-            os.fchmod(file.fileno(), mode if stat.S_ISREG(image.stat().st_mode) else mode & 0o600)
-            _unpack(image, file, progress)
-            file.seek(0)
-            yield file
-            os.fsync(file.fileno())
+    with _image_named(image), _errors_named(output, instead_of=partial), _temporary(partial) as file:
+        os.fchmod(file.fileno(), mode if stat.S_ISREG(image.stat().st_mode) else mode & 0o600)
+        _unpack(image, file, progress)
+        file.seek(0)
+        yield file
+        os.fsync(file.fileno())
         partial.replace(output)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[BinaryIO]:
+    """Create a file that only its owner can read; remove it at the end unless it was renamed."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w+b", buffering=0) as file:
+            yield file
     finally:
-        partial.unlink(missing_ok=True)
-
-
-def _private(path: Path) -> BinaryIO:
-    """A new file that its owner alone can read."""
-    return os.fdopen(
-        os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b", buffering=0
-    )
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -100,7 +101,7 @@ def _image_named(image: Path) -> Iterator[None]:
         if str(image) in error.message:
             raise
         raise NotAnImage(
-            f"{image} is no image: neither a partition table nor a known file system is in it.",
+            f"{image} is not an image: it has neither a partition table nor a known file system.",
             hint=error.hint,
         ) from error
 

@@ -403,7 +403,7 @@ def open_file(path: str, *, like: str | None = None) -> Target:
         kind = "a folder" if place.is_dir() else "not a regular file"
         raise BadValue(f"{path} is {kind}.", hint="Name a drive, or a file to write the image to.")
     if not place.parent.is_dir():
-        raise PathNotFound(f"The folder {place.parent} does not exist.", hint="Make it first, with mkdir.")
+        raise PathNotFound(f"The folder {place.parent} does not exist.", hint="Create it first.")
     mode = Path(like).stat().st_mode & 0o666 if like is not None and Path(like).is_file() else 0o600
     return Target(path, is_drive=False, created=not place.exists(), mode=mode)
 

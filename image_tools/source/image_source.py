@@ -262,14 +262,14 @@ class Source:
             raise NotAnImage(f"{self.name} is empty.", hint="Check that it was downloaded completely.")
         if len(start) < SECTOR:
             raise NotAnImage(
-                f"{self.name} holds {len(start)} bytes, less than one sector: it is no image.",
+                f"{self.name} is not an image: it holds only {len(start)} bytes.",
                 hint="Check that it is the right file.",
             )
         self._start = start
         if not self._holds_something(start):
             raise NotAnImage(
-                f"{self.name} is no image of a drive: no partition table and no file system is in it.",
-                hint="Check that it is the right file, unpacked or packed as gz, xz, zst, bz2 or zip.",
+                f"{self.name} is not a disk image: it has neither a partition table nor a file system.",
+                hint="Check the file: raw, or compressed as gz, xz, zst, bz2 or zip.",
             )
 
     def _holds_something(self, start: bytes) -> bool:

@@ -20,7 +20,7 @@ _LOCAL = re.compile(r"(?:(\d{4}-\d\d-\d\d)(?:[T ]|$))?(?:(\d\d?:\d\d)(:\d\d)?(?:
 _SPAN = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
 _SPAN_SECONDS = (7 * 86400, 86400, 3600, 60, 1)
 _UNIX = re.compile(r"(\d{6,11})(?:\.(\d{1,9}))?", re.ASCII)
-_HINT = "Say 10m, 2h, 1d, 10:00, '2026-11-24 10:00' or 2026-11-24T10:00:00Z."
+_HINT = "Use 10m, 2h, 1d, 10:00, '2026-11-24 10:00' or 2026-11-24T10:00:00Z."
 
 
 def normal_stamp(stamp: bytes) -> bytes:
@@ -84,7 +84,7 @@ def moment(word: str, now: int) -> int:
     except (ValueError, OverflowError, OSError):
         found = None
     if found is None:
-        raise BadValue(f"{word!r} is no time.", hint=_HINT)
+        raise BadValue(f"{word!r} is not a valid time.", hint=_HINT)
     return found
 
 

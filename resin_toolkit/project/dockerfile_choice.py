@@ -92,7 +92,7 @@ def _hint(listed: Sequence[str], wanted: Sequence[str]) -> str:
         return (
             f"There is {', '.join(others)}: `--device-type {kind}` or `--dockerfile {others[0]}` chooses it."
         )
-    return "`resin init` makes a project."
+    return "Create a project with `resin init`."
 
 
 def _no_such(folder: Path, name: str) -> ResinError:

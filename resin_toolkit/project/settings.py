@@ -188,7 +188,7 @@ class _File:
             # The parser's own words may repeat what stands in the file.
             raise ConfigInvalid(
                 f"{where}: invalid TOML.",
-                hint='Lines are key = "text", key = true, or [table]; every text is in quotes.',
+                hint='Lines are key = "text", key = true, or [table]; text needs quotes.',
             ) from None
 
     def _read(self, table: str, found: Mapping[str, Any], readers: Mapping[str, _Reader]) -> dict[str, Any]:

@@ -219,12 +219,13 @@ class Report:
         for number, (_, text) in enumerate(choices, start=1):
             self._error_line(f"  {number}  {text}")
         if not choices:
-            self._error_line("  None found yet: plug it in.")
+            self._error_line("  None found yet. Plug one in.")
 
     @staticmethod
     def _prompt(question: str, choices: Sequence[object]) -> None:
         numbers = f" [1-{len(choices)}]" if choices else ""
-        sys.stderr.write(clean(f"{question}{numbers}: "))
+        colon = "" if question.endswith("?") else ":"
+        sys.stderr.write(clean(f"{question}{numbers}{colon} "))
         sys.stderr.flush()
 
     def _typed_within(self, seconds: float) -> bool:

@@ -153,7 +153,7 @@ def test_a_folder_that_is_no_project_is_told_before_a_device_is_looked_for(
         run = bench.resin("push", *words, "--detach", cwd=tmp_path)
         assert run.code == 3
         assert f"{tmp_path} has no Dockerfile." in run.err
-        assert "`resin init` makes a project." in run.err
+        assert "Create a project with `resin init`." in run.err
         assert "searching the network" not in run.err
     assert not (tmp_path / ".resin").exists()
 

@@ -202,6 +202,22 @@ def test_no_room_for_a_copy(fault: Fault, boot: Boot, tmp_path: Path) -> None:
 
 @fault(
     "configure",
+    "the folder of `--output` is read-only",
+    Exit.REFUSED,
+    "refused",
+    "reports it; leaves no partial file",
+)
+def test_a_copy_in_a_read_only_folder(fault: Fault, boot: Boot, tmp_path: Path) -> None:
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    with locked(folder):
+        run = resin("configure", boot.path, "--hostname", "new", "--output", folder / "copy.img", "--json")
+    fault.met(run, str(folder / "copy.img"))
+    assert ".partial" not in run.out
+
+
+@fault(
+    "configure",
     "the output file exists",
     Exit.REFUSED,
     "declined",

@@ -260,7 +260,7 @@ def test_less_than_a_sector_is_no_image(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_text_is_no_image(kind: str, tmp_path: Path) -> None:
-    with pytest.raises(NotAnImage, match="no partition table"):
+    with pytest.raises(NotAnImage, match="neither a partition table"):
         open_source(str(packed(kind, b"<html>404 not found</html>" * 400, tmp_path)))
 
 

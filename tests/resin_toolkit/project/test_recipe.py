@@ -90,7 +90,7 @@ def test_a_comment_may_say_what_it_likes_and_a_percent_sign_is_no_variable(tmp_p
 def test_a_project_without_any_is_told_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(PathNotFound, match="has no Dockerfile") as failure:
         choose_dockerfile(tmp_path)
-    assert failure.value.hint == "`resin init` makes a project."
+    assert failure.value.hint == "Create a project with `resin init`."
     (tmp_path / "Dockerfile").mkdir()
     with pytest.raises(PathNotFound):
         choose_dockerfile(tmp_path)
