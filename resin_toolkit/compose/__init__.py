@@ -1,4 +1,5 @@
-"""Compose files, read into the records of `resin_toolkit.project.application`.
+"""Read compose files into the records of `resin_toolkit.project.application`.
 
-`finding.find` says which there are, `loading.load` reads them, `configuration.configuration_of` shows them.
+`file_search.find_compose_files` finds them, `loader.load_application` reads them. The format:
+https://github.com/compose-spec/compose-spec
 """

@@ -1,8 +1,8 @@
-"""Files of variables: `.env` beside a compose file, and those that `env_file` names.
+"""Parse files of variables: `.env` beside a compose file, and those that `env_file` names.
 
-Lines are `NAME=value`, with `export` in front or without. A value in single quotes stands as it is; one in
-double quotes has escapes and variables; one without quotes has variables, and ends before ` #`. Quoted values
-may go over several lines. No message tells a value.
+A line is `[export ]NAME=value`. A single-quoted value is literal; in a double-quoted one, escapes and
+variables are replaced; in an unquoted one, variables, and it ends before ` #`. Quoted values may span lines.
+Messages never contain values, which may be secret.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "b": "\b", "a": "\a", "v
 def parse(
     text: str, at: Location, outer: Mapping[str, str], diagnostics: Diagnostics
 ) -> dict[str, str | None]:
-    """The variables of a file; None is the value of a name that stands alone.
+    """Return the variables of a file; the value of a name without `=` is None.
 
-    `outer` are the variables that its values may use besides those of the lines before; they count first, as
-    with Docker Compose 2.
+    Values may refer to earlier lines and to the variables `outer`, which take precedence, as in Docker
+    Compose 2. Problems go to `diagnostics`.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    found: dict[str, str | None] = {}
-    position = _after_blank(text, 0)
+    variables: dict[str, str | None] = {}
+    position = _skip_blank(text, 0)
     while position < len(text):
         line = text.count("\n", 0, position) + 1
         location = Location(at.shown, line, at.base)
@@ -44,19 +44,19 @@ def parse(
         try:
             if name is None:
                 raise InvalidValue("a variable name is expected here", "Write `NAME=value`.")
-            known = {key: value for key, value in found.items() if value is not None}
+            known = {key: value for key, value in variables.items() if value is not None}
             value, position = _value(text, name, Variables(ChainMap(dict(outer), known)))
-            found[name[1]] = value
+            variables[name[1]] = value
         except InvalidValue as error:
             about = f"{name[1]} {error.reason}" if name else error.reason
             diagnostics.add(location, about, error.hint)
             position = _end_of_line(text, position)
-        position = _after_blank(text, position)
-    return found
+        position = _skip_blank(text, position)
+    return variables
 
 
 def parse_raw(text: str, at: Location, diagnostics: Diagnostics) -> dict[str, str | None]:
-    """The same of a file of the format `raw`: all that follows the first `=` is the value."""
+    """Parse a file of the format `raw`: everything after the first `=` is the value."""
     found: dict[str, str | None] = {}
     for number, line in enumerate(text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -70,7 +70,7 @@ def parse_raw(text: str, at: Location, diagnostics: Diagnostics) -> dict[str, st
     return found
 
 
-def _after_blank(text: str, position: int) -> int:
+def _skip_blank(text: str, position: int) -> int:
     match = _BLANK.match(text, position)
     return match.end() if match else position
 
@@ -82,10 +82,10 @@ def _end_of_line(text: str, position: int) -> int:
 
 def _value(text: str, name: re.Match[str], variables: Variables) -> tuple[str | None, int]:
     position = name.end()
-    sign = text[position : position + 1]
-    if sign in ("", "\n", "#"):
+    separator = text[position : position + 1]
+    if separator in ("", "\n", "#"):
         return None, _end_of_line(text, position)
-    if sign not in "=:":
+    if separator not in "=:":
         raise InvalidValue("is not followed by `=`", "Write `NAME=value`.")
     position += 1
     while text[position : position + 1] in (" ", "\t"):
@@ -96,16 +96,16 @@ def _value(text: str, name: re.Match[str], variables: Variables) -> tuple[str | 
         return substitute(_COMMENT.sub("", text[position:end]).strip(), variables), end
     match = (_SINGLE if quote == "'" else _DOUBLE).match(text, position)
     if match is None:
-        raise InvalidValue("has an unclosed quote", "Close it, or put the value into the other quotes.")
+        raise InvalidValue("has an unclosed quote", "Close it, or use the other kind of quote.")
     after = _AFTER.match(text, match.end())
     if after is None:
-        raise InvalidValue("has text after its closing quote", "Put the whole value into quotes.")
+        raise InvalidValue("has text after its closing quote", "Quote the whole value.")
     if quote == "'":
         return match[1].replace("\\'", "'"), after.end()
-    return substitute(_ESCAPE.sub(_unescaped, match[1]), variables), after.end()
+    return substitute(_ESCAPE.sub(_unescape, match[1]), variables), after.end()
 
 
-def _unescaped(match: re.Match[str]) -> str:
-    """A dollar sign with a backslash in front is none of a variable."""
+def _unescape(match: re.Match[str]) -> str:
+    """Replace an escape; `\\$` becomes `$$`, which does not start a variable."""
     letter = match[1]
     return _ESCAPES.get(letter, letter if letter in "\\\"'" else match[0])

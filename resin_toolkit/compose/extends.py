@@ -1,4 +1,4 @@
-"""`extends`: a service that begins as another one, of the same file or of another."""
+"""Resolve `extends`: a service based on another one, in the same file or in another one."""
 
 from __future__ import annotations
 
@@ -16,17 +16,21 @@ Chain = tuple[tuple[Path, str], ...]
 
 @dataclass(frozen=True)
 class ServiceExtender:
+    """Merges services into those that extend them."""
+
     read: Callable[[Path, Location], Map | None]
-    """Another file's values; None, if cannot be read."""
+    """Reads another file, which is named at the location; returns None if it cannot be read."""
     diagnostics: Diagnostics
 
-    def applied(self, tree: Map, file: Path) -> Map:
-        """A file whose services are written out."""
+    def apply(self, tree: Map, file: Path) -> Map:
+        """Return the content of `file` without `extends`."""
         services = tree.get("services")
         if not isinstance(services, Map):
             return tree
-        written = {name: self._service(node, name, tree, file, ()) for name, node in services.entries.items()}
-        return replace(tree, entries={**tree.entries, "services": replace(services, entries=written)})
+        resolved = {
+            name: self._service(node, name, tree, file, ()) for name, node in services.entries.items()
+        }
+        return replace(tree, entries={**tree.entries, "services": replace(services, entries=resolved)})
 
     def _service(self, service: Node, name: str, tree: Map, file: Path, chain: Chain) -> Node:
         extends = service.get("extends") if isinstance(service, Map) else None
@@ -41,11 +45,11 @@ class ServiceExtender:
         return merge_service(base, own) if isinstance(base, Map) else own
 
     def _base(self, extends: Node, location: Location, tree: Map, file: Path, chain: Chain) -> Node | None:
-        written = text(extends.get("file")) if isinstance(extends, Map) else ""
+        file_name = text(extends.get("file")) if isinstance(extends, Map) else ""
         name = text(extends.get("service")) if isinstance(extends, Map) else text(extends)
         base_file, other = file, tree
-        if written:
-            base_file = (extends.location.base / written).resolve()
+        if file_name:
+            base_file = (extends.location.base / file_name).resolve()
             found = tree if base_file == file else self.read(base_file, location)
             if found is None:
                 return None
@@ -53,7 +57,7 @@ class ServiceExtender:
         services = other.get("services")
         base = services.get(name) if isinstance(services, Map) else None
         if base is None:
-            there = f"{written or 'this file'} has no service {name}"
-            self.diagnostics.add(location, f"extends fails: {there}", "Check the spelling.")
+            reason = f"{file_name or 'this file'} has no service {name}"
+            self.diagnostics.add(location, f"extends fails: {reason}", "Check the spelling.")
             return None
         return self._service(base, name, other, base_file, chain)

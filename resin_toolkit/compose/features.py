@@ -1,6 +1,7 @@
-"""balena's labels that ask for something of the device: `io.balena.features.dbus: '1'`.
+"""balena's feature labels, such as `io.balena.features.dbus: '1'`, which give a service access to the device.
 
-On a device that balena manages its supervisor acts on them; here the service is given the same mounts.
+On a device managed by balena, the supervisor acts on them; here the service gets the same mounts. The labels:
+https://docs.balena.io/reference/supervisor/docker-compose/#labels
 """
 
 from __future__ import annotations
@@ -27,32 +28,32 @@ _MOUNTS = {
 }
 _SOCKETS = {"balena-socket", "docker-socket"}
 ENGINE_SOCKET = "/host/run/balena-engine.sock"
-"""ValuePath a service finds the engine's socket, whatever it is called on the device."""
+"""The path of the engine's socket in the container, whatever its path on the device."""
 _REFUSED = {
-    "supervisor-api": "there is no supervisor on a device that resin pushes to",
-    "resin-supervisor-api": "there is no supervisor on a device that resin pushes to",
-    "balena-api": "there is no key of balena's cloud on a device that resin pushes to",
-    "resin-api": "there is no key of balena's cloud on a device that resin pushes to",
-    "gpu": "it is for x86 boards with balena's own runtime",
+    "supervisor-api": "resin does not run balena's supervisor",
+    "resin-supervisor-api": "resin does not run balena's supervisor",
+    "balena-api": "resin does not use balenaCloud, so there is no API key",
+    "resin-api": "resin does not use balenaCloud, so there is no API key",
+    "gpu": "it requires balena's container runtime",
 }
-_SAID = {
-    "supervisor-api": "Use `resin` from the workstation, or the engine's socket (`balena-socket`).",
-    "resin-supervisor-api": "Use `resin` from the workstation, or the engine's socket (`balena-socket`).",
-    "gpu": "Name the nodes of the GPU below `devices`.",
+_HINTS = {
+    "supervisor-api": "Use `resin`, or the engine's socket (`balena-socket`).",
+    "resin-supervisor-api": "Use `resin`, or the engine's socket (`balena-socket`).",
+    "gpu": "List the device files of the GPU in `devices`.",
 }
 
 
 def feature_mounts(labels: dict[str, Scalar], path: ValuePath) -> tuple[tuple[Mount, ...], str]:
-    """The mounts that a service's labels ask for, and where it finds the engine's socket."""
+    """Return the mounts for the labels of a service, and the path of the engine's socket if it gets that."""
     mounts: list[Mount] = []
     socket = ""
     for label, value in labels.items():
         prefix = next((prefix for prefix in _PREFIXES if label.startswith(prefix)), "")
         name = label.removeprefix(prefix)
-        if not prefix or name.startswith(_CONDITIONS) or not _asked(value):
+        if not prefix or name.startswith(_CONDITIONS) or not _is_enabled(value):
             continue
         if name in _REFUSED:
-            path.add_problem(value, f"has {label}: {_REFUSED[name]}", _SAID.get(name, "Leave it out."))
+            path.add_problem(value, f"has {label}: {_REFUSED[name]}", _HINTS.get(name, "Remove the label."))
         elif name in _SOCKETS:
             socket = ENGINE_SOCKET
         elif name in _MOUNTS:
@@ -60,11 +61,13 @@ def feature_mounts(labels: dict[str, Scalar], path: ValuePath) -> tuple[tuple[Mo
         else:
             close = get_close_matches(name, [*_MOUNTS, *_SOCKETS, *_REFUSED], n=1)
             hint = (
-                f"Did you mean {prefix}{close[0]}?" if close else f"There are {', '.join(sorted(_MOUNTS))}."
+                f"Did you mean {prefix}{close[0]}?"
+                if close
+                else f"Known features: {', '.join(sorted(_MOUNTS))}."
             )
-            path.add_problem(value, f"has {label}, which is not a feature of a device", hint)
+            path.add_problem(value, f"has {label}, which is not a known feature", hint)
     return tuple(mounts), socket
 
 
-def _asked(value: Scalar) -> bool:
+def _is_enabled(value: Scalar) -> bool:
     return value.text.lower() in ("1", "true")

@@ -1,4 +1,4 @@
-"""Which files of a folder are compose files: light to load, for most projects have none."""
+"""Find the compose files of a folder. Imports nothing else of this package: most projects have none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _BASES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-_OVERLAYS = (
+_OVERRIDES = (
     (
         "compose.override.yaml",
         "compose.override.yml",
@@ -18,11 +18,11 @@ _OVERLAYS = (
 
 
 def find_compose_files(folder: Path) -> list[Path]:
-    """The compose files of a folder, each to be laid over those before it; none without a first one."""
+    """Return the compose file of a folder and its overrides, in the order in which they are merged."""
     base = _first(folder, _BASES)
     if base is None:
         return []
-    return [base, *filter(None, (_first(folder, names) for names in _OVERLAYS))]
+    return [base, *filter(None, (_first(folder, names) for names in _OVERRIDES))]
 
 
 def _first(folder: Path, names: Sequence[str]) -> Path | None:

@@ -1,6 +1,6 @@
-"""Variables in values of a compose file: `$A ${A} ${A:-x} ${A-x} ${A:?why} ${A?why} ${A:+x} ${A+x}`, `$$`.
+"""Replace variables in a compose file: `$A ${A} ${A:-x} ${A-x} ${A:?why} ${A?why} ${A:+x} ${A+x}`, `$$`.
 
-What follows the operator may hold variables itself. No message tells the value of a variable.
+The text after an operator may contain variables. Messages never contain the value of a variable.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from resin_toolkit.compose.problems import Diagnostics, InvalidValue
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR = re.compile(r":?[-?+]")
-_DOLLAR = "Write `$$` for a dollar sign that is meant as one."
-_DEEPEST = 50
+_DOLLAR = "Write `$$` for a literal dollar sign."
+_MAX_DEPTH = 50
 
 
 @dataclass(frozen=True)
 class Variables:
-    """The values that there are, and whom to tell of a name that has none."""
+    """The values of variables; `unset` is called with the name of each variable that has none."""
 
     values: Mapping[str, str]
     unset: Callable[[str], None] = lambda _: None
 
 
 def substitute(text: str, variables: Variables, depth: int = 0) -> str:
-    """`text` with its variables filled in. Raises InvalidValue."""
+    """Return `text` with its variables replaced. Raises InvalidValue."""
     if "$" not in text:
         return text
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         raise InvalidValue("has variables nested too deeply")
     done, position = [], 0
     while (dollar := text.find("$", position)) >= 0:
@@ -41,7 +41,7 @@ def substitute(text: str, variables: Variables, depth: int = 0) -> str:
 
 
 def _variable(text: str, start: int, variables: Variables, depth: int) -> tuple[str, int]:
-    """What stands for the variable whose dollar sign is before `start`, and where the text goes on."""
+    """The value of the variable whose dollar sign is before `start`, and the position after it."""
     if text[start : start + 1] == "$":
         return "$", start + 1
     if text[start : start + 1] != "{":
@@ -49,7 +49,7 @@ def _variable(text: str, start: int, variables: Variables, depth: int) -> tuple[
         if name is None:
             raise InvalidValue("has a `$` that is not followed by a variable name", _DOLLAR)
         return _value(name[0], variables), name.end()
-    end = _closing(text, start)
+    end = _closing_brace(text, start)
     name = _NAME.match(text, start + 1, end)
     if name is None:
         raise InvalidValue("has a `${` that is not followed by a variable name", _DOLLAR)
@@ -59,13 +59,13 @@ def _variable(text: str, start: int, variables: Variables, depth: int) -> tuple[
     if operator is None:
         raise InvalidValue(
             f"has `${{{name[0]}` with an unknown operator",
-            "They are :- - :? ? :+ and +, as in a shell.",
+            "Use :- - :? ? :+ or +, as in a shell.",
         )
     word = text[operator.end() : end]
-    return _chosen(name[0], operator[0], word, variables, depth + 1), end + 1
+    return _apply_operator(name[0], operator[0], word, variables, depth + 1), end + 1
 
 
-def _closing(text: str, start: int) -> int:
+def _closing_brace(text: str, start: int) -> int:
     depth = 0
     for position in range(start, len(text)):
         depth += {"{": 1, "}": -1}.get(text[position], 0)
@@ -80,25 +80,24 @@ def _value(name: str, variables: Variables) -> str:
     return variables.values.get(name, "")
 
 
-def _chosen(name: str, operator: str, word: str, variables: Variables, depth: int) -> str:
+def _apply_operator(name: str, operator: str, word: str, variables: Variables, depth: int) -> str:
     value = variables.values.get(name)
-    there = bool(value) if operator.startswith(":") else value is not None
-    kind = operator[-1]
-    if kind == "+":
-        return substitute(word, variables, depth) if there else ""
-    if there:
+    is_set = bool(value) if operator.startswith(":") else value is not None
+    if operator[-1] == "+":
+        return substitute(word, variables, depth) if is_set else ""
+    if is_set:
         return value or ""
-    if kind == "-":
+    if operator[-1] == "-":
         return substitute(word, variables, depth)
     raise InvalidValue(
-        f"needs the variable {name}, which is {'empty' if value == '' else 'not set'}"
+        f"requires the variable {name}, which is {'empty' if value == '' else 'not set'}"
         + (f": {word}" if word else ""),
-        f"Set it: `export {name}=…`, or a line in the file .env beside the compose file.",
+        f"Set it with `export {name}=…`, or in the file .env beside the compose file.",
     )
 
 
 def interpolate(node: Node, values: Mapping[str, str], diagnostics: Diagnostics, path: str = "") -> Node:
-    """A tree with the variables of all its values filled in; names stay as they are."""
+    """Return a tree with the variables in all values replaced; keys are left unchanged."""
     if isinstance(node, Map):
         return replace(
             node,
@@ -112,10 +111,10 @@ def interpolate(node: Node, values: Mapping[str, str], diagnostics: Diagnostics,
         return replace(node, items=tuple(items))
     if not isinstance(node.value, str) or "$" not in node.value:
         return node
-    return _leaf(node, values, diagnostics, path)
+    return _scalar(node, values, diagnostics, path)
 
 
-def _leaf(node: Scalar, values: Mapping[str, str], diagnostics: Diagnostics, path: str) -> Scalar:
+def _scalar(node: Scalar, values: Mapping[str, str], diagnostics: Diagnostics, path: str) -> Scalar:
     def unset(name: str) -> None:
         diagnostics.notice(
             "compose-variable-unset",

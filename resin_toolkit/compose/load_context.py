@@ -1,4 +1,4 @@
-"""What the files of a project are read in: the workstation's variables, and the files that were needed."""
+"""What is shared while a project is loaded: folder, variables, diagnostics and the files that were read."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from resin_toolkit.errors import from_os_error
 
 @dataclass
 class LoadContext:
+    """One load of a project."""
+
     folder: Path
-    """The project's; messages name files as seen from it."""
+    """The project folder; messages name files relative to it."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """The workstation's, and those of `.env` that it has not itself."""
+    """The environment of this process over the variables of `.env`."""
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     files: list[Path] = field(default_factory=list)
-    """All that was read."""
+    """All files that were read."""
 
     def shown(self, path: Path) -> str:
+        """The path as messages show it."""
         return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)
 
     def text(self, path: Path, named_at: Location | None = None) -> str | None:
-        """The text of a file; None, and a problem, where the file that names it is wrong.
+        """Read a file; return None after adding a problem if another file names it, at `named_at`.
 
-        Raises the failure of reading it where the user has named it.
+        Raises the error of reading a file that the user has named.
         """
         try:
             text = path.read_text(encoding="utf-8")
@@ -40,7 +43,7 @@ class LoadContext:
                 raise from_os_error(error, path) from error
             reason = (error.strerror or str(error)).lower()
             self.diagnostics.add(
-                named_at, f"{self.shown(path)} cannot be read: {reason}", "Check the spelling and the folder."
+                named_at, f"{self.shown(path)} cannot be read: {reason}", "Check its name and folder."
             )
             return None
         if path not in self.files:

@@ -1,4 +1,4 @@
-"""From the compose files of a folder to the application that they describe."""
+"""Load the application that the compose files of a folder describe."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def load_application(
     name: str | None,
     services: Collection[str] = (),
 ) -> Application:
-    """The application that compose files describe: those of `folder`, or the named ones, in layers.
+    """Load the compose files of `folder`, or `files`, merged in their order.
 
-    `files` are seen from `folder`. `environment` are the workstation's variables. `services` are those
-    that the user has named: they are there even if their profiles are not active, beside all the others.
-    Raises ComposeInvalid with all that is wrong, PathNotFound where there is no file.
+    `files` are relative to `folder`. `environment` holds the variables of this process. `services` are
+    included even if their profiles are not active. Raises ComposeInvalid with all problems, and PathNotFound
+    if there is no compose file.
     """
-    load_context = LoadContext(_beside(Path.cwd(), folder))
+    load_context = LoadContext(_absolute(Path.cwd(), folder))
     load_context.variables = _variables(load_context, environment, files)
     load_context.diagnostics.raise_if_any()
     tree = _tree(_files(load_context, files), load_context)
@@ -53,7 +53,7 @@ def load_application(
 def _variables(
     load_context: LoadContext, environment: Mapping[str, str], files: Sequence[Path] | None
 ) -> dict[str, str]:
-    """The workstation's variables, and those of the file `.env` beside the first compose file."""
+    """The environment over the variables of the file `.env` beside the first compose file."""
     env_file = (load_context.folder / files[0]).parent / ".env" if files else load_context.folder / ".env"
     content = load_context.text(env_file) if env_file.is_file() else None
     found = {}
@@ -66,27 +66,27 @@ def _variables(
 
 def _files(load_context: LoadContext, files: Sequence[Path] | None) -> list[Path]:
     if files:
-        return [_beside(load_context.folder, file) for file in files]
+        return [_absolute(load_context.folder, file) for file in files]
     named = load_context.variables.get("COMPOSE_FILE", "")
     if named:
-        sign = load_context.variables.get("COMPOSE_PATH_SEPARATOR", "") or os.pathsep
-        return [_beside(load_context.folder, word) for word in named.split(sign) if word]
+        separator = load_context.variables.get("COMPOSE_PATH_SEPARATOR", "") or os.pathsep
+        return [_absolute(load_context.folder, word) for word in named.split(separator) if word]
     found = find_compose_files(load_context.folder)
     if not found:
         raise PathNotFound(
             f"{load_context.folder} has no compose file.",
-            hint="It is called compose.yaml or docker-compose.yml; name another one on the command line.",
+            hint="Create compose.yaml, or name another file on the command line.",
         )
     return found
 
 
-def _beside(folder: Path, path: str | Path) -> Path:
-    """An absolute path. A link to a file is left as it is: what the file names lies beside the link."""
+def _absolute(folder: Path, path: str | Path) -> Path:
+    """Make a path absolute. Symbolic links are kept: paths in a linked file are relative to the link."""
     return Path(os.path.normpath(folder / path))
 
 
 def _tree(files: Sequence[Path], load_context: LoadContext) -> Map:
-    """All files laid over each other; what is told as wrong ends the run before anyone uses it."""
+    """The merged files. If there are problems it is incomplete, and the caller raises them."""
     base = files[0].parent
     empty = Map({}, Location(load_context.shown(files[0]), 1, base))
     merged = empty
@@ -96,10 +96,10 @@ def _tree(files: Sequence[Path], load_context: LoadContext) -> Map:
             continue
         if load_context.diagnostics.problems:
             continue
-        extending = ServiceExtender(
+        extender = ServiceExtender(
             lambda other, at: _read(other, other.parent, at, load_context), load_context.diagnostics
         )
-        tree = extending.applied(tree, file)
+        tree = extender.apply(tree, file)
         merged = tree if merged is empty else merge(merged, tree)
     result = remove_resets(merged)
     assert isinstance(result, Map)
@@ -130,10 +130,10 @@ def _application(
     given = tree.get("services")
     diagnostics = load_context.diagnostics
     if not isinstance(given, Map) or not given.entries:
-        diagnostics.add(tree.location, "there are no services", "Describe at least one below `services:`.")
+        diagnostics.add(tree.location, "there are no services", "Define at least one under `services:`.")
         diagnostics.raise_if_any()
-    everything = dict(given.entries) if isinstance(given, Map) else {}
-    active, left_out = _by_profile(everything, load_context.variables, named)
+    all_services = dict(given.entries) if isinstance(given, Map) else {}
+    active, left_out = _by_profile(all_services, load_context.variables, named)
     check_supported(_with_services(tree, active), diagnostics)
     path = ValuePath(diagnostics, ("services",))
     records = []
@@ -142,11 +142,11 @@ def _application(
         if isinstance(needed, Map):
             records.append(read_service(key, needed, path / key, load_context))
     for word in named:
-        if word not in everything:
+        if word not in all_services:
             diagnostics.add(
                 tree.key_location("services"),
                 f"there is no service {word}",
-                f"There are {', '.join(everything)}.",
+                f"Services: {', '.join(all_services)}.",
             )
     application = Application(
         _name(tree, load_context, name),
@@ -161,7 +161,7 @@ def _application(
 
 
 def _with_services(tree: Map, services: Mapping[str, Node]) -> Map:
-    """The tree without the services that are left out: what they ask for is nobody's concern."""
+    """The tree with only these services: the others are not checked."""
     node = tree.get("services")
     if not isinstance(node, Map):
         return tree
@@ -171,12 +171,12 @@ def _with_services(tree: Map, services: Mapping[str, Node]) -> Map:
 def _by_profile(
     services: Mapping[str, Node], variables: Mapping[str, str], named: Collection[str]
 ) -> tuple[dict[str, Node], dict[str, str]]:
-    """The services that are wanted, and the profiles of those that are not."""
-    wanted = {word.strip() for word in variables.get("COMPOSE_PROFILES", "").split(",")}
+    """The active services, and the profiles of those that are not."""
+    profiles_on = {word.strip() for word in variables.get("COMPOSE_PROFILES", "").split(",")}
     active, left_out = {}, {}
     for name, node in services.items():
         profiles = strings(node.get("profiles")) if isinstance(node, Map) else ()
-        if not profiles or name in named or "*" in wanted or wanted & set(profiles):
+        if not profiles or name in named or "*" in profiles_on or profiles_on & set(profiles):
             active[name] = node
         else:
             left_out[name] = ", ".join(profiles)
@@ -184,7 +184,7 @@ def _by_profile(
 
 
 def _name(tree: Map, load_context: LoadContext, name: str | None) -> str:
-    """The name that the user gives; else COMPOSE_PROJECT_NAME, `name` of the files, or the folder's."""
+    """The name given by the user, else COMPOSE_PROJECT_NAME, `name` in the files, or the folder's name."""
     given, written = name or load_context.variables.get("COMPOSE_PROJECT_NAME", ""), tree.get("name")
     if given or written is None:
         return checked_app_name(given) if given else app_name(tree.location.base.name)

@@ -1,8 +1,10 @@
-"""One compose file laid over another, by the rules of the compose specification.
+"""Merge compose files by the rules of the compose specification.
 
-Mappings are merged name by name and lists put end to end; a single value takes the place of what was there.
-Some lists are mappings written shortly (`environment`), some have one item for each key (`volumes` by their
-target), and some are one value (`command`). `!reset` takes a value away, `!override` replaces it whole.
+Source: https://github.com/compose-spec/compose-spec/blob/main/13-merge.md
+
+Mappings are merged key by key, lists are concatenated, and scalars replaced. Some lists are a short form of a
+mapping (`environment`), some have one item per key (`volumes`, by target), and some are replaced as a whole
+(`command`). `!reset` removes a value, `!override` replaces it without merging.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ from resin_toolkit.compose.nodes import List, Location, Map, Node, Scalar
 Path = tuple[str, ...]
 Key = Callable[[Node], object]
 
-_WHOLE = {"command", "entrypoint", "test"}
-"""Lists that are one value."""
-_NAMED = {"environment", "labels", "args", "sysctls", "driver_opts", "extra_hosts", "annotations"}
-"""Lists of NAME=VALUE that may be mappings too."""
+_REPLACED = {"command", "entrypoint", "test"}
+"""Lists that are replaced as a whole."""
+_NAME_VALUE = {"environment", "labels", "args", "sysctls", "driver_opts", "extra_hosts", "annotations"}
+"""Lists of NAME=VALUE that may be written as mappings."""
 _SETS = {
     "cap_add",
     "cap_drop",
@@ -30,21 +32,21 @@ _SETS = {
     "env_file",
     "aliases",
 }
-"""Lists in which each item counts once."""
+"""Lists without duplicates."""
 
 
 def merge(base: Map, over: Map) -> Map:
-    """`over` laid over `base`: whole files, or services."""
+    """Merge the file `over` into `base`."""
     return _merge_maps(base, over, ())
 
 
 def merge_service(base: Map, over: Map) -> Map:
-    """The same of two services, for `extends`."""
+    """Merge the service `over` into `base`, for `extends`."""
     return _merge_maps(base, over, ("services", "*"))
 
 
 def remove_resets(node: Node) -> Node:
-    """A tree without what is only there to be taken away."""
+    """Return a tree without the values that are tagged `!reset`."""
     if isinstance(node, Map):
         kept = {k: remove_resets(v) for k, v in node.entries.items() if v.tag != "reset"}
         return replace(node, entries=kept)
@@ -69,33 +71,33 @@ def _merge_maps(base: Map, over: Map, path: Path) -> Map:
 
 def _merge(base: Node, over: Node, path: Path) -> Node:
     name = path[-1]
-    if over.tag == "override" or (name in _WHOLE and _is_rule(path)):
+    if over.tag == "override" or (name in _REPLACED and _is_compose_key(path)):
         return over
     if isinstance(over, Scalar) and over.value is None:
-        # A variable without a value is one that the workstation has; elsewhere it says nothing.
-        return over if len(path) > 3 and path[-2] in _NAMED else base
-    base, over = _long(base, path), _long(over, path)
+        # A variable without a value takes that of this process; elsewhere an empty value changes nothing.
+        return over if len(path) > 3 and path[-2] in _NAME_VALUE else base
+    base, over = _long_form(base, path), _long_form(over, path)
     if isinstance(base, Map) and isinstance(over, Map):
-        if name == "logging" and _other(base, over, "driver"):
+        if name == "logging" and _differs(base, over, "driver"):
             return over
         return _merge_maps(base, over, path)
     if isinstance(base, List) and isinstance(over, List):
-        return replace(base, items=_joined(base, over, path), location=over.location)
+        return replace(base, items=_concatenate(base, over, path), location=over.location)
     return over
 
 
-def _is_rule(path: Path) -> bool:
-    """Whether the last name is one of compose's own, not a service, network or variable that is called so."""
-    return len(path) == 3 or (len(path) > 3 and path[-2] not in {*_NAMED, "networks", "depends_on"})
+def _is_compose_key(path: Path) -> bool:
+    """Whether the last step is a key of compose, not a service, network or variable of that name."""
+    return len(path) == 3 or (len(path) > 3 and path[-2] not in {*_NAME_VALUE, "networks", "depends_on"})
 
 
-def _other(base: Map, over: Map, key: str) -> bool:
+def _differs(base: Map, over: Map, key: str) -> bool:
     first, second = base.get(key), over.get(key)
     return isinstance(first, Scalar) and isinstance(second, Scalar) and first.value != second.value
 
 
-def _long(node: Node, path: Path) -> Node:
-    """A value that may be written in two ways, in the one that can be merged."""
+def _long_form(node: Node, path: Path) -> Node:
+    """The long form, which can be merged, of a value that also has a short form."""
     name, in_service = path[-1], len(path) == 3 and path[0] == "services"
     if name == "build" and in_service and isinstance(node, Scalar):
         return Map({"context": node}, node.location, {"context": node.location})
@@ -108,7 +110,9 @@ def _long(node: Node, path: Path) -> Node:
             node, lambda item: _condition(item) if name == "depends_on" else Scalar(None, item.location)
         )
     return (
-        list_to_map(node, ":" if name == "extra_hosts" else "") if name in _NAMED and _is_rule(path) else node
+        list_to_map(node, ":" if name == "extra_hosts" else "")
+        if name in _NAME_VALUE and _is_compose_key(path)
+        else node
     )
 
 
@@ -123,25 +127,25 @@ def _condition(item: Node) -> Node:
     return Map({"condition": started}, item.location, {"condition": item.location})
 
 
-def list_to_map(node: List, other_sign: str = "") -> Map:
-    """A list of NAME=VALUE as a mapping; a name alone has no value. `other_sign` may stand for the `=`."""
+def list_to_map(node: List, separator: str = "") -> Map:
+    """Convert a list of NAME=VALUE to a mapping; a name alone has no value. `separator` may replace `=`."""
     entries: dict[str, Node] = {}
     keys: dict[str, Location] = {}
     for item in node.items:
         if isinstance(item, Scalar):
-            sign = other_sign if other_sign and "=" not in item.text else "="
-            name, equals, value = item.text.partition(sign)
+            used = separator if separator and "=" not in item.text else "="
+            name, equals, value = item.text.partition(used)
             entries[name] = Scalar(value if equals else None, item.location)
             keys[name] = item.location
     return Map(entries, node.location, keys)
 
 
-def _joined(base: List, over: List, path: Path) -> tuple[Node, ...]:
-    name, rule = path[-1], _is_rule(path)
-    keys: dict[str, Key] = {"volumes": _target, "devices": _target, "ports": _port, "watch": _watched}
-    key = keys.get(name) if rule else None
-    if key is None and name in _SETS and rule:
-        key = _written
+def _concatenate(base: List, over: List, path: Path) -> tuple[Node, ...]:
+    name, is_key = path[-1], _is_compose_key(path)
+    keys: dict[str, Key] = {"volumes": _target, "devices": _target, "ports": _port, "watch": _watch_path}
+    key = keys.get(name) if is_key else None
+    if key is None and name in _SETS and is_key:
+        key = _item
     if key is None:
         return (*base.items, *over.items)
     found: dict[object, Node] = {}
@@ -150,35 +154,31 @@ def _joined(base: List, over: List, path: Path) -> tuple[Node, ...]:
     return tuple(found.values())
 
 
-def _written(node: Node) -> object:
+def _item(node: Node) -> object:
     return (
-        _target_of(node, "path")
-        if isinstance(node, Map)
-        else node.text
-        if isinstance(node, Scalar)
-        else id(node)
+        _field(node, "path") if isinstance(node, Map) else node.text if isinstance(node, Scalar) else id(node)
     )
 
 
-def _watched(node: Node) -> object:
-    return _target_of(node, "path")
+def _watch_path(node: Node) -> object:
+    return _field(node, "path")
 
 
 def _target(node: Node) -> object:
-    """Where a mount or a device appears in the container."""
+    """The path of a mount or a device in the container."""
     if isinstance(node, Scalar):
         words = node.text.split(":")
         return words[1] if len(words) > 1 else words[0]
-    return _target_of(node, "target")
+    return _field(node, "target")
 
 
-def _target_of(node: Node, key: str) -> object:
+def _field(node: Node, key: str) -> object:
     value = node.get(key) if isinstance(node, Map) else None
     return value.text if isinstance(value, Scalar) else id(node)
 
 
 def _port(node: Node) -> object:
-    """The same port written in two ways is one."""
+    """A port in short and in long form compares equal."""
     if isinstance(node, Map):
         host_ip, published, target, protocol = (
             value.text if isinstance(value := node.get(key), Scalar) else ""

@@ -1,8 +1,9 @@
-"""`volumes` and `tmpfs` of a service."""
+"""Read `volumes` and `tmpfs` of a service."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from resin_toolkit.compose.nodes import List, Map, Node, Scalar
@@ -11,26 +12,24 @@ from resin_toolkit.compose.values import parse_bool, parse_scalar, parse_size, s
 from resin_toolkit.project.application import Mount
 
 _INSTEAD = (
-    "Copy the files into the image with COPY, keep them in step with `develop.watch`, or name an absolute "
-    "path of the device."
+    "COPY the files into the image, sync them with `develop.watch`, or use an absolute path on the device."
 )
 _PROPAGATION = {"shared", "slave", "private", "rshared", "rslave", "rprivate"}
 _WITHOUT_EFFECT = {"rw", "z", "Z", "cached", "delegated", "consistent"}
-"""The default, what is for SELinux, which devices do not have, and for file sharing of desktops."""
+"""The default, options of SELinux, which devices do not have, and of file sharing on desktops."""
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _MODE = re.compile(r"0?o?[0-7]{3,4}")
 
 
 def read_mounts(service: Map, path: ValuePath) -> tuple[Mount, ...]:
-    """All that is mounted into a service, but for what its labels ask for."""
+    """Return the mounts of a service, without those of its labels."""
     found = _each(service.get("volumes"), path / "volumes", _volume)
     node = service.get("tmpfs")
     listed = List((node,), node.location) if isinstance(node, Scalar) else node
     return (*found, *_each(listed, path / "tmpfs", lambda item, _: _tmpfs(text(item))))
 
 
-def _each(node: Node | None, path: ValuePath, reader: object) -> list[Mount]:
-    assert callable(reader)
+def _each(node: Node | None, path: ValuePath, reader: Callable[[Node, ValuePath], Mount]) -> list[Mount]:
     found: list[Mount] = []
     for number, item in enumerate(node.items if isinstance(node, List) else ()):
         with collecting_problems(path / number, item):
@@ -39,40 +38,40 @@ def _each(node: Node | None, path: ValuePath, reader: object) -> list[Mount]:
 
 
 def _volume(node: Node, path: ValuePath) -> Mount:
-    return _long(node, path) if isinstance(node, Map) else _short(text(node), node.location.base)
+    return _long_form(node, path) if isinstance(node, Map) else _short_form(text(node), node.location.base)
 
 
-def _short(written: str, project: Path) -> Mount:
+def _short_form(written: str, project: Path) -> Mount:
     parts = written.split(":")
     if len(parts) == 1:
-        return Mount("volume", _inside(parts[0]))
+        return Mount("volume", _container_path(parts[0]))
     if len(parts) > 3:
-        raise InvalidValue("has too many colons", "It is SOURCE:TARGET or SOURCE:TARGET:ro.")
+        raise InvalidValue("has too many colons", "Use SOURCE:TARGET or SOURCE:TARGET:ro.")
     source, target, *rest = parts
-    kind = _kind(source, project)
+    kind = _mount_type(source, project)
     read_only, options = _options(rest[0].split(",") if rest else [], kind)
-    return Mount(kind, _inside(target), source, read_only, options)
+    return Mount(kind, _container_path(target), source, read_only, options)
 
 
-def _kind(source: str, project: Path) -> str:
-    """bind or volume. A path inside the project, as `${PWD}/src` is one, is none of the device."""
+def _mount_type(source: str, project: Path) -> str:
+    """bind or volume. A path in the project folder, such as `${PWD}/src`, is not a path on the device."""
     inside = Path(source).is_relative_to(project) and project.parent != project
     if source.startswith("/") and not inside:
         return "bind"
     if source.startswith((".", "~")) or "/" in source or "\\" in source:
         raise InvalidValue(
-            f"mounts {source}, which is on the workstation: a device cannot see it",
+            f"mounts {source}, which is on this machine and not on the device",
             _INSTEAD,
         )
     if not _VOLUME.fullmatch(source):
-        raise InvalidValue(f"has no source: {source!r} is neither a volume nor an absolute path")
+        raise InvalidValue(f"has an invalid source: {source!r} is neither a volume name nor an absolute path")
     return "volume"
 
 
-def _inside(target: str) -> str:
+def _container_path(target: str) -> str:
     if not target.startswith("/"):
         raise InvalidValue(
-            f"must have an absolute path in the container: {target!r}", "It begins with a slash."
+            f"must have an absolute path in the container, not {target!r}", "Begin it with a slash."
         )
     return target
 
@@ -104,21 +103,21 @@ def _tmpfs(written: str) -> Mount:
             read_only = True
         elif name != "rw":
             raise InvalidValue(f"has an option that is not supported: {name!r}", "Use size or mode.")
-    return Mount("tmpfs", _inside(target), "", read_only, options)
+    return Mount("tmpfs", _container_path(target), "", read_only, options)
 
 
-def _long(node: Map, path: ValuePath) -> Mount:
+def _long_form(node: Map, path: ValuePath) -> Mount:
     kind, source = text(node.get("type")), text(node.get("source"))
-    target = _inside(text(node.get("target")))
+    target = _container_path(text(node.get("target")))
     read_only = parse_scalar(node.get("read_only"), path / "read_only", parse_bool, False)
     match kind:
         case "bind":
             if not source:
-                raise InvalidValue("is missing source", "Add `source:`, an absolute path of the device.")
-            _kind(source if "/" in source else f"./{source}", node.location.base)
+                raise InvalidValue("is missing source", "Add `source:`, an absolute path on the device.")
+            _mount_type(source if "/" in source else f"./{source}", node.location.base)
             return Mount("bind", target, source, read_only, _propagation(node, path))
         case "volume":
-            if source and _kind(source, node.location.base) != "volume":
+            if source and _mount_type(source, node.location.base) != "volume":
                 raise InvalidValue("has a path as its source, though its type is volume", "Use `type: bind`.")
             return Mount("volume", target, source, read_only, _nocopy(node, path))
         case "tmpfs":
@@ -132,7 +131,7 @@ def _propagation(node: Map, path: ValuePath) -> dict[str, str]:
         return {}
     if not parse_scalar(bind.get("create_host_path"), path / "bind" / "create_host_path", parse_bool, True):
         raise InvalidValue(
-            "asks for no folder to be made on the device, which the engine does", "Leave it out."
+            "sets create_host_path: false, but the engine always creates the folder", "Remove the key."
         )
     word = strings(bind.get("propagation"))
     if word and word[0] not in _PROPAGATION:
@@ -156,6 +155,6 @@ def _tmpfs_options(node: Map, path: ValuePath) -> dict[str, str]:
         options["size"] = str(length)
     mode = tmpfs.get("mode")
     if isinstance(mode, Scalar) and mode.value is not None:
-        # A number was octal as it was written (0o1777), a text is octal as it stands.
+        # A number was written in octal (0o1777); a string is octal already.
         options["mode"] = f"{mode.value:o}" if isinstance(mode.value, int) else mode.text
     return options

@@ -1,4 +1,4 @@
-"""What services share: the `networks` and `volumes` at the top of the files."""
+"""Read the top-level `networks` and `volumes`."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def read_volumes(node: Node | None, path: ValuePath) -> dict[str, Volume]:
 
 
 def _name(key: str, given: Map, path: ValuePath) -> tuple[str, bool]:
-    """What it is called on the engine, and whether it has to be there already."""
+    """Its name on the engine, and whether it is external, so that it must exist already."""
     name, external = text(given.get("name")), given.get("external")
     if isinstance(external, Map):
         return text(external.get("name")) or name or key, True
     if parse_scalar(external, path / "external", parse_bool, False):
-        made = next(
+        conflict = next(
             (word for word in ("driver", "driver_opts", "labels", "ipam", "internal") if given.get(word)), ""
         )
-        if made:
+        if conflict:
             path.add_problem(
-                given.key_location(made),
-                f"is external, and so cannot have {made}",
-                "Leave one of the two out.",
+                given.key_location(conflict),
+                f"is external and cannot have {conflict}",
+                "Remove one of the two.",
             )
         return name or key, True
     return name, False

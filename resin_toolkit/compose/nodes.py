@@ -1,7 +1,7 @@
-"""The values of a compose file, each with the line that it came from.
+"""The tree of values of a compose file, each with its file and line.
 
-Merging and interpolation make new values and never change one; so what is wrong with a value at the very end
-is still told with the file and line where it was written.
+Values are immutable: merging and interpolation create new ones that keep the location, so that every later
+problem is reported with the file and line where the value was written.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ PlainValue: TypeAlias = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Location:
-    """Where something was written."""
+    """The place where a value is written."""
 
     shown: str
-    """The file as messages name it."""
+    """The file as messages show it."""
     line: int
     base: Path
-    """The folder that relative paths written here start from."""
+    """The folder that relative paths in the file refer to."""
 
     def __str__(self) -> str:
         return f"{self.shown}:{self.line}"
@@ -38,7 +38,7 @@ class Scalar:
 
     @property
     def text(self) -> str:
-        """The value as compose writes it into an environment: `true`, `1.5`; empty for null."""
+        """The value as compose converts it to a string: `true`, `1.5`; empty for null."""
         if self.value is None:
             return ""
         if isinstance(self.value, bool):
@@ -64,7 +64,7 @@ class Map:
     entries: Mapping[str, Node]
     location: Location
     keys: Mapping[str, Location] = field(default_factory=dict)
-    """Where each key stands; a value may begin on a later line, or come from an anchor."""
+    """The location of each key; its value may begin on a later line, or come from an anchor."""
     tag: str = ""
 
     def get(self, key: str) -> Node | None:
@@ -74,7 +74,7 @@ class Map:
         return self.keys.get(key, self.location)
 
     def items(self) -> Iterator[tuple[str, Node]]:
-        """All but the fields that begin with `x-`, which are the user's own."""
+        """All entries except extensions, whose keys begin with `x-`."""
         return ((key, node) for key, node in self.entries.items() if not key.startswith("x-"))
 
 
@@ -82,7 +82,7 @@ Node: TypeAlias = Scalar | List | Map
 
 
 def to_plain(node: Node) -> object:
-    """The same without places, as the schema wants to see it."""
+    """Return the value without locations, as dict, list and scalars."""
     if isinstance(node, Map):
         return {key: to_plain(value) for key, value in node.entries.items()}
     if isinstance(node, List):
@@ -91,6 +91,6 @@ def to_plain(node: Node) -> object:
 
 
 def format_path(path: tuple[str | int, ...]) -> str:
-    """`services.web.ports[0]`."""
+    """Format a path: `services.web.ports[0]`."""
     words = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return words.removeprefix(".")

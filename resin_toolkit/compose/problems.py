@@ -1,4 +1,4 @@
-"""What is wrong with a project's compose files, gathered so that one run tells all of it."""
+"""Problems in compose files, collected so that one run reports all of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from resin_toolkit.compose.nodes import Location, Node, format_path
 from resin_toolkit.errors import ComposeInvalid, Notice
 
-_SHOWN = 10
+_MAX_SHOWN = 10
 
 
 @dataclass(frozen=True)
 class Problem:
+    """Something that is wrong at a location."""
+
     location: Location
     text: str
-    """A sentence without its full stop."""
+    """A sentence without the period."""
     hint: str = ""
 
     def __str__(self) -> str:
@@ -25,7 +27,7 @@ class Problem:
 
 @dataclass
 class Diagnostics:
-    """Problems, which end the run, and notices, which do not."""
+    """Problems, which end the run, and notices, which do not; each is stored once."""
 
     problems: list[Problem] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -41,21 +43,21 @@ class Diagnostics:
             self.notices.append(notice)
 
     def raise_if_any(self) -> None:
-        """Raises ComposeInvalid with what was found so far, the first ten in the order of the file."""
+        """Raise ComposeInvalid if there are problems, with the first ten in the order of the files."""
         if not self.problems:
             return
         found = sorted(self.problems, key=lambda problem: (problem.location.shown, problem.location.line))
         if len(found) == 1:
             raise ComposeInvalid(str(found[0]), hint=found[0].hint, problems=tuple(found))
-        lines = [f"{problem} {problem.hint}".rstrip() for problem in found[:_SHOWN]]
-        if len(found) > _SHOWN:
-            lines.append(f"{len(found) - _SHOWN} more are not shown.")
+        lines = [f"{problem} {problem.hint}".rstrip() for problem in found[:_MAX_SHOWN]]
+        if len(found) > _MAX_SHOWN:
+            lines.append(f"{len(found) - _MAX_SHOWN} more are not shown.")
         raise ComposeInvalid("\n".join(lines), hint="Fix these lines.", problems=tuple(found))
 
 
 @dataclass(frozen=True)
 class ValuePath:
-    """A place in the tree of values, by its path, with the diagnostics to tell what is wrong there."""
+    """A path in the tree of values, and the diagnostics that collect its problems."""
 
     diagnostics: Diagnostics
     path: tuple[str | int, ...] = ()
@@ -67,12 +69,12 @@ class ValuePath:
         return format_path(self.path)
 
     def add_problem(self, at: Node | Location, text: str, hint: str = "") -> None:
-        """Tell that the value here `text`: `is not a valid duration`."""
+        """Add a problem of the value at this path; `text` is the predicate: `is not a valid duration`."""
         self.diagnostics.add(at if isinstance(at, Location) else at.location, f"{self} {text}", hint)
 
 
 class InvalidValue(ValueError):
-    """A text that cannot be read as what it should be; says why, to be told with its location."""
+    """A value that cannot be parsed; `reason` is a predicate, which is reported with the location."""
 
     def __init__(self, reason: str, hint: str = "") -> None:
         super().__init__(reason)
@@ -82,7 +84,7 @@ class InvalidValue(ValueError):
 
 @contextmanager
 def collecting_problems(path: ValuePath, at: Node | Location) -> Iterator[None]:
-    """Turn an InvalidValue into a problem of `path`; the rest of the block is left out."""
+    """Turn an InvalidValue that the block raises into a problem of `path`."""
     try:
         yield
     except InvalidValue as error:

@@ -1,12 +1,10 @@
-"""One service of the merged files as the record that `push` makes a container of."""
+"""Read a service of the merged files into the record that `resin push` creates a container from."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
-from resin_toolkit.compose.build import read_build
-from resin_toolkit.compose.environments import service_environment
 from resin_toolkit.compose.features import feature_mounts
 from resin_toolkit.compose.load_context import LoadContext
 from resin_toolkit.compose.mounts import read_mounts
@@ -14,10 +12,12 @@ from resin_toolkit.compose.nodes import Map, Node
 from resin_toolkit.compose.ports import read_ports
 from resin_toolkit.compose.problems import InvalidValue, ValuePath
 from resin_toolkit.compose.service_parts import (
+    read_build,
     read_depends_on,
     read_devices,
     read_extra_hosts,
     read_healthcheck,
+    read_service_environment,
     read_service_networks,
     read_watch_rules,
 )
@@ -36,24 +36,24 @@ from resin_toolkit.project.application import RESTART_POLICIES, Mount, NetworkUs
 
 _IGNORED = {
     "container_name": "containers are named after the application and the service",
-    "expose": "services of one network reach all ports of each other",
-    "attach": "resin logs shows all services",
+    "expose": "services in the same network can reach all ports of each other",
+    "attach": "`resin logs` shows all services",
 }
 
 
 def read_service(name: str, node: Map, path: ValuePath, load_context: LoadContext) -> Service:
-    """The record of a service. What is unusable is told, and left out of it."""
-    _tell_ignored(node, path)
+    """Return the record of a service. Invalid values are reported and left out."""
+    _report_ignored(node, path)
     if not node.get("build") and not text(node.get("image")):
         path.add_problem(node, "has neither build nor image", "Add one of them.")
     labels = scalar_map(node.get("labels"))
-    asked, socket = feature_mounts(labels, path / "labels")
+    mounts, socket = feature_mounts(labels, path / "labels")
     mode = parse_scalar(node.get("network_mode"), path / "network_mode", _network_mode, "")
-    environment = service_environment(node, path, load_context)
+    environment = read_service_environment(node, path, load_context)
     if socket:
         environment.setdefault("DOCKER_HOST", f"unix://{socket}")
     driver, options = _logging(node.get("logging"))
-    grace = node.get("stop_grace_period")
+    stop_grace_period = node.get("stop_grace_period")
     return Service(
         name=name,
         build=read_build(node.get("build"), path / "build", load_context),
@@ -61,7 +61,7 @@ def read_service(name: str, node: Map, path: ValuePath, load_context: LoadContex
         command=command_words(node.get("command"), path / "command"),
         entrypoint=command_words(node.get("entrypoint"), path / "entrypoint"),
         environment=environment,
-        mounts=_once((*read_mounts(node, path), *asked)),
+        mounts=_without_duplicates((*read_mounts(node, path), *mounts)),
         ports=read_ports(node.get("ports"), path / "ports"),
         networks=_networks(node, path, mode),
         network_mode=mode,
@@ -77,7 +77,7 @@ def read_service(name: str, node: Map, path: ValuePath, load_context: LoadContex
         working_dir=text(node.get("working_dir")),
         hostname=text(node.get("hostname")),
         stop_signal=text(node.get("stop_signal")),
-        stop_grace_period=parse_scalar(grace, path / "stop_grace_period", parse_duration, None),
+        stop_grace_period=parse_scalar(stop_grace_period, path / "stop_grace_period", parse_duration, None),
         tty=_flag(node, path, "tty"),
         stdin_open=_flag(node, path, "stdin_open"),
         init=parse_scalar(node.get("init"), path / "init", parse_bool, None),
@@ -97,7 +97,7 @@ def read_service(name: str, node: Map, path: ValuePath, load_context: LoadContex
     )
 
 
-def _tell_ignored(node: Map, path: ValuePath) -> None:
+def _report_ignored(node: Map, path: ValuePath) -> None:
     for key, why in _IGNORED.items():
         if node.get(key) is not None:
             message = f"{node.key_location(key)}: {path / key} is ignored: {why}."
@@ -108,21 +108,21 @@ def _flag(node: Map, path: ValuePath, key: str) -> bool:
     return parse_scalar(node.get(key), path / key, parse_bool, False)
 
 
-def _once(all_mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
-    """What the file mounts counts before what a label asks for."""
+def _without_duplicates(all_mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
+    """A mount in the file takes precedence over one of a label."""
     return tuple({mount.target: mount for mount in reversed(all_mounts)}.values())[::-1]
 
 
 def _networks(node: Map, path: ValuePath, mode: str) -> Mapping[str, NetworkUse]:
-    """ValuePath nothing is said, compose's network `default`, in which services find each other by name."""
+    """Without any, the network `default`, in which services reach each other by name."""
     if not mode:
         return read_service_networks(node.get("networks")) or {"default": NetworkUse()}
     if node.get("networks") is not None:
         (path / "networks").add_problem(
-            node.key_location("networks"), "cannot be combined with network_mode", "Leave one of them out."
+            node.key_location("networks"), "cannot be combined with network_mode", "Remove one of them."
         )
     if mode == "host" and node.get("ports") is not None:
-        message = f"{node.key_location('ports')}: {path / 'ports'} have no effect with network_mode: host."
+        message = f"{node.key_location('ports')}: {path / 'ports'} has no effect with network_mode: host."
         path.diagnostics.notice("compose-ignored", message)
     return {}
 
@@ -136,7 +136,7 @@ def _network_mode(word: str) -> str:
 def _host_only(word: str) -> str:
     if word == "host":
         return word
-    raise InvalidValue(f"is not supported on a device: {word}", "There is only `host`.")
+    raise InvalidValue(f"is not supported on a device: {word}", "Use `host`.")
 
 
 def _ipc(word: str) -> str:

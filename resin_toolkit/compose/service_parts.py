@@ -1,20 +1,28 @@
-"""The smaller parts of a service: what it waits for, networks, devices, hosts, health, watched files."""
+"""Readers for the parts of a service: build, environment, dependencies, networks, devices, health check, …"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 
-from resin_toolkit.compose.nodes import List, Map, Node, Scalar
+from resin_toolkit.compose import dotenv
+from resin_toolkit.compose.load_context import LoadContext
+from resin_toolkit.compose.nodes import List, Location, Map, Node, Scalar
 from resin_toolkit.compose.problems import InvalidValue, ValuePath, collecting_problems
 from resin_toolkit.compose.values import (
+    environment,
     parse_bool,
     parse_duration,
     parse_integer,
     parse_scalar,
+    string_map,
     strings,
     text,
 )
 from resin_toolkit.project.application import (
+    Build,
     DependencyCondition,
     DeviceNode,
     HealthCheck,
@@ -23,7 +31,74 @@ from resin_toolkit.project.application import (
     WatchRule,
 )
 
+_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|git@|github\.com/|[a-z-]+:")
 _ACTIONS = ", ".join(WatchAction)
+
+
+def read_build(node: Node | None, path: ValuePath, load_context: LoadContext) -> Build | None:
+    """Return how the image of a service is built; None if it is not."""
+    if isinstance(node, Scalar):
+        node = Map({"context": node}, node.location, {"context": node.location})
+    if not isinstance(node, Map):
+        return None
+    context = node.get("context") or Scalar(".", node.location)
+    return Build(
+        _build_folder(context, path / "context"),
+        text(node.get("dockerfile")) or None,
+        text(node.get("target")),
+        environment(node.get("args"), load_context.variables),
+        strings(node.get("cache_from")),
+        string_map(node.get("labels")),
+        text(node.get("network")),
+    )
+
+
+def _build_folder(node: Node, path: ValuePath) -> Path:
+    written = text(node)
+    folder = (node.location.base / Path(written).expanduser()).resolve()
+    if _REMOTE.match(written):
+        path.add_problem(node, "is not a local folder", "Clone it and name the folder.")
+    elif not folder.is_dir():
+        path.add_problem(node, f"names the folder {written}, which does not exist", "Check the spelling.")
+    return folder
+
+
+def read_service_environment(service: Map, path: ValuePath, load_context: LoadContext) -> dict[str, str]:
+    """Return the variables of the `env_file`s in their order, overridden by `environment`."""
+    found: dict[str, str] = {}
+    for given in _env_files(service.get("env_file"), path / "env_file", load_context):
+        for name, value in given.items():
+            if value is not None:
+                found[name] = value
+            elif name in load_context.variables:
+                found[name] = load_context.variables[name]
+    return {**found, **environment(service.get("environment"), load_context.variables)}
+
+
+def _env_files(
+    node: Node | None, path: ValuePath, load_context: LoadContext
+) -> Iterator[dict[str, str | None]]:
+    items = node.items if isinstance(node, List) else (node,) if isinstance(node, Scalar) else ()
+    for number, item in enumerate(items):
+        entry = item if isinstance(item, Map) else Map({"path": item}, item.location)
+        yield _env_file(entry, path / number, load_context)
+
+
+def _env_file(entry: Map, path: ValuePath, load_context: LoadContext) -> dict[str, str | None]:
+    named = entry.get("path") or entry
+    file = (named.location.base / text(named)).resolve()
+    if not parse_scalar(entry.get("required"), path / "required", parse_bool, True) and not file.exists():
+        return {}
+    content = load_context.text(file, named.location)
+    if content is None:
+        return {}
+    at = Location(load_context.shown(file), 1, file.parent)
+    file_format = text(entry.get("format"))
+    if file_format == "raw":
+        return dotenv.parse_raw(content, at, load_context.diagnostics)
+    if file_format:
+        path.add_problem(entry, f"has an unknown format: {file_format!r}", "Use `raw`, or remove the key.")
+    return dotenv.parse(content, at, load_context.variables, load_context.diagnostics)
 
 
 def read_depends_on(node: Node | None) -> dict[str, DependencyCondition]:
@@ -63,14 +138,14 @@ def _device(item: Node) -> DeviceNode:
     else:
         words_of = text(item).split(":")
         if len(words_of) > 3:
-            raise InvalidValue("has too many colons", "It is /dev/HOST:/dev/CONTAINER:rwm.")
+            raise InvalidValue("has too many colons", "Use /dev/HOST:/dev/CONTAINER:rwm.")
         host, inside, permissions = [*words_of, "", ""][:3]
     if inside and not inside.startswith("/") and not permissions:
         inside, permissions = "", inside
     if not host.startswith("/"):
-        raise InvalidValue(f"is not a device file: {host}", "It is a path of the board: /dev/i2c-1.")
+        raise InvalidValue(f"is not a device file: {host}", "Use a path on the device, such as /dev/i2c-1.")
     if not set(permissions) <= set("rwm"):
-        raise InvalidValue(f"has unknown permissions: {permissions}", "They are of the letters r, w and m.")
+        raise InvalidValue(f"has unknown permissions: {permissions}", "Use the letters r, w and m.")
     return DeviceNode(host, inside or host, permissions or "rwm")
 
 
@@ -90,12 +165,12 @@ def _host(written: str) -> str:
     sign = "=" if "=" in written else ":"
     name, _, address = written.partition(sign)
     if not name or not address:
-        raise InvalidValue(f"is no host with an address: {written}", "Write it as name:192.168.1.5.")
+        raise InvalidValue(f"is not a host with an address: {written}", "Write it as name:192.168.1.5.")
     return f"{name}:{_address(address)}"
 
 
 def _address(word: str) -> str:
-    """An address without the brackets that IPv6 may have; other words, as host-gateway, are the engine's."""
+    """An address without the brackets of IPv6; other values, such as host-gateway, are left to the engine."""
     bare = word.strip().removeprefix("[").removesuffix("]")
     try:
         return str(ip_address(bare))
@@ -141,9 +216,7 @@ def read_watch_rules(develop: Node | None, path: ValuePath) -> tuple[WatchRule, 
 def _rule(rule: Map) -> WatchRule:
     word, path, target = (text(rule.get(key)) for key in ("action", "path", "target"))
     if word not in list(WatchAction):
-        raise InvalidValue(
-            f"has an action that is not supported on a device: {word}", f"There are {_ACTIONS}."
-        )
+        raise InvalidValue(f"has an action that is not supported on a device: {word}", f"Use {_ACTIONS}.")
     action = WatchAction(word)
     if action in (WatchAction.SYNC, WatchAction.SYNC_RESTART) and not target.startswith("/"):
         raise InvalidValue(

@@ -1,7 +1,7 @@
-"""What compose knows and a device is not given: each with the reason or with what to use instead.
+"""Refuse the features of compose that are not supported on a device, each with an alternative.
 
-`_SUPPORTED` says what is read; all else that the schema allows is refused, so that nothing in a file is
-silently without effect.
+`_SUPPORTED` lists the keys that are read. Every other key that the schema allows is refused, so that nothing
+in a file is silently ignored.
 """
 
 from __future__ import annotations
@@ -37,88 +37,88 @@ _SUPPORTED = {
     "networks.*.ipam.config.*": "subnet",
     "volumes.*": "name driver driver_opts external labels",
 }
-_NO_LIMITS = "resin sets no limits of memory, processors or processes: leave it out."
-_NO_SECRETS = "Put the value into `environment` or a file of `env_file`, or copy the file into the image."
+_NO_LIMITS = "resin does not limit memory, CPU or processes: remove the key."
+_NO_SECRETS = "Use `environment` or `env_file`, or copy the file into the image."
 _ADVICE = {
-    "include": "Name the files on the command line, or take services over with `extends`.",
+    "include": "Name the files on the command line, or reuse services with `extends`.",
     "secrets": _NO_SECRETS,
-    "configs": "Copy the file into the image in the Dockerfile, or bring its values by `environment`.",
+    "configs": "Copy the file into the image, or pass its values in `environment`.",
     "models": "Run the model in a service of its own.",
-    "jobs": 'Make it a service with `restart: "no"`, and start it with what runs on the device.',
+    "jobs": 'Define a service with `restart: "no"` instead.',
     "annotations": "Use `labels`.",
     "cgroup_parent": _NO_LIMITS,
     "blkio_config": _NO_LIMITS,
     "ulimits": "Set them in the container's entrypoint with `ulimit`.",
     "deploy": "A device runs one container of each service: use `restart` for its policy.",
     "scale": "A device runs one container of each service: write a second service, with `extends`.",
-    "device_cgroup_rules": "Name the nodes below `devices`, or use `privileged: true`.",
-    "credential_spec": "It is for Windows containers: leave it out.",
-    "isolation": "It is for Windows containers: leave it out.",
+    "device_cgroup_rules": "List the device files in `devices`, or use `privileged: true`.",
+    "credential_spec": "It is for Windows containers: remove the key.",
+    "isolation": "It is for Windows containers: remove the key.",
     "dns_opt": "Use `dns`.",
     "dns_search": "Use full names, or `extra_hosts`.",
     "domainname": "Write the full name into `hostname`.",
-    "external_links": "Put both containers into one network that is `external`.",
-    "links": "Services of one network reach each other by name; other names are `aliases` of `networks`.",
-    "gpus": "Name the nodes of the GPU below `devices`.",
-    "runtime": "The engine's own runtime is used: leave it out.",
-    "label_file": "Write them out below `labels`.",
-    "platform": "Images are built and pulled for the device's own processor: leave it out.",
-    "platforms": "Images are built for the device's own processor: leave it out.",
-    "pull_policy": "An image is pulled where the device has none of that name: leave it out.",
-    "volumes_from": "Give both services the same named volume below `volumes`.",
-    "pre_start": "Do it in the entrypoint, or in a service that others wait for by `depends_on`.",
+    "external_links": "Connect both containers to the same `external` network.",
+    "links": "Services in the same network reach each other by name; add names with `aliases` in `networks`.",
+    "gpus": "List the device files of the GPU in `devices`.",
+    "runtime": "The default runtime of the engine is used: remove the key.",
+    "label_file": "List them in `labels`.",
+    "platform": "Images are built and pulled for the device's architecture: remove the key.",
+    "platforms": "Images are built for the device's architecture: remove the key.",
+    "pull_policy": "An image is pulled if the device does not have it: remove the key.",
+    "volumes_from": "Mount the same named volume in both services.",
+    "pre_start": "Do it in the entrypoint, or in a service that others depend on (`depends_on`).",
     "post_start": "Do it in the container's entrypoint.",
     "pre_stop": "Handle `stop_signal` in the program.",
     "provider": "Only containers run on a device.",
     "use_api_socket": "Use the label `io.balena.features.balena-socket: '1'`.",
-    "mac_address": "The engine gives each container an address: leave it out.",
+    "mac_address": "The engine chooses the address: remove the key.",
     "userns_mode": "Use `user`.",
-    "dockerfile_inline": "Put its text into a file, and name that with `dockerfile`.",
-    "additional_contexts": "Put the files below `context`, or use a stage of the Dockerfile (`FROM … AS …`).",
-    "tags": "Name the image with the service's `image`.",
-    "ssh": "Fetch what needs the key before building, and COPY it.",
+    "dockerfile_inline": "Write it to a file and set `dockerfile`.",
+    "additional_contexts": "Put the files into the `context` folder, or use a build stage (`FROM … AS …`).",
+    "tags": "Set `image` of the service.",
+    "ssh": "Fetch what needs the key before the build, and COPY it.",
     "no_cache": "Say it on the command line: leave it out here.",
-    "no_cache_filter": "Leave it out.",
-    "pull": "Leave it out.",
-    "subpath": "Give the folder a volume of its own.",
-    "selinux": "Devices have no SELinux: leave it out.",
-    "recursive": "Leave it out.",
-    "image": "Copy what it holds into the service's own image.",
-    "start_interval": "The engines of older devices do not know it: use `interval` and `start_period`.",
+    "no_cache_filter": "Remove the key.",
+    "pull": "Remove the key.",
+    "subpath": "Use a separate volume for the folder.",
+    "selinux": "Devices have no SELinux: remove the key.",
+    "recursive": "Remove the key.",
+    "image": "Copy its files into the image of the service.",
+    "start_interval": "Engines of older devices do not support it: use `interval` and `start_period`.",
     "exec": "Use the action `sync+restart`, and run the program in the entrypoint.",
-    "initial_sync": "The image is built with the files as they are: leave it out.",
-    "enable_ipv6": "Give the network an IPv6 subnet below `ipam`.",
-    "mode": "Ports are those of the device: leave it out.",
+    "initial_sync": "The image contains the current files: remove the key.",
+    "enable_ipv6": "Add an IPv6 subnet to `ipam`.",
+    "mode": "Ports are published on the device: remove the key.",
 }
-_OF_BUILD = {"secrets": "Fetch what needs the secret before building, and COPY it."}
+_BUILD_ADVICE = {"secrets": "Fetch what needs the secret before the build, and COPY it."}
 _LIMITS = ("mem", "cpu", "pids", "oom", "blkio", "shm", "cgroup", "ulimits", "storage")
 
 
 def check_supported(tree: Map, diagnostics: Diagnostics) -> None:
-    """Tell all in the merged files that no device is given."""
+    """Report every key in the merged files that is not supported on a device."""
     for pattern, names in _SUPPORTED.items():
         known = set(names.split())
         for path, node in _matching(tree, tuple(filter(None, pattern.split(".")))):
             for key, _ in node.items():
                 if key not in known:
-                    what = format_path((*path, key))
+                    name = format_path((*path, key))
                     diagnostics.add(
-                        node.key_location(key), f"{what} is not supported on a device", _advice(pattern, key)
+                        node.key_location(key), f"{name} is not supported on a device", _advice(pattern, key)
                     )
 
 
 def _advice(pattern: str, key: str) -> str:
-    if pattern.endswith(".build") and key in _OF_BUILD:
-        return _OF_BUILD[key]
+    if pattern.endswith(".build") and key in _BUILD_ADVICE:
+        return _BUILD_ADVICE[key]
     if key in _ADVICE:
         return _ADVICE[key]
-    return _NO_LIMITS if key.startswith(_LIMITS) else "Leave it out."
+    return _NO_LIMITS if key.startswith(_LIMITS) else "Remove the key."
 
 
 def _matching(
     node: Node, pattern: tuple[str, ...], path: tuple[str | int, ...] = ()
 ) -> Iterator[tuple[tuple[str | int, ...], Map]]:
-    """The mappings at a path in which `*` is any name or item."""
+    """The mappings at a path in which `*` matches any key or item."""
     if not pattern:
         if isinstance(node, Map):
             yield path, node

@@ -1,4 +1,4 @@
-"""Values of a compose file as Python's: the schema held their kinds, these read the words."""
+"""Convert values of a compose file, whose types the schema has checked, to Python values."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ _WHOLE = re.compile(r"[0-9]+")
 
 
 def text(node: Node | None) -> str:
+    """Return a scalar as a string; empty for anything else."""
     return node.text if isinstance(node, Scalar) else ""
 
 
 def strings(node: Node | None) -> tuple[str, ...]:
-    """A list of texts, or one text."""
+    """Return a list of strings, or a single one as a list."""
     if isinstance(node, List):
         return tuple(text(item) for item in node.items)
     return (text(node),) if isinstance(node, Scalar) and node.value is not None else ()
 
 
 def scalar_map(node: Node | None) -> dict[str, Scalar]:
-    """A mapping, or a list of NAME=VALUE."""
+    """Return a mapping, or a list of NAME=VALUE, as a dict."""
     found = list_to_map(node) if isinstance(node, List) else node
     if not isinstance(found, Map):
         return {}
@@ -40,11 +41,12 @@ def scalar_map(node: Node | None) -> dict[str, Scalar]:
 
 
 def string_map(node: Node | None) -> dict[str, str]:
+    """Like `scalar_map`, with strings as values."""
     return {key: value.text for key, value in scalar_map(node).items()}
 
 
 def parse_scalar(node: Node | None, path: ValuePath, reader: Callable[[str], T], default: T) -> T:
-    """What `reader` makes of a value; `default` for a missing or invalid one, which is reported."""
+    """Parse a value with `reader`; an invalid one is reported, and it or a missing one is `default`."""
     if not isinstance(node, Scalar) or node.value is None:
         return default
     try:
@@ -55,6 +57,7 @@ def parse_scalar(node: Node | None, path: ValuePath, reader: Callable[[str], T],
 
 
 def parse_bool(word: str) -> bool:
+    """Raises InvalidValue."""
     if word.lower() in _TRUE:
         return True
     if word.lower() in _FALSE:
@@ -63,23 +66,24 @@ def parse_bool(word: str) -> bool:
 
 
 def parse_integer(word: str) -> int:
+    """Raises InvalidValue."""
     if not _WHOLE.fullmatch(word):
         raise InvalidValue("is not a whole number")
     return int(word)
 
 
 def parse_duration(word: str) -> float:
-    """Seconds: `1m30s`, `500ms`."""
+    """Parse a duration such as `1m30s` or `500ms` to seconds. Raises InvalidValue."""
     parts = _PART.findall(word)
     if not parts or "".join(number + unit for number, unit in parts) != word:
         if word == "0":
             return 0.0
-        raise InvalidValue("is not a valid duration", "It has units: `90s`, `1m30s`, `500ms`.")
+        raise InvalidValue("is not a valid duration", "Use units: `90s`, `1m30s`, `500ms`.")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def parse_size(word: str) -> int:
-    """Bytes: `64m`, `1gb`."""
+    """Parse a size such as `64m` or `1gb` to bytes. Raises InvalidValue."""
     match = _BYTES.fullmatch(word.strip())
     if match is None:
         raise InvalidValue("is not a valid size", "Write it as `64m` or `1gb`.")
@@ -87,7 +91,7 @@ def parse_size(word: str) -> int:
 
 
 def command_words(node: Node | None, path: ValuePath) -> tuple[str, ...] | None:
-    """The words of a command; None is the image's own."""
+    """Return the words of a command; None if the image's own is used."""
     if isinstance(node, List):
         return strings(node)
     return parse_scalar(node, path, _shell_words, None)
@@ -100,12 +104,12 @@ def _shell_words(line: str) -> tuple[str, ...]:
         raise InvalidValue("has an unclosed quote", "Write it as a list of words.") from None
 
 
-def environment(node: Node | None, workstation: Mapping[str, str]) -> dict[str, str]:
-    """Variables; one without a value takes the workstation's, and is left out if that has none."""
+def environment(node: Node | None, outer: Mapping[str, str]) -> dict[str, str]:
+    """Return variables; one without a value is taken from `outer`, or left out if it is not set there."""
     found: dict[str, str] = {}
     for name, value in scalar_map(node).items():
         if value.value is not None:
             found[name] = value.text
-        elif name in workstation:
-            found[name] = workstation[name]
+        elif name in outer:
+            found[name] = outer[name]
     return found

@@ -1,8 +1,8 @@
-"""A YAML text as values with their lines.
+"""Parse YAML to a tree of values with their lines.
 
-PyYAML's parser does the syntax. Its rules for plain words are those of YAML 1.1, path `no` is false, `22:22`
-a number and `010` eight; compose follows YAML 1.2, so words are told apart here. Anchors, aliases and merge
-keys are resolved; `!reset` and `!override` are kept for whoever merges files.
+PyYAML does the syntax. It resolves plain scalars by YAML 1.1, where `no` is false, `22:22` a number and `010`
+eight; compose follows YAML 1.2, so scalars are resolved here. Anchors, aliases and merge keys are resolved;
+the tags `!reset` and `!override` are kept for merging.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _WORDS: dict[str, PlainValue] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _YAML = "tag:yaml.org,2002:"
-_OWN = {"!reset": "reset", "!override": "override"}
-_TAGGED: dict[str, tuple[type, ...]] = {
+_MERGE_TAGS = {"!reset": "reset", "!override": "override"}
+_TAG_TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),
     "bool": (bool,),
     "null": (type(None),),
 }
-_MOST_VALUES = 100_000
-"""More than any file has; a few lines of aliases of aliases would come to billions."""
+_MAX_VALUES = 100_000
+"""More than any real file has; a few lines of aliases to aliases would expand to billions."""
 
 
 class _Unreadable(Exception):
@@ -45,14 +45,14 @@ class _Unreadable(Exception):
 
 
 def read_yaml(text: str, shown: str, base: Path, diagnostics: Diagnostics) -> Map | None:
-    """The values of a file; None, and a problem, if it is not one mapping of names to values."""
+    """Return the mapping that a file contains; None, after adding a problem, if it does not contain one."""
     import yaml
 
     start = Location(shown, 1, base)
     try:
         root = _compose(text)
         if root is None:
-            diagnostics.add(start, "the file is empty", "Describe at least one service below `services:`.")
+            diagnostics.add(start, "the file is empty", "Define at least one service under `services:`.")
             return None
         node = _Reader(shown, base, diagnostics).node(root)
     except yaml.MarkedYAMLError as error:
@@ -72,7 +72,7 @@ def read_yaml(text: str, shown: str, base: Path, diagnostics: Diagnostics) -> Ma
         return None
     if not isinstance(node, Map):
         diagnostics.add(
-            node.location, "the file is not a mapping", "It begins with `services:` or another name."
+            node.location, "the file is not a mapping", "Begin it with `services:` or another key."
         )
         return None
     return node
@@ -83,7 +83,7 @@ def _compose(text: str) -> yaml.Node | None:
 
     class Loader(yaml.SafeLoader):
         def resolve(self, kind: Any, _value: Any, implicit: Any) -> str:
-            """Words are told apart later; only whether one is plain has to be kept."""
+            """Keep only whether a scalar is plain; `resolve_plain_scalar` does the rest."""
             if kind is yaml.ScalarNode:
                 return "plain" if implicit[0] else f"{_YAML}str"
             return f"{_YAML}seq" if kind is yaml.SequenceNode else f"{_YAML}map"
@@ -98,12 +98,12 @@ def _compose(text: str) -> yaml.Node | None:
 
 def _syntax_hint(error: yaml.MarkedYAMLError) -> str:
     if "\\t" in (error.problem or ""):
-        return "Indent with spaces: YAML takes no tabs."
-    return "Check the indentation and the quotes of this line and of the one before."
+        return "Indent with spaces: YAML does not allow tabs."
+    return "Check the indentation and quotes of this line and the one before."
 
 
 def resolve_plain_scalar(text: str) -> PlainValue:
-    """What a plain word means by YAML 1.2."""
+    """Return the value of a plain scalar by YAML 1.2."""
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
@@ -131,12 +131,12 @@ class _Reader:
         import yaml
 
         self.count += 1
-        if id(node) in inside or self.count > _MOST_VALUES:
+        if id(node) in inside or self.count > _MAX_VALUES:
             why = "an anchor contains itself" if id(node) in inside else "the file has too many values"
             self.diagnostics.add(self.location(node), why)
             raise _Unreadable
         inside = (*inside, id(node))
-        tag = _OWN.get(node.tag, "")
+        tag = _MERGE_TAGS.get(node.tag, "")
         if isinstance(node, yaml.MappingNode):
             return self.map(node, tag, inside)
         if isinstance(node, yaml.SequenceNode):
@@ -145,15 +145,15 @@ class _Reader:
 
     def leaf(self, node: yaml.Node) -> PlainValue:
         text: str = node.value
-        if node.tag == "plain" or (node.tag in _OWN and not getattr(node, "style", None)):
+        if node.tag == "plain" or (node.tag in _MERGE_TAGS and not getattr(node, "style", None)):
             return resolve_plain_scalar(text)
         kind = node.tag.removeprefix(_YAML)
-        if kind == "str" or node.tag in _OWN:
+        if kind == "str" or node.tag in _MERGE_TAGS:
             return text
         value = resolve_plain_scalar(text)
-        if not isinstance(value, _TAGGED.get(kind, ())):
+        if not isinstance(value, _TAG_TYPES.get(kind, ())):
             self.diagnostics.add(
-                self.location(node), f"the tag {node.tag} is not supported", "Leave the tag out."
+                self.location(node), f"the tag {node.tag} is not supported", "Remove the tag."
             )
         return value
 
@@ -165,7 +165,7 @@ class _Reader:
         merged: list[Map] = []
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self.diagnostics.add(self.location(key), "a name is not a single word")
+                self.diagnostics.add(self.location(key), "a key is not a scalar")
                 continue
             if key.value == "<<" and key.tag == "plain":
                 merged += self.merged(value, inside)
@@ -178,7 +178,7 @@ class _Reader:
             entries[name] = self.node(value, inside)
             keys[name] = self.location(key)
         for other in merged:
-            # What is written out counts before what is merged, and an earlier one before a later.
+            # Explicit keys take precedence over merged ones, and earlier mappings over later ones.
             for name, value in other.entries.items():
                 if name not in entries:
                     entries[name] = value
@@ -198,6 +198,8 @@ class _Reader:
         maps = [item for item in found if isinstance(item, Map)]
         if len(maps) != len(found):
             self.diagnostics.add(
-                self.location(value), "<< takes mappings only", "Name the anchor of a mapping: `<<: *name`."
+                self.location(value),
+                "<< must refer to a mapping",
+                "Use the anchor of a mapping: `<<: *a`.",
             )
         return maps

@@ -77,8 +77,8 @@ def _check_buildable(folder: Path) -> None:
 
 def load_application(project: Project, overrides: ProjectOverrides, platform: Platform) -> Application:
     """The application for a device of this platform. Raises ComposeInvalid, BadValue, ServiceNotFound."""
+    from resin_toolkit.compose.consistency import check_port_conflicts
     from resin_toolkit.compose.loader import load_application
-    from resin_toolkit.compose.port_conflicts import check_port_conflicts
     from resin_toolkit.project.names import checked_app_name
     from resin_toolkit.project.single_service import single_application, single_service
 
