@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from support.scheduling import FileScheduling, is_quick, seconds_of
+from support.scheduling import FileScheduling, is_quick, is_quick_file, seconds_of
 
 # The same examples for everybody and in every run; `tests/run --random` looks for others.
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -22,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "root: needs root, for loop devices or namespaces; fails without it")
     config.addinivalue_line("markers", "soak: takes minutes and repeats what a shorter test checks once")
     _handle_signals_that_are_ignored()
 
@@ -45,6 +48,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if declared is not None:
         names = [f"{each.command}-{each.goes_wrong}".replace(" ", "_") for each in declared]
         metafunc.parametrize("fault", declared, ids=names)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("root") is not None and os.geteuid() != 0:
+        pytest.fail("This test needs root. Run the tests as root, or with --quick.", pytrace=False)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """In a quick run, do not even import the files none of whose tests are quick."""
+    if config.getoption("--quick") and collection_path.name.startswith("test_"):
+        return not is_quick_file(collection_path) or None
+    return None
 
 
 @pytest.hookimpl(trylast=True)

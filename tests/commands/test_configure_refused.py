@@ -11,7 +11,7 @@ import pytest
 from support.boot_images import Boot
 from support.configured_images import config_of, configured_boot  # noqa: F401 - fixtures
 from support.disk_images import MIB
-from support.loop_devices import loop_device, needs_root
+from support.loop_devices import loop_device
 from support.resin_command import PROGRAM, resin
 
 # what it refuses, with nothing changed
@@ -125,7 +125,7 @@ def test_many_runs_at_once_leave_a_sound_image(boot: Boot) -> None:
 # a drive that was flashed
 
 
-@pytest.mark.skipif(needs_root(), reason="needs root, to make a loop device")
+@pytest.mark.root
 def test_a_drive_is_configured_in_place(boot: Boot) -> None:
     with loop_device(boot.path) as device:
         run = resin("configure", device, "--hostname", "kitchen")
@@ -135,7 +135,7 @@ def test_a_drive_is_configured_in_place(boot: Boot) -> None:
     assert boot.complaints() == []
 
 
-@pytest.mark.skipif(needs_root(), reason="needs root, to make a loop device")
+@pytest.mark.root
 def test_a_drive_that_is_read_only_or_in_use_is_refused(boot: Boot) -> None:
     before = boot.digest()
     with loop_device(boot.path, "--read-only") as device:

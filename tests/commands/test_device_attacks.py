@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -16,7 +16,7 @@ from support.resin_command import PROGRAM, Run
 
 from resin_toolkit.ssh.version_exchange import PATIENCE
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+pytestmark = pytest.mark.root
 
 Answer = Callable[[socket.socket], object]
 FLOOD = b"b" * 10_000
@@ -112,11 +112,16 @@ def test_what_is_no_engine(table: Desk, what: str) -> None:
 
 @pytest.mark.parametrize("what", NO_SHELLS)
 def test_what_is_no_ssh_server(table: Desk, what: str) -> None:
-    with answering(table, 22222, NO_SHELLS[what]):
-        in_order(table.resin("ssh", table.address, "--json", "--", "true"), 255)
-        for words in (("ps",), ("reboot", "--yes"), ("reset", "--yes")):
-            in_order(table.resin(words[0], table.address, *words[1:], "--json"), 6)
-        waited = table.resin("wait", table.address, "--timeout", "1", "--json")
+    with answering(table, 22222, NO_SHELLS[what]), ThreadPoolExecutor() as side_by_side:
+        here = (table.address, "--json")
+        asked = side_by_side.submit(table.resin, "ssh", *here, "--", "true")
+        verbs = [("ps",), ("reboot", "--yes"), ("reset", "--yes")]
+        others = [side_by_side.submit(table.resin, *words, *here) for words in verbs]
+        waiting = side_by_side.submit(table.resin, "wait", *here, "--timeout", "1")
+        in_order(asked.result(), 255)
+        for each in others:
+            in_order(each.result(), 6)
+        waited = waiting.result()
         assert (waited.err, "\x1b" in waited.out) == ("", False)
 
 

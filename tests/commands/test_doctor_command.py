@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -20,8 +19,6 @@ from resin_toolkit.cli.command_table import COMMANDS
 from resin_toolkit.doctor import access, programs
 from resin_toolkit.doctor.checks import CHECKS
 from resin_toolkit.doctor.findings import Status
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 
 
 def findings(run: Run) -> dict[str, dict[str, Any]]:
@@ -42,7 +39,7 @@ def table() -> Iterator[Desk]:
         yield made
 
 
-@needs_root
+@pytest.mark.root
 def test_a_network_where_all_is_well(table: Desk) -> None:
     done = table.resin("doctor", "--json")
     found = findings(done)
@@ -55,7 +52,7 @@ def test_a_network_where_all_is_well(table: Desk) -> None:
     assert f"ok       Connected to the network on {table.interface}." in text.out
 
 
-@needs_root
+@pytest.mark.root
 def test_no_network_interface() -> None:
     done = program("doctor", "--json", command=("unshare", "--net", PROGRAM))
     found = findings(done)
@@ -64,7 +61,7 @@ def test_no_network_interface() -> None:
     assert "ssh" in found["network"]["commands"]
 
 
-@needs_root
+@pytest.mark.root
 @pytest.mark.parametrize(("chain", "target"), [("INPUT", "DROP"), ("OUTPUT", "DROP"), ("OUTPUT", "REJECT")])
 def test_a_firewall_that_drops_mdns(table: Desk, chain: str, target: str) -> None:
     rule = (chain, "--protocol", "udp", "--dport", "5353", "--jump", target)
@@ -82,7 +79,7 @@ def test_a_firewall_that_drops_mdns(table: Desk, chain: str, target: str) -> Non
             table.run(tables, "--flush", chain)
 
 
-@needs_root
+@pytest.mark.root
 def test_a_program_that_holds_the_port_for_itself(table: Desk) -> None:
     with table.entered():
         holders = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
@@ -138,7 +135,7 @@ def test_a_state_folder_that_cannot_be(tmp_path: Path, monkeypatch: pytest.Monke
     assert not (tmp_path / "new").exists()
 
 
-@needs_root
+@pytest.mark.root
 def test_a_user_without_rights(tmp_path: Path) -> None:
     """Nobody, who has no udisks2 here either, and a state folder of root's."""
     script = "from resin_toolkit.doctor import access as a; "

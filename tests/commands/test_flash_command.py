@@ -20,10 +20,8 @@ from typing import Any
 
 import pytest
 from support.card_images import MIB, card_image, packed
-from support.loop_devices import blank_loop, needs_root, run
+from support.loop_devices import blank_loop, run
 from support.resin_command import Terminal
-
-root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
 SIZE = 5 * MIB + 512
 IMAGE = card_image(SIZE)
@@ -48,7 +46,7 @@ def image(tmp_path: Path) -> Path:
 # to a drive
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("sector", [512, 4096])
 def test_an_image_goes_to_a_drive_and_is_verified(sector: int, image: Path, tmp_path: Path) -> None:
     with blank_loop(tmp_path, 8 * MIB, sector=sector) as device:
@@ -59,7 +57,7 @@ def test_an_image_goes_to_a_drive_and_is_verified(sector: int, image: Path, tmp_
     assert "verified" in done.stdout
 
 
-@root_only
+@pytest.mark.root
 def test_the_result_as_json_comes_after_the_events(image: Path, tmp_path: Path) -> None:
     with blank_loop(tmp_path, 8 * MIB) as device:
         done = resin("flash", image, device, "--yes", "--allow-fixed", "--json")
@@ -75,7 +73,7 @@ def test_the_result_as_json_comes_after_the_events(image: Path, tmp_path: Path) 
     assert done.stderr == ""
 
 
-@root_only
+@pytest.mark.root
 def test_without_verification_it_says_so(image: Path, tmp_path: Path) -> None:
     with blank_loop(tmp_path, 8 * MIB) as device:
         done = resin("flash", image, device, "--yes", "--allow-fixed", "--no-verify")
@@ -85,7 +83,7 @@ def test_without_verification_it_says_so(image: Path, tmp_path: Path) -> None:
 # without a target
 
 
-@root_only
+@pytest.mark.root
 def test_on_a_terminal_a_drive_is_picked_and_a_fixed_one_named(image: Path, tmp_path: Path) -> None:
     with (
         blank_loop(tmp_path, 8 * MIB) as device,
@@ -101,7 +99,7 @@ def test_on_a_terminal_a_drive_is_picked_and_a_fixed_one_named(image: Path, tmp_
         assert Path(device).read_bytes()[:SIZE] == IMAGE
 
 
-@root_only
+@pytest.mark.root
 def test_another_name_than_that_of_the_fixed_drive_declines(image: Path, tmp_path: Path) -> None:
     with (
         blank_loop(tmp_path, 8 * MIB) as device,
@@ -114,7 +112,7 @@ def test_another_name_than_that_of_the_fixed_drive_declines(image: Path, tmp_pat
         assert not any(Path(device).read_bytes())
 
 
-@root_only
+@pytest.mark.root
 def test_the_list_of_drives_follows_what_is_plugged_in(image: Path, tmp_path: Path) -> None:
     with on_terminal("flash", image, "--allow-fixed") as (terminal, process):
         until(terminal, b"Flash which drive?")
@@ -181,7 +179,7 @@ def test_no_image_comes_from_a_terminal(tmp_path: Path) -> None:
     assert not (tmp_path / "card.img").exists()
 
 
-@root_only
+@pytest.mark.root
 def test_a_file_that_is_attached_as_a_loop_device_is_refused(image: Path, tmp_path: Path) -> None:
     with blank_loop(tmp_path, 8 * MIB) as device:
         done = resin("flash", image, tmp_path / "device.img", "--yes")
@@ -209,7 +207,7 @@ def test_a_sha256_is_that_of_the_file_or_of_the_image(kind: str, unpacked: bool,
 # images that are none, words that do not fit
 
 
-@root_only
+@pytest.mark.root
 def test_what_is_no_image_is_refused_before_a_byte_is_written(tmp_path: Path) -> None:
     page = packed("gz", b"<html>not found</html>" * 999, tmp_path)
     with blank_loop(tmp_path, 8 * MIB, fill=b"\xa5") as device:
@@ -243,7 +241,7 @@ def test_an_interrupt_ends_with_130_and_leaves_no_file(number: signal.Signals, t
 # resin drives
 
 
-@root_only
+@pytest.mark.root
 def test_drives_lists_only_those_that_may_be_flashed(tmp_path: Path) -> None:
     with blank_loop(tmp_path, 8 * MIB) as device:
         some, every = resin("drives"), resin("drives", "--all")
@@ -255,7 +253,7 @@ def test_drives_lists_only_those_that_may_be_flashed(tmp_path: Path) -> None:
     assert any("running system" in line for line in every.stdout.splitlines())
 
 
-@root_only
+@pytest.mark.root
 def test_drives_as_json(tmp_path: Path) -> None:
     with blank_loop(tmp_path, 8 * MIB) as device:
         done = resin("drives", "--all", "--json")
@@ -270,7 +268,7 @@ def test_no_drive_is_a_sentence_and_no_failure() -> None:
     assert done.stdout.startswith(("DRIVE", "No drive that can be flashed"))
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("as_json", [False, True])
 def test_drives_are_watched_until_ctrl_c(as_json: bool, tmp_path: Path) -> None:
     words = ["drives", "--all", "--watch", *(["--json"] if as_json else [])]

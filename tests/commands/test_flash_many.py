@@ -17,12 +17,10 @@ from support.boot_images import Boot, boot_image, in_partition
 from support.card_images import MIB, packed
 from support.faulty_file import Fault, faulty_file
 from support.flash_runs import content
-from support.loop_devices import blank_loop, loop_device, needs_root, small_file_system
+from support.loop_devices import blank_loop, loop_device, small_file_system
 from support.resin_command import Run, program, resin
 
 from image_tools.fat import FatFileSystem
-
-root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
 SIZE = 8 * MIB
 CONFIG = json.dumps({"deviceType": "raspberrypi3", "hostname": "old"})
@@ -63,7 +61,7 @@ def last(run: Run) -> Any:
 # several drives
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("kind", ["raw", "gz"])
 def test_every_drive_gets_the_whole_image(kind: str, image: Path, tmp_path: Path) -> None:
     source = packed(kind, image.read_bytes(), tmp_path)
@@ -76,7 +74,7 @@ def test_every_drive_gets_the_whole_image(kind: str, image: Path, tmp_path: Path
     assert run.out.count("every byte is right") == 3
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("fault", [Fault.FLIP, Fault.READ_ERROR])
 def test_one_bad_drive_does_not_stop_the_others(fault: Fault, image: Path, tmp_path: Path) -> None:
     at = 7 * MIB + 5000
@@ -103,7 +101,7 @@ def test_one_bad_drive_does_not_stop_the_others(fault: Fault, image: Path, tmp_p
     assert written["sha256"] == disk_images.run("sha256sum", image).split()[0]
 
 
-@root_only
+@pytest.mark.root
 def test_the_result_for_a_person_names_each_fate(image: Path, tmp_path: Path) -> None:
     with (
         drives(tmp_path, 1) as [good],
@@ -117,7 +115,7 @@ def test_the_result_for_a_person_names_each_fate(image: Path, tmp_path: Path) ->
     assert "1 of 2 targets failed" in run.err
 
 
-@root_only
+@pytest.mark.root
 def test_a_drive_that_is_refused_keeps_all_from_being_written(image: Path, tmp_path: Path) -> None:
     with drives(tmp_path, 1) as [good], blank_loop(tmp_path, 5 * MIB) as small:
         run = program("flash", image, good, small, "--yes", "--allow-fixed")
@@ -145,7 +143,7 @@ def test_files_and_what_is_shown_of_a_receipt(image: Path, tmp_path: Path) -> No
     assert found["started"] <= found["finished"]
 
 
-@root_only
+@pytest.mark.root
 def test_a_receipt_names_the_drive(image: Path, tmp_path: Path) -> None:
     receipt = tmp_path / "receipt.json"
     with drives(tmp_path, 1) as [device]:
@@ -168,7 +166,7 @@ def test_a_receipt_does_not_replace_the_image_a_target_or_a_device(image: Path, 
     assert not goal.exists()
 
 
-@root_only
+@pytest.mark.root
 def test_without_room_for_the_receipt_the_drive_still_holds_the_image(image: Path, tmp_path: Path) -> None:
     goal = tmp_path / "a.img"
     with small_file_system(tmp_path, 4 * MIB) as full:
@@ -283,7 +281,7 @@ def test_the_edit_is_what_configure_makes_and_nothing_else_changes(
     assert "hostname" in run.out
 
 
-@root_only
+@pytest.mark.root
 def test_a_bit_that_is_wrong_in_what_was_configured_is_found(image: Path, tmp_path: Path) -> None:
     card = tmp_path / "card.img"
     assert resin("flash", image, card, "--hostname", "shed").code == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from device.desk import wait_for
 from device.stand_in import Desk, StandIn, desk, stand_in
-from support.followed_logs import COUNTER, PATIENCE, followed, until_now
+from support.followed_logs import COUNTER, PATIENCE, Followed, followed, until_now
 from support.resin_command import PROGRAM, resin
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+pytestmark = pytest.mark.root
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +38,7 @@ def quiet(kitchen: StandIn) -> StandIn:
     kitchen.start("odd", "printf 'a\\000b\\377\\033[2J\\033[31mred\\n'; printf 'no end'")
     kitchen.start("long", "head -c 1000000 /dev/zero | tr '\\000' x; echo; echo after")
     kitchen.start("terminal", "head -c 40000 /dev/zero | tr '\\000' y; echo; echo on a terminal", tty=True)
-    deadline = time.monotonic() + PATIENCE
-    while kitchen.docker("ps", "--quiet").strip():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(lambda: not kitchen.docker("ps", "--quiet").strip(), "the end of the containers")
     return kitchen
 
 
@@ -150,7 +147,7 @@ def test_what_makes_no_sense_is_told_before_a_device_is_looked_for(words: tuple[
     assert run.code == 2, run.err
 
 
-def broken(device: StandIn, how: str) -> None:
+def broken(device: StandIn, shown: Followed, how: str) -> None:
     if how == "sockets":
         device.kill_sockets(device.engine_port or 0)
     elif how == "engine":
@@ -159,7 +156,7 @@ def broken(device: StandIn, how: str) -> None:
         device.change_address()
     elif how == "link":
         device.link(False)
-        time.sleep(17)
+        shown.until_said(b"reconnecting")
         device.link(True)
     else:
         device.set_engine_clock(-86400)
@@ -175,7 +172,7 @@ def test_every_number_once(table: Desk, how: str) -> None:
         device.start("counter", COUNTER)
         with followed(table, device.hostname) as shown:
             shown.until(b"100\n")
-            broken(device, how)
+            broken(device, shown, how)
             shown.until(b"\n" + until_now(device, "counter"))
             code, said = shown.interrupted()
         held = device.docker("logs", "counter").splitlines()

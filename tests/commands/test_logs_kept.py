@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import time
@@ -14,7 +13,7 @@ import pytest
 from device.stand_in import Desk, StandIn, desk, stand_in
 from support.followed_logs import COUNTER, followed, until_now
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+pytestmark = pytest.mark.root
 
 ROTATING = ("--log-opt=max-size=20k", "--log-opt=max-file=3")
 COUNTED = "i=0; while [ $i -lt {} ]; do i=$((i+1)); echo $i; usleep {}; done"

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 from device.stand_in import Desk, StandIn, desk, stand_in
-from support.loop_devices import needs_root
 
-root_only = pytest.mark.skipif(needs_root(), reason="namespaces need root")
-pytestmark = root_only
+pytestmark = pytest.mark.root
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07two\nlines\u202e"
 

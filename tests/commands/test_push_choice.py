@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.loop_devices import needs_root
 from support.pushed_projects import RUNS, UNPRIVILEGED, Bench, write
 
-pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
+pytestmark = pytest.mark.root
 
 SAYS = f'FROM stand-in\nCMD ["sh", "-c", "echo {{}}; {RUNS}"]\n'
 """A Dockerfile whose container writes a word."""

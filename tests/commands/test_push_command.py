@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 from support import pushed_projects
-from support.loop_devices import needs_root
 from support.pushed_projects import RUNS, UNPRIVILEGED, Bench, events, single, write
 
-pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
+pytestmark = pytest.mark.root
 
 BREAKS = "FROM stand-in\n# a comment\nRUN echo before; printf 'so it ends'; exit 3\n"
 CRASHES = 'FROM stand-in\nCMD ["sh", "-c", "echo no water; exit 3"]\n'

@@ -13,7 +13,7 @@ from device.desk import wait_for
 from device.stand_in import StandIn, desk, stand_in
 from support.resin_command import PROGRAM, Run
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+pytestmark = pytest.mark.root
 
 SERVES = 'CMD ["sh", "/app/run.sh"]\n'
 PLAIN = f"FROM stand-in\nCOPY . /app\n{SERVES}"

@@ -16,7 +16,7 @@ from device.stand_in import Desk, StandIn
 from support.live_edits import Edits
 from support.live_pushing import DOCKERFILE, TOML, fresh, live, live_garden, live_kitchen, live_table  # noqa: F401 - fixtures
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+pytestmark = pytest.mark.root
 
 
 # what is saved

@@ -22,7 +22,7 @@ from support.live_pushing import (  # noqa: F401 - fixtures
     live_table,
 )
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+pytestmark = pytest.mark.root
 
 FAR = 4_000_000_000
 """Seconds since 1970: a time that has not come yet."""

@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from support.loop_devices import needs_root
 from support.pushed_projects import RUNS, Bench, compose, events, write
 from support.resin_command import Run
 
-pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
+pytestmark = pytest.mark.root
 
 CMD = json.dumps(["sh", "-c", RUNS])
 FAILS = json.dumps(["sh", "-c", "echo no water; exit 3"])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 
 import pytest
+from device.desk import wait_for
 from device.stand_in import Desk, StandIn, desk, stand_in
 from support.resin_command import PROGRAM
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+pytestmark = pytest.mark.root
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +84,16 @@ def test_the_engine_is_reached_through_it(table: Desk, cabin: StandIn) -> None:
     """Dropbear does not forward to Unix sockets: a program of the device connects to it."""
     cabin.start("web", "sleep 1000")
     assert [c["service"] for c in table.resin("ps", cabin.address, "--json").data["containers"]] == ["web"]
+
+
+def test_an_interrupt_reaches_the_remote_command(cabin: StandIn) -> None:
+    """OpenSSH's server passes no signals on to what root runs."""
+    words = [*cabin.desk.prefix, str(PROGRAM), "ssh", cabin.address, "--", "echo up; exec sleep 12321"]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=cabin.desk.environment
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"up\n"
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 130
+    wait_for(lambda: "sleep 12321" not in cabin.run("ps", "-e", "-o", "args"), "the end of the command")

@@ -16,7 +16,6 @@ from support.resin_command import Terminal
 
 from resin_toolkit.terminal.modes import TerminalModes
 
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
 FULL_SCREEN = "printf '\\033[?1049h\\033[?25l\\033[?1000;1006h\\033[?2004h'"
 UNDONE = ("\x1b[?1049l", "\x1b[?25h", "\x1b[?1000l", "\x1b[?1006l", "\x1b[?2004l")
 
@@ -45,7 +44,7 @@ def in_a_program(device: StandIn, seconds: int = 100) -> Terminal:
     return shell
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("words", [(), ("--service", "web")], ids=["host", "container"])
 def test_a_new_size_of_the_window_reaches_the_far_end(kitchen: StandIn, words: tuple[str, ...]) -> None:
     shell = kitchen.desk.terminal("ssh", kitchen.address, *words)
@@ -60,7 +59,7 @@ def test_a_new_size_of_the_window_reaches_the_far_end(kitchen: StandIn, words: t
     assert shell.end() == 5
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_killed_process_restores_the_terminal(kitchen: StandIn, number: signal.Signals) -> None:
     shell = in_a_program(kitchen)
@@ -72,7 +71,7 @@ def test_a_killed_process_restores_the_terminal(kitchen: StandIn, number: signal
         assert sequence in shell.screen
 
 
-@root_only
+@pytest.mark.root
 def test_a_lost_connection_restores_the_terminal(kitchen: StandIn) -> None:
     shell = in_a_program(kitchen)
     kitchen.kill_sockets(kitchen.ssh_port)
@@ -83,7 +82,7 @@ def test_a_lost_connection_restores_the_terminal(kitchen: StandIn) -> None:
         assert sequence in shell.screen
 
 
-@root_only
+@pytest.mark.root
 def test_closing_the_window_ends_the_remote_program(kitchen: StandIn) -> None:
     shell = in_a_program(kitchen, 4711)
     shell.hang_up()
@@ -91,7 +90,7 @@ def test_closing_the_window_ends_the_remote_program(kitchen: StandIn) -> None:
     assert shell.code() in (129, 130)
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize(
     ("word", "options"),
     [

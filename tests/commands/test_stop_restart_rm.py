@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from device.desk import wait_for
-from support.loop_devices import needs_root
 from support.pushed_projects import RUNS, Bench, compose, single
 
-pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
+pytestmark = pytest.mark.root
 
 GARDEN = f"""\
 services:

@@ -14,10 +14,8 @@ from support.boot_images import boot_image
 from support.card_images import KINDS, MIB, packed
 from support.faulty_file import Fault, faulty_file
 from support.file_systems import ext, files
-from support.loop_devices import blank_loop, loop_device, needs_root
+from support.loop_devices import blank_loop, loop_device
 from support.resin_command import Run, program, resin
-
-root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
 LAYOUT = "label: dos\nstart=2048, size=12288, type=c, bootable\nstart=14336, size=49152, type=83\n"
 SIZE = 31 * MIB
@@ -47,7 +45,7 @@ def error(run: Run) -> dict[str, str]:
     return dict(json.loads(run.out.splitlines()[-1])["error"])
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_flashed_is_the_same(kind: str, image: Path, tmp_path: Path) -> None:
     source = packed(kind, image.read_bytes(), tmp_path)
@@ -63,7 +61,7 @@ def test_what_was_flashed_is_the_same(kind: str, image: Path, tmp_path: Path) ->
     assert "all that the image uses" in run.out
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("place", [0, MIB - 1, MIB + 5, SIZE - 1])
 def test_one_bit_that_differs_is_found_to_the_byte(place: int, image: Path, tmp_path: Path) -> None:
     with blank_loop(tmp_path, SIZE) as device:
@@ -79,7 +77,7 @@ def test_one_bit_that_differs_is_found_to_the_byte(place: int, image: Path, tmp_
     assert len(before) == SIZE
 
 
-@root_only
+@pytest.mark.root
 def test_the_partition_that_differs_is_named(image: Path, tmp_path: Path) -> None:
     with blank_loop(tmp_path, SIZE) as device:
         assert program("flash", image, device, "--yes", "--allow-fixed").code == 0
@@ -90,7 +88,7 @@ def test_the_partition_that_differs_is_named(image: Path, tmp_path: Path) -> Non
     assert "partition 2" in error(run)["message"]
 
 
-@root_only
+@pytest.mark.root
 def test_a_drive_that_lost_what_was_written_reads_as_zero(image: Path, tmp_path: Path) -> None:
     with (
         faulty_file(tmp_path, SIZE + MIB, Fault.LIMIT, DATA) as file,

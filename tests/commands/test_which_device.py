@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from support.resin_command import Run
 from resin_toolkit.project.project_state import ProjectState
 
 there = pytest.mark.usefixtures
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+pytestmark = pytest.mark.root
 
 
 @pytest.fixture(scope="module")

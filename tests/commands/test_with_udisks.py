@@ -6,17 +6,15 @@ from pathlib import Path
 
 import pytest
 from support.card_images import MIB, card_image
-from support.loop_devices import blank_loop, needs_root
+from support.loop_devices import blank_loop
 from support.real_udisks import served
 from support.resin_command import PROGRAM
-
-root_only = pytest.mark.skipif(needs_root(), reason="loop devices and namespaces need root")
 
 IMAGE = card_image(5 * MIB)
 POWERLESS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 
 
-@root_only
+@pytest.mark.root
 def test_udisks_opens_the_drive_for_this_program_alone(tmp_path: Path) -> None:
     image = tmp_path / "image.img"
     image.write_bytes(IMAGE)

@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 from faults.conditions import POWERLESS
 from support.card_images import MIB, card_image
-from support.loop_devices import blank_loop, needs_root
+from support.loop_devices import blank_loop
 from support.resin_command import PROGRAM, Run, environment, program
 from support.stand_in_udisks import message_bus, udisks
-
-root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
 IMAGE = card_image(5 * MIB)
 
@@ -45,7 +43,7 @@ def flash(image: Path, device: str, bus: str) -> Run:
     return program(*words, env=env, command=(*POWERLESS, PROGRAM))
 
 
-@root_only
+@pytest.mark.root
 def test_udisks_opens_the_drive(image: Path, tmp_path: Path) -> None:
     with closed_loop(tmp_path) as device, message_bus(tmp_path) as bus, udisks(bus, "permit") as service:
         run = flash(image, device, bus)
@@ -61,7 +59,7 @@ def test_udisks_opens_the_drive(image: Path, tmp_path: Path) -> None:
     assert "every byte is right" in run.out
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("manner", ["refuse", "nobody", "no bus"])
 def test_without_it_the_line_to_run_as_root_is_shown(manner: str, image: Path, tmp_path: Path) -> None:
     with closed_loop(tmp_path) as device, message_bus(tmp_path) as bus:
@@ -79,7 +77,7 @@ def test_without_it_the_line_to_run_as_root_is_shown(manner: str, image: Path, t
     assert words[2:] == [str(PROGRAM), "flash", str(image), device, "--yes", "--allow-fixed"]
 
 
-@root_only
+@pytest.mark.root
 def test_a_drive_that_udisks_finds_busy_is_in_use(image: Path, tmp_path: Path) -> None:
     with closed_loop(tmp_path) as device, message_bus(tmp_path) as bus, udisks(bus, "busy"):
         run = flash(image, device, bus)
@@ -87,7 +85,7 @@ def test_a_drive_that_udisks_finds_busy_is_in_use(image: Path, tmp_path: Path) -
     assert "in use" in run.err
 
 
-@root_only
+@pytest.mark.root
 def test_who_may_not_read_a_drive_is_shown_the_line_to_compare_it(image: Path, tmp_path: Path) -> None:
     with closed_loop(tmp_path) as device:
         run = program("verify", image, device, command=(*POWERLESS, PROGRAM))
@@ -97,7 +95,7 @@ def test_who_may_not_read_a_drive_is_shown_the_line_to_compare_it(image: Path, t
     assert words[-4:] == [str(PROGRAM), "verify", str(image), device]
 
 
-@root_only
+@pytest.mark.root
 def test_the_line_shown_does_what_it_says(image: Path, tmp_path: Path) -> None:
     with closed_loop(tmp_path) as device, message_bus(tmp_path) as bus:
         run = flash(image, device, bus)

@@ -18,7 +18,7 @@ import pytest
 from device.desk import run, wait_for
 from device.stand_in import Desk, StandIn, desk, stand_in
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+pytestmark = pytest.mark.root
 
 COUNTER = "i=0; while true; do echo $i; i=$((i+1)); sleep 0.05; done"
 NO_PINS = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")

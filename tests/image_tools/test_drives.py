@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.loop_devices import blank_loop, loop_device, mounted, needs_root, partition_node, run
+from support.loop_devices import blank_loop, loop_device, mounted, partition_node, run
 
 from image_tools.drives import (
     Drive,
@@ -22,8 +22,6 @@ from image_tools.drives import (
 )
 from image_tools.drives.sysfs import Kernel, Mount
 from resin_toolkit.errors import BadValue, DriveNotFound, Refused
-
-root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
 MIB = 1024 * 1024
 
@@ -46,7 +44,7 @@ def test_the_drive_of_the_running_system_is_refused_whatever_is_said() -> None:
         check_flashable(drive, allow_fixed=True)
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("sector", [512, 4096])
 def test_a_loop_device_is_a_fixed_drive(sector: int, tmp_path: Path) -> None:
     with blank_loop(tmp_path, 3 * MIB, sector=sector) as device:
@@ -62,14 +60,14 @@ def test_a_loop_device_is_a_fixed_drive(sector: int, tmp_path: Path) -> None:
     check_flashable(drive, allow_fixed=True)
 
 
-@root_only
+@pytest.mark.root
 def test_a_loop_device_without_a_file_is_not_listed(tmp_path: Path) -> None:
     with blank_loop(tmp_path, MIB) as device:
         assert device in [drive.path for drive in list_drives()]
     assert device not in [drive.path for drive in list_drives()]
 
 
-@root_only
+@pytest.mark.root
 def test_a_mounted_drive_is_refused_whatever_is_said(tmp_path: Path) -> None:
     with blank_loop(tmp_path, 8 * MIB) as device:
         run("mkfs.ext4", "-q", device)
@@ -82,7 +80,7 @@ def test_a_mounted_drive_is_refused_whatever_is_said(tmp_path: Path) -> None:
         assert not find_drive(device).refusals
 
 
-@root_only
+@pytest.mark.root
 def test_a_mounted_partition_refuses_the_drive(tmp_path: Path) -> None:
     with blank_loop(tmp_path, 16 * MIB) as device, partition_node(device, 2048, 16384) as node:
         run("mkfs.ext4", "-q", node)
@@ -94,7 +92,7 @@ def test_a_mounted_partition_refuses_the_drive(tmp_path: Path) -> None:
     assert partition.mount_points == (str(point),)
 
 
-@root_only
+@pytest.mark.root
 def test_swap_makes_a_drive_the_systems(tmp_path: Path) -> None:
     with blank_loop(tmp_path, 8 * MIB) as device:
         run("mkswap", device)
@@ -106,7 +104,7 @@ def test_swap_makes_a_drive_the_systems(tmp_path: Path) -> None:
     assert reasons(drive) == [Reason.SYSTEM]
 
 
-@root_only
+@pytest.mark.root
 def test_a_read_only_drive_is_refused(tmp_path: Path) -> None:
     backing = tmp_path / "device.img"
     backing.write_bytes(bytes(MIB))
@@ -116,7 +114,7 @@ def test_a_read_only_drive_is_refused(tmp_path: Path) -> None:
     assert reasons(drive) == [Reason.READ_ONLY]
 
 
-@root_only
+@pytest.mark.root
 def test_a_partition_is_refused_with_the_name_of_its_drive(tmp_path: Path) -> None:
     with (
         blank_loop(tmp_path, 16 * MIB) as device,
@@ -126,7 +124,7 @@ def test_a_partition_is_refused_with_the_name_of_its_drive(tmp_path: Path) -> No
         find_drive(node)
 
 
-@root_only
+@pytest.mark.root
 def test_a_link_leads_to_the_drive(tmp_path: Path) -> None:
     with blank_loop(tmp_path, MIB) as device:
         link = tmp_path / "by-id"
@@ -141,7 +139,7 @@ def test_what_is_not_there_and_what_is_no_drive(tmp_path: Path) -> None:
         find_drive(str(tmp_path))
 
 
-@root_only
+@pytest.mark.root
 def test_who_holds_a_device_is_named(tmp_path: Path) -> None:
     with blank_loop(tmp_path, MIB) as device:
         command = ["sh", "-c", f"exec 3< {device}; echo open; exec sleep 60"]
@@ -168,7 +166,7 @@ def test_a_file_is_not_written_over_itself(tmp_path: Path) -> None:
     check_not_source(str(image), str(tmp_path / "other"))
 
 
-@root_only
+@pytest.mark.root
 def test_a_loop_device_over_the_image_is_not_written_with_it(tmp_path: Path) -> None:
     with blank_loop(tmp_path, MIB) as device:
         backing = str(tmp_path / "device.img")
@@ -177,7 +175,7 @@ def test_a_loop_device_over_the_image_is_not_written_with_it(tmp_path: Path) -> 
                 check_not_source(image, target)
 
 
-@root_only
+@pytest.mark.root
 def test_a_file_with_a_loop_device_over_it_is_not_written_behind_its_back(tmp_path: Path) -> None:
     backing = tmp_path / "device.img"
     link = tmp_path / "link"
@@ -190,7 +188,7 @@ def test_a_file_with_a_loop_device_over_it_is_not_written_behind_its_back(tmp_pa
     check_not_attached(str(tmp_path / "none"))
 
 
-@root_only
+@pytest.mark.root
 def test_a_drive_that_carries_the_image_is_not_written_with_it(tmp_path: Path) -> None:
     """Through a second layer too: a file system in a file on that drive."""
     for name in ("outer", "inner", "other"):

@@ -14,7 +14,7 @@ from support.card_images import KINDS, MIB, packed
 from support.faulty_file import Fault, faulty_file
 from support.flash_runs import IMAGE, SIZE, STALE, content, image_file, to_drive
 from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
-from support.loop_devices import blank_loop, loop_device, mounted, needs_root, run
+from support.loop_devices import blank_loop, loop_device, mounted, run
 
 from image_tools.flash import FlashJob, flash
 from image_tools.flash.direct_io import CHUNK
@@ -25,12 +25,10 @@ from image_tools.source import Source
 from resin_toolkit.errors import IoFailed, Refused, ResinError, VerifyFailed
 from resin_toolkit.progress import SilentProgress
 
-root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
-
 # to drives
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("sector", [512, 4096])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_reaches_the_drive_whole(kind: str, sector: int, tmp_path: Path) -> None:
@@ -43,7 +41,7 @@ def test_every_kind_reaches_the_drive_whole(kind: str, sector: int, tmp_path: Pa
     assert done.written >= SIZE
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("sector", [512, 4096])
 @pytest.mark.parametrize("size", [513, CHUNK - 1, CHUNK + 1, CHUNK + 511, CHUNK + 513, CHUNK + 4095])
 def test_the_last_block_holds_no_stale_bytes_and_the_next_is_untouched(
@@ -63,7 +61,7 @@ def test_the_last_block_holds_no_stale_bytes_and_the_next_is_untouched(
     assert found[tail:] == bytes(TAIL_SECTORS * sector)
 
 
-@root_only
+@pytest.mark.root
 def test_a_buffer_that_is_used_again_leaves_nothing_in_the_last_block(tmp_path: Path) -> None:
     size = POOL * CHUNK + 513
     image = image_file(tmp_path, IMAGE[:512] + b"\x5a" * (size - 512))
@@ -72,7 +70,7 @@ def test_a_buffer_that_is_used_again_leaves_nothing_in_the_last_block(tmp_path: 
         assert content(device, size + 4096)[size:] == bytes(4096 - 513)
 
 
-@root_only
+@pytest.mark.root
 def test_an_image_that_fills_the_drive_to_its_last_block(tmp_path: Path) -> None:
     with blank_loop(tmp_path, SIZE) as device:
         assert to_drive(image_file(tmp_path), device).verified
@@ -85,7 +83,7 @@ def lying_drive(folder: Path, fault: Fault, at: int) -> Iterator[str]:
         yield device
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("kind", ["raw", "gz"])
 @pytest.mark.parametrize("at", [0, 70_001, HEAD, CHUNK + 5, SIZE - 1])
 def test_a_bit_that_is_wrong_twice_is_found_to_the_byte(at: int, kind: str, tmp_path: Path) -> None:
@@ -99,7 +97,7 @@ def test_a_bit_that_is_wrong_twice_is_found_to_the_byte(at: int, kind: str, tmp_
     assert "does not hold a usable image" in failure.value.message
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("kind", ["raw", "gz"])
 @pytest.mark.parametrize("at", [70_001, CHUNK + 5, SIZE - 1])
 def test_a_bit_that_is_wrong_once_is_written_again(at: int, kind: str, tmp_path: Path) -> None:
@@ -112,7 +110,7 @@ def test_a_bit_that_is_wrong_once_is_written_again(at: int, kind: str, tmp_path:
     assert done.rewritten == (0 if at < HEAD else 1)
 
 
-@root_only
+@pytest.mark.root
 def test_from_a_pipe_the_offset_is_that_of_the_grain(tmp_path: Path) -> None:
     at = 25 * HASH_BLOCK + 17
     with (
@@ -129,7 +127,7 @@ def test_from_a_pipe_the_offset_is_that_of_the_grain(tmp_path: Path) -> None:
     assert "within the 64 KiB" in outcome.error.message
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize(
     ("fault", "look"),
     [(Fault.LIMIT, "all-zero"), (Fault.ONES, "all-ones"), (Fault.WRAP, "other-offset")],
@@ -145,7 +143,7 @@ def test_what_a_drive_reads_as_is_told(fault: Fault, look: str, tmp_path: Path) 
         assert failure.value.facts["count"] == (SIZE - at) // HASH_BLOCK + (1 if fault is Fault.ONES else 0)
 
 
-@root_only
+@pytest.mark.root
 def test_without_verification_nothing_is_called_verified(tmp_path: Path) -> None:
     with blank_loop(tmp_path, 2 * SIZE) as device:
         done = to_drive(image_file(tmp_path), device, verify=False)
@@ -157,7 +155,7 @@ def test_without_verification_nothing_is_called_verified(tmp_path: Path) -> None
 # drives that cannot
 
 
-@root_only
+@pytest.mark.root
 def test_a_drive_that_is_too_small_is_refused_untouched(tmp_path: Path) -> None:
     with blank_loop(tmp_path, SIZE - MIB, fill=STALE) as device:
         with pytest.raises(Refused, match=f"has {SIZE - MIB} bytes and the image needs {SIZE}") as failure:
@@ -166,7 +164,7 @@ def test_a_drive_that_is_too_small_is_refused_untouched(tmp_path: Path) -> None:
         assert content(device, SIZE) == STALE * (SIZE - MIB)
 
 
-@root_only
+@pytest.mark.root
 def test_a_stream_that_outgrows_the_drive_stops_there(tmp_path: Path) -> None:
     image = packed("gz", IMAGE, tmp_path)
     with (
@@ -176,7 +174,7 @@ def test_a_stream_that_outgrows_the_drive_stops_there(tmp_path: Path) -> None:
         to_drive(str(image), device)
 
 
-@root_only
+@pytest.mark.root
 def test_a_read_only_drive_is_not_opened(tmp_path: Path) -> None:
     backing = tmp_path / "device.img"
     backing.write_bytes(bytes(2 * SIZE))
@@ -185,7 +183,7 @@ def test_a_read_only_drive_is_not_opened(tmp_path: Path) -> None:
     assert failure.value.exit in (4, 7)
 
 
-@root_only
+@pytest.mark.root
 def test_a_mounted_drive_is_busy_and_says_where(tmp_path: Path) -> None:
     with blank_loop(tmp_path, 2 * SIZE) as device:
         run("mkfs.ext4", "-q", device)
@@ -193,7 +191,7 @@ def test_a_mounted_drive_is_busy_and_says_where(tmp_path: Path) -> None:
             open_drive(device)
 
 
-@root_only
+@pytest.mark.root
 def test_a_drive_that_another_program_holds_is_refused_with_its_name(tmp_path: Path) -> None:
     with blank_loop(tmp_path, 2 * SIZE) as device:
         held = os.open(device, os.O_RDWR | os.O_EXCL)
@@ -207,7 +205,7 @@ def test_a_drive_that_another_program_holds_is_refused_with_its_name(tmp_path: P
 # drives that lie
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("fault", [Fault.DROP, Fault.FLIP, Fault.WRAP])
 def test_a_drive_that_lies_is_found_out(fault: Fault, tmp_path: Path) -> None:
     at = 5 * MIB
@@ -223,7 +221,7 @@ def test_a_drive_that_lies_is_found_out(fault: Fault, tmp_path: Path) -> None:
         assert failure.value.facts["count"] == 1
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("fault", [Fault.WRITE_ERROR, Fault.READ_ERROR])
 def test_an_io_error_names_its_place(fault: Fault, tmp_path: Path) -> None:
     with (

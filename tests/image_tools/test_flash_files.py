@@ -9,7 +9,7 @@ import pytest
 from support.card_images import KINDS, MIB, packed
 from support.flash_runs import IMAGE, SIZE, STALE, image_file, to_file, to_target
 from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
-from support.loop_devices import needs_root, small_file_system
+from support.loop_devices import small_file_system
 
 from image_tools.flash import FlashJob, FlashOptions, flash
 from image_tools.flash.direct_io import CHUNK
@@ -18,8 +18,6 @@ from image_tools.flash.target import open_file
 from image_tools.source import open_source
 from resin_toolkit.errors import BadValue, ImageDamaged, NoSpace, PathNotFound
 from resin_toolkit.progress import SilentProgress
-
-root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
 # to files
 
@@ -92,7 +90,7 @@ def test_a_folder_and_a_missing_folder_are_errors(tmp_path: Path) -> None:
         open_file(str(tmp_path / "none" / "card.img"))
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("kind", ["raw", "gz"])
 def test_a_full_file_system_is_no_space(kind: str, tmp_path: Path) -> None:
     image = packed(kind, IMAGE, tmp_path)

@@ -14,7 +14,7 @@ import pytest
 from support.card_images import MIB
 from support.flash_runs import IMAGE, SIZE, image_file, to_target
 from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
-from support.loop_devices import blank_loop, needs_root
+from support.loop_devices import blank_loop
 
 from image_tools.flash import FlashJob, flash
 from image_tools.flash.direct_io import CHUNK
@@ -23,8 +23,6 @@ from image_tools.flash.target import open_drive, open_file
 from image_tools.source import Source
 from resin_toolkit.errors import Interrupted
 from resin_toolkit.progress import SilentProgress, SilentStep
-
-root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
 
 class StopAt(SilentProgress):
@@ -51,7 +49,7 @@ class _StopStep(SilentStep):
         return self
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("step", ["writing", "verifying"])
 def test_an_interrupt_says_what_state_the_drive_is_in(step: str, tmp_path: Path) -> None:
     with (

@@ -13,7 +13,7 @@ from support.disk_images import run
 from support.faulty_file import Fault, faulty_file
 from support.file_systems import ext, ext_problems, files
 from support.flash_runs import STALE, content, to_drive, to_file
-from support.loop_devices import blank_loop, loop_device, needs_root
+from support.loop_devices import blank_loop, loop_device
 
 from image_tools.flash import FlashJob, FlashOptions, flash, flow_control
 from image_tools.flash.capacity import probe_capacity, stamp_places
@@ -22,8 +22,6 @@ from image_tools.flash.target import open_drive
 from image_tools.source import open_source
 from resin_toolkit.errors import IoFailed, VerifyFailed
 from resin_toolkit.progress import SilentProgress
-
-root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
 
 def image_with_ext(folder: Path, size: int = 24 * MIB, *options: str) -> Path:
@@ -44,7 +42,7 @@ def partition(device: str, folder: Path, size: int = 24 * MIB) -> Path:
 # what is left out, and what clears it
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("kind", ["raw", "gz"])
 def test_what_the_file_system_does_not_use_keeps_its_old_content(kind: str, tmp_path: Path) -> None:
     image = packed(kind, image_with_ext(tmp_path).read_bytes(), tmp_path)
@@ -57,7 +55,7 @@ def test_what_the_file_system_does_not_use_keeps_its_old_content(kind: str, tmp_
     assert ext_problems(written) == ""
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("option", ["full", "discard"])
 def test_full_and_discard_leave_nothing_of_what_was_there(option: str, tmp_path: Path) -> None:
     image = image_with_ext(tmp_path)
@@ -69,7 +67,7 @@ def test_full_and_discard_leave_nothing_of_what_was_there(option: str, tmp_path:
         assert not any(found[25 * MIB :])
 
 
-@root_only
+@pytest.mark.root
 def test_a_drive_that_does_not_discard_is_found_out(tmp_path: Path) -> None:
     """This one's system says that it has discarded all, and nothing was."""
     image = image_with_ext(tmp_path)
@@ -86,7 +84,7 @@ def test_a_drive_that_does_not_discard_is_found_out(tmp_path: Path) -> None:
         assert "no-discard" in [notice.code for notice in target.notices]
 
 
-@root_only
+@pytest.mark.root
 def test_zeros_in_use_are_written(tmp_path: Path) -> None:
     """A file of zeros, in blocks that the file system counts as used, over a card full of something else."""
     folder = files(tmp_path, 2)
@@ -110,7 +108,7 @@ def test_zeros_in_use_are_written(tmp_path: Path) -> None:
     assert ext_problems(written) == ""
 
 
-@root_only
+@pytest.mark.root
 def test_holes_of_a_sparse_image_are_left_out_where_nothing_can_be_in_use(tmp_path: Path) -> None:
     """In an empty partition, but neither between partitions nor in one that holds something unknown."""
     script = "label: dos\nstart=2048, size=16384, type=83\nstart=20480, size=16384, type=83\n"
@@ -147,7 +145,7 @@ def test_a_file_stays_sparse(tmp_path: Path) -> None:
 # verity
 
 
-@root_only
+@pytest.mark.root
 def test_a_file_system_under_verity_is_written_whole(tmp_path: Path) -> None:
     """Its hash tree lies behind it and covers unused blocks too: nothing may be left out."""
     image = image_with_ext(tmp_path)
@@ -170,7 +168,7 @@ def test_a_file_system_under_verity_is_written_whole(tmp_path: Path) -> None:
 # the drive's real size
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("fault", [Fault.LIMIT, Fault.ONES, Fault.WRAP])
 def test_a_drive_that_is_smaller_than_it_says_is_found_before_anything_is_written(
     fault: Fault, tmp_path: Path
@@ -188,7 +186,7 @@ def test_a_drive_that_is_smaller_than_it_says_is_found_before_anything_is_writte
     assert facts["real"] == 64 * MIB
 
 
-@root_only
+@pytest.mark.root
 def test_a_drive_that_keeps_nothing_is_not_called_a_small_one(tmp_path: Path) -> None:
     image = image_with_ext(tmp_path)
     with (
@@ -199,14 +197,14 @@ def test_a_drive_that_keeps_nothing_is_not_called_a_small_one(tmp_path: Path) ->
         to_drive(str(image), device, probe=True)
 
 
-@root_only
+@pytest.mark.root
 def test_a_drive_that_is_as_large_as_it_says_passes(tmp_path: Path) -> None:
     image = image_with_ext(tmp_path)
     with blank_loop(tmp_path, 256 * MIB) as device:
         assert to_drive(str(image), device, probe=True).verified
 
 
-@root_only
+@pytest.mark.root
 def test_the_probe_tells_of_a_block_that_cannot_be_written(tmp_path: Path) -> None:
     with (
         faulty_file(tmp_path, 256 * MIB, Fault.READ_ERROR, 64 * MIB) as file,
@@ -230,7 +228,7 @@ def test_the_stamps_reach_from_the_start_to_the_end(size: int) -> None:
 # a drive that is far slower than the others
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("kind", ["raw", "gz"])
 def test_a_slow_drive_does_not_hold_up_the_others(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

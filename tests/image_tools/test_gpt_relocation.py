@@ -10,15 +10,13 @@ from pathlib import Path
 import pytest
 from support.disk_images import MIB, gpt, peek, poke, run
 from support.flash_runs import content, to_drive, to_file
-from support.loop_devices import blank_loop, needs_root
+from support.loop_devices import blank_loop
 
 from image_tools.flash import compare
 from image_tools.partitions import read_table
 from image_tools.source import open_source
 from resin_toolkit.errors import VerifyFailed
 from resin_toolkit.progress import SilentProgress
-
-root_only = pytest.mark.skipif(needs_root(), reason="loop devices need root")
 
 SIZE = 8 * MIB
 BACKUP = 33 * 512
@@ -40,7 +38,7 @@ def assert_sound(device: str) -> None:
     assert "No problems found" in told, told
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize("size", [SIZE + 512, SIZE + MIB, 40 * MIB])
 @pytest.mark.parametrize("full", [False, True])
 def test_the_backup_moves_to_the_end_of_the_drive(size: int, full: bool, tmp_path: Path) -> None:
@@ -58,7 +56,7 @@ def test_the_backup_moves_to_the_end_of_the_drive(size: int, full: bool, tmp_pat
     assert found[:446] == before[:446]
 
 
-@root_only
+@pytest.mark.root
 def test_a_drive_of_the_images_size_keeps_every_byte(tmp_path: Path) -> None:
     image = gpt_image(tmp_path)
     with blank_loop(tmp_path, SIZE) as device:
@@ -67,7 +65,7 @@ def test_a_drive_of_the_images_size_keeps_every_byte(tmp_path: Path) -> None:
         assert_sound(device)
 
 
-@root_only
+@pytest.mark.root
 def test_a_stale_backup_at_the_end_of_the_drive_is_wiped(tmp_path: Path) -> None:
     """An MBR image over a card that had a GPT: its backup must not come back."""
     image = tmp_path / "mbr.img"
@@ -80,7 +78,7 @@ def test_a_stale_backup_at_the_end_of_the_drive_is_wiped(tmp_path: Path) -> None
         assert not any(content(device, 20 * MIB)[-BACKUP:])
 
 
-@root_only
+@pytest.mark.root
 def test_the_gpt_of_4096_byte_sectors_moves_too(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     with blank_loop(tmp_path / "made", SIZE, sector=4096) as device:
@@ -91,7 +89,7 @@ def test_the_gpt_of_4096_byte_sectors_moves_too(tmp_path: Path) -> None:
         assert_sound(device)
 
 
-@root_only
+@pytest.mark.root
 def test_a_gpt_of_other_sectors_is_told_of(tmp_path: Path) -> None:
     image = gpt_image(tmp_path)
     with blank_loop(tmp_path, 20 * MIB, sector=4096) as device:
@@ -100,7 +98,7 @@ def test_a_gpt_of_other_sectors_is_told_of(tmp_path: Path) -> None:
     assert re.search(r"512 .* 4096", told)
 
 
-@root_only
+@pytest.mark.root
 def test_a_primary_header_that_is_not_sound_is_left_as_it_is(tmp_path: Path) -> None:
     image = gpt_image(tmp_path)
     header = bytearray(peek(image, 512, 512))
@@ -111,7 +109,7 @@ def test_a_primary_header_that_is_not_sound_is_left_as_it_is(tmp_path: Path) -> 
         assert content(device, SIZE) == image.read_bytes()
 
 
-@root_only
+@pytest.mark.root
 def test_a_table_that_is_itself_beyond_the_drive_changes_nothing_outside(tmp_path: Path) -> None:
     """A header whose usable area ends behind the place of the new backup is not touched."""
     image = gpt_image(tmp_path)
@@ -131,7 +129,7 @@ def test_a_file_gets_the_image_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "card.img").read_bytes() == image.read_bytes()
 
 
-@root_only
+@pytest.mark.root
 def test_compared_both_places_of_the_backup_are_right(tmp_path: Path) -> None:
     image = gpt_image(tmp_path)
     with blank_loop(tmp_path, 20 * MIB) as device:
@@ -148,7 +146,7 @@ def test_compared_both_places_of_the_backup_are_right(tmp_path: Path) -> None:
             compare(source, device, SilentProgress())
 
 
-@root_only
+@pytest.mark.root
 def test_the_moved_table_reads_the_same(tmp_path: Path) -> None:
     image = gpt_image(tmp_path)
     with blank_loop(tmp_path, 20 * MIB) as device:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 from support.certificates import PASSWORD, certificates
-from support.loop_devices import needs_root
 from support.network_manager import NetworkManager, network_manager
 
 from image_tools.profiles import (
@@ -23,7 +22,7 @@ from image_tools.profiles import (
     wifi,
 )
 
-pytestmark = pytest.mark.skipif(needs_root(), reason="needs root for namespaces")
+pytestmark = pytest.mark.root
 
 FOLDER = "/mnt/boot/system-connections"
 ADDRESSES = Addressing(

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.loop_devices import MIB, blank_loop, needs_root, partition_node, run
+from support.loop_devices import MIB, blank_loop, partition_node, run
 
 from image_tools.drives import Drive, find_drive, unmount
 from image_tools.drives.unmount import holders_of
 from resin_toolkit.errors import Refused
 
-pytestmark = pytest.mark.skipif(needs_root(), reason="loop devices need root")
+pytestmark = pytest.mark.root
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import os
 import struct
 import subprocess
 from collections.abc import Iterator
@@ -13,11 +12,6 @@ from pathlib import Path
 
 MIB = 1024 * 1024
 _BLKPG, _ADD, _REMOVE = 0x1269, 1, 2
-
-
-def needs_root() -> bool:
-    """Whether this user may not make loop devices; for `skipif`."""
-    return os.geteuid() != 0
 
 
 def run(*command: str | Path, stdin: str | None = None) -> str:

@@ -68,12 +68,17 @@ def is_quick(item: pytest.Item) -> bool:
 
     The file counts with every helper that it imports, and with the fixtures that the test asks for.
     """
-    if seconds_of(item.path) > QUICK or is_privileged(item.path):
+    if not is_quick_file(item.path) or item.get_closest_marker("root") is not None:
         return False
     info = getattr(item, "_fixtureinfo", None)
     found = info.name2fixturedefs.values() if info is not None else ()
     files = {Path(each[-1].func.__code__.co_filename) for each in found}
     return not any(is_privileged(file) for file in files if file.is_relative_to(TESTS))
+
+
+def is_quick_file(path: Path) -> bool:
+    """Whether tests of this file can be part of the quick run."""
+    return seconds_of(path) <= QUICK and not is_privileged(path)
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import time
@@ -13,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from resin_toolkit.device.record import Device
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: else sshd accepts only its own user")
 
 
 @pytest.fixture(name="home", autouse=True)

@@ -18,6 +18,7 @@ from virtual_device.image import image, production
 HOST = "kitchen"
 PATIENCE = 400.0
 """Seconds that a verb may take: some wait for a device to start."""
+TOO_SLOW = "Its SSH server is overloaded or still starting."
 _DOCKERFILE = """\
 FROM scratch
 COPY busybox /bin/busybox
@@ -49,6 +50,12 @@ class Mission:
         return self.desk.home / ".ssh" / "id_ed25519.pub"
 
     def resin(self, *words: str | Path, cwd: Path | None = None, home: Path | None = None) -> Run:
+        """Run it; again if the emulated SSH server does not even greet in time, and nothing was done yet."""
+        while TOO_SLOW in (run := self._resin(*words, cwd=cwd, home=home)).out + run.err:
+            continue
+        return run
+
+    def _resin(self, *words: str | Path, cwd: Path | None, home: Path | None) -> Run:
         environment = {**self.desk.environment, **({"HOME": str(home)} if home else {})}
         command = [*self.desk.prefix, str(PROGRAM), *map(str, words)]
         done = subprocess.run(

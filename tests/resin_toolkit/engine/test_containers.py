@@ -10,7 +10,6 @@ import pytest
 from device.desk import wait_for
 from device.stand_in import StandIn
 from support.engine_parts import connected, files_in, tar_of
-from support.loop_devices import needs_root
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
@@ -27,7 +26,7 @@ from resin_toolkit.errors import (
     Unreachable,
 )
 
-pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
+pytestmark = pytest.mark.root
 
 DEAF = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import socket
 import subprocess
@@ -157,7 +156,7 @@ TLS = b"\x16"
 WANTS = b'\r\nConnection: close\r\nWWW-Authenticate: Basic realm="shop"'
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+@pytest.mark.root
 def test_a_real_engine_logs_in(
     engine: Engine, kitchen: StandIn, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

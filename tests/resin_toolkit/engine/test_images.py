@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from device.stand_in import StandIn
 from support.engine_parts import tar_of
-from support.loop_devices import needs_root
 from support.loopback_server import http, routes, serving
 
 from resin_toolkit.device.address import AccessMethod
@@ -28,7 +27,7 @@ from resin_toolkit.engine.progress_messages import Kind, Progressed
 from resin_toolkit.engine.workstation_engine import connect_workstation
 from resin_toolkit.errors import EngineFailed, ImageNotFound, Unreachable
 
-pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
+pytestmark = pytest.mark.root
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from resin_toolkit.device.record import Device
 from resin_toolkit.engine import connect
 from resin_toolkit.errors import EngineFailed, ResinError, Unreachable
 
-SOON = 10.0
+SOON = 60.0
 """Far more than the time that it may take, for machines that are busy."""
 
 

@@ -11,12 +11,9 @@ from support.engine_parts import connected
 from support.live_builds import Look, Site, Tree, TreeContext, difference
 from support.live_mapping import CHANGED, short
 from support.live_projects import random_change, random_project
-from support.loop_devices import needs_root
 
 from resin_toolkit.errors import BuildFailed
 from resin_toolkit.live.mapping.actions import FileAction, FileChange, NoAction, Rebuild, Sync
-
-real = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 
 PROVED = (
     "FROM stand-in\nWORKDIR /w\nCOPY . .\nCOPY d/a ./c.py\n",
@@ -81,7 +78,7 @@ def judged(
     return short(effect), matters == wanted
 
 
-@real
+@pytest.mark.root
 @pytest.mark.parametrize("dockerfile", PROVED)
 def test_a_change_means_what_the_image_then_has(site: Site, dockerfile: str) -> None:
     first = site.built(dockerfile, TREE)
@@ -94,7 +91,7 @@ def test_a_change_means_what_the_image_then_has(site: Site, dockerfile: str) -> 
     assert sum(meaning not in ("rebuild", "-") for meaning in said.values()) >= 4, said
 
 
-@real
+@pytest.mark.root
 def test_random_changes_of_random_projects_mean_what_the_image_then_has(site: Site) -> None:
     chance = random.Random(11)
     wrong, said = [], []

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from device.stand_in import StandIn
 from support.engine_parts import connected
-from support.loop_devices import needs_root
 from support.sent_contexts import one_of_each
 
 from resin_toolkit.engine import Engine
@@ -20,7 +19,7 @@ from resin_toolkit.project.compression import compress_if_faster
 from resin_toolkit.project.context import BuildContext
 from resin_toolkit.project.ignore import read_ignore_rules
 
-pytestmark = pytest.mark.skipif(needs_root(), reason="namespaces need root")
+pytestmark = pytest.mark.root
 
 LIST = "find . ! -path . | LC_ALL=C sort | sha256sum && cat 'with space/in it/a file' && stat -c %a private"
 WORDS = f"FROM stand-in\nCOPY . /sent\nRUN cd /sent && {LIST}\n"

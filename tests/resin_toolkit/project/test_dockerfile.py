@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from device.stand_in import StandIn
 from support.engine_parts import connected, tar_of
-from support.loop_devices import needs_root
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.build import BuildOptions, build
@@ -16,8 +15,6 @@ from resin_toolkit.errors import BadValue, BuildFailed, NotSupported
 from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse_dockerfile
 from resin_toolkit.project.dockerfile_lines import ParserDirectives
 from resin_toolkit.project.substitution import BadWord, expand, split_words
-
-real = pytest.mark.skipif(needs_root(), reason="namespaces need root")
 
 STAGES = """\
 # syntax=docker/dockerfile:1
@@ -285,7 +282,7 @@ def verdicts(engine: Engine, text: str) -> tuple[bool, bool]:
         return ours, False
 
 
-@real
+@pytest.mark.root
 def test_what_is_a_dockerfile_is_what_the_engine_takes(engine: Engine) -> None:
     head = "FROM stand-in AS x\nLABEL a=b\nFROM stand-in\n"
     assert [text for text in VALID if verdicts(engine, head + text) != (True, True)] == []
@@ -293,7 +290,7 @@ def test_what_is_a_dockerfile_is_what_the_engine_takes(engine: Engine) -> None:
     assert [text for text in WHOLE if len(set(verdicts(engine, text))) == 2] == []
 
 
-@real
+@pytest.mark.root
 def test_random_texts_are_taken_and_refused_as_the_engine_does(engine: Engine) -> None:
     chance = random.Random(20)
     pieces = (
@@ -328,7 +325,7 @@ def test_random_texts_are_taken_and_refused_as_the_engine_does(engine: Engine) -
     assert wrong == []
 
 
-@real
+@pytest.mark.root
 def test_the_step_of_a_failure_leads_to_its_line(engine: Engine) -> None:
     text = (
         "ARG BASE=stand-in\nARG OTHER\n\nFROM $BASE AS one\n# comment\nENV a=b \\\n  c=d\n"
@@ -344,7 +341,7 @@ def test_the_step_of_a_failure_leads_to_its_line(engine: Engine) -> None:
     assert len(list(parse_dockerfile(text).steps())) == 8
 
 
-@real
+@pytest.mark.root
 def test_every_step_is_the_one_that_the_engine_tells_of(engine: Engine) -> None:
     text = (
         "ARG A=1 B=2\nFROM stand-in AS x\nARG A\nONBUILD ENV c=d\nENV a=$A\n"
@@ -357,7 +354,7 @@ def test_every_step_is_the_one_that_the_engine_tells_of(engine: Engine) -> None:
     ]
 
 
-@real
+@pytest.mark.root
 def test_variables_are_replaced_as_the_engine_does(engine: Engine) -> None:
     words = (
         *(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +30,7 @@ from resin_toolkit.push.apply.restart_policies import set_restart_policy
 from resin_toolkit.push.plan.container_spec import ContainerSpec, container_spec
 from resin_toolkit.push.plan.observed_state import ObservedService, observe
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+pytestmark = pytest.mark.root
 
 APP = "garden"
 WORKS = "trap 'exit 0' TERM; echo {}; while :; do sleep 0.05; done"

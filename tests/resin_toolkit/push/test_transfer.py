@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 
@@ -33,7 +32,7 @@ from resin_toolkit.errors import BadValue, EngineFailed, ImageNotFound, Unreacha
 from resin_toolkit.push.transfer.images import send_if_here, send_image
 from resin_toolkit.push.transfer.partial_archive import PART_LABEL, TIME_LABEL
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+pytestmark = pytest.mark.root
 
 SIZES = (3 * MIB, 20 * MIB, 18 * MIB, 5000)
 """What is put into the layers of the image, above the base."""

@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import lzma
-import os
 import posixpath
 import tarfile
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ from resin_toolkit.engine.workstation_engine import connect_workstation
 from resin_toolkit.errors import BadValue, ImageDamaged, ResinError
 from resin_toolkit.push.transfer.images import send_image
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: for network namespaces")
+pytestmark = pytest.mark.root
 
 SIZES = (4 * MIB, 300_000)
 Files = dict[str, bytes]

@@ -12,7 +12,7 @@ from pathlib import Path
 import paramiko
 import pytest
 from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
-from support.ssh_servers import home_with_key, needs_root, sshd  # noqa: F401 - fixtures
+from support.ssh_servers import home_with_key, sshd  # noqa: F401 - fixtures
 
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import Unreachable
@@ -69,7 +69,7 @@ def read_to_the_end(stream: Stream, received: bytearray) -> None:
         received += piece
 
 
-@needs_root
+@pytest.mark.root
 @pytest.mark.parametrize(
     ("ciphers", "macs"),
     [

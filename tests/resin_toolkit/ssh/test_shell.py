@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
-from support.ssh_servers import home_with_key, needs_root, sshd  # noqa: F401 - fixtures
+from support.ssh_servers import home_with_key, sshd  # noqa: F401 - fixtures
 
 from resin_toolkit.errors import BadValue, NotSupported, Unreachable
 from resin_toolkit.ssh import Completed, connect
@@ -17,7 +17,7 @@ from resin_toolkit.ssh.forwarding import Forward, forward_ports, parse_forward
 from resin_toolkit.terminal.attachment import EscapeFilter
 
 
-@needs_root
+@pytest.mark.root
 def test_commands(home: Path) -> None:
     with sshd(home) as device, connect(device) as shell:
         assert shell.run("echo out; echo err >&2; exit 9") == Completed(9, b"out\n", b"err\n")
@@ -29,7 +29,7 @@ def test_commands(home: Path) -> None:
             shell.run("sleep 60", within=0.3)
 
 
-@needs_root
+@pytest.mark.root
 def test_streams(home: Path) -> None:
     path = home.parent / "socket"
     with socket.socket(socket.AF_UNIX) as listener, sshd(home) as device, connect(device) as shell:
@@ -60,7 +60,7 @@ def test_streams(home: Path) -> None:
         command.close()
 
 
-@needs_root
+@pytest.mark.root
 @pytest.mark.parametrize("limit", ["1M", "default"])
 def test_rekey_while_data_flows_both_ways(home: Path, limit: str) -> None:
     """The server requests new keys repeatedly, or the client does, by RekeyLimit."""
@@ -71,7 +71,7 @@ def test_rekey_while_data_flows_both_ways(home: Path, limit: str) -> None:
         assert shell.run("echo still").out == b"still\n"
 
 
-@needs_root
+@pytest.mark.root
 @pytest.mark.parametrize(
     ("ciphers", "macs"),
     [
@@ -88,7 +88,7 @@ def test_every_cipher_and_mac(home: Path, ciphers: str, macs: str) -> None:
         assert shell.run("cat", stdin=data, within=60).out == data
 
 
-@needs_root
+@pytest.mark.root
 def test_port_forwarding(home: Path) -> None:
     with sshd(home) as device, connect(device) as shell, socket.create_server(("127.0.0.1", 0)) as there:
         warned: list[str] = []

@@ -13,7 +13,7 @@ from pathlib import Path
 import paramiko
 import pytest
 from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
-from support.ssh_servers import home_with_key, keygen, needs_root, sshd  # noqa: F401 - fixtures
+from support.ssh_servers import home_with_key, keygen, sshd  # noqa: F401 - fixtures
 
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import HostKeyChanged, LoginRefused, Refused, Unreachable
@@ -44,7 +44,7 @@ def speaking(said: bytes, *, hold: bool = True) -> Iterator[Device]:
         thread.join()
 
 
-@needs_root
+@pytest.mark.root
 def test_an_additional_host_key_is_accepted_and_another_one_refused(home: Path) -> None:
     keygen(home / "rsa", "-t", "rsa", "-b", "2048")
     keygen(home / "ed")
@@ -69,7 +69,7 @@ def test_an_additional_host_key_is_accepted_and_another_one_refused(home: Path) 
     assert (state_folder() / FILE).stat().st_mode & 0o777 == 0o600
 
 
-@needs_root
+@pytest.mark.root
 def test_login_without_a_key_is_refused(home: Path) -> None:
     with sshd(home) as device:
         (home / ".ssh" / "id_ed25519").unlink()
@@ -77,7 +77,7 @@ def test_login_without_a_key_is_refused(home: Path) -> None:
             connect(device)
 
 
-@needs_root
+@pytest.mark.root
 def test_a_key_of_the_agent(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = home.parent / "agent"
     with (
@@ -98,7 +98,7 @@ def test_a_key_of_the_agent(home: Path, monkeypatch: pytest.MonkeyPatch) -> None
         connect(device)
 
 
-@needs_root
+@pytest.mark.root
 def test_a_jump_host(home: Path) -> None:
     with sshd(home) as hop, sshd(home) as device:
         config = f"Host 127.0.0.1\n  ProxyJump root@localhost:{hop.ssh_port}\n"
@@ -115,7 +115,7 @@ def test_a_jump_host(home: Path) -> None:
             assert shell.run("cat", stdin=bytes(9_000_000)).out == bytes(9_000_000)
 
 
-@needs_root
+@pytest.mark.root
 def test_no_algorithms_in_common(home: Path) -> None:
     with sshd(home, "Ciphers chacha20-poly1305@openssh.com") as device:
         with pytest.raises(Unreachable, match=r"no cipher in common: it offers chacha20") as raised:
