@@ -96,7 +96,7 @@ def test_no_link_is_followed(folder: Path, tmp_path: Path) -> None:
     assert target.read_text() == '{"x": 1}'
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="changes the owner of files")
+@pytest.mark.root
 def test_under_sudo_files_belong_to_the_owner_of_the_home(folder: Path, tmp_path: Path) -> None:
     os.chown(tmp_path, 1234, 1234)
     with update_state("a.json") as state:

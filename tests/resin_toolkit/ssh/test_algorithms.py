@@ -10,7 +10,7 @@ from typing import Any
 
 import paramiko
 import pytest
-from support.ssh_servers import home_with_key, keygen, needs_root, sshd  # noqa: F401 - fixtures
+from support.ssh_servers import home_with_key, keygen, sshd  # noqa: F401 - fixtures
 
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import HostKeyInvalid, StateDamaged, Unreachable
@@ -26,7 +26,7 @@ OLD = (
 )
 
 
-@needs_root
+@pytest.mark.root
 def test_an_old_server_is_warned_of_once(home: Path) -> None:
     keygen(home / "rsa", "-t", "rsa", "-b", "2048")
     told: list[str] = []
@@ -38,7 +38,7 @@ def test_an_old_server_is_warned_of_once(home: Path) -> None:
     assert "diffie-hellman-group14-sha1, hmac-sha1, ssh-rsa" in warned
 
 
-@needs_root
+@pytest.mark.root
 def test_what_is_better_is_used_where_both_know_it(home: Path) -> None:
     told: list[str] = []
     with sshd(home, "KexAlgorithms +diffie-hellman-group14-sha1", "MACs +hmac-sha1") as device:
@@ -46,7 +46,7 @@ def test_what_is_better_is_used_where_both_know_it(home: Path) -> None:
     assert len(told) == 1
 
 
-@needs_root
+@pytest.mark.root
 @pytest.mark.parametrize(
     "option",
     [
@@ -94,7 +94,7 @@ def test_a_wrong_signature_is_named() -> None:
     assert pinned_key(device) is None
 
 
-@needs_root
+@pytest.mark.root
 @pytest.mark.parametrize("damage", ["cut", "list", "link", "entry"])
 def test_damaged_pins_are_an_error_and_not_a_new_device(home: Path, damage: str) -> None:
     with sshd(home) as device:
