@@ -49,7 +49,7 @@ class Drives:
 def drives(
     context: typer.Context,
     all_: Annotated[
-        bool, typer.Option("--all", "-a", help="List also drives that cannot be flashed, and why.")
+        bool, typer.Option("--all", "-a", help="Also list drives that cannot be flashed, and why.")
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Show drives as they are plugged in and removed, until Ctrl-C.")

@@ -65,7 +65,7 @@ def logs(
     grep: Annotated[
         str | None, typer.Option(metavar="RE", help="Show only lines that match this regular expression.")
     ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Write the bytes unchanged.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Keep control characters in the output.")] = False,
     *,
     options: DeviceOptions,
 ) -> LogSummary:

@@ -27,7 +27,7 @@ NamesArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NAME]...",
-        help="Services or containers, running or not (default: all running).",
+        help="Services or containers (default: all that are running).",
         autocompletion=services,
     ),
 ]

@@ -44,9 +44,9 @@ class ConfigureOptions:
         Security | None, typer.Option(help="Select the Wi-Fi security. Default: wpa-psk.", show_default=False)
     ] = None
     identity: Annotated[str | None, _value("NAME", "Set the user name for an enterprise network.")] = None
-    anonymous_identity: Annotated[
-        str | None, _value("NAME", "Set the user name sent outside the tunnel.")
-    ] = None
+    anonymous_identity: Annotated[str | None, _value("NAME", "Set the outer identity, sent unencrypted.")] = (
+        None
+    )
     phase2: Annotated[
         Phase2 | None,
         typer.Option(
@@ -63,17 +63,26 @@ class ConfigureOptions:
     private_key_passphrase_file: Annotated[
         str | None, _value("FILE", "Read the passphrase of the private key from FILE.")
     ] = None
-    priority: Annotated[int | None, _value("N", "Set the priority; the highest is tried first.")] = None
+    priority: Annotated[
+        int | None, _value("N", "Set the priority of the profile; the highest is tried first.")
+    ] = None
     ethernet: Annotated[bool, _flag("--ethernet", "Add an Ethernet profile.")] = False
     static: Annotated[
-        list[str] | None, _value("ADDRESS/PREFIX", "Set a static address for the Wi-Fi or Ethernet profile.")
+        list[str] | None,
+        _value("ADDRESS/PREFIX", "Set a static address of the Wi-Fi or Ethernet profile (repeatable)."),
     ] = None
-    gateway: Annotated[list[str] | None, _value("ADDRESS", "Set the gateway of the profile.")] = None
-    profile_dns: Annotated[list[str] | None, _value("ADDRESS", "Set a DNS server of the profile.")] = None
+    gateway: Annotated[
+        list[str] | None, _value("ADDRESS", "Set the gateway of the profile (one for IPv4, one for IPv6).")
+    ] = None
+    profile_dns: Annotated[
+        list[str] | None, _value("ADDRESS", "Set a DNS server of the profile (repeatable).")
+    ] = None
     never_default: Annotated[
         bool, _flag("--never-default", "Never use the profile as the default route.")
     ] = False
-    route_metric: Annotated[int | None, _value("N", "Set the route metric; the lowest wins.")] = None
+    route_metric: Annotated[
+        int | None, _value("N", "Set the route metric of the profile; the lowest wins.")
+    ] = None
     shared: Annotated[bool, _flag("--shared", "Run a DHCP server and NAT on the Ethernet port.")] = False
     cellular: Annotated[str | None, _value("APN", "Add a cellular profile.")] = None
     gsm_number: Annotated[str | None, _value("NUMBER", "Set the number to dial. Default: *99#.")] = None
@@ -84,9 +93,11 @@ class ConfigureOptions:
     hotspot_passphrase_file: Annotated[
         str | None, _value("FILE", "Read the hotspot passphrase from FILE.")
     ] = None
-    connection: Annotated[list[Path] | None, _value("FILE", "Check and add a NetworkManager keyfile.")] = None
+    connection: Annotated[
+        list[Path] | None, _value("FILE", "Check and add a NetworkManager keyfile (repeatable).")
+    ] = None
     remove_connection: Annotated[
-        list[str] | None, _value("ID", "Remove the network profile with this id.")
+        list[str] | None, _value("ID", "Remove the network profile with this id (repeatable).")
     ] = None
     proxy: Annotated[
         str | None, _value("URL", "Route traffic through a proxy, such as socks5://HOST:PORT.")
@@ -95,27 +106,40 @@ class ConfigureOptions:
         str | None, _value("LIST", "Bypass the proxy for these networks, comma-separated.")
     ] = None
     hostname: Annotated[str | None, _value("NAME", "Set the host name, also used for mDNS.")] = None
-    country: Annotated[str | None, _value("XX", "Set the Wi-Fi country.")] = None
+    country: Annotated[str | None, _value("XX", "Set the Wi-Fi regulatory country, such as DE.")] = None
     persistent_logging: Annotated[
         bool | None,
         _flag("--persistent-logging/--no-persistent-logging", "Keep logs across reboots."),
     ] = None
     development_mode: Annotated[
-        bool | None, _flag("--development-mode/--no-development-mode", "Enable development mode.")
+        bool | None,
+        _flag(
+            "--development-mode/--no-development-mode", "Allow SSH without a key and access to the engine."
+        ),
     ] = None
     ntp: Annotated[str | None, _value("SERVERS", "Set the NTP servers, space-separated.")] = None
     dns_servers: Annotated[str | None, _value("SERVERS", "Set the DNS servers, space-separated.")] = None
-    ssh_key: Annotated[list[Path] | None, _value("FILE", "Authorize the SSH public keys in FILE.")] = None
+    ssh_key: Annotated[
+        list[Path] | None, _value("FILE", "Authorize the SSH public keys in FILE (repeatable).")
+    ] = None
     set_: Annotated[
         list[str] | None,
         _value(
-            "KEY=VALUE", "Set a config.json key; dots separate nested keys.", "--set", complete=assignments
+            "KEY=VALUE",
+            "Set a config.json key; dots separate nested keys (repeatable).",
+            "--set",
+            complete=assignments,
         ),
     ] = None
-    unset: Annotated[list[str] | None, _value("KEY", "Remove a config.json key.", complete=keys)] = None
+    unset: Annotated[
+        list[str] | None, _value("KEY", "Remove a config.json key (repeatable).", complete=keys)
+    ] = None
     config: Annotated[Path | None, _value("FILE", "Merge this JSON file into config.json.")] = None
     replace: Annotated[bool, _flag("--replace", "Replace config.json instead of changing it.")] = False
-    from_: Annotated[Path | None, _value("FILE", "Read settings from a TOML answers file.", "--from")] = None
+    from_: Annotated[
+        Path | None,
+        _value("FILE", "Read settings from a TOML answers file; options take precedence.", "--from"),
+    ] = None
 
     @property
     def given(self) -> bool:

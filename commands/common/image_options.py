@@ -26,7 +26,7 @@ BmapOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Use and check this block map (.bmap) of the image.",
+        help="Read the blocks in use from this block map (.bmap) and verify its checksums.",
         readable=False,
         autocompletion=files,
     ),
@@ -36,7 +36,7 @@ Sha256Option = Annotated[
     typer.Option(metavar="HEX", help="Check the SHA-256 of the image or of its compressed file."),
 ]
 EntryOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Use this file of a zip archive that contains several.")
+    str | None, typer.Option(metavar="NAME", help="Select a file in a zip archive that contains several.")
 ]
 
 

@@ -74,7 +74,7 @@ def configure(
         Path | None,
         typer.Argument(
             metavar="IMAGE",
-            help="Image file, or flashed drive.",
+            help="Image file, or a flashed drive.",
             show_default=False,
             readable=False,
             autocompletion=images,
@@ -82,7 +82,7 @@ def configure(
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the configuration and exit.")] = False,
     toml: Annotated[
-        bool, typer.Option("--toml", help="With --show, print an answers file for --from.")
+        bool, typer.Option("--toml", help="With --show, print an answers file that --from can read.")
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Report configuration errors and exit.")] = False,
     keys: Annotated[bool, typer.Option("--keys", help="List the keys of config.json and exit.")] = False,
@@ -93,20 +93,20 @@ def configure(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write to a copy; required for a compressed image.",
+            help="Write to a copy of the image; required if the image is compressed.",
             readable=False,
             autocompletion=files,
         ),
     ] = None,
     partition: Annotated[
-        int | None, typer.Option(metavar="N", help="Use this partition as the boot partition.")
+        int | None, typer.Option(metavar="N", help="Number of the boot partition (default: detected).")
     ] = None,
     options: ConfigureOptions = ConfigureOptions(),
 ) -> Result:
     """Write config.json and network profiles to the boot partition of an image.
 
     Changes the image file directly, without mounting it and without root. Everything is checked before the
-    first byte is written. If interrupted, each file is either old or new.
+    first byte is written. An interruption leaves each file either unchanged or completely written.
     """
     from image_tools.boot_partition import open_boot
 

@@ -92,7 +92,7 @@ def emulate(
         typer.Option("--no-kvm", help="Do not use KVM, even if available."),
     ] = False,
     partition: Annotated[
-        int | None, typer.Option(metavar="N", help="Use this partition as the boot partition.")
+        int | None, typer.Option(metavar="N", help="Number of the boot partition (default: detected).")
     ] = None,
 ) -> EmulationResult:
     """Boot an image in QEMU, as a PC or a Raspberry Pi depending on its device type.

@@ -64,16 +64,18 @@ def flash(
         ),
     ] = None,
     allow_fixed: Annotated[
-        bool, typer.Option("--allow-fixed", help="Allow fixed drives and loop devices.")
+        bool, typer.Option("--allow-fixed", help="Allow non-removable drives and loop devices.")
     ] = False,
     full: Annotated[bool, typer.Option("--full", help="Write every byte, including unused areas.")] = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Skip the verification.")] = False,
     bmap: BmapOption = None,
     sha256: Sha256Option = None,
     entry: EntryOption = None,
-    probe: Annotated[bool, typer.Option("--probe", help="Test the capacity of the drive first.")] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Test the real capacity of the drive first.")
+    ] = False,
     discard: Annotated[
-        bool, typer.Option("--discard", help="Discard the whole drive first, if it supports that.")
+        bool, typer.Option("--discard", help="Discard (TRIM) the whole drive first, if supported.")
     ] = False,
     eject: Annotated[bool, typer.Option("--eject", help="Eject the drive when done.")] = False,
     hosts: Annotated[
@@ -92,16 +94,16 @@ def flash(
         ),
     ] = None,
     partition: Annotated[
-        int | None, typer.Option(metavar="N", help="Use this partition as the boot partition.")
+        int | None, typer.Option(metavar="N", help="Number of the boot partition (default: detected).")
     ] = None,
     options: ConfigureOptions = ConfigureOptions(),
 ) -> FlashResult:
     """Write an image to one or more drives or files, and verify it.
 
     The image may be compressed (gz, xz, zst, bz2, zip). Blocks that its file systems do not use are skipped.
-    The data is flushed, read back past the page cache and compared. Drives that are read-only, in use or part
-    of the running system are refused. The options of `resin configure` change what is written, not the image
-    file. {n} in --hostname is replaced by the number of the target.
+    The data is flushed, read back bypassing the page cache, and compared. Drives that are read-only, in use
+    or part of the running system are refused. The options of `resin configure` change what is written, not
+    the image file. {n} in --hostname is replaced by the number of the target.
     """
     from image_tools.source import open_source
 

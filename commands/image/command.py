@@ -30,7 +30,8 @@ ImageArgument = Annotated[
     ),
 ]
 PartitionOption = Annotated[
-    int | None, typer.Option("--partition", metavar="N", help="Use this partition as the boot partition.")
+    int | None,
+    typer.Option("--partition", metavar="N", help="Number of the boot partition (default: detected)."),
 ]
 RecursiveOption = Annotated[
     bool, typer.Option("--recursive", "-r", help="Include directories and their contents.")

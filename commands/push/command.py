@@ -89,7 +89,7 @@ def push(
         str | None,
         typer.Option(
             metavar="REF",
-            help="Run this image, or image archive, of your machine instead of building one.",
+            help="Run this local image or image archive instead of building one.",
             autocompletion=files,
         ),
     ] = None,

@@ -28,7 +28,7 @@ class CommandEntry:
 COMMANDS = (
     CommandEntry(
         "configure",
-        "Configure an OS image: host name, Wi-Fi and networks, SSH keys.",
+        "Configure an OS image: host name, networks, SSH keys and more.",
         "Image",
         has_folder=True,
     ),
