@@ -126,9 +126,8 @@ def deploy(
         application,
         images.ids,
         observed,
-        lambda service: replacer.with_source_hash(
-            images.hashes.get(service.name) or _current_source_hash(observed, service)
-        ),
+        replacer,
+        lambda service: images.hashes.get(service.name) or _current_source_hash(observed, service),
         listener.step,
         options.grace,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from http.client import HTTPResponse
 from typing import Any
 
@@ -90,10 +91,15 @@ class ConnectionPool:
         """A POST after which the connection carries bytes both ways; nothing of them is read ahead."""
         return self._begun("POST", path, content, upgrade=True)
 
+    def close_idle(self) -> None:
+        """Close the connections that are not in use, so that the next request opens a new one."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
     def close(self) -> None:
-        """End the idle connections and the way to the engine; what is open ends with its own `close`."""
-        while self._idle:
-            self._idle.pop().close()
+        """Close the idle connections and the transport; open streams are closed by whoever holds them."""
+        self.close_idle()
         self.transport.close()
 
     def _exchange(self, method: str, path: str, content: object, within: float | None) -> Answer:

@@ -94,7 +94,15 @@ class SshTransport:
         return f"ssh://{self._shell.user}@{url_host(self._device.host)}:{self._device.ssh_port}"
 
     def open(self) -> DeadlineSocket:
-        return _opened(self._shell, self.opening)
+        try:
+            return _opened(self._shell, self.opening)
+        except NotSupported as error:
+            # It led to the engine before, so the engine is stopped or restarting.
+            raise Unreachable(
+                f"{self._device.host} is up, but its engine is not running.",
+                hint="`resin ssh` shows why, with `journalctl`. `resin wait` returns when it is back.",
+                cause="refused",
+            ) from error
 
     def open_lasting(self) -> DeadlineSocket:
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.containers import Containers
-from resin_toolkit.errors import EngineFailed, PushFailed
+from resin_toolkit.errors import EngineFailed, PushFailed, ServiceNotFound
 from resin_toolkit.project.application import Application, DependencyCondition, Service
 from resin_toolkit.push.apply.container_control import remove
 from resin_toolkit.push.apply.failures import (
@@ -63,7 +65,9 @@ class Reconciler:
     images: Mapping[str, str]
     """The image ID of each service that is to be deployed."""
     observed: Mapping[str, ObservedService]
-    replacer_for: Callable[[Service], ContainerReplacer]
+    replacer: ContainerReplacer
+    source_hash: Callable[[Service], str]
+    """The hash of the sources of a service's image."""
     report: Callable[[str, str], object]
     """Takes a service and the step that begins for it."""
     grace: float | None
@@ -78,16 +82,16 @@ class Reconciler:
 
         Raises the first failure once the deployments beside it have ended; what is deployed stays.
         """
-        self.images = {**self.images, **self._images_of_followers()}
+        self.images = {**self.images, **self.replacer.retry(self._images_of_followers)}
         selected = [service for service in self.application.services if service.name in self.images]
-        create_missing(self.engine, self.application, selected)
+        self.replacer.retry(lambda: create_missing(self.engine, self.application, selected))
         deployed: list[ServiceDeployment] = []
         if not only:
             deployed += self._remove_obsolete()
         for level in start_levels(selected):
             deployed += self._deploy_level(level)
         if not only:
-            remove_unused_networks(self.engine, self.application)
+            self.replacer.retry(lambda: remove_unused_networks(self.engine, self.application))
         return deployed
 
     def _deploy_level(self, services: list[Service]) -> list[ServiceDeployment]:
@@ -115,8 +119,9 @@ class Reconciler:
             return ServiceDeployment(service.name, change, current.id, spec.image)
         for fallback in fallbacks_in_use(current):
             spec = apply_fallback(spec, fallback)
+        replacer = self.replacer.with_source_hash(self.source_hash(service))
         try:
-            outcome = self.replacer_for(service).replace(spec, observed)
+            outcome = replacer.replace(spec, observed)
         except EngineFailed as error:
             if _NO_COMMAND in error.message:
                 raise no_command(service.name) from error
@@ -151,9 +156,9 @@ class Reconciler:
         if current.state in ("running", "restarting") or _is_completed(service, current):
             return ServiceChange.UNCHANGED
         self.report(service.name, "starting the container")
-        Containers(self.engine).start(current.id)
+        self.replacer.retry(lambda: Containers(self.engine).start(current.id))
         grace = FIRST_GRACE if self.grace is None else self.grace
-        readiness = wait_until_ready(self.engine, current.id, spec, grace)
+        readiness = self.replacer.retry(lambda: wait_until_ready(self.engine, current.id, spec, grace))
         if readiness.failure:
             raise PushFailed(
                 f"{service.name} failed: {readiness.failure}.", hint=show_output_hint(service.name)
@@ -162,19 +167,20 @@ class Reconciler:
 
     def _wait_for_dependencies(self, service: Service) -> None:
         """Wait until the conditions of `depends_on` are met. Raises PushFailed."""
+        containers = Containers(self.engine)
         for name, condition in service.depends_on.items():
             container = self._containers.get(name)
             if container is None or condition is DependencyCondition.STARTED:
                 continue
             self.report(service.name, f"waiting for {name}")
             if condition is DependencyCondition.COMPLETED:
-                code = Containers(self.engine).wait(container, _COMPLETION_TIMEOUT)
+                code = self.replacer.retry(partial(containers.wait, container, _COMPLETION_TIMEOUT))
                 if code:
                     raise dependency_failed(service.name, name, f"it exited with code {code}")
                 continue
             dependency = next(s for s in self.application.services if s.name == name)
             spec = container_spec(self.application, dependency, "")
-            readiness = wait_until_ready(self.engine, container, spec, 0.0)
+            readiness = self.replacer.retry(partial(wait_until_ready, self.engine, container, spec, 0.0))
             if readiness.failure or readiness.exited:
                 reason = readiness.failure or "it has exited"
                 raise dependency_failed(service.name, name, reason)
@@ -186,7 +192,8 @@ class Reconciler:
             if name in wanted or observed.current is None:
                 continue
             self.report(observed.service, "removing the container: the project no longer has this service")
-            remove(self.engine, observed.current)
+            with suppress(ServiceNotFound):
+                self.replacer.retry(partial(remove, self.engine, observed.current))
             removed.append(ServiceDeployment(observed.service, ServiceChange.REMOVED, ""))
         return removed
 

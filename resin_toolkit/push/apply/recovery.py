@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.containers import Containers
@@ -50,12 +51,12 @@ def _recover(
     engine: Engine, app: str, replacer: ContainerReplacer, report: Report, deadline: float
 ) -> dict[str, ObservedService]:
     while True:
-        found = observe(engine, app)
+        found = replacer.retry(lambda: observe(engine, app))
         pending = [observed for observed in found.values() if observed.next is not None]
         if not pending:
-            _restore_policies(engine, found)
+            replacer.retry(partial(_restore_policies, engine, found))
             return found
-        others = [each for each in pending if each.next is not None and is_under_way(engine, each.next)]
+        others = [each for each in pending if _is_under_way(engine, each, replacer)]
         for observed in pending:
             if observed not in others:
                 report(observed.service, "recovering from an interrupted push")
@@ -69,14 +70,19 @@ def _recover(
             time.sleep(_POLL)
 
 
+def _is_under_way(engine: Engine, observed: ObservedService, replacer: ContainerReplacer) -> bool:
+    new = observed.next
+    return new is not None and replacer.retry(lambda: is_under_way(engine, new))
+
+
 def _finish(engine: Engine, app: str, observed: ObservedService, replacer: ContainerReplacer) -> None:
     """Keep the new container if it runs and the old one was not started again, else the old one."""
     old, new = observed.current, observed.next
     assert new is not None
     name = container_name(app, observed.service)
-    if old is None and is_name_taken(engine, name):
-        Containers(engine).remove(new.id, force=True, volumes=True)
-    elif old is None or (_runs(new) and not _was_restarted(engine, old, new)):
+    if old is None and replacer.retry(lambda: is_name_taken(engine, name)):
+        replacer.retry(lambda: Containers(engine).remove(new.id, force=True, volumes=True))
+    elif old is None or (_runs(new) and not replacer.retry(lambda: _was_restarted(engine, old, new))):
         replacer.promote(new.labels.get(RESTART_LABEL, "no"), name, old.id if old else "", new.id)
     else:
         replacer.roll_back(old, new.id)

@@ -18,9 +18,9 @@ cleans up after an interrupted push, at the start of the next one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from resin_toolkit.engine import Container, Engine
@@ -61,6 +61,7 @@ from resin_toolkit.push.plan.container_spec import ContainerSpec
 from resin_toolkit.push.plan.fallbacks import apply_fallback, find_fallback
 from resin_toolkit.push.plan.observed_state import ObservedService
 
+T = TypeVar("T")
 _STOP_TIMEOUT = 10.0
 """Seconds that the engine gives a container to stop if its configuration names no other time."""
 _STOP_MARGIN = 30.0
@@ -114,6 +115,10 @@ class ContainerReplacer:
             reconnect_timeout=self._reconnect_timeout,
         )
 
+    def retry(self, action: Callable[[], T], on_reconnect: Callable[[], object] = bool) -> T:
+        """Return the result of `action`, repeated after a lost connection as by `retry_after_disconnect`."""
+        return retry_after_disconnect(self._engine, self._reconnect_timeout, action, on_reconnect)
+
     def replace(self, spec: ContainerSpec, observed: ObservedService) -> Outcome:
         """Create the new container, start it, and promote it once it is ready. `observed` has no `next`.
 
@@ -124,24 +129,15 @@ class ContainerReplacer:
         name = container_name(app, service.name)
         old = observed.current
         self._listener.step(service.name, "creating the new container")
-        try:
-            binds = self._anonymous_volumes(old, spec)
-        except ServiceNotFound as error:
-            raise changed_meanwhile(service.name, self._engine.host) from error
-        new = self._create(name + NEXT, spec, binds)
-        try:
-            check_unchanged(self._engine, app, service.name, name, old)
-        except Refused:
-            self._containers.remove(new, force=True, volumes=True)
-            raise
+        new = self.retry(lambda: self._prepare(spec, app, name, old))
         try:
             if old is not None:
-                self._start_at_every_boot(old)
+                self.retry(lambda: self._start_at_every_boot(old))
             self._listener.step(
                 service.name,
                 "stopping the old container, starting the new one" if old else "starting the container",
             )
-            retry_after_disconnect(self._engine, self._reconnect_timeout, lambda: self._switch(old, new))
+            self.retry(lambda: self._switch(old, new))
         except EngineFailed as error:
             fallback = find_fallback(error, spec)
             if fallback is not None:
@@ -149,9 +145,7 @@ class ContainerReplacer:
                 self._listener.warn(fallback.notice(spec, self._engine.host))
                 return self.replace(apply_fallback(spec, fallback), observed)
             return self._fail(spec, old, new, error.message.rstrip("."))
-        readiness = retry_after_disconnect(
-            self._engine,
-            self._reconnect_timeout,
+        readiness = self.retry(
             lambda: wait_until_ready(self._engine, new, spec, self._grace_period(old)),
             lambda: self._stop_if_restarted(old, new),
         )
@@ -162,13 +156,11 @@ class ContainerReplacer:
 
     def promote(self, restart: str, name: str, old: str, new: str) -> None:
         """Give the new container its restart policy and its name, and remove the old one, if any."""
-        retry_after_disconnect(
-            self._engine, self._reconnect_timeout, lambda: self._promote(restart, name, old, new)
-        )
+        self.retry(lambda: self._promote(restart, name, old, new))
 
     def roll_back(self, old: Container, new: str) -> None:
         """Remove the new container, and start the old one with its own restart policy."""
-        retry_after_disconnect(self._engine, self._reconnect_timeout, lambda: self._roll_back(old, new))
+        self.retry(lambda: self._roll_back(old, new))
 
     def _grace_period(self, old: Container | None) -> float:
         if self._grace is not None:
@@ -210,9 +202,24 @@ class ContainerReplacer:
 
     def _undo(self, old: Container | None, new: str) -> None:
         if old is None:
-            self._containers.remove(new, force=True, volumes=True)
+            self.retry(lambda: self._containers.remove(new, force=True, volumes=True))
         else:
             self.roll_back(old, new)
+
+    def _prepare(self, spec: ContainerSpec, app: str, name: str, old: Container | None) -> str:
+        """Create the new container, and make sure that nobody has changed the old one meanwhile."""
+        service = spec.service.name
+        try:
+            binds = self._anonymous_volumes(old, spec)
+        except ServiceNotFound as error:
+            raise changed_meanwhile(service, self._engine.host) from error
+        new = self._create(name + NEXT, spec, binds)
+        try:
+            check_unchanged(self._engine, app, service, name, old)
+        except Refused:
+            self._containers.remove(new, force=True, volumes=True)
+            raise
+        return new
 
     def _create(self, name: str, spec: ContainerSpec, binds: list[str]) -> str:
         labels = {**spec.body["Labels"], PUSHER_LABEL: current_pusher()}
@@ -230,12 +237,27 @@ class ContainerReplacer:
             # Another push removed the image as unused.
             raise changed_meanwhile(spec.service.name, self._engine.host) from error
         except EngineFailed as error:
-            if error.facts.get("status") == 409:
+            if error.facts.get("status") != 409:
+                raise
+            if not self._remove_own(name):
                 raise concurrent_push(spec.service.name, self._engine.host) from error
-            raise
+            return self._create(name, spec, binds)
         for network, endpoint in spec.further_networks.items():
             Networks(self._engine).connect(network, new, endpoint)
         return new
+
+    def _remove_own(self, name: str) -> bool:
+        """Remove a container that this push created when it lost the connection before the answer."""
+        try:
+            details = self._containers.raw(name)
+        except ServiceNotFound:
+            return False
+        config = details.get("Config")
+        labels = config.get("Labels") if isinstance(config, Mapping) else None
+        if not isinstance(labels, Mapping) or labels.get(PUSHER_LABEL) != current_pusher():
+            return False
+        self._containers.remove(str(details["Id"]), force=True, volumes=True)
+        return True
 
     def _start_at_every_boot(self, old: Container) -> None:
         """With `unless-stopped` an engine would not start a container again that was stopped on purpose."""
@@ -281,7 +303,7 @@ class ContainerReplacer:
 
     def _last_output(self, container: str) -> list[str]:
         try:
-            return read_last_output(self._engine, container)
+            return self.retry(lambda: read_last_output(self._engine, container))
         except (EngineFailed, ServiceNotFound):
             # The log driver cannot be read: the reason of the failure is reported all the same.
             return []

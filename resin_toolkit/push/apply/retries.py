@@ -12,7 +12,7 @@ from resin_toolkit.errors import EngineFailed, Unreachable
 T = TypeVar("T")
 RECONNECT_TIMEOUT = 10.0
 """Seconds within which an engine has to be reachable again."""
-_RECONNECTS = 3
+_OUTAGES = 3
 _RECONNECT_PAUSE = 0.3
 _ATTEMPTS, _PAUSE = 10, 0.2
 _FINAL = (400, 404, 409)
@@ -27,22 +27,31 @@ def retry_after_disconnect(
 ) -> T:
     """Return the result of `action`, which must be repeatable; repeat all of it after a lost connection.
 
-    `on_reconnect` is called before each repetition. Raises Unreachable if the engine is not back within
-    `reconnect_timeout` seconds, and what `action` raises.
+    `on_reconnect` is called before each repetition, and like it repeated. The connection may be lost any
+    number of times within `reconnect_timeout` seconds, which is one outage, and three outages are tolerated.
+    Raises Unreachable after that, and what `action` raises.
     """
-    for _ in range(_RECONNECTS):
+    outages, deadline = 0, 0.0
+    while True:
+        attempted = time.monotonic()
         try:
+            if outages:
+                on_reconnect()
             return action()
         except Unreachable as error:
-            _wait_for_engine(engine, reconnect_timeout, error)
-            on_reconnect()
-    return action()
+            now = time.monotonic()
+            if not outages or now - attempted > reconnect_timeout:
+                outages, deadline = outages + 1, now + reconnect_timeout
+            if outages > _OUTAGES or now > deadline:
+                raise
+            _wait_for_engine(engine, deadline, error)
 
 
-def _wait_for_engine(engine: Engine, timeout: float, lost: Unreachable) -> None:
-    deadline = time.monotonic() + timeout
+def _wait_for_engine(engine: Engine, deadline: float, lost: Unreachable) -> None:
     while time.monotonic() < deadline:
-        time.sleep(min(_RECONNECT_PAUSE, timeout))
+        time.sleep(min(_RECONNECT_PAUSE, max(0.0, deadline - time.monotonic())))
+        # An engine that is shutting down refuses new connections, but still answers on those it has.
+        engine.connections.close_idle()
         try:
             engine.time()
         except (Unreachable, EngineFailed):

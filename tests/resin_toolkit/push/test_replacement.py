@@ -11,6 +11,7 @@ from device.desk import wait_for
 from device.stand_in import StandIn
 from support.cutting_proxy import CuttingProxy
 from support.deployment_listeners import SilentListener
+from support.engine_outage import Outage, interrupt
 from support.engine_parts import connected
 
 from resin_toolkit.device.address import AccessMethod
@@ -23,7 +24,7 @@ from resin_toolkit.errors import EngineFailed, PushFailed, Refused, ResinError, 
 from resin_toolkit.progress import SilentProgress
 from resin_toolkit.project.application import Application, HealthCheck, Mount, Service
 from resin_toolkit.project.names import PUSHER_LABEL
-from resin_toolkit.push.apply import replacement
+from resin_toolkit.push.apply import replacement, retries
 from resin_toolkit.push.apply.recovery import recover
 from resin_toolkit.push.apply.replacement import ContainerReplacer
 from resin_toolkit.push.apply.restart_policies import set_restart_policy
@@ -78,13 +79,14 @@ def replacer(
     )
 
 
-def push(engine: Engine, wanted: Service, **settings: object) -> str:
-    """As a push does it: put in order what was left, then bring the service; the ID of its container."""
-    changing = replacer(engine, **settings)  # type: ignore[arg-type]
-    found = recover(engine, APP, changing, lambda *_: None)
-    return changing.replace(
-        spec_of(engine, wanted), found.get("main", ObservedService("main", None, None))
-    ).container
+def push(engine: Engine, wanted: Service, *, outage: Outage | None = None, **settings: object) -> str:
+    """Recover from an interrupted push, and replace the container of the service; return its ID."""
+    spec = spec_of(engine, wanted)
+    if outage is not None:
+        interrupt(engine, outage)
+    replacing = replacer(engine, **settings)  # type: ignore[arg-type]
+    found = recover(engine, APP, replacing, lambda *_: None)
+    return replacing.replace(spec, found.get("main", ObservedService("main", None, None))).container
 
 
 def running(device: StandIn) -> list[str]:
@@ -174,35 +176,53 @@ def test_somebody_who_is_at_it_already_is_not_disturbed(kitchen: StandIn) -> Non
         kitchen.docker("rm", "--force", f"{APP}_main.next", f"{APP}_main")
 
 
-@pytest.mark.parametrize("after", [0.3, 1.2])
-def test_an_engine_that_is_restarted_meanwhile_is_outlasted(kitchen: StandIn, after: float) -> None:
-    """Containers outlive it, and it starts the old one, which may start at each boot, beside the new one."""
+def check_only_container(device: StandIn, text: str) -> None:
+    """The service has one container, which runs, has its final name and policy, and wrote `text`."""
+    assert device.docker("ps", "--all", "--format", "{{.Names}}").split() == [f"{APP}_main"]
+    assert (running(device), policy(device, f"{APP}_main")) == ([f"{APP}_main"], "always")
+    wait_for(lambda: text in device.docker("logs", f"{APP}_main"), text)
+
+
+@pytest.mark.parametrize(("is_heard", "hits"), [(True, 1), (False, 1), (False, 6)])
+def test_an_outage_at_any_request_is_outlasted(
+    kitchen: StandIn, monkeypatch: pytest.MonkeyPatch, *, is_heard: bool, hits: int
+) -> None:
+    """At each request in turn; with six hits at those that follow as well, which belong to the retries."""
+    monkeypatch.setattr(retries, "_RECONNECT_PAUSE", 0.01)
+    with connected(kitchen, "tcp") as engine:
+        push(engine, service(WORKS.format("version 0")), grace=0.0)
+    first, was_hit = 0, True
+    while was_hit:
+        first += 1
+        outage = Outage(lambda number, _, first=first: first <= number < first + hits, is_heard=is_heard)  # type: ignore[misc]
+        with connected(kitchen, "tcp") as engine:
+            new = service(WORKS.format(f"version {first}."))
+            push(engine, new, outage=outage, grace=0.0, reconnect_timeout=30.0)
+        check_only_container(kitchen, f"version {first}.")
+        was_hit = outage.hits > 0
+    assert first > 10
+    kitchen.docker("rm", "--force", f"{APP}_main")
+
+
+@pytest.mark.parametrize(
+    ("request_text", "is_heard"),
+    [("/containers/create?", True), ("/stop?", True), ("/json", False), ("/update", False)],
+)
+def test_an_engine_restart_is_outlasted(kitchen: StandIn, request_text: str, *, is_heard: bool) -> None:
+    """Containers outlive the engine, which starts the old one again, beside the new one."""
+
+    def at(_: int, request: str) -> bool:
+        # The first of its kind once the containers are being replaced, "/json" in the grace period.
+        begun = [each for each in outage.requests if "/create?" in each or "/stop?" in each]
+        return not outage.hits and request_text in request and len(begun) > (request_text == "/json")
+
+    outage = Outage(at, is_heard=is_heard, refusals=6, begin=kitchen.stop_engine, end=kitchen.start_engine)
     with connected(kitchen, "tcp") as engine:
         push(engine, service(WORKS.format("one")))
-        breaking = threading.Timer(after, kitchen.restart_engine)
-        breaking.start()
-        try:
-            push(engine, service(WORKS.format("two")), grace=2.0, reconnect_timeout=30.0)
-        finally:
-            breaking.join()
-        assert running(kitchen) == [f"{APP}_main"]
-        assert "two" in kitchen.docker("logs", f"{APP}_main")
-        kitchen.docker("rm", "--force", f"{APP}_main")
-
-
-def test_a_connection_that_is_cut_while_the_old_one_ends_is_made_again(kitchen: StandIn) -> None:
-    slow = "trap 'sleep 1.5; exit 0' TERM; echo slow; while :; do sleep 0.05; done"
-    with connected(kitchen, "tcp") as engine:
-        push(engine, service(slow))
-        breaking = threading.Timer(0.9, lambda: kitchen.kill_sockets(2377))
-        breaking.start()
-        try:
-            push(engine, service(WORKS.format("two")), reconnect_timeout=30.0)
-        finally:
-            breaking.join()
-        assert running(kitchen) == [f"{APP}_main"]
-        assert "two" in kitchen.docker("logs", f"{APP}_main")
-        kitchen.docker("rm", "--force", f"{APP}_main")
+        push(engine, service(WORKS.format("two")), outage=outage, grace=1.0, reconnect_timeout=60.0)
+    assert outage.hits == 1
+    check_only_container(kitchen, "two")
+    kitchen.docker("rm", "--force", f"{APP}_main")
 
 
 def cut_push(device: StandIn, wanted: Service, cut_at: int, *, is_heard: bool) -> tuple[bool, list[str]]:
