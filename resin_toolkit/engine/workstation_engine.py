@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from resin_toolkit.errors import EngineFailed, ImageNotFound, NotPermitted, Resi
 
 if TYPE_CHECKING:
     from docker import APIClient
+    from requests import Response
 
 THIS_MACHINE = "this workstation"
 _CONNECT_TIMEOUT = 10
@@ -75,7 +76,10 @@ class WorkstationEngine:
         """Open an image as an archive (`docker save`), to be closed by the caller. Raises ImageNotFound."""
         # The engine may write the whole archive to a file before it sends the first byte.
         self.client.timeout = None  # type: ignore[assignment]
-        return ImageStream(self, self.client.get_image(reference, chunk_size=_CHUNK))
+        responses: list[Response] = []
+        self.client.hooks["response"] = [lambda response, **_: responses.append(response)]
+        chunks = self.client.get_image(reference, chunk_size=_CHUNK)
+        return ImageStream(self, chunks, responses)
 
     def _failure(self, error: Exception) -> ResinError:
         from docker.errors import APIError, NotFound
@@ -96,9 +100,12 @@ class WorkstationEngine:
 class ImageStream:
     """The bytes of an archive, as the engine sends them."""
 
-    def __init__(self, engine: WorkstationEngine, chunks: Iterator[bytes]) -> None:
+    def __init__(
+        self, engine: WorkstationEngine, chunks: Iterator[bytes], responses: Sequence[Response]
+    ) -> None:
         self._engine = engine
         self._chunks = chunks
+        self._responses = responses
         self._pending = b""
 
     def __enter__(self) -> ImageStream:
@@ -122,9 +129,8 @@ class ImageStream:
         return data
 
     def close(self) -> None:
-        close = getattr(self._chunks, "close", None)
-        if close is not None:
-            close()
+        for response in self._responses:
+            response.close()
 
 
 def connect_workstation() -> WorkstationEngine:
@@ -218,13 +224,32 @@ def _is_socket(path: Path) -> bool:
         return False
 
 
-def _connect(address: _EngineAddress) -> WorkstationEngine:
+def _client_class() -> type[APIClient]:
+    """The SDK's client, but without the logins of config.json: a malformed one would make it unusable.
+
+    What else is in config.json, such as proxies and HTTP headers, is kept. `credentials` reads the logins.
+    """
     from docker import APIClient
+
+    class Client(APIClient):
+        @property
+        def _general_configs(self) -> dict[str, Any]:
+            return self._settings
+
+        @_general_configs.setter
+        def _general_configs(self, settings: dict[str, Any]) -> None:
+            # Where there is no login at all, the SDK takes each of the other settings for one.
+            self._settings = {**settings, "auths": {"": {}}, "credsStore": "", "credHelpers": {}}
+
+    return Client
+
+
+def _connect(address: _EngineAddress) -> WorkstationEngine:
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
     try:
-        client = APIClient(
+        client = _client_class()(
             base_url=_with_port(address.url, bool(address.tls)),
             version="auto",
             timeout=_CONNECT_TIMEOUT,

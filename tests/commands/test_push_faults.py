@@ -17,7 +17,8 @@ pytestmark = pytest.mark.root
 
 SERVES = 'CMD ["sh", "/app/run.sh"]\n'
 PLAIN = f"FROM stand-in\nCOPY . /app\n{SERVES}"
-SLOW = f"FROM stand-in\nCOPY . /app\nRUN sleep 2\n{SERVES}"
+WAITS = f"FROM stand-in\nCOPY . /app\nRUN while [ ! -e /finish ]; do sleep 0.05; done\n{SERVES}"
+"""Its build waits for `finish_build`."""
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,18 @@ def begin(device: StandIn, project: Path, until: str, where: str = "") -> subpro
     raise AssertionError(f"{until!r} was not said")
 
 
+def finish_build(device: StandIn) -> None:
+    """Let the build of WAITS continue, once it has come to the step that waits."""
+
+    def steps() -> list[str]:
+        listed = device.docker("ps", "--no-trunc", "--format", "{{.ID}} {{.Command}}").splitlines()
+        return [line.split()[0] for line in listed if "/finish" in line]
+
+    wait_for(lambda: bool(steps()), "the step of the build")
+    [step] = steps()
+    device.docker("exec", step, "touch", "/finish")
+
+
 def running(device: StandIn) -> list[str]:
     """The containers that run, and what each has written."""
     names = sorted(device.docker("ps", "--format", "{{.Names}}").split())
@@ -84,9 +97,10 @@ def test_the_last_stage_is_what_runs(kitchen: StandIn, tmp_path: Path) -> None:
 def test_a_file_that_is_saved_while_it_is_built_is_built_by_the_next_push(
     kitchen: StandIn, tmp_path: Path
 ) -> None:
-    project = garden(tmp_path, dockerfile=SLOW)
-    first = begin(kitchen, project, "RUN sleep")
-    garden(tmp_path, "two", dockerfile=SLOW)
+    project = garden(tmp_path, dockerfile=WAITS)
+    first = begin(kitchen, project, "RUN while")
+    garden(tmp_path, "two")
+    finish_build(kitchen)
     first.communicate()
     assert first.returncode == 0
     assert running(kitchen) == ["garden_main: one"]
@@ -104,17 +118,18 @@ def test_a_name_that_somebody_elses_container_has_is_told_and_left(kitchen: Stan
         assert everything(kitchen) == ["garden_main"]
 
 
-def test_who_pushes_while_another_builds_is_not_in_its_way(kitchen: StandIn, tmp_path: Path) -> None:
-    slow = garden(tmp_path / "slow", "slow", dockerfile=SLOW)
+def test_a_push_during_the_build_of_another_one_does_not_disturb_it(kitchen: StandIn, tmp_path: Path) -> None:
     quick = garden(tmp_path / "quick", "quick")
-    for _ in range(2):
-        first = begin(kitchen, slow, "RUN sleep")
+    for number in range(2):
+        slow = garden(tmp_path / "slow", "slow", dockerfile=WAITS.replace("RUN", f"ENV N={number}\nRUN"))
+        first = begin(kitchen, slow, "RUN while")
         assert push(kitchen, quick).code == 0
+        assert kitchen.docker("logs", "garden_main").strip() == "quick"
+        finish_build(kitchen)
         first.communicate()
         assert first.returncode == 0
         assert everything(kitchen) == ["garden_main"]
         assert running(kitchen) == ["garden_main: slow"]
-        slow = garden(tmp_path / "slow", "slow", dockerfile=SLOW.replace("p 2", f"p 2.{time.time_ns()}"))
 
 
 def test_an_image_to_which_somebody_gave_a_name_stays(kitchen: StandIn, tmp_path: Path) -> None:

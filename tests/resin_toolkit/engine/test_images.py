@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -306,6 +306,34 @@ def test_dockers_context(kitchen: StandIn, home: Path) -> None:
     use_context(home, "lab", f"unix://{socket_of(kitchen)}")
     with connect_workstation() as engine:
         assert engine.client.info()["Name"] == "kitchen"
+
+
+@pytest.mark.parametrize(
+    "logins",
+    [
+        {"auths": {"shop.example": {"auth": "no base64"}}},
+        {"auths": {"shop.example": {"auth": "bm8gY29sb24="}}},
+        {"auths": {"shop.example": "text"}},
+        {"auths": ["text"]},
+        {"credsStore": "absent"},
+        {"credsStore": ["text"]},
+        {"credHelpers": {"shop.example": "absent"}},
+    ],
+)
+def test_malformed_logins_are_not_read(
+    kitchen: StandIn, home: Path, monkeypatch: pytest.MonkeyPatch, logins: Mapping[str, object]
+) -> None:
+    """Docker's other settings are used all the same."""
+    settings = {**logins, "HttpHeaders": {"X-Ours": "yes"}, "proxies": {"default": {"httpProxy": "proxy:1"}}}
+    (home / ".docker").mkdir()
+    (home / ".docker" / "config.json").write_text(json.dumps(settings))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{socket_of(kitchen)}")
+    sent: list[Mapping[str, str]] = []
+    with connect_workstation() as engine:
+        engine.client.hooks["response"] = [lambda response, **_: sent.append(response.request.headers)]
+        assert engine.inspect("stand-in") is not None
+        assert engine.client._proxy_configs.http == "proxy:1"
+    assert [headers["X-Ours"] for headers in sent] == ["yes"]
 
 
 def test_a_context_that_does_not_exist(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
