@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from commands.common.device import DeviceArgument, DeviceOptions, find_device
+from commands.common.device import DeviceArgument, DeviceOptions, find_device, open_engine
 from resin_toolkit.cli.command import report_of, single_command, with_options
 from resin_toolkit.terminal.screen import Screen
 from resin_toolkit.terminal.shell_syntax import (
@@ -56,11 +56,10 @@ def env(
     options: DeviceOptions,
 ) -> EngineEnvironment:
     """Print the DOCKER_HOST setting for a device, to be evaluated by a shell."""
-    from commands.common.engine import open_engine
 
     report = report_of(context)
     with open_engine(report, find_device(report, device, options)) as engine:
-        return EngineEnvironment(engine.place, shell or login_shell_syntax(), TLS_VARIABLE in os.environ)
+        return EngineEnvironment(engine.url, shell or login_shell_syntax(), TLS_VARIABLE in os.environ)
 
 
 app = single_command(with_options(DeviceOptions)(env), epilog=EXAMPLES)

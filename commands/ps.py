@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.common.completions import services
-from commands.common.device import DeviceArgument, DeviceOptions, find_device
+from commands.common.device import DeviceArgument, DeviceOptions, find_device, open_engine
 from resin_toolkit.cli.command import report_of, single_command, with_options
 from resin_toolkit.terminal.screen import Screen, table
 
@@ -67,7 +67,6 @@ def ps(
     options: DeviceOptions,
 ) -> ContainerList:
     """List the containers on a device, with their state, age and restart count."""
-    from commands.common.engine import open_engine
     from resin_toolkit.device.service_cache import cache_services
     from resin_toolkit.reach.container_status import read_container_statuses
 

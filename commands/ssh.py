@@ -10,7 +10,7 @@ import click
 import typer
 
 from commands.common.completions import REMOTE_COMMAND, services
-from commands.common.device import DeviceArgument, DeviceOptions, find_device
+from commands.common.device import DeviceArgument, DeviceOptions, find_device, open_engine
 from commands.common.secrets import password_prompt
 from resin_toolkit.cli.command import HELP_OPTIONS, ResinCommand, report_of, with_options
 from resin_toolkit.errors import (
@@ -160,7 +160,6 @@ def _on_host(
 def _in_service(
     report: Report, device: Device, service: str, command: list[str] | None, *, tty: bool
 ) -> int | CommandResult:
-    from commands.common.engine import open_engine
     from resin_toolkit.reach.container_status import find_running_container
     from resin_toolkit.terminal.attachment import attach, stdin_is_terminal, terminal_size, terminal_type
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.common.completions import services
-from commands.common.device import DeviceOptions, find_device
+from commands.common.device import DeviceOptions, find_device, open_engine
 from resin_toolkit.cli.command import report_of
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen
@@ -83,7 +83,6 @@ def selected_containers(
 
     Raises ServiceNotFound, DeviceAmbiguous, and the errors of `find_device` and `open_engine`.
     """
-    from commands.common.engine import open_engine
     from resin_toolkit.push.apply import container_control
 
     report = report_of(context)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commands.common.completions import devices
+from commands.common.secrets import password_prompt
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import BadValue, DeviceAmbiguous, DeviceNotFound, Unreachable
 from resin_toolkit.terminal.report import Report
+
+if TYPE_CHECKING:
+    from resin_toolkit.engine import Engine
 
 WORD_HELP = "Name or address of the device (default: the project's, or the only one found)."
 DeviceArgument = Annotated[
@@ -96,6 +100,13 @@ def _require_answer(device: Device) -> None:
     ports = (*device.engine_ports, device.ssh_port)
     connection, _ = connect_any(device.host, endpoints(device.addresses, ports))
     connection.close()
+
+
+def open_engine(report: Report, device: Device) -> Engine:
+    """Connect to the engine of `device`; prompt for what SSH asks. Raises as `engine.connect`."""
+    from resin_toolkit.engine import connect
+
+    return connect(device, ask=password_prompt(report), warn=report.warn, tell=report.say)
 
 
 def _on_network(report: Report, options: DeviceOptions) -> Device:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from commands.common.device import VARIABLE, DeviceOptions, find_device
-from commands.common.engine import open_engine
+from commands.common.device import VARIABLE, DeviceOptions, find_device, open_engine
 from commands.push.dry_run import DryRunResult
 from commands.push.progress import PushReport
 from commands.push.result import PushResult

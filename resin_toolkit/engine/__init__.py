@@ -1,7 +1,6 @@
-"""The engine of a device: connected by its own port or through SSH, from API 1.22 on.
+"""Docker engines: a client for those of devices, from API 1.22 on, and this machine's own engine.
 
-`connect` gives an Engine; what it knows comes as the records of `model`. The engine's API is spoken
-here, by no library.
+`connect` returns an Engine, by TCP or through SSH; its answers are the records of `models`.
 """
 
 from __future__ import annotations

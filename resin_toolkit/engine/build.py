@@ -10,64 +10,67 @@ from urllib.parse import urlencode
 
 from resin_toolkit.engine.api_client import ApiClient
 from resin_toolkit.engine.engine import Engine
-from resin_toolkit.engine.progress_messages import Failed, Kind, Progressed, messages_in, objects_in
+from resin_toolkit.engine.progress_messages import (
+    FailureMessage,
+    MessageKind,
+    ProgressMessage,
+    parse_messages,
+    read_objects,
+)
 from resin_toolkit.engine.transport.upload import ChunkedUpload
 from resin_toolkit.errors import BuildFailed, EngineFailed, NotSupported
 
-BuildMessage = Progressed
-"""What is told while it goes on."""
 _STEP = re.compile(r"Step (\d+)(?:/\d+)? : (.*)")
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """How an image is built."""
+    """The options of a build."""
 
     dockerfile: str = "Dockerfile"
-    """Where it lies in the context."""
+    """Its path in the context."""
     tags: tuple[str, ...] = ()
-    """The names that the image gets, each NAME:TAG."""
+    """The names of the image, each NAME:TAG."""
     args: Mapping[str, str] = field(default_factory=dict)
     target: str = ""
-    """The stage up to which is built; empty for the last."""
+    """The stage to build; empty for the last."""
     no_cache: bool = False
     pull: bool = False
-    """Whether the registry is asked for a newer base image."""
+    """Whether to pull newer versions of the base images."""
     cache_from: tuple[str, ...] = ()
-    """Images whose layers may be taken; with any, none but theirs are."""
+    """Images whose layers may be reused. If there are any, no other layers are reused."""
     labels: Mapping[str, str] = field(default_factory=dict)
     network: str = ""
-    """The network of its commands: host, none, or the name of one."""
-    platform: str = ""
+    """The network of RUN instructions: `host`, `none`, or the name of a network."""
 
 
 class Build:
-    """A build that goes on. One thread goes through its messages; any other may close it."""
+    """A build in progress. One thread reads its messages; any other may close it."""
 
-    def __init__(self, host: str, sending: ChunkedUpload) -> None:
+    def __init__(self, host: str, upload: ChunkedUpload) -> None:
         self._host = host
-        self._sending = sending
+        self._upload = upload
         self._step = 0
         self._instruction = ""
         self.image = ""
-        """The ID of the image that has come of it, once the messages have ended; with some engines short."""
+        """The ID of the image, once the messages have ended; some engines shorten it."""
 
-    def __iter__(self) -> Iterator[BuildMessage]:
-        """What is told until it ends, or is closed.
+    def __iter__(self) -> Iterator[ProgressMessage]:
+        """The messages of the build, until it ends or is closed.
 
-        Raises BuildFailed (its facts are `words`, `code`, `step` and `instruction`) where it fails, or the
-        engine makes no sense of what it is to build; what the context raised; and Unreachable.
+        Raises BuildFailed (with the facts `words`, `code`, `step` and `instruction`) if the build fails or
+        the engine cannot read its input, what the context raises, and Unreachable.
         """
-        for said in objects_in(self._read, self._host):
-            for message in messages_in(said):
-                if isinstance(message, Failed):
-                    raise self._failed(message)
+        for known in read_objects(self._read, self._host):
+            for message in parse_messages(known):
+                if isinstance(message, FailureMessage):
+                    raise self._failure(message)
                 self._note(message)
                 yield message
 
     def close(self) -> None:
-        """End it; the engine removes the container of the step that it was at."""
-        self._sending.close()
+        """Cancel the build; the engine removes the container of the current step."""
+        self._upload.close()
 
     def __enter__(self) -> Build:
         return self
@@ -77,44 +80,41 @@ class Build:
 
     def _read(self) -> bytes:
         try:
-            return self._sending.read()
+            return self._upload.read()
         except EngineFailed as error:
             words = error.facts.get("words")
-            raise self._failed(Failed(str(words or error.message.rstrip(".")), 0)) from error
+            raise self._failure(FailureMessage(str(words or error.message.rstrip(".")), 0)) from error
 
-    def _note(self, message: BuildMessage) -> None:
-        # Each stage tells of its image, the last one at last, and then once more by the beginning of its ID.
-        if message.kind is Kind.IMAGE and len(message.id) >= len(self.image):
+    def _note(self, message: ProgressMessage) -> None:
+        # Each stage reports its image; the last one reports it once more, by the beginning of its ID.
+        if message.kind is MessageKind.IMAGE and len(message.id) >= len(self.image):
             self.image = message.id
-        step = _STEP.match(message.text) if message.kind is Kind.TEXT else None
+        step = _STEP.match(message.text) if message.kind is MessageKind.TEXT else None
         if step:
             self._step, self._instruction = int(step[1]), step[2].strip()
 
-    def _failed(self, failure: Failed) -> BuildFailed:
+    def _failure(self, failure: FailureMessage) -> BuildFailed:
+        at_step = f" at step {self._step}" if self._step else ""
         return BuildFailed(
-            f"The build on {self._host} failed{self._where()}: {failure.words}.",
-            hint="The words are the engine's own.",
+            f"The build on {self._host} failed{at_step}: {failure.words}.",
+            hint="The message is the engine's own.",
             words=failure.words,
             code=failure.code,
             step=self._step,
             instruction=self._instruction,
         )
 
-    def _where(self) -> str:
-        return f" at step {self._step}" if self._step else ""
-
 
 def build(engine: Engine, context: Iterable[bytes], options: BuildOptions, *, credentials: str = "") -> Build:
-    """Begin to build an image of a tar archive, which may be compressed: the engine sees that by itself.
+    """Start to build an image from a tar archive, which may be compressed; the caller closes the build.
 
-    `context` is gone through by a thread of its own; `credentials` is what `Credentials.for_build` gives.
-    Raises NotSupported where the engine lacks what an option needs, and Unreachable; all else is raised by
-    what is returned, which the caller closes.
+    `context` is read by another thread; `credentials` are those of `Credentials.for_build`. Raises
+    NotSupported if the engine lacks an option, and Unreachable. Everything else is raised by the build.
     """
     api = ApiClient(engine)
     path = f"{api.path('/build')}?{urlencode(_query(api, options))}"
     headers = {"X-Registry-Config": credentials} if credentials else {}
-    return Build(engine.host, api.connections.sending("POST", path, context, headers))
+    return Build(engine.host, api.connections.upload("POST", path, context, headers))
 
 
 def _query(api: ApiClient, options: BuildOptions) -> list[tuple[str, str]]:
@@ -126,11 +126,10 @@ def _query(api: ApiClient, options: BuildOptions) -> list[tuple[str, str]]:
         "nocache": "1" if options.no_cache else "",
         "pull": "1" if options.pull else "",
         "networkmode": options.network,
-        # Without these the build is slower, has no labels, or is for the engine's own platform.
-        "cachefrom": _json(list(options.cache_from)) if api.speaks(1, 25) else "",
-        "labels": _json(options.labels) if api.speaks(1, 23) else "",
-        "platform": options.platform if api.speaks(1, 32) else "",
-        # The containers of the steps are removed, those of steps that failed, too.
+        # Left out for engines without them: the build is slower then, or has no labels.
+        "cachefrom": _json(list(options.cache_from)) if api.supports(1, 25) else "",
+        "labels": _json(options.labels) if api.supports(1, 23) else "",
+        # Remove the containers of all steps, including failed ones.
         "rm": "1",
         "forcerm": "1",
     }
@@ -139,16 +138,16 @@ def _query(api: ApiClient, options: BuildOptions) -> list[tuple[str, str]]:
 
 
 def _check(api: ApiClient, options: BuildOptions) -> None:
-    """Raises NotSupported for what would build something else than was asked for."""
+    """Raise NotSupported for an option that changes the result if it is ignored."""
     for name, value, since in (
         ("stop at a stage", options.target, (1, 29)),
         ("build on a chosen network", options.network, (1, 25)),
     ):
-        if value and not api.speaks(*since):
+        if value and not api.supports(*since):
             raise NotSupported(
-                f"The engine of {api.host} is too old to {name}: it speaks API "
-                f"{api.engine.api_version}, and that needs {since[0]}.{since[1]}.",
-                hint="Do without it, or update the device's operating system.",
+                f"The engine of {api.host} cannot {name}: it supports API {api.engine.api_version}, "
+                f"and {since[0]}.{since[1]} is required.",
+                hint="Build without this option, or update the device's operating system.",
             )
 
 

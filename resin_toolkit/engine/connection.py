@@ -1,9 +1,10 @@
-"""Reaching a device's engine: its own port, else through SSH; or the reason why neither can be had."""
+"""Connecting to the engine of a device: to its own port, or else through SSH."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.record import Device
@@ -17,13 +18,13 @@ from resin_toolkit.engine.version_negotiation import NegotiatedVersion, negotiat
 from resin_toolkit.errors import Notice, Unreachable
 from resin_toolkit.tcp import PATIENCE, Endpoint, connect_any, endpoints, keep_alive
 
-_CONNECTING = 2.0
-"""Seconds that opening a connection may take: a lost first packet is sent again after one. It leaves a busy
-workstation a second of the three within which a dead device is to be told of, to start and end a program."""
-_GRACE = 0.5
-"""Seconds that the last step has in any case, so that a connection made late is not given up at once."""
-_INFO = 15.0
-"""Seconds for what an engine says of itself: once it has open_engine, it is there, and may be slow."""
+_CONNECT_TIMEOUT = 2.0
+"""Seconds for opening a connection: a lost first packet is sent again after one. A dead device has to be
+reported within three, of which a busy workstation needs one to start and end a program."""
+_LAST_STEP = 0.5
+"""Seconds that the negotiation has in any case, so that a connection made late is not given up at once."""
+_INFO_TIMEOUT = 15.0
+"""Seconds for the first request to an engine that has answered before, and may be slow."""
 
 
 def connect(
@@ -34,37 +35,39 @@ def connect(
     warn: Callable[[Notice], object] | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> Engine:
-    """The engine of `device`: by TCP where it listens, else through SSH, unless the device's way says which.
+    """Connect to the engine of `device`: by TCP if it listens, else through SSH.
 
-    `ask` is asked for what an SSH server wants to know, without echo; `warn` is told what the user should
-    know, `tell` of an SSH host key that is new. Raises Unreachable within about `within` seconds (causes
-    refused, no-answer, no-route, not-an-engine, tls; no-way where SSH leads to no engine), EngineFailed where
-    its version is not served, and what `shell.connect` raises.
+    The access method of the device may require one of the two. `ask` prompts for what an SSH server asks,
+    without echo; `warn` gets warnings, `tell` the news that an SSH host key is new.
+
+    Raises Unreachable after about `within` seconds (causes refused, no-answer, no-route, not-an-engine, tls;
+    no-way if there is no engine behind SSH), EngineFailed if its API version is not supported, and what
+    `ssh.connect` raises.
     """
     deadline = time.monotonic() + within
     if device.access_method is AccessMethod.SSH or not device.addresses:
-        return _through_ssh(device, deadline, ask, tell)
+        return _connect_through_ssh(device, deadline, ask, tell)
     failure: Unreachable | None = None
-    left = _places(device)
+    left = _candidates(device)
     while left:
         try:
-            connection, place = connect_any(device.host, left, within=_within(deadline))
+            connection, endpoint = connect_any(device.host, left, within=_time_left(deadline))
         except Unreachable as error:
             raise failure or error from error
-        if place.port not in device.engine_ports:
+        if endpoint.port not in device.engine_ports:
             connection.close()
-            return _through_ssh(device, deadline, ask, tell)
+            return _connect_through_ssh(device, deadline, ask, tell)
         keep_alive(connection)
         try:
-            return _by_tcp(device, place, DeadlineSocket(connection), deadline, warn)
+            return _connect_by_tcp(device, endpoint, DeadlineSocket(connection), deadline, warn)
         except Unreachable as error:
             failure = failure or error
-            left = [other for other in left if other != place]
+            left = [other for other in left if other != endpoint]
     raise failure or Unreachable(f"{device.host} has no address.", cause="no-route")
 
 
-def _places(device: Device) -> list[Endpoint]:
-    """Where to try: the engine's ports, and behind them SSH's where it may serve instead."""
+def _candidates(device: Device) -> list[Endpoint]:
+    """The ports of the engine at each address, and then SSH's if it may serve instead."""
     ports = (
         device.engine_ports
         if device.access_method is AccessMethod.TCP
@@ -73,54 +76,54 @@ def _places(device: Device) -> list[Endpoint]:
     return endpoints(device.addresses, ports)
 
 
-def _by_tcp(
+def _connect_by_tcp(
     device: Device,
-    place: Endpoint,
-    wire: DeadlineSocket,
+    endpoint: Endpoint,
+    connection: DeadlineSocket,
     deadline: float,
     warn: Callable[[Notice], object] | None,
 ) -> Engine:
-    transport = TcpTransport(device.host, place)
-    engine = open_engine(device.host, str(place), transport, wire, deadline)
-    notice = insecure_warning(device.host, place, engine.facts) if warn else None
+    transport = TcpTransport(device.host, endpoint)
+    engine = open_engine(device.host, str(endpoint), transport, connection, deadline)
+    notice = insecure_warning(device.host, endpoint, engine.facts) if warn else None
     if warn and notice:
         warn(notice)
     return engine
 
 
-def _through_ssh(
+def _connect_through_ssh(
     device: Device,
     deadline: float,
     ask: Callable[[str], str] | None,
     tell: Callable[[str], object] | None,
 ) -> Engine:
-    transport, wire, negotiated = open_ssh_transport(device, _within(deadline), ask, tell)
-    return _engine(device.host, transport, wire, negotiated)
+    transport, connection, negotiated = open_ssh_transport(device, _time_left(deadline), ask, tell)
+    return _engine(device.host, transport, connection, negotiated)
 
 
 def open_engine(
-    host: str, where: str, transport: EngineTransport, wire: DeadlineSocket, deadline: float
+    host: str, where: str, transport: EngineTransport, connection: DeadlineSocket, deadline: float
 ) -> Engine:
-    """Open the engine behind `wire`, the first connection of `transport`. Raises as `negotiate_version`."""
-    try:
-        negotiated = negotiate_version(host, where, wire, max(deadline, time.monotonic() + _GRACE))
-    except BaseException:
-        wire.close()
-        raise
-    return _engine(host, transport, wire, negotiated)
+    """Open the engine behind `connection`, the first one of `transport`. Raises as `negotiate_version`."""
+    with ExitStack() as on_failure:
+        on_failure.callback(connection.close)
+        timeout = max(deadline, time.monotonic() + _LAST_STEP)
+        negotiated = negotiate_version(host, where, connection, timeout)
+        on_failure.pop_all()
+    return _engine(host, transport, connection, negotiated)
 
 
 def _engine(
-    host: str, transport: EngineTransport, wire: DeadlineSocket, negotiated: NegotiatedVersion
+    host: str, transport: EngineTransport, connection: DeadlineSocket, negotiated: NegotiatedVersion
 ) -> Engine:
     connections = ConnectionPool(host, transport)
-    connections.give_back(wire)
-    try:
-        return Engine(connections, negotiated, within=_INFO)
-    except BaseException:
-        connections.close()
-        raise
+    connections.add(connection)
+    with ExitStack() as on_failure:
+        on_failure.callback(connections.close)
+        engine = Engine(connections, negotiated, within=_INFO_TIMEOUT)
+        on_failure.pop_all()
+    return engine
 
 
-def _within(deadline: float) -> float:
-    return round(max(0.1, min(_CONNECTING, deadline - time.monotonic())), 1)
+def _time_left(deadline: float) -> float:
+    return round(max(0.1, min(_CONNECT_TIMEOUT, deadline - time.monotonic())), 1)

@@ -1,55 +1,50 @@
-"""A device's engine, connected: what it knows, its containers, their logs, commands in them."""
+"""A connected engine: its facts, containers, logs and events, and commands in its containers."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.engine.container_exec import ExecSession
+from resin_toolkit.engine.error_responses import no_such_container, unexpected_answer
 from resin_toolkit.engine.models import (
+    NAME,
     Container,
     ContainerDetails,
     EngineFacts,
-    WrongShape,
-    as_object,
     containers_of,
     details_of,
     facts_of,
-    one_line,
-    text,
 )
-from resin_toolkit.engine.transport.connection_pool import ConnectionPool, strange_answer
+from resin_toolkit.engine.transport.connection_pool import PATIENCE, ConnectionPool
 from resin_toolkit.engine.transport.http import with_query
 from resin_toolkit.engine.transport.raw_stream import RawStream
-from resin_toolkit.engine.version_negotiation import NegotiatedVersion, version_of
-from resin_toolkit.errors import ServiceNotFound
+from resin_toolkit.engine.version_negotiation import NegotiatedVersion, parse_version
+from resin_toolkit.untrusted_json import WrongShape, as_object, one_line, text
 
 T = TypeVar("T")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""What the engine takes for a container's name; an ID is one of these, too."""
 
 
 class Engine:
-    """The engine of a device. Every method may be called from any thread, several at once.
+    """The engine of a device. All methods are thread-safe.
 
-    All raise Unreachable where the connection breaks, EngineFailed where the engine refuses, and
-    ServiceNotFound where it has no such container.
+    They raise Unreachable if the connection is lost, EngineFailed if the engine reports an error, and
+    ServiceNotFound if there is no such container.
     """
 
     def __init__(self, connections: ConnectionPool, negotiated: NegotiatedVersion, *, within: float) -> None:
         self.connections = connections
         self.api_version = negotiated.api_version
-        """The version of the Docker Engine API that is spoken: `1.41`."""
-        self.facts: EngineFacts = self.shaped(
-            lambda info: facts_of(negotiated.said, info), self._get("/info", within=within)
+        """The version of the Docker Engine API in use: `1.41`."""
+        self.facts: EngineFacts = self.parse(
+            self._get("/info", within=within), lambda info: facts_of(negotiated.answer, info)
         )
 
     @property
     def host(self) -> str:
-        """What the device is called."""
+        """The name of the device."""
         return self.connections.host
 
     @property
@@ -58,21 +53,21 @@ class Engine:
         return self.connections.transport.access_method
 
     @property
-    def place(self) -> str:
-        """Where it was reached, as other tools take it for DOCKER_HOST: `tcp://192.168.1.7:2377`."""
+    def url(self) -> str:
+        """Its address as in DOCKER_HOST: `tcp://192.168.1.7:2377`."""
         return self.connections.transport.url
 
     def time(self) -> str:
-        """The engine's own clock now, RFC 3339 to the nanosecond; empty where it does not say."""
-        return self.shaped(lambda info: text(as_object(info), "SystemTime"), self._get("/info"))
+        """The current time of the engine's clock, in RFC 3339 with nanoseconds; empty if it is unknown."""
+        return self.parse(self._get("/info"), lambda info: text(as_object(info), "SystemTime"))
 
     def containers(self, *, all: bool = False) -> list[Container]:
-        """Its containers: those that run, or all."""
-        return self.shaped(containers_of, self._get("/containers/json", all="1" if all else ""))
+        """The running containers, or all."""
+        return self.parse(self._get("/containers/json", all="1" if all else ""), containers_of)
 
     def inspect(self, container: str) -> ContainerDetails:
-        """What it knows of one container, by its ID or name."""
-        return self.shaped(details_of, self._get(f"/containers/{self._named(container)}/json"))
+        """The details of a container, by ID or name."""
+        return self.parse(self._get(self.container_path(container, "json")), details_of)
 
     def logs(
         self,
@@ -84,36 +79,36 @@ class Engine:
         follow: bool = False,
         timestamps: bool = True,
     ) -> RawStream:
-        """Both outputs of a container: in frames, or as they are where it has a terminal.
+        """Stream stdout and stderr of a container: in frames, or unframed if it has a terminal.
 
-        `since` and `until` are seconds since 1970, with nanoseconds `1700000000.000000001`, and inclusive.
-        Below API 1.24 `since` counts in whole seconds, so that lines of that second come which are older;
-        below 1.35 there is no `until`. What comes too much the caller leaves out. A log that is followed ends
-        with its container, with engine 20.10 without its last line where that has no line end: it is there
-        when the log is asked for again.
+        `since` and `until` are seconds since 1970, with nanoseconds as in `1700000000.000000001`, and
+        inclusive. Below API 1.24 `since` is rounded down to a second, and below 1.35 `until` is ignored: the
+        caller has to drop the lines outside. A log that is followed ends with its container; engine 20.10
+        leaves out the last line then if it has no line feed, but sends it when the log is read again.
         """
-        # Docker 1.10 takes `since` for a whole number and refuses any other.
-        sent = since if self.speaks(1, 24) else since.partition(".")[0]
+        # Docker 1.10 parses `since` as an integer and rejects anything else.
+        since = since if self.supports(1, 24) else since.partition(".")[0]
         path = self.path(
-            f"/containers/{self._named(container)}/logs",
+            self.container_path(container, "logs"),
             stdout="1",
             stderr="1",
             follow="1" if follow else "",
             timestamps="1" if timestamps else "",
             tail=tail,
-            since=sent,
-            until=until if self.speaks(1, 35) else "",
+            since=since,
+            until=until if self.supports(1, 35) else "",
         )
-        return self._stream(path)
+        return self.connections.stream(path)
 
     def events(
         self, *, since: str = "", until: str = "", filters: Mapping[str, Sequence[str]] | None = None
     ) -> RawStream:
-        """What happens to its containers from now on, or since then, up to `until`: JSON objects, one after
-        the other. `filters` is as in `{"type": ["container"], "event": ["start"]}`.
+        """Stream the engine's events as JSON objects, from now on or from `since`, up to `until`.
+
+        `filters` are as in `{"type": ["container"], "event": ["start"]}`.
         """
         chosen = json.dumps({name: list(values) for name, values in filters.items()}) if filters else ""
-        return self._stream(self.path("/events", since=since, until=until, filters=chosen))
+        return self.connections.stream(self.path("/events", since=since, until=until, filters=chosen))
 
     def exec(
         self,
@@ -124,44 +119,53 @@ class Engine:
         environment: Mapping[str, str] | None = None,
         user: str = "",
     ) -> ExecSession:
-        """Run a command in a container that runs, with its input open; `tty` gives it a terminal.
+        """Run a command in a running container, with stdin attached; `tty` gives it a terminal.
 
-        Also raises EngineFailed where the container has no such program; with some engines it is found only
-        afterwards, by exit code 126 or 127.
+        Raises EngineFailed if the container has no such program; with some engines this shows only later, by
+        exit code 126 or 127.
         """
         content: dict[str, Any] = {
             "AttachStdin": True,
             "AttachStdout": True,
             "AttachStderr": True,
             "Tty": tty,
-            "Cmd": [*self._environment(environment), *command],
+            "Cmd": [*self._env_command(environment), *command],
             "User": user,
         }
-        if environment and self.speaks(1, 25):
+        if environment and self.supports(1, 25):
             content["Env"] = [f"{name}={value}" for name, value in environment.items()]
-        made = self.connections.call("POST", self.path(f"/containers/{self._named(container)}/exec"), content)
-        identity = self.shaped(lambda answer: text(as_object(answer), "Id"), made)
-        path = f"/v{self.api_version}/exec/{self._named(identity)}"
-        wire, response = self.connections.upgraded(f"{path}/start", {"Detach": False, "Tty": tty})
-        return ExecSession(self.connections, path, wire, response, tty=tty)
+        created = self.connections.call("POST", self.path(self.container_path(container, "exec")), content)
+        identity = self.parse(created, _exec_id)
+        path = self.path(f"/exec/{identity}")
+        connection, response = self.connections.upgrade(f"{path}/start", {"Detach": False, "Tty": tty})
+        return ExecSession(self.connections, path, connection, response, tty=tty)
 
-    def speaks(self, major: int, minor: int) -> bool:
-        """Whether the engine has what came with that version of the API."""
-        return version_of(self.api_version) >= (major, minor)
+    def supports(self, major: int, minor: int) -> bool:
+        """Whether the engine supports this version of the API."""
+        return parse_version(self.api_version) >= (major, minor)
 
     def path(self, path: str, /, **fields: str) -> str:
         """`path` with the API version, and the non-empty `fields` as its query."""
         return with_query(f"/v{self.api_version}{path}", **fields)
 
-    def shaped(self, read: Callable[[Any], T], answer: Any) -> T:
+    def container_path(self, container: str, action: str = "") -> str:
+        """The path of a container, by ID or name, or of an action on it; without the API version.
+
+        Raises ServiceNotFound if no container can have that name.
+        """
+        if not NAME.fullmatch(container):
+            raise no_such_container(self.host, f"no such container: {one_line(container)}")
+        return f"/containers/{container}/{action}" if action else f"/containers/{container}"
+
+    def parse(self, answer: Any, read: Callable[[Any], T]) -> T:
         """Parse an answer with `read`. Raises Unreachable if it has a shape that no engine sends."""
         try:
             return read(answer)
         except WrongShape as error:
-            raise strange_answer(self.host) from error
+            raise unexpected_answer(self.host) from error
 
     def close(self) -> None:
-        """End the connection. Streams and sessions that are open are closed by themselves."""
+        """Close the connection. Open streams and sessions have to be closed separately."""
         self.connections.close()
 
     def __enter__(self) -> Engine:
@@ -170,25 +174,18 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _environment(self, environment: Mapping[str, str] | None) -> list[str]:
-        """What stands before the command where the engine takes no environment for it (below API 1.25)."""
-        if not environment or self.speaks(1, 25):
+    def _env_command(self, environment: Mapping[str, str] | None) -> list[str]:
+        """The program that sets the environment if the engine cannot (below API 1.25)."""
+        if not environment or self.supports(1, 25):
             return []
         return ["env", *(f"{name}={value}" for name, value in environment.items())]
 
-    def _named(self, container: str) -> str:
-        """The ID or name of a container, as it stands in a path."""
-        if not _NAME.fullmatch(container):
-            raise ServiceNotFound(
-                f"{self.host}: no such container: {one_line(container)}.",
-                hint="`resin ps --all` lists what is there.",
-            )
-        return container
+    def _get(self, path: str, *, within: float = PATIENCE, **fields: str) -> Any:
+        return self.connections.call("GET", self.path(path, **fields), within=within)
 
-    def _get(self, path: str, *, within: float | None = None, **fields: str) -> Any:
-        limits = {} if within is None else {"within": within}
-        return self.connections.call("GET", self.path(path, **fields), **limits)
 
-    def _stream(self, path: str) -> RawStream:
-        wire, response = self.connections.stream(path)
-        return RawStream(self.host, wire, response)
+def _exec_id(answer: Any) -> str:
+    identity = text(as_object(answer), "Id")
+    if not NAME.fullmatch(identity):
+        raise WrongShape("a command without an ID")
+    return identity

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 from resin_toolkit.engine.api_client import SLOW, ApiClient, filters
 from resin_toolkit.engine.engine import Engine
-from resin_toolkit.engine.image_models import Image, ImageDetails, details_of, images_of
-from resin_toolkit.engine.models import one_line
-from resin_toolkit.engine.progress_messages import Failed, Kind, Progressed, messages_in, objects_in
+from resin_toolkit.engine.error_responses import no_such_image
+from resin_toolkit.engine.image_models import Image, ImageDetails, image_details_of, images_of
+from resin_toolkit.engine.progress_messages import (
+    FailureMessage,
+    ProgressMessage,
+    parse_messages,
+    read_objects,
+)
 from resin_toolkit.engine.transport.raw_stream import RawStream
 from resin_toolkit.errors import EngineFailed, ImageNotFound, ServiceNotFound
+from resin_toolkit.untrusted_json import one_line
 
 _REFERENCE = re.compile(r"[A-Za-z0-9][\w.:/@-]*", re.ASCII)
 _ABSENT = re.compile(r"not found|manifest unknown|access denied|does not exist", re.IGNORECASE)
-"""What registries say where they have no such image, or not for everybody."""
+"""What registries report for an image that they do not have, or only for certain users."""
 
-__all__ = ["Image", "ImageDetails", "Images", "Kind", "Progressed"]
+__all__ = ["Image", "ImageDetails", "Images", "is_reference"]
 
 
 class Images:
-    """The images of `engine`, each by its ID, NAME:TAG or NAME@DIGEST.
+    """The images of `engine`, by ID, NAME:TAG or NAME@DIGEST.
 
-    All raise EngineFailed where the engine refuses, and Unreachable where the connection breaks.
+    All methods raise EngineFailed and Unreachable.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -33,9 +40,9 @@ class Images:
     def list(
         self, labels: Sequence[str] = (), *, dangling: bool | None = None, all: bool = False
     ) -> list[Image]:
-        """Its images; those that have all of `labels`, each `name` or `name=value`.
+        """The images that have all of `labels`, each `name` or `name=value`.
 
-        `dangling` chooses those without a name, or with one; `all` adds those that builds made on the way.
+        `dangling` selects images without a tag, or with one; `all` includes intermediate images of builds.
         """
         wanted = () if dangling is None else ("true" if dangling else "false",)
         return self._api.get(
@@ -46,106 +53,100 @@ class Images:
         )
 
     def inspect(self, reference: str) -> ImageDetails | None:
-        """What it knows of one image; None where it has none of that name."""
+        """The details of an image; None if it does not exist."""
         try:
-            return self._api.get(self._path(reference, "/json"), details_of)
+            return self._api.get(self._path(reference, "/json"), image_details_of)
         except ImageNotFound:
             return None
 
     def tag(self, reference: str, repository: str, tag: str) -> None:
-        """Give an image a further name, taken from the image that has it. Raises ImageNotFound."""
+        """Tag an image as `repository:tag`; the image that had this tag loses it. Raises ImageNotFound."""
         self._api.post(self._path(reference, "/tag"), repo=repository, tag=tag)
 
-    def remove(self, reference: str, *, force: bool = False, prune: bool = True) -> None:
-        """Take an image its name and, with its last name, remove it, if it is there.
+    def remove(self, reference: str, *, force: bool = False) -> None:
+        """Remove a tag, and with the last one the image and its untagged parents, if it exists.
 
-        `force` also takes it several names, and removes it from under a container that has ended; `prune`
-        also removes what it was made from, where that has no name. Raises EngineFailed with the status 409
-        where a container has it, or another image stands on it.
+        `force` also removes an image with several tags, or that a stopped container uses. Raises EngineFailed
+        with status 409 if a container or another image needs it.
         """
         try:
-            self._api.delete(self._path(reference), force="1" if force else "", noprune="" if prune else "1")
+            self._api.delete(self._path(reference), force="1" if force else "")
         except ImageNotFound:
             return
 
-    def pull(self, reference: str, platform: str = "", *, credentials: str = "") -> Iterator[Progressed]:
-        """Fetch an image from its registry; what is told meanwhile. Raises ImageNotFound.
+    def pull(self, reference: str, *, credentials: str = "") -> Iterator[ProgressMessage]:
+        """Pull an image from its registry; closing the iterator cancels it. Raises ImageNotFound.
 
-        `credentials` is what `Credentials.for_pull` gives.
-        Below API 1.32 it is always the one for the engine's own platform. Closing the iterator ends it.
+        `credentials` are those of `Credentials.for_pull`.
         """
-        name, tag = _parted(reference)
-        chosen = platform if self._api.speaks(1, 32) else ""
-        path = self._api.path("/images/create", fromImage=name, tag=tag, platform=chosen)
+        name, tag = _split_reference(reference)
+        path = self._api.path("/images/create", fromImage=name, tag=tag)
         headers = {"X-Registry-Auth": credentials} if credentials else {}
         try:
-            wire, response = self._api.connections.stream(path, "POST", within=SLOW, headers=headers)
+            stream = self._api.connections.stream(path, "POST", within=SLOW, headers=headers)
         except (EngineFailed, ServiceNotFound) as error:
             if error.facts.get("status") != 404:
                 raise
             raise ImageNotFound(error.message, hint=error.hint, status=404) from error
-        with RawStream(self._api.host, wire, response) as stream:
-            for said in objects_in(stream.read, self._api.host):
-                yield from self._progressed(said, reference)
+        with stream:
+            for known in read_objects(stream.read, self._api.host):
+                yield from self._messages(known, reference)
 
-    def load(self, body: Iterable[bytes]) -> Iterator[Progressed]:
-        """Take images from an archive as `save` gives it; what is told meanwhile, nothing below API 1.23.
+    def load(self, body: Iterable[bytes]) -> Iterator[ProgressMessage]:
+        """Load images from an archive as `save` returns it; closing the iterator cancels it.
 
-        What `body` raises is raised. Closing the iterator ends it.
+        Below API 1.23 there are no messages. Raises what `body` raises.
         """
         path = self._api.path("/images/load", quiet="0")
-        with self._api.connections.sending("POST", path, body) as sending:
-            for said in objects_in(sending.read, self._api.host):
-                yield from self._progressed(said, "")
+        with self._api.connections.upload("POST", path, body) as uploading:
+            for known in read_objects(uploading.read, self._api.host):
+                yield from self._messages(known, "")
 
     def save(self, references: Sequence[str]) -> RawStream:
-        """Images as one archive, to be closed by the caller. Raises ImageNotFound."""
+        """Open images as one archive (`docker save`). Raises ImageNotFound."""
         names = urlencode([("names", reference) for reference in references])
         path = f"{self._api.path('/images/get')}?{names}"
-        # The engine writes all of it into a file first.
+        # The engine writes the whole archive to a file first.
         try:
-            wire, response = self._api.connections.stream(path, within=None)
+            return self._api.connections.stream(path, within=None)
         except EngineFailed as error:
             if "does not exist" not in error.message:
                 raise
             raise ImageNotFound(
-                f"{self._api.host} lacks one of the images {one_line(', '.join(references))}.",
-                hint="Are their names spelled right?",
+                f"{self._api.host} does not have all of the images {one_line(', '.join(references))}.",
+                hint="Check the spelling of their names.",
                 status=error.facts.get("status"),
             ) from error
-        return RawStream(self._api.host, wire, response)
 
-    def _progressed(self, said: object, reference: str) -> Iterator[Progressed]:
-        for message in messages_in(said):  # type: ignore[arg-type]
-            if not isinstance(message, Failed):
+    def _messages(self, known: Mapping[str, Any], reference: str) -> Iterator[ProgressMessage]:
+        for message in parse_messages(known):
+            if not isinstance(message, FailureMessage):
                 yield message
                 continue
             if reference and _ABSENT.search(message.words):
                 raise ImageNotFound(
                     f"There is no image {one_line(reference)} for {self._api.host}: {message.words}.",
-                    hint="Is its name spelled right? A private one needs a `docker login` here.",
+                    hint="Check the spelling of its name. A private image requires a `docker login` here.",
                 )
             raise EngineFailed(
-                f"The engine of {self._api.host} fails: {message.words}.",
-                hint="The words are the engine's own.",
+                f"The engine of {self._api.host} reports: {message.words}.",
+                hint="The message is the engine's own.",
+                words=message.words,
             )
 
-    def _path(self, reference: str, rest: str = "") -> str:
+    def _path(self, reference: str, action: str = "") -> str:
         if not is_reference(reference):
-            raise ImageNotFound(
-                f"{self._api.host}: no such image: {one_line(reference)}.",
-                hint="Is its name spelled right?",
-            )
-        return f"/images/{reference}{rest}"
+            raise no_such_image(self._api.host, f"no such image: {one_line(reference)}")
+        return f"/images/{reference}{action}"
 
 
 def is_reference(text: str) -> bool:
-    """Whether `text` can name an image, and stand in a path."""
+    """Whether `text` can be the name or ID of an image, and is safe in a path."""
     return bool(_REFERENCE.fullmatch(text)) and ".." not in text and "//" not in text
 
 
-def _parted(reference: str) -> tuple[str, str]:
-    """The name of an image and its tag or digest; a colon before a slash is that of a port."""
+def _split_reference(reference: str) -> tuple[str, str]:
+    """The name of an image and its tag or digest; a colon before a slash precedes a port."""
     name, at, digest = reference.partition("@")
     if at:
         return name, digest

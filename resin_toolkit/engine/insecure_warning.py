@@ -10,28 +10,29 @@ from resin_toolkit.state import read_state, update_state
 from resin_toolkit.tcp import Endpoint
 
 STATE = "engines.json"
-"""Which engines were warned of: their IDs."""
+"""The state file of engines for which the warning was given, by their IDs."""
 
 
-def insecure_warning(host: str, place: Endpoint, facts: EngineFacts) -> Notice | None:
+def insecure_warning(host: str, endpoint: Endpoint, facts: EngineFacts) -> Notice | None:
     """Return the warning the first time an engine is reached over the network; None afterwards."""
-    address = ipaddress.ip_address(place.address)
-    if address.is_loopback or _was_said(facts.id):
+    address = ipaddress.ip_address(endpoint.address)
+    if address.is_loopback or _was_given(facts.id):
         return None
     return Notice(
         "engine-open",
-        f"The engine of {host} takes orders at {place} from anybody on the network, without a password: use "
-        "it only in a network that you trust. This is said once.",
+        f"The engine of {host} accepts commands from anyone on the network at {endpoint}, without "
+        "authentication. Use it only on a network you trust. This warning is shown once for each engine.",
     )
 
 
-def _was_said(identity: str) -> bool:
+def _was_given(identity: str) -> bool:
+    """Whether the warning was given before; from now on it was."""
     if identity in read_state(STATE):
         return True
     try:
         with update_state(STATE) as known:
             known[identity] = {"warned": True}
     except OSError:
-        # Where nothing can be kept it is said each time.
+        # Without a state file the warning is given each time.
         pass
     return False

@@ -1,43 +1,50 @@
-"""What an engine says of itself and of its containers, out of JSON that anybody may have written.
+"""Facts about an engine and its containers, parsed from its answers.
 
 Source: the Docker Engine API, /version, /info, /containers/json and /containers/ID/json, since 1.22.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from resin_toolkit.untrusted_json import (
+    WrongShape,
+    as_object,
+    named_texts_of,
+    number,
+    object_of,
+    one_line,
+    text,
+)
+
 SERVICE_LABEL = "io.resin-toolkit.service"
-"""The service that a container was made for by `resin push`."""
+"""The label that names the service of a container that `resin push` created."""
 APP_LABEL = "io.resin-toolkit.app"
-"""The application that a container was made for by `resin push`."""
+"""The label that names the application of a container that `resin push` created."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+"""The names that an engine accepts for containers, networks and volumes; their IDs match it too."""
 _SERVICE_LABELS = (
     SERVICE_LABEL,
     "io.balena.service-name",
     "io.resin.service-name",
     "com.docker.compose.service",
 )
-_LONGEST = 256
-"""Characters of a name or a word that are kept."""
-
-
-class WrongShape(ValueError):
-    """JSON that no engine would send there."""
 
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What an engine says of itself."""
+    """An engine and its host."""
 
     id: str
-    """The same as long as its data is."""
+    """An ID that stays the same as long as the engine keeps its data."""
     name: str
-    """The host name of its device."""
+    """The host name of the device."""
     version: str
     api_version: str
-    """The newest that it speaks."""
+    """The newest API version that the engine supports."""
     operating_system: str
     architecture: str
     kernel: str
@@ -45,17 +52,17 @@ class EngineFacts:
 
 @dataclass(frozen=True)
 class Container:
-    """A container, as the list of containers shows it. The texts but `labels` are printable, on one line."""
+    """A container in a list of containers. All texts but `labels` are printable and on one line."""
 
     id: str
     name: str
     service: str
-    """The service that its labels name, else its own name."""
+    """The service that its labels name, else its name."""
     image: str
     state: str
-    """One word: created, running, paused, restarting, exited, dead, removing."""
+    """`created`, `running`, `paused`, `restarting`, `exited`, `dead` or `removing`."""
     status: str
-    """The same in the engine's words: `Up 3 hours`."""
+    """The state as the engine describes it: `Up 3 hours`."""
     created: int
     """Seconds since 1970 by the engine's clock."""
     labels: Mapping[str, str]
@@ -63,25 +70,25 @@ class Container:
 
 @dataclass(frozen=True)
 class ContainerDetails:
-    """A container, as looking into it alone shows it. The times are RFC 3339, to the nanosecond."""
+    """The details of one container. Times are in RFC 3339 with nanoseconds."""
 
     id: str
     tty: bool
     running: bool
     state: str
     started_at: str
-    """Empty where it was never started."""
+    """Empty if it was never started."""
     finished_at: str
-    """Empty where it never ended."""
+    """Empty if it never exited."""
     exit_code: int
     restart_count: int
     log_driver: str
     log_options: Mapping[str, str]
-    """What its log driver was told: `max-size`, `mode`."""
+    """The options of its log driver, such as `max-size` and `mode`."""
 
 
 def facts_of(version: Any, info: Any) -> EngineFacts:
-    """What /version and /info say. Raises WrongShape."""
+    """Parse the answers of /version and /info. Raises WrongShape."""
     known, more = as_object(version), as_object(info)
     return EngineFacts(
         id=text(more, "ID"),
@@ -95,21 +102,20 @@ def facts_of(version: Any, info: Any) -> EngineFacts:
 
 
 def containers_of(answer: Any) -> list[Container]:
-    """What /containers/json says. Raises WrongShape."""
+    """Parse the answer of /containers/json. Raises WrongShape."""
     if not isinstance(answer, list):
-        raise WrongShape("no list")
+        raise WrongShape("not a list")
     return [_container(as_object(entry)) for entry in answer]
 
 
 def details_of(answer: Any) -> ContainerDetails:
-    """What /containers/ID/json says. Raises WrongShape."""
+    """Parse the answer of /containers/ID/json. Raises WrongShape."""
     known = as_object(answer)
-    state, logging = _object(known, "State"), _object(_object(known, "HostConfig"), "LogConfig")
-    options = _object(logging, "Config")
+    state, logging = object_of(known, "State"), object_of(object_of(known, "HostConfig"), "LogConfig")
     running = state.get("Running") is True
     return ContainerDetails(
         id=text(known, "Id"),
-        tty=_object(known, "Config").get("Tty") is True,
+        tty=object_of(known, "Config").get("Tty") is True,
         running=running,
         state=text(state, "Status") or ("running" if running else "exited"),
         started_at=_time(state, "StartedAt"),
@@ -117,7 +123,7 @@ def details_of(answer: Any) -> ContainerDetails:
         exit_code=number(state, "ExitCode"),
         restart_count=number(known, "RestartCount"),
         log_driver=text(logging, "Type"),
-        log_options={name: value for name, value in options.items() if isinstance(value, str)},
+        log_options=named_texts_of(logging, "Config"),
     )
 
 
@@ -126,36 +132,11 @@ def service_of(labels: Mapping[str, str], name: str) -> str:
     return next((one_line(labels[label]) for label in _SERVICE_LABELS if labels.get(label)), name)
 
 
-def one_line(value: str, longest: int = _LONGEST) -> str:
-    """`value` as it can be shown anywhere: what does not print is replaced, what is too long is cut."""
-    shown = "".join(c if c.isprintable() else "\ufffd" for c in value[: longest + 1])
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
-
-
-def as_object(value: Any) -> dict[str, Any]:
-    """`value` if it is a JSON object. Raises WrongShape."""
-    if not isinstance(value, dict):
-        raise WrongShape("no object")
-    return value
-
-
-def text(known: Mapping[str, Any], key: str) -> str:
-    """The printable text under `key`; empty where there is none."""
-    value = known.get(key)
-    return one_line(value) if isinstance(value, str) else ""
-
-
-def number(known: Mapping[str, Any], key: str) -> int:
-    """The whole number under `key`; 0 where there is none."""
-    value = known.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
 def _container(known: Mapping[str, Any]) -> Container:
     identity = text(known, "Id")
     if not identity:
         raise WrongShape("a container without an ID")
-    labels = {name: value for name, value in _object(known, "Labels").items() if isinstance(value, str)}
+    labels = named_texts_of(known, "Labels")
     name = _name(known) or identity[:12]
     status = text(known, "Status")
     return Container(
@@ -171,7 +152,7 @@ def _container(known: Mapping[str, Any]) -> Container:
 
 
 def _name(known: Mapping[str, Any]) -> str:
-    """Its own name: the one without a second slash, which is a link's."""
+    """The container's own name; those with a second slash are names of links."""
     names = known.get("Names")
     listed = names if isinstance(names, list) else []
     texts = [name.removeprefix("/") for name in listed if isinstance(name, str)]
@@ -179,19 +160,14 @@ def _name(known: Mapping[str, Any]) -> str:
 
 
 def _state_in(status: str) -> str:
-    """The state in the words that engines below API 1.23 have alone: `Up 2 hours (Paused)`."""
+    """The state in a status such as `Up 2 hours (Paused)`: below API 1.23 there is no other source."""
     if status.startswith("Up"):
         return "paused" if status.endswith("(Paused)") else "running"
     first = status.partition(" ")[0].lower()
     return {"removal": "removing", "": "created"}.get(first, first)
 
 
-def _object(known: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = known.get(key)
-    return value if isinstance(value, dict) else {}
-
-
 def _time(known: Mapping[str, Any], key: str) -> str:
-    """A time; empty where it is Go's zero, in the year 1, which means never."""
+    """A time; empty for Go's zero time, in the year 1, which stands for never."""
     value = text(known, key)
     return "" if value.startswith("0001-") else value

@@ -1,4 +1,4 @@
-"""What an engine tells of a long work while it goes on: JSON objects, one after the other, cut anywhere."""
+"""The messages of builds, pulls and loads: a stream of JSON objects without separators."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from resin_toolkit.engine.api_client import object_of
-from resin_toolkit.engine.error_responses import strange_answer
-from resin_toolkit.engine.models import number, one_line, text
+from resin_toolkit.engine.error_responses import unexpected_answer
+from resin_toolkit.untrusted_json import number, object_of, one_line, text
 
 _LIMIT = 4 * 1024 * 1024
 """Characters that one object may have: far more than a line of a build."""
@@ -20,8 +19,8 @@ _BUILT = re.compile(r"Successfully built ([0-9a-f]{12,64})\s*")
 _LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)\s*")
 
 
-class Kind(StrEnum):
-    """What is told of."""
+class MessageKind(StrEnum):
+    """What a message contains."""
 
     TEXT = "text"
     STATUS = "status"
@@ -29,15 +28,15 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Progressed:
-    """A step of the work.
+class ProgressMessage:
+    """A message about a build, pull or load.
 
-    With the kind `text`, `text` is a piece of what it puts out, as it is: line ends, colours, half a line;
-    with `status`, one printable line about what `id` names, a layer, of which `current` bytes of `total` are
-    done; with `image`, `id` is the name or ID of the image that has come of it.
+    TEXT: `text` is a chunk of output, unchanged, with line feeds and colours, and not always a whole line.
+    STATUS: `text` is one printable line about the layer `id`, of which `current` of `total` bytes are done.
+    IMAGE: `id` is the name or ID of the resulting image.
     """
 
-    kind: Kind
+    kind: MessageKind
     text: str = ""
     id: str = ""
     current: int = 0
@@ -45,56 +44,59 @@ class Progressed:
 
 
 @dataclass(frozen=True)
-class Failed:
-    """The work has failed, in the engine's own words."""
+class FailureMessage:
+    """The build, pull or load has failed. `words` are the engine's."""
 
     words: str
     code: int
-    """The exit code of the command that failed; 0 where it is not known."""
+    """The exit code of the command that failed; 0 if it is unknown."""
 
 
-def objects_in(read: Callable[[], bytes], host: str) -> Iterator[Mapping[str, Any]]:
-    """The objects in what `read` gives, up to b"". Raises what it raises, and Unreachable for no JSON."""
+def read_objects(read: Callable[[], bytes], host: str) -> Iterator[Mapping[str, Any]]:
+    """The JSON objects in what `read` returns, up to b"".
+
+    Raises what `read` raises, and Unreachable for anything that is not a JSON object.
+    """
     decoder, decode = json.JSONDecoder(), codecs.getincrementaldecoder("utf-8")("replace").decode
     pending = ""
     while True:
         data = read()
         pending = (pending + decode(data, final=not data)).lstrip()
-        # Only a brace can end an object: what has none need not be tried again.
+        # Only a brace can end an object: data without one completes none.
         while pending and (b"}" in data or not data):
             try:
                 value, end = decoder.raw_decode(pending)
             except (ValueError, RecursionError):
                 break
             if not isinstance(value, dict):
-                raise strange_answer(host)
+                raise unexpected_answer(host)
             yield value
             pending = pending[end:].lstrip()
         if (pending and pending[0] != "{") or len(pending) > _LIMIT or (pending and not data):
-            raise strange_answer(host)
+            raise unexpected_answer(host)
         if not data:
             return
 
 
-def messages_in(said: Mapping[str, Any]) -> Iterator[Progressed | Failed]:
-    """What an object tells."""
-    error = said.get("error")
-    detail = object_of(said, "errorDetail")
+def parse_messages(known: Mapping[str, Any]) -> Iterator[ProgressMessage | FailureMessage]:
+    """The messages in one object."""
+    error = known.get("error")
+    detail = object_of(known, "errorDetail")
     if error or detail:
         words = error if isinstance(error, str) and error else text(detail, "message")
-        yield Failed(one_line(" ".join(words.split()), 2000).rstrip("."), number(detail, "code"))
+        yield FailureMessage(one_line(" ".join(words.split()), 2000).rstrip("."), number(detail, "code"))
         return
-    stream = said.get("stream")
+    stream = known.get("stream")
     if isinstance(stream, str) and stream:
-        yield Progressed(Kind.TEXT, stream)
+        yield ProgressMessage(MessageKind.TEXT, stream)
         found = _BUILT.fullmatch(stream) or _LOADED.fullmatch(stream)
         if found:
-            yield Progressed(Kind.IMAGE, id=one_line(found[1]))
-    identity = text(object_of(said, "aux"), "ID")
+            yield ProgressMessage(MessageKind.IMAGE, id=one_line(found[1]))
+    identity = text(object_of(known, "aux"), "ID")
     if identity:
-        yield Progressed(Kind.IMAGE, id=identity)
-    status = text(said, "status")
+        yield ProgressMessage(MessageKind.IMAGE, id=identity)
+    status = text(known, "status")
     if status:
-        progress = object_of(said, "progressDetail")
+        progress = object_of(known, "progressDetail")
         sizes = number(progress, "current"), number(progress, "total")
-        yield Progressed(Kind.STATUS, status, text(said, "id"), *sizes)
+        yield ProgressMessage(MessageKind.STATUS, status, text(known, "id"), *sizes)

@@ -1,7 +1,7 @@
-"""Several requests to an engine that it carries out one after the other, whatever becomes of who sent them.
+"""Several requests sent at once, which an engine carries out in order even if the connection is lost.
 
-They leave together, on a connection of their own (HTTP/1.1 pipelining, RFC 9112, section 9.3.2): once the
-engine has them, a link that is cut between two of them keeps it from none.
+They are sent on a connection of their own (HTTP/1.1 pipelining, RFC 9112, section 9.3.2), so that no lost
+connection falls between two of them.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from typing import cast
 from resin_toolkit.engine.error_responses import refusal
 from resin_toolkit.engine.transport.connection_pool import ConnectionPool
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost
-from resin_toolkit.engine.transport.http import NETWORK_ERRORS, later, receive, send
+from resin_toolkit.engine.transport.http import NETWORK_ERRORS, deadline_in, receive, send
 from resin_toolkit.errors import ResinError
 
 _LIMIT = 1024 * 1024
-# Engines from Docker 23 on give up what they are doing when they see the end of what is sent to them. They
-# look for it behind what they have read, 4 KiB at a time: so more of a request follows that is never whole.
-_MORE = b"GET /_ping HTTP/1.1\r\nHost: engine\r\nX-Goes-On: " + b"-" * 16384
+# From Docker 23 on an engine cancels a request when it sees that the client has closed the connection. It
+# looks for that behind what it has read, 4 KiB at a time, so an incomplete request follows the last one.
+_INCOMPLETE_REQUEST = b"GET /_ping HTTP/1.1\r\nHost: engine\r\nX-Padding: " + b"-" * 16384
 
 
 @dataclass(frozen=True)
 class Request:
-    """One of them. `path` is that after the version, quoted: `/containers/x/stop?t=5`."""
+    """A request. `path` is quoted and has no API version: `/containers/x/stop?t=5`."""
 
     method: str
     path: str
     content: Mapping[str, object] | None = None
     within: float = 60.0
-    """Seconds that the engine has for it."""
+    """Seconds within which the engine has to answer it."""
 
 
 @dataclass
-class _Collected:
-    """Takes what would be sent."""
+class _Buffer:
+    """Collects what `send` writes."""
 
     data: bytearray = field(default_factory=bytearray)
 
@@ -46,35 +46,35 @@ class _Collected:
 def send_batch(
     connections: ConnectionPool, version: str, requests: Sequence[Request]
 ) -> list[ResinError | None]:
-    """Send all at once; for each, in order, None or what the engine refused it with.
+    """Send all requests at once; return for each, in order, None or the engine's error.
 
-    Raises Unreachable where the answers do not come; whether it did what it was asked is then not known.
+    Raises Unreachable if an answer is missing; the requests may have been carried out nevertheless.
     """
     if not requests:
         return []
-    collected = _Collected()
+    buffer = _Buffer()
     for request in requests:
-        send(cast(DeadlineSocket, collected), request.method, f"/v{version}{request.path}", request.content)
-    wire = connections.transport.open_lasting()
+        send(cast(DeadlineSocket, buffer), request.method, f"/v{version}{request.path}", request.content)
+    connection = connections.transport.open_durable()
     answers: list[ResinError | None] = []
     try:
-        wire.deadline = later(sum(request.within for request in requests))
-        wire.sendall(bytes(collected.data) + _MORE)
-        # Answers that came together must not be read ahead into the buffer of the first.
-        wire.buffer_size = 1
+        connection.deadline = deadline_in(sum(request.within for request in requests))
+        connection.sendall(bytes(buffer.data) + _INCOMPLETE_REQUEST)
+        # The reader of one answer must not buffer the next one.
+        connection.buffer_size = 1
         for request in requests:
-            answers.append(_answer(connections.host, wire, request.method))
+            answers.append(_receive_answer(connections.host, connection, request.method))
     except NETWORK_ERRORS as error:
         raise connection_lost(connections.host, error) from error
     finally:
-        wire.close()
+        connection.close()
     return answers
 
 
-def _answer(host: str, wire: DeadlineSocket, method: str) -> ResinError | None:
-    response = receive(wire, method)
+def _receive_answer(host: str, connection: DeadlineSocket, method: str) -> ResinError | None:
+    response = receive(connection, method)
     try:
-        wire.budget = _LIMIT
+        connection.budget = _LIMIT
         body = response.read()
     finally:
         response.close()

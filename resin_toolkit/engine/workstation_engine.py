@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from resin_toolkit.engine.error_responses import strange_answer
-from resin_toolkit.engine.image_models import ImageDetails, details_of
+from resin_toolkit.engine.error_responses import unexpected_answer
+from resin_toolkit.engine.image_models import ImageDetails, image_details_of
 from resin_toolkit.engine.images import is_reference
-from resin_toolkit.engine.models import WrongShape, one_line
 from resin_toolkit.errors import EngineFailed, ImageNotFound, NotPermitted, ResinError, Unreachable
+from resin_toolkit.untrusted_json import WrongShape, one_line
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -64,11 +65,11 @@ class WorkstationEngine:
         if not is_reference(reference):
             return None
         try:
-            return details_of(self.client.inspect_image(reference))  # type: ignore[no-untyped-call]
+            return image_details_of(self.client.inspect_image(reference))  # type: ignore[no-untyped-call]
         except NotFound:
             return None
         except WrongShape as error:
-            raise strange_answer(THIS_MACHINE) from error
+            raise unexpected_answer(THIS_MACHINE) from error
         except (DockerException, RequestException, OSError, ValueError) as error:
             raise self._failure(error) from error
 
@@ -158,7 +159,7 @@ def connect_workstation() -> WorkstationEngine:
 
 
 def _configured_address() -> _EngineAddress | None:
-    """The address that the environment or Docker's context names; None if neither does."""
+    """The address in DOCKER_HOST or Docker's context; None if neither is set."""
     from docker.errors import DockerException
     from docker.utils import kwargs_from_env
 
@@ -249,6 +250,7 @@ def _connect(address: _EngineAddress) -> WorkstationEngine:
     from requests.exceptions import RequestException
 
     try:
+        _check_unix_socket(address.url)
         client = _client_class()(
             base_url=_with_port(address.url, bool(address.tls)),
             version="auto",
@@ -261,6 +263,15 @@ def _connect(address: _EngineAddress) -> WorkstationEngine:
         where = address.url if address.source in address.url else f"{address.source} ({address.url})"
         raise _connection_failure(where, error) from error
     return WorkstationEngine(client, address.url)
+
+
+def _check_unix_socket(url: str) -> None:
+    """Raise the OSError of a connection that fails; the SDK would leave such a socket open."""
+    path = url.removeprefix("unix://")
+    if path != url and path.startswith("/"):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_CONNECT_TIMEOUT)
+            connection.connect(path)
 
 
 def _with_port(url: str, is_tls: bool) -> str:

@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import Any
 
 from resin_toolkit.engine import Container
-from resin_toolkit.engine.models import one_line, service_of
+from resin_toolkit.engine.models import service_of
+from resin_toolkit.untrusted_json import one_line
 
 _MAX_EVENT = 16 * 1024 * 1024
 

@@ -20,7 +20,7 @@ import struct
 from collections.abc import Sequence
 from typing import Protocol
 
-from resin_toolkit.engine.timestamps import STAMP_LENGTH, normal_stamp
+from resin_toolkit.engine.timestamps import STAMP_LENGTH, normalize_stamp
 from resin_toolkit.errors import EngineFailed
 
 HEADER = 8
@@ -67,7 +67,7 @@ def stamp_of(record: bytes) -> bytes:
 
 
 def make_record(stream: int, stamp: bytes, text: bytes) -> bytes:
-    """Build a record; `stamp` as returned by `timestamps.normal_stamp`."""
+    """Build a record; `stamp` as returned by `timestamps.normalize_stamp`."""
     return b"".join((_HEADERS[stream], stamp, b" ", text))
 
 
@@ -129,7 +129,7 @@ class FrameReader:
         match = _STAMP.match(payload)
         if match is None:
             raise EngineFailed("The engine sent a log line without a timestamp.", hint=_HINT)
-        return [make_record(header[0], normal_stamp(match[0][:-1]), payload[match.end() :])]
+        return [make_record(header[0], normalize_stamp(match[0][:-1]), payload[match.end() :])]
 
 
 class TerminalReader:
@@ -176,7 +176,7 @@ def _terminal_record(message: bytes) -> bytes:
     match = _STAMP.match(message)
     if match is None:
         raise EngineFailed("The engine sent a log line without a timestamp.", hint=_HINT)
-    return make_record(0, normal_stamp(match[0][:-1]), message[match.end() :])
+    return make_record(0, normalize_stamp(match[0][:-1]), message[match.end() :])
 
 
 _HINT = "Another program may be listening on that port. Check with `resin ps`."

@@ -15,10 +15,10 @@ from resin_toolkit.device.service_cache import cache_services
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.timestamps import (
     SECOND,
-    clock_of,
-    for_engine,
-    moment,
+    local_time,
     nanoseconds,
+    parse_time,
+    query_time,
     stamp_of_nanoseconds,
 )
 from resin_toolkit.errors import BadValue, EngineFailed, Interrupted, Notice, ResinError, Usage
@@ -154,7 +154,7 @@ def check_options(options: LogOptions) -> None:
     _pattern(options.grep)
     for word in (options.since, options.until):
         if word:
-            moment(word, time.time_ns())
+            parse_time(word, time.time_ns())
 
 
 def _clock(connector: _Connector, device: Device) -> str:
@@ -210,7 +210,7 @@ class _ReportListener(LogListener):
 
     def _lost_lines(self, service: str, before: bytes, first: bytes) -> None:
         text = (
-            f"{service}: lines between {clock_of(before)} and {clock_of(first)} are lost; the device no "
+            f"{service}: lines between {local_time(before)} and {local_time(first)} are lost; the device no "
             "longer has them."
         )
         self._event("gone", service=service, after=before.decode("ascii"), before=first.decode("ascii"))
@@ -230,7 +230,7 @@ class _ReportListener(LogListener):
         self._report.warn(Notice("lines-may-be-missing", f"{names}: {reason}."))
 
     def removed(self, container: Container, last: bytes) -> None:
-        loss = f"lines after {clock_of(last)} may be missing" if last else "its log could not be read"
+        loss = f"lines after {local_time(last)} may be missing" if last else "its log could not be read"
         self._event(
             "removed", service=container.service, container=container.name, after=last.decode("ascii")
         )
@@ -255,8 +255,8 @@ def _resolve_options(
     if options.since or options.until:
         device_time = clock()
         now = nanoseconds(device_time) if device_time else time.time_ns()
-    since = moment(options.since, now) if options.since else None
-    until = moment(options.until, now) if options.until else None
+    since = parse_time(options.since, now) if options.since else None
+    until = parse_time(options.until, now) if options.until else None
     if since is not None and until is not None and until < since:
         raise Usage("--until is before --since.", hint="Give a later --until.")
     log_format = LogFormat(
@@ -272,8 +272,8 @@ def _resolve_options(
     query = LogQuery(
         frozenset(options.services),
         tail="all" if options.tail is None else str(options.tail),
-        since=for_engine(since) if since is not None else "",
-        until=for_engine(until) if until is not None else "",
+        since=query_time(since) if since is not None else "",
+        until=query_time(until) if until is not None else "",
     )
     return log_format, query, None if until is None else (until - now) / SECOND
 

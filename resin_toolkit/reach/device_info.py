@@ -15,6 +15,7 @@ from resin_toolkit.device.facts import DeviceFacts, Variant
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import HostKeyChanged, ResinError, Unreachable
 from resin_toolkit.os_release import parse_os_release
+from resin_toolkit.untrusted_json import one_line
 
 WITHIN = 2.5
 """Seconds for each connection to a device on the local network."""
@@ -104,8 +105,6 @@ def _read_from_ssh(device: Device, within: float, collector: _FactsCollector) ->
 
 def _software(version_line: str) -> str:
     """The software name in the version line of an SSH server."""
-    from resin_toolkit.engine.models import one_line
-
     return one_line(version_line.split("-", 2)[-1].partition(" ")[0])
 
 
@@ -114,7 +113,7 @@ def _read_from_engine(device: Device, within: float, collector: _FactsCollector)
 
     try:
         with connect(device, within=within) as engine:
-            port = engine.place.rpartition(":")[2] if engine.access_method is AccessMethod.TCP else ""
+            port = engine.url.rpartition(":")[2] if engine.access_method is AccessMethod.TCP else ""
             facts = engine.facts
             collector.add(
                 engine_port=int(port) if port.isdecimal() else None,
@@ -138,8 +137,6 @@ def _read_from_engine(device: Device, within: float, collector: _FactsCollector)
 
 def _os_facts(output: str) -> Mapping[str, object]:
     """The facts in the output of the script."""
-    from resin_toolkit.engine.models import one_line
-
     release, board, mode, *_ = [*output.split(f"{_MARK}\n"), "", ""]
     known = parse_os_release(release)
     facts: dict[str, object] = {

@@ -29,7 +29,7 @@ def table() -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def shed(table: Desk) -> Iterator[StandIn]:
     with stand_in(table, "shed") as device:
-        # Whoever looks first is told that the engine takes orders from anybody.
+        # Whoever looks first is told that the engine accepts commands from anyone.
         device.start("first", "echo here")
         table.resin("logs", "shed")
         yield device

@@ -103,7 +103,7 @@ def test_as_json(table: Desk, kitchen: StandIn) -> None:
 def test_the_open_engine_is_warned_of_once(table: Desk, kitchen: StandIn, tmp_path: Path) -> None:
     state = {"XDG_STATE_HOME": str(tmp_path / "state")}
     first, second = (table.resin("ps", kitchen.address, env=state) for _ in range(2))
-    assert "anybody on the network" in first.err
+    assert "anyone on the network" in first.err
     assert second.err == ""
     [warning] = table.resin("ps", kitchen.address, "--json", env={"XDG_STATE_HOME": "/dev/null/x"}).data[
         "warnings"

@@ -58,7 +58,7 @@ class InterruptedTransport:
             self._open.append(inner)
         return DeadlineSocket(_InterruptedStream(self, inner))
 
-    open_lasting = open
+    open_durable = open
 
     def close(self) -> None:
         self._transport.close()

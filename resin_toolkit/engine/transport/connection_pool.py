@@ -1,4 +1,4 @@
-"""Requests to an engine: over connections that are used again, from any thread, failures put into words."""
+"""Requests to an engine over reused connections, with failures as errors for users."""
 
 from __future__ import annotations
 
@@ -8,59 +8,60 @@ from contextlib import suppress
 from http.client import HTTPResponse
 from typing import Any
 
-from resin_toolkit.engine.error_responses import refusal, strange_answer
+from resin_toolkit.engine.error_responses import refusal, unexpected_answer
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost
 from resin_toolkit.engine.transport.http import (
     NETWORK_ERRORS,
     Answer,
     NotJson,
+    deadline_in,
     exchange,
-    later,
     parse_json,
     receive,
     send,
 )
+from resin_toolkit.engine.transport.raw_stream import RawStream
 from resin_toolkit.engine.transport.transports import EngineTransport
 from resin_toolkit.engine.transport.upload import TAR, ChunkedUpload
 
 PATIENCE = 60.0
-"""Seconds that an engine has for an answer: a board with a worn card is slow."""
+"""Seconds within which an engine answers: a board with a worn card is slow."""
 LIMIT = 64 * 1024 * 1024
 """Bytes that an answer may have: far more than a list of a thousand containers."""
-_AS_IT_IS = 304
-"""What an engine answers with that has nothing to do: the container is stopped already."""
+_NOT_MODIFIED = 304
+"""The status if there is nothing to do, such as stopping a stopped container."""
 _ERROR_LIMIT = 64 * 1024
 _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
 
 class ConnectionPool:
-    """Requests to the engine at the end of `transport`; every method may be called from any thread."""
+    """Sends requests to the engine behind `transport`. All methods are thread-safe."""
 
     def __init__(self, host: str, transport: EngineTransport) -> None:
         self.host = host
         self.transport = transport
         self._idle: deque[DeadlineSocket] = deque()
 
-    def give_back(self, wire: DeadlineSocket) -> None:
-        """Keep a connection whose last answer was read to its end for the next request."""
-        self._idle.append(wire)
+    def add(self, connection: DeadlineSocket) -> None:
+        """Add an open connection, whose last answer was read completely, for the next request."""
+        self._idle.append(connection)
 
     def call(self, method: str, path: str, content: object = None, *, within: float | None = PATIENCE) -> Any:
-        """The JSON that the engine answers with; None where it answers with nothing, or has nothing to do.
+        """Send a request with `content` as JSON, and return the JSON of the answer; None if it is empty.
 
-        Raises ServiceNotFound and ImageNotFound where it has no such container or image, EngineFailed with
-        its own words where it refuses, and Unreachable where the connection breaks or no answer comes within
-        so many seconds; None is no limit while the connection lives.
+        Raises ServiceNotFound or ImageNotFound if there is no such container or image, EngineFailed for any
+        other error response, and Unreachable if the connection is lost or there is no answer `within`
+        seconds; None is no limit.
         """
         answer = self._exchange(method, path, content, within)
-        if answer.status >= 300 and answer.status != _AS_IT_IS:
+        if answer.status >= 300 and answer.status != _NOT_MODIFIED:
             raise refusal(self.host, answer.status, answer.body)
         if not answer.body.strip():
             return None
         try:
             return parse_json(answer.body)
         except NotJson as error:
-            raise strange_answer(self.host) from error
+            raise unexpected_answer(self.host) from error
 
     def stream(
         self,
@@ -69,27 +70,24 @@ class ConnectionPool:
         *,
         within: float | None = PATIENCE,
         headers: Mapping[str, str] | None = None,
-    ) -> tuple[DeadlineSocket, HTTPResponse]:
-        """A request whose answer is read bit by bit, once it has begun within that time; no read is limited.
+    ) -> RawStream:
+        """Send a request, and return its answer as a stream, which has no limit, once it begins.
 
         Raises as `call` does.
         """
-        return self._begun(method, path, None, within=within, headers=headers)
+        return RawStream(self.host, *self._begin(method, path, None, within=within, headers=headers))
 
-    def sending(
+    def upload(
         self, method: str, path: str, body: Iterable[bytes], headers: Mapping[str, str] | None = None
     ) -> ChunkedUpload:
-        """A request whose body is sent bit by bit, by a thread of its own, while the answer is read.
-
-        Raises Unreachable where there is no connection.
-        """
+        """Start a request whose body is sent by another thread. Raises Unreachable."""
         return ChunkedUpload(
             self.host, self.transport.open(), method, path, body, {"Content-Type": TAR, **(headers or {})}
         )
 
-    def upgraded(self, path: str, content: object) -> tuple[DeadlineSocket, HTTPResponse]:
-        """A POST after which the connection carries bytes both ways; nothing of them is read ahead."""
-        return self._begun("POST", path, content, upgrade=True)
+    def upgrade(self, path: str, content: object) -> tuple[DeadlineSocket, HTTPResponse]:
+        """Send a POST after which the connection carries raw bytes in both directions; none are buffered."""
+        return self._begin("POST", path, content, upgrade=True)
 
     def close_idle(self) -> None:
         """Close the connections that are not in use, so that the next request opens a new one."""
@@ -98,48 +96,45 @@ class ConnectionPool:
                 self._idle.pop().close()
 
     def close(self) -> None:
-        """Close the idle connections and the transport; open streams are closed by whoever holds them."""
+        """Close the idle connections and the transport. Open streams have to be closed separately."""
         self.close_idle()
         self.transport.close()
 
     def _exchange(self, method: str, path: str, content: object, within: float | None) -> Answer:
-        """One request; sent again over a new connection where an old one turns out to have ended."""
-        deadline = None if within is None else later(within)
-        wire = self._kept()
+        """Send a request; repeat a GET on a new connection if a reused one turns out to be closed."""
+        deadline = None if within is None else deadline_in(within)
+        connection = self._take_idle()
         while True:
-            was_kept = wire is not None
-            wire = wire or self.transport.open()
+            is_reused = connection is not None
+            connection = connection or self.transport.open()
             try:
-                answer = exchange(wire, method, path, content, deadline=deadline, limit=LIMIT)
+                answer = exchange(connection, method, path, content, deadline=deadline, limit=LIMIT)
             except NETWORK_ERRORS as error:
-                wire.close()
-                if was_kept and method == "GET" and not isinstance(error, TimeoutError):
-                    wire = None
+                connection.close()
+                if is_reused and method == "GET" and not isinstance(error, TimeoutError):
+                    connection = None
                     continue
                 raise connection_lost(self.host, error) from error
             except BaseException:
-                wire.close()
+                connection.close()
                 raise
-            self._keep(wire, answer)
+            if answer.reusable:
+                self._idle.append(connection)
+            else:
+                connection.close()
             return answer
 
-    def _kept(self) -> DeadlineSocket | None:
+    def _take_idle(self) -> DeadlineSocket | None:
         while True:
             try:
-                wire = self._idle.pop()
+                connection = self._idle.pop()
             except IndexError:
                 return None
-            if wire.is_idle():
-                return wire
-            wire.close()
+            if connection.is_idle():
+                return connection
+            connection.close()
 
-    def _keep(self, wire: DeadlineSocket, answer: Answer) -> None:
-        if answer.reusable:
-            self._idle.append(wire)
-        else:
-            wire.close()
-
-    def _begun(
+    def _begin(
         self,
         method: str,
         path: str,
@@ -149,27 +144,24 @@ class ConnectionPool:
         within: float | None = PATIENCE,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[DeadlineSocket, HTTPResponse]:
-        wire = self.transport.open()
+        connection = self.transport.open()
         response = None
         try:
             if within is not None:
-                wire.deadline = later(within)
+                connection.deadline = deadline_in(within)
             if upgrade:
-                wire.buffer_size = 1
-            send(wire, method, path, content, _UPGRADE if upgrade else headers)
-            response = receive(wire, method)
+                connection.buffer_size = 1
+            send(connection, method, path, content, _UPGRADE if upgrade else headers)
+            response = receive(connection, method)
             if response.status >= 300:
-                wire.budget = _ERROR_LIMIT
+                connection.budget = _ERROR_LIMIT
                 raise refusal(self.host, response.status, response.read())
-            wire.unlimited()
+            connection.unlimit()
         except BaseException as error:
             if response is not None:
                 response.close()
-            wire.close()
+            connection.close()
             if isinstance(error, NETWORK_ERRORS):
                 raise connection_lost(self.host, error) from error
             raise
-        return wire, response
-
-
-__all__ = ["LIMIT", "PATIENCE", "ConnectionPool", "refusal", "strange_answer"]
+        return connection, response

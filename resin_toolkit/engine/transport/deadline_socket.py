@@ -1,7 +1,4 @@
-"""A connection to an engine, as Python's HTTP code wants its socket, with bounds on time and on size.
-
-What carries it is a TCP socket or a channel of an SSH connection.
-"""
+"""A socket for http.client with a deadline and a limit on the bytes received, over TCP or an SSH channel."""
 
 from __future__ import annotations
 
@@ -15,13 +12,13 @@ from resin_toolkit.errors import ResinError, Unreachable
 from resin_toolkit.tcp import DEAD_AFTER, set_tcp_option
 
 REMEMBERED = 32
-"""How many of the first bytes are kept, to tell what it was that answered."""
+"""Bytes kept of the beginning, to recognise a server that is not an engine."""
 _STALL = 60_000
-"""Milliseconds for which a board may take none of what is sent: it writes to a worn card."""
+"""Milliseconds for which a board that writes to a worn card may accept no data."""
 
 
 class Stream(Protocol):
-    """What carries bytes both ways: a socket, or a channel that behaves like one."""
+    """A socket, or an SSH channel that behaves like one."""
 
     def recv(self, size: int, /) -> bytes: ...
 
@@ -37,21 +34,21 @@ class Stream(Protocol):
 
 
 class TooMuch(OSError):
-    """More came than any engine would say."""
+    """An answer is larger than any that an engine sends."""
 
 
 class DeadlineSocket:
-    """A stream that counts and times what comes; `close` waits for the readers that `makefile` has given."""
+    """A stream with limits. It is closed once `close` was called and all files of `makefile` are closed."""
 
     def __init__(self, stream: Stream) -> None:
         self.deadline: float | None = None
-        """The time.monotonic() after which a read or write raises TimeoutError; None is never."""
+        """The time.monotonic() after which a read or write raises TimeoutError; None for no deadline."""
         self.budget: int | None = None
-        """How many more bytes may come before a read raises TooMuch; None is any number."""
+        """The number of bytes that may still be received before a read raises TooMuch; None for no limit."""
         self.buffer_size = 65536
-        """How much a reader may take at once; at 1 none takes more than it was asked for."""
+        """The size of the buffers of `makefile`; with 1 nothing is read ahead."""
         self.first = b""
-        """The first bytes that came."""
+        """The first bytes received."""
         self._stream = stream
         self._timeout: float | None = None
         self._readers = 0
@@ -66,7 +63,7 @@ class DeadlineSocket:
         if self.budget is not None:
             self.budget -= len(data)
             if self.budget < 0:
-                raise TooMuch("it sends without an end")
+                raise TooMuch
         return data
 
     def sendall(self, data: bytes) -> None:
@@ -75,24 +72,24 @@ class DeadlineSocket:
         self._stream.sendall(data)
 
     def settimeout(self, seconds: float | None) -> None:
-        """How long a single read or write may wait where there is no deadline."""
+        """Limit each read and write, in seconds, instead of a deadline."""
         self._timeout = seconds
         self.deadline = None
         self._stream.settimeout(seconds)
 
-    def unlimited(self) -> None:
-        """From now on a read may wait for ever, and any number of bytes may come."""
+    def unlimit(self) -> None:
+        """Remove all limits on time and size."""
         self.budget = None
         self.settimeout(None)
 
     def may_stall(self, yes: bool) -> None:
-        """Whether the far side may take nothing for a minute: the system counts that as silence (tcp(7))."""
+        """Whether the peer may accept no data for a minute; TCP_USER_TIMEOUT counts that as silence."""
         stream = self._stream
         if isinstance(stream, socket.socket) and stream.family in (socket.AF_INET, socket.AF_INET6):
             set_tcp_option(stream, "TCP_USER_TIMEOUT", _STALL if yes else DEAD_AFTER)
 
     def is_idle(self) -> bool:
-        """Whether the far side has neither said anything nor ended the connection."""
+        """Whether the peer has neither sent anything nor closed the connection."""
         try:
             self._stream.settimeout(0.0)
             self._stream.recv(1)
@@ -114,12 +111,12 @@ class DeadlineSocket:
         self._stream.shutdown(how)
 
     def abort(self) -> None:
-        """End what a read in another thread waits for."""
-        # Where the far side has ended it already, there is nothing to do.
+        """Let a read in another thread return."""
+        # The peer may have closed the connection already.
         with suppress(OSError):
             self._stream.shutdown(socket.SHUT_RDWR)
         if not isinstance(self._stream, socket.socket):
-            # A channel wakes its reader only when it is closed.
+            # The reader of a channel wakes up only when the channel is closed.
             self._stream.close()
 
     def close(self) -> None:
@@ -138,41 +135,41 @@ class DeadlineSocket:
         assert self.deadline is not None
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("timed out")
+            raise TimeoutError
         return left
 
 
 class _Incoming(io.RawIOBase):
-    """What comes over a wire."""
+    """The receiving side of a socket."""
 
-    def __init__(self, wire: DeadlineSocket) -> None:
-        self._wire = wire
+    def __init__(self, connection: DeadlineSocket) -> None:
+        self._connection = connection
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._wire.recv(len(buffer))
+        data = self._connection.recv(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def close(self) -> None:
         if not self.closed:
             super().close()
-            self._wire.reader_closed()
+            self._connection.reader_closed()
 
 
 def connection_lost(host: str, error: Exception) -> ResinError:
-    """The failure that the user sees where the connection to `host` ended or stopped in the middle."""
+    """The error for a connection to `host` that ended or timed out in the middle of an exchange."""
     if isinstance(error, TimeoutError) and error.errno is None:
         return Unreachable(
-            f"The engine of {host} does not answer in time.",
-            hint="The device may be busy, or the network between may be cut: try again.",
+            f"The engine of {host} did not respond in time.",
+            hint="The device may be busy, or the network interrupted. Try again.",
             cause="no-answer",
         )
-    reason = (getattr(error, "strerror", None) or "it ended in the middle").lower()
+    reason = (getattr(error, "strerror", None) or "closed unexpectedly").lower()
     return Unreachable(
         f"The connection to the engine of {host} was lost: {reason}.",
-        hint="Is the device still on, and its engine running? `resin wait` returns when it is back.",
+        hint="Check that the device is on and its engine running. `resin wait` returns when it is back.",
         cause="lost",
     )

@@ -1,7 +1,4 @@
-"""HTTP as an engine speaks it, over a wire: one request, one answer, neither without bounds.
-
-Source: RFC 9112 for the form; the paths and bodies are those of the Docker Engine API.
-"""
+"""HTTP requests and responses with limits on time and size. Source: RFC 9112."""
 
 from __future__ import annotations
 
@@ -17,29 +14,29 @@ import resin_toolkit
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, TooMuch
 
 NETWORK_ERRORS = (OSError, HTTPException)
-"""What the functions here raise where a connection breaks or what comes is no HTTP."""
+"""What the functions here raise for a lost connection or an answer that is not HTTP."""
 LAST_CHUNK = b"0\r\n\r\n"
-"""What ends a body that is sent in chunks."""
+"""The end of a chunked body."""
 HEAD_LIMIT = 256 * 1024
-"""Bytes that the head of an answer may have, generously."""
+"""Bytes that the head of an answer may have."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, whole."""
+    """A complete answer."""
 
     status: int
     body: bytes
     reusable: bool
-    """Whether the connection serves for another request."""
+    """Whether the connection can be reused."""
 
 
 class NotJson(ValueError):
-    """An answer that is no JSON, or JSON of a depth or length that no engine sends."""
+    """An answer that is not JSON, or JSON with excessive nesting."""
 
 
 def exchange(
-    wire: DeadlineSocket,
+    connection: DeadlineSocket,
     method: str,
     path: str,
     content: object = None,
@@ -47,64 +44,63 @@ def exchange(
     deadline: float | None,
     limit: int,
 ) -> Answer:
-    """Send a request, with `content` as JSON, and take the whole answer; at most `limit` bytes of it.
+    """Send a request with `content` as JSON, and return the complete answer, of at most `limit` bytes.
 
-    Without a deadline it waits as long as the connection lives.
-
-    Raises OSError (TimeoutError after the deadline, TooMuch) and HTTPException.
+    `deadline` is a time.monotonic(); None waits as long as the connection lives. Raises OSError (TimeoutError
+    after the deadline, TooMuch beyond the limit) and HTTPException.
     """
     if deadline is None:
-        wire.unlimited()
-    wire.deadline = deadline
-    send(wire, method, path, content)
-    response = receive(wire, method)
+        connection.unlimit()
+    connection.deadline = deadline
+    send(connection, method, path, content)
+    response = receive(connection, method)
     try:
-        wire.budget = limit
+        connection.budget = limit
         if (response.length or 0) > limit:
-            # Room is made for all that is promised before any of it comes.
-            raise TooMuch("it promises too much")
+            # http.client allocates the announced length before it receives any of it.
+            raise TooMuch
         body = response.read()
         reusable = not response.will_close
     finally:
         response.close()
-    wire.budget = None
+    connection.budget = None
     return Answer(response.status, body, reusable)
 
 
 def send(
-    wire: DeadlineSocket,
+    connection: DeadlineSocket,
     method: str,
     path: str,
     content: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> None:
-    """Send a request; `path` is quoted already."""
+    """Send a request; `path` is quoted."""
     body = b"" if content is None else json.dumps(content).encode()
     lines = _head(method, path, headers)
     if content is not None:
         lines.append("Content-Type: application/json")
     if method in ("POST", "PUT"):
         lines.append(f"Content-Length: {len(body)}")
-    wire.sendall("\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body)
+    connection.sendall("\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body)
 
 
-def begin_chunked(
-    wire: DeadlineSocket, method: str, path: str, headers: Mapping[str, str] | None = None
+def send_chunked_head(
+    connection: DeadlineSocket, method: str, path: str, headers: Mapping[str, str] | None = None
 ) -> None:
     """Send the head of a request whose body follows in chunks."""
     lines = [*_head(method, path, headers), "Transfer-Encoding: chunked"]
-    wire.sendall("\r\n".join(lines).encode("ascii") + b"\r\n\r\n")
+    connection.sendall("\r\n".join(lines).encode("ascii") + b"\r\n\r\n")
 
 
-def in_chunk(piece: bytes) -> bytes:
-    """A piece of such a body, which is not empty, as it is sent (RFC 9112, section 7.1)."""
+def encode_chunk(piece: bytes) -> bytes:
+    """A non-empty piece of a body as a chunk (RFC 9112, section 7.1)."""
     return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
-def receive(wire: DeadlineSocket, method: str) -> HTTPResponse:
-    """The answer up to the end of its head. Raises as `exchange` does."""
-    wire.budget = HEAD_LIMIT
-    response = HTTPResponse(cast(Any, wire), method=method)
+def receive(connection: DeadlineSocket, method: str) -> HTTPResponse:
+    """Receive the head of an answer. Raises as `exchange` does."""
+    connection.budget = HEAD_LIMIT
+    response = HTTPResponse(cast(Any, connection), method=method)
     try:
         response.begin()
     except BaseException:
@@ -123,37 +119,19 @@ def _head(method: str, path: str, headers: Mapping[str, str] | None) -> list[str
 
 
 def parse_json(body: bytes) -> Any:
-    """The JSON in `body`. Raises NotJson."""
+    """Parse `body` as JSON. Raises NotJson."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise NotJson("no JSON") from error
+        raise NotJson from error
 
 
 def with_query(path: str, /, **fields: str) -> str:
-    """`path` with those fields as its query that are not empty."""
+    """`path` with the non-empty `fields` as its query."""
     query = urlencode({name: value for name, value in fields.items() if value})
     return f"{path}?{query}" if query else path
 
 
-def later(seconds: float) -> float:
-    """The deadline that is so many seconds away."""
+def deadline_in(seconds: float) -> float:
+    """The time.monotonic() in this number of seconds."""
     return time.monotonic() + seconds
-
-
-__all__ = [
-    "HEAD_LIMIT",
-    "LAST_CHUNK",
-    "NETWORK_ERRORS",
-    "Answer",
-    "NotJson",
-    "TooMuch",
-    "begin_chunked",
-    "exchange",
-    "in_chunk",
-    "later",
-    "parse_json",
-    "receive",
-    "send",
-    "with_query",
-]

@@ -1,19 +1,20 @@
-"""The engine's socket on the device, through its SSH server, where the engine has no port of its own."""
+"""Connections to an engine through the SSH server of its device: to its Unix socket, or by a command."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.ip_addresses import url_host
 from resin_toolkit.device.record import Device
-from resin_toolkit.engine.models import one_line
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost
 from resin_toolkit.engine.version_negotiation import NegotiatedVersion, negotiate_version
 from resin_toolkit.errors import NotSupported, Unreachable
+from resin_toolkit.untrusted_json import one_line
 
 if TYPE_CHECKING:
     from resin_toolkit.ssh import Shell
@@ -25,36 +26,35 @@ SOCKETS = (
     "/run/docker.sock",
     "/run/balena-engine.sock",
 )
-"""Where engines listen on a device: resinOS; balenaOS, the newest last."""
-_PATIENCE = 20.0
-"""Seconds that a device has to say which of its programs lead to its engine."""
-_GREETING = 10.0
-"""Seconds that an engine has for its first words over a connection that is open."""
+"""The sockets of engines: of resinOS, then of balenaOS, its newest releases last."""
+_SEARCH_TIMEOUT = 20.0
+"""Seconds for the device to find a program that connects to its engine, or to start it."""
+_NEGOTIATION_TIMEOUT = 10.0
 
-# `docker system dial-stdio` (engine 18.09) is in no list of commands, and asked for its help an older client
-# answers with that of `docker system`. socat must wait for the answer after the end of what is sent, and
-# nc must hand that end on, for which newer ones want -N.
+# `docker system dial-stdio` (engine 18.09) is a hidden command, and older clients print the help of
+# `docker system` instead of its own. socat must wait for the answer after the end of the request, and nc must
+# pass that end on, for which newer versions need -N.
 _FIND = """
 for p in docker balena balena-engine; do
   if command -v $p >/dev/null 2>&1; then
     echo has $p
-    if $p system dial-stdio --help 2>/dev/null | grep -q dial-stdio; then echo way $p system dial-stdio; fi
+    $p system dial-stdio --help 2>/dev/null | grep -q dial-stdio && echo command $p system dial-stdio
   fi
 done
 for s in {}; do
   if [ -S $s ]; then
     echo has $s
-    if command -v socat >/dev/null 2>&1; then echo way socat -t 86400 - UNIX-CONNECT:$s; fi
-    if nc -h 2>&1 | grep -q -e '-[0-9A-Za-z]*N[0-9A-Za-z]*U'; then echo way nc -N -U $s
-    elif nc -h 2>&1 | grep -q -e '-[0-9A-Za-z]*U'; then echo way nc -U $s; fi
+    if command -v socat >/dev/null 2>&1; then echo command socat -t 86400 - UNIX-CONNECT:$s; fi
+    if nc -h 2>&1 | grep -q -e '-[0-9A-Za-z]*N[0-9A-Za-z]*U'; then echo command nc -N -U $s
+    elif nc -h 2>&1 | grep -q -e '-[0-9A-Za-z]*U'; then echo command nc -U $s; fi
   fi
 done
 true
 """.format(" ".join(SOCKETS))
 
-# An engine gives up a connection once it cannot write to it: one that the SSH server has closed at the end of
-# ours. So a program of the device stands between that outlives it, and reads what nobody wants any more.
-_LASTING = """
+# An engine cancels requests of a connection that it cannot write to, and the SSH server closes the connection
+# to the engine when ours ends. So a program on the device stays in between, and reads the answers.
+_DURABLE = """
 trap '' HUP PIPE
 ready() {{ echo ready; "$@" 2>/dev/null | tee /dev/null 2>/dev/null; exit; }}
 {}
@@ -69,23 +69,24 @@ echo none
 
 
 @dataclass(frozen=True)
-class Opening:
-    """One way to the engine from within the device: a socket, or a command that leads to it."""
+class EngineEntry:
+    """How the engine is reached on the device: by a `socket`, or by a `command` that connects to it."""
 
     kind: str
     target: str
+    """The path of the socket, or the command."""
 
     def __str__(self) -> str:
         return self.target
 
 
 class SshTransport:
-    """The engine through `shell`; every connection is a channel of its own."""
+    """Connects through `shell`; each connection is a channel."""
 
     access_method = AccessMethod.SSH
 
-    def __init__(self, device: Device, shell: Shell, opening: Opening) -> None:
-        self.opening = opening
+    def __init__(self, device: Device, shell: Shell, entry: EngineEntry) -> None:
+        self.entry = entry
         self._device = device
         self._shell = shell
 
@@ -95,7 +96,7 @@ class SshTransport:
 
     def open(self) -> DeadlineSocket:
         try:
-            return _opened(self._shell, self.opening)
+            return _open_entry(self._shell, self.entry)
         except NotSupported as error:
             # It led to the engine before, so the engine is stopped or restarting.
             raise Unreachable(
@@ -104,26 +105,26 @@ class SshTransport:
                 cause="refused",
             ) from error
 
-    def open_lasting(self) -> DeadlineSocket:
+    def open_durable(self) -> DeadlineSocket:
         try:
-            wire = DeadlineSocket(self._shell.open_command(_lasting(self.opening)))
+            connection = DeadlineSocket(self._shell.open_command(_durable_command(self.entry)))
         except NotSupported:
             return self.open()
-        # Nothing is read ahead: what follows the word is the engine's.
-        wire.deadline, word = time.monotonic() + _PATIENCE, b""
+        # Read byte by byte: what follows the line is from the engine.
+        connection.deadline, line = time.monotonic() + _SEARCH_TIMEOUT, b""
         try:
-            while not word.endswith(b"\n"):
-                piece = wire.recv(1)
-                if not piece:
+            while not line.endswith(b"\n"):
+                byte = connection.recv(1)
+                if not byte:
                     break
-                word += piece
+                line += byte
         except OSError as error:
-            wire.close()
+            connection.close()
             raise connection_lost(self._device.host, error) from error
-        if word == b"ready\n":
-            return wire
-        wire.close()
-        # The device has no such program: then only a whole connection sees it through.
+        if line == b"ready\n":
+            return connection
+        connection.close()
+        # The device has no such program: a lost connection then cancels the requests.
         return self.open()
 
     def close(self) -> None:
@@ -136,83 +137,78 @@ def open_ssh_transport(
     ask: Callable[[str], str] | None,
     tell: Callable[[str], object] | None,
 ) -> tuple[SshTransport, DeadlineSocket, NegotiatedVersion]:
-    """A way to the engine of `device` through SSH, its first connection, and what the engine said there.
+    """Connect through SSH; return the transport, its first connection, and the negotiated version.
 
-    Raises what `shell.connect` raises, and Unreachable (causes `not-an-engine`, and `no-way` where the
-    device's system lets nobody through).
+    Raises what `ssh.connect` raises, and Unreachable with the cause `no-way` if no engine is reachable.
     """
     from resin_toolkit.ssh import connect
 
-    shell = connect(device, within=within, ask=ask, tell=tell or _unheard)
-    try:
-        return _first(device, shell)
-    except BaseException:
-        shell.close()
-        raise
+    with ExitStack() as on_failure:
+        shell = connect(device, within=within, ask=ask, tell=tell or bool)
+        on_failure.callback(shell.close)
+        found = _find_engine(device, shell)
+        on_failure.pop_all()
+    return found
 
 
-def _first(device: Device, shell: Shell) -> tuple[SshTransport, DeadlineSocket, NegotiatedVersion]:
+def _find_engine(device: Device, shell: Shell) -> tuple[SshTransport, DeadlineSocket, NegotiatedVersion]:
     for path in SOCKETS:
-        found = _tried(device, shell, Opening("socket", path))
+        found = _try_entry(device, shell, EngineEntry("socket", path))
         if found is not None:
             return found
-    said = shell.run(_FIND, within=_PATIENCE).out.decode(errors="replace").splitlines()
-    for line in said:
+    lines = shell.run(_FIND, within=_SEARCH_TIMEOUT).out.decode(errors="replace").splitlines()
+    for line in lines:
         kind, _, target = line.partition(" ")
-        found = _tried(device, shell, Opening("command", target)) if kind == "way" else None
+        found = _try_entry(device, shell, EngineEntry("command", target)) if kind == "command" else None
         if found is not None:
             return found
-    raise _no_way(device, [line.removeprefix("has ") for line in said if line.startswith("has ")])
+    raise _no_entry(device, [line.removeprefix("has ") for line in lines if line.startswith("has ")])
 
 
-def _unheard(_: str) -> None:
-    """Where nobody listens."""
-
-
-def _tried(
-    device: Device, shell: Shell, opening: Opening
+def _try_entry(
+    device: Device, shell: Shell, entry: EngineEntry
 ) -> tuple[SshTransport, DeadlineSocket, NegotiatedVersion] | None:
-    """The way through `opening`; None if no engine answers at its end."""
+    """Connect through `entry`; None if no engine answers."""
     try:
-        wire = _opened(shell, opening)
+        connection = _open_entry(shell, entry)
     except NotSupported:
         return None
-    try:
-        negotiated = negotiate_version(device.host, opening.target, wire, time.monotonic() + _GREETING)
-    except Unreachable:
-        wire.close()
-        return None
-    except BaseException:
-        wire.close()
-        raise
-    return SshTransport(device, shell, opening), wire, negotiated
+    deadline = time.monotonic() + _NEGOTIATION_TIMEOUT
+    with ExitStack() as on_failure:
+        on_failure.callback(connection.close)
+        try:
+            negotiated = negotiate_version(device.host, entry.target, connection, deadline)
+        except Unreachable:
+            return None
+        on_failure.pop_all()
+    return SshTransport(device, shell, entry), connection, negotiated
 
 
-def _lasting(opening: Opening) -> str:
-    if opening.kind == "socket":
-        return _LASTING.format("", opening.target)
-    return _LASTING.format(f"ready {opening.target}", "/dev/null")
+def _durable_command(entry: EngineEntry) -> str:
+    if entry.kind == "socket":
+        return _DURABLE.format("", entry.target)
+    return _DURABLE.format(f"ready {entry.target}", "/dev/null")
 
 
-def _opened(shell: Shell, opening: Opening) -> DeadlineSocket:
-    if opening.kind == "socket":
-        return DeadlineSocket(shell.open_unix_socket(opening.target))
-    return DeadlineSocket(shell.open_command(opening.target))
+def _open_entry(shell: Shell, entry: EngineEntry) -> DeadlineSocket:
+    if entry.kind == "socket":
+        return DeadlineSocket(shell.open_unix_socket(entry.target))
+    return DeadlineSocket(shell.open_command(entry.target))
 
 
-def _no_way(device: Device, has: list[str]) -> Unreachable:
+def _no_entry(device: Device, has: list[str]) -> Unreachable:
     sockets = [one_line(name) for name in has if name.startswith("/")]
     if not sockets:
         return Unreachable(
-            f"{device.host} lets us in by SSH, but no engine runs there: "
-            f"there is neither {SOCKETS[0]} nor {SOCKETS[1]}.",
-            hint="Its engine may still be starting, or has failed: `resin ssh` lets you look.",
+            f"SSH to {device.host} works, but no engine is running there: "
+            f"neither {SOCKETS[0]} nor {SOCKETS[1]} exists.",
+            hint="The engine may still be starting, or has failed. `resin ssh` opens a shell on the device.",
             cause="no-way",
         )
     return Unreachable(
-        f"{device.host} lets us in by SSH, but nothing there leads to {sockets[0]}: its SSH "
-        "server passes no sockets on, its engine's client has no `system dial-stdio` (18.09), and there "
-        "is neither socat nor an nc with -U.",
-        hint="Reach the engine by its own port: a development image opens it.",
+        f"SSH to {device.host} works, but there is no way to connect to {sockets[0]}: the SSH server does "
+        "not forward Unix sockets, the engine's client lacks `system dial-stdio` (18.09), and the device has "
+        "neither socat nor an nc with -U.",
+        hint="Connect to the engine's own port instead: development images open it.",
         cause="no-way",
     )

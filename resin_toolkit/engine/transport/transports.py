@@ -1,4 +1,4 @@
-"""The ways to an engine: each opens connections to it, as many as are asked for, at the same time."""
+"""How connections to an engine are opened."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from resin_toolkit.tcp import PATIENCE, Endpoint, connect_any, keep_alive
 
 
 class EngineTransport(Protocol):
-    """A way to one engine."""
+    """Opens connections to one engine, any number at the same time."""
 
     @property
     def access_method(self) -> AccessMethod: ...
 
     @property
     def url(self) -> str:
-        """What other tools take as DOCKER_HOST."""
+        """The engine's address as in DOCKER_HOST."""
 
     def open(self) -> DeadlineSocket:
-        """A new connection to the engine. Raises a ResinError that says why there is none."""
+        """Open a connection. Raises Unreachable or another ResinError."""
 
-    def open_lasting(self) -> DeadlineSocket:
-        """The same; what has come to the engine on it is carried out even if this side is gone by then."""
+    def open_durable(self) -> DeadlineSocket:
+        """Open a connection whose requests the engine carries out even if this side disappears."""
 
     def close(self) -> None:
-        """End the way itself, where it is something that is held open."""
+        """Close what the connections share."""
 
 
 @dataclass(frozen=True)
 class TcpTransport:
-    """The engine's own port."""
+    """Connects to the engine's own port."""
 
     host: str
-    place: Endpoint
+    endpoint: Endpoint
     access_method: AccessMethod = AccessMethod.TCP
 
     @property
     def url(self) -> str:
-        # RFC 6874 writes the percent sign before a zone as %25, and docker takes a URL apart twice.
-        return f"tcp://{url_host(self.place.address).replace('%', '%2525')}:{self.place.port}"
+        # RFC 6874 writes the percent sign of a zone as %25, and docker parses a URL twice.
+        return f"tcp://{url_host(self.endpoint.address).replace('%', '%2525')}:{self.endpoint.port}"
 
     def open(self) -> DeadlineSocket:
-        connection, _ = connect_any(self.host, [self.place], within=PATIENCE)
+        connection, _ = connect_any(self.host, [self.endpoint], within=PATIENCE)
         keep_alive(connection)
         return DeadlineSocket(connection)
 
-    def open_lasting(self) -> DeadlineSocket:
+    def open_durable(self) -> DeadlineSocket:
         return self.open()
 
     def close(self) -> None:

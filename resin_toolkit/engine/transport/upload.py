@@ -1,6 +1,6 @@
-"""A request whose body is sent by a thread while the answer is read already.
+"""A request whose body one thread sends while another reads the answer.
 
-The engine may answer before it has all of it: with an error, or with what it does meanwhile.
+The engine may answer before it has the whole body: with an error, or with progress messages.
 """
 
 from __future__ import annotations
@@ -11,29 +11,35 @@ from http.client import HTTPResponse
 
 from resin_toolkit.engine.error_responses import refusal
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost
-from resin_toolkit.engine.transport.http import LAST_CHUNK, NETWORK_ERRORS, begin_chunked, in_chunk, receive
+from resin_toolkit.engine.transport.http import (
+    LAST_CHUNK,
+    NETWORK_ERRORS,
+    encode_chunk,
+    receive,
+    send_chunked_head,
+)
 from resin_toolkit.engine.transport.raw_stream import RawStream
 
 TAR = "application/x-tar"
 _ERROR_LIMIT = 64 * 1024
-_PATIENCE = 5.0
-"""Seconds for which the end of the thread is waited for: what gives the body may itself wait."""
+_JOIN_TIMEOUT = 5.0
+"""Seconds to wait for the sending thread, which the source of the body may block."""
 
 
 class ChunkedUpload:
-    """One such request. One thread reads the answer; any other may close."""
+    """A request in progress. One thread reads the answer; any other may close."""
 
     def __init__(
         self,
         host: str,
-        wire: DeadlineSocket,
+        connection: DeadlineSocket,
         method: str,
         path: str,
         body: Iterable[bytes],
         headers: Mapping[str, str],
     ) -> None:
         self._host = host
-        self._wire = wire
+        self._connection = connection
         self._method = method
         self._response: HTTPResponse | None = None
         self._stream: RawStream | None = None
@@ -41,14 +47,14 @@ class ChunkedUpload:
         self._reading = threading.RLock()
         self._is_sent = False
         self._failure: BaseException | None = None
-        # An engine that writes to a worn card may take nothing for a while; once it has all, a link that is
-        # silent is dead.
-        wire.may_stall(True)
-        wire.unlimited()
+        # An engine that writes to a worn card may accept nothing for a while. Once it has the whole body, a
+        # silent link is dead.
+        connection.may_stall(True)
+        connection.unlimit()
         try:
-            begin_chunked(wire, method, path, headers)
+            send_chunked_head(connection, method, path, headers)
         except BaseException as error:
-            wire.close()
+            connection.close()
             if isinstance(error, NETWORK_ERRORS):
                 raise connection_lost(host, error) from error
             raise
@@ -56,13 +62,13 @@ class ChunkedUpload:
         self._thread.start()
 
     def read(self, size: int = 65536) -> bytes:
-        """What is there of the answer; b"" at its end, and once it was closed. Waits for it.
+        """Return the next bytes of the answer; b"" at its end and after `close`. Blocks.
 
-        Raises what the body itself raised, before all else; else the engine's refusal, or Unreachable.
+        Raises what the body raised, if it did, else the engine's error response, or Unreachable.
         """
         with self._reading:
             try:
-                data = b"" if self._closed.is_set() else self._more(size)
+                data = b"" if self._closed.is_set() else self._read(size)
             except BaseException:
                 self.close()
                 self._raise_failure()
@@ -72,16 +78,16 @@ class ChunkedUpload:
             return data
 
     def close(self) -> None:
-        """End it; a `read` in another thread returns. The engine ends what it does with the body, too."""
+        """Cancel the request, on the engine as well; a `read` in another thread returns."""
         self._closed.set()
-        self._wire.abort()
+        self._connection.abort()
         with self._reading:
             if self._stream is not None:
                 self._stream.close()
             elif self._response is not None:
                 self._response.close()
-            self._wire.close()
-        self._thread.join(_PATIENCE)
+            self._connection.close()
+        self._thread.join(_JOIN_TIMEOUT)
 
     def __enter__(self) -> ChunkedUpload:
         return self
@@ -89,28 +95,28 @@ class ChunkedUpload:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _more(self, size: int) -> bytes:
+    def _read(self, size: int) -> bytes:
         if self._stream is None:
-            self._stream = self._answer()
+            self._stream = self._receive_answer()
         data = self._stream.read(size) if self._stream else b""
         if data and self._is_sent:
             self._is_sent = False
-            self._wire.may_stall(False)
+            self._connection.may_stall(False)
         return data
 
-    def _answer(self) -> RawStream | None:
-        """The answer, once it has begun; None where it was closed before."""
+    def _receive_answer(self) -> RawStream | None:
+        """The answer, once it begins; None if the request was closed before."""
         try:
-            self._response = receive(self._wire, self._method)
-            self._wire.budget = None
+            self._response = receive(self._connection, self._method)
+            self._connection.budget = None
             if self._response.status >= 300:
-                self._wire.budget = _ERROR_LIMIT
+                self._connection.budget = _ERROR_LIMIT
                 raise refusal(self._host, self._response.status, self._response.read())
         except NETWORK_ERRORS as error:
             if self._closed.is_set():
                 return None
             raise connection_lost(self._host, error) from error
-        return RawStream(self._host, self._wire, self._response)
+        return RawStream(self._host, self._connection, self._response)
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
@@ -118,20 +124,20 @@ class ChunkedUpload:
 
     def _send(self, body: Iterable[bytes]) -> None:
         try:
-            is_whole = all(self._sent(in_chunk(piece)) for piece in body if piece)
-        except BaseException as error:  # noqa: BLE001 - the thread that reads raises it
+            is_complete = all(self._send_data(encode_chunk(piece)) for piece in body if piece)
+        except BaseException as error:  # noqa: BLE001 - the reading thread raises it
             self._failure = error
-            # Without its end the body is none: the engine must not take it for whole.
-            self._wire.abort()
+            # Without its last chunk the body is incomplete, and the engine rejects it.
+            self._connection.abort()
             return
-        self._is_sent = is_whole and self._sent(LAST_CHUNK)
+        self._is_sent = is_complete and self._send_data(LAST_CHUNK)
 
-    def _sent(self, data: bytes) -> bool:
-        """Whether it could be sent; where it could not, whoever reads the answer learns why."""
+    def _send_data(self, data: bytes) -> bool:
+        """Send data; False if the connection is closed or lost, which the reading thread reports."""
         if self._closed.is_set():
             return False
         try:
-            self._wire.sendall(data)
+            self._connection.sendall(data)
         except NETWORK_ERRORS:
             return False
         return True

@@ -11,7 +11,7 @@ from resin_toolkit.errors import PushFailed
 from resin_toolkit.push.apply.readiness import Readiness
 from resin_toolkit.terminal.screen import clean
 
-_REFUSED = re.compile(r"The engine of \S+ refuses: ")
+_REPORTED = re.compile(r"The engine of \S+ reports: ")
 _RUNTIME = re.compile(r".*(?:unable to start|starting) container process(?:: | caused:? )")
 """What a container runtime puts before the reason."""
 _OUTPUT_LIMIT = 256 * 1024
@@ -21,7 +21,7 @@ def failed_to_start(
     service: str, reason: str, lines: Sequence[str], *, restored: bool, readiness: Readiness | None
 ) -> PushFailed:
     """The new container of `service` failed; `reason` is a clause, `lines` its last output."""
-    refused = _REFUSED.match(reason)
+    refused = _REPORTED.match(reason)
     if refused:
         words = _RUNTIME.sub("", reason[refused.end() :])
         reason = f"it cannot start: {words.removesuffix(': unknown')}"

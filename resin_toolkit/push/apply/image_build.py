@@ -12,7 +12,7 @@ from resin_toolkit.engine import Engine
 from resin_toolkit.engine.build import BuildOptions, build
 from resin_toolkit.engine.credentials import Credentials
 from resin_toolkit.engine.images import Images
-from resin_toolkit.engine.progress_messages import Kind
+from resin_toolkit.engine.progress_messages import MessageKind
 from resin_toolkit.errors import BuildFailed, Notice
 from resin_toolkit.progress import Step
 from resin_toolkit.project.compression import compress_if_faster
@@ -117,7 +117,7 @@ def build_image(
             try:
                 for message in building:
                     pull_progress.advance(message, pulling)
-                    if message.kind is Kind.TEXT:
+                    if message.kind is MessageKind.TEXT:
                         text = last.on_its_own_line(message.text)
                         last.take(text)
                         listener.output(service.name, text)

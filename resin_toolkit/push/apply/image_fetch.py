@@ -5,7 +5,7 @@ from __future__ import annotations
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.credentials import Credentials
 from resin_toolkit.engine.images import Images
-from resin_toolkit.engine.progress_messages import Kind, Progressed
+from resin_toolkit.engine.progress_messages import MessageKind, ProgressMessage
 from resin_toolkit.errors import EngineFailed, ImageNotFound
 from resin_toolkit.progress import Step
 from resin_toolkit.project.application import Service
@@ -21,15 +21,15 @@ class PullProgress:
     def __init__(self) -> None:
         self._received: dict[str, int] = {}
 
-    def advance(self, message: Progressed, step: Step) -> None:
+    def advance(self, message: ProgressMessage, step: Step) -> None:
         """Advance `step` by the bytes received since the last message."""
         received = self.received_since(message)
         if received:
             step.advance(received)
 
-    def received_since(self, message: Progressed) -> int:
+    def received_since(self, message: ProgressMessage) -> int:
         """The bytes received since the last message about the same layer."""
-        if message.kind is not Kind.STATUS or not message.text.startswith(_DOWNLOADING):
+        if message.kind is not MessageKind.STATUS or not message.text.startswith(_DOWNLOADING):
             return 0
         before = self._received.get(message.id, 0)
         self._received[message.id] = max(before, message.current)

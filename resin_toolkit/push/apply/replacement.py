@@ -18,6 +18,7 @@ cleans up after an interrupted push, at the start of the next one.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -44,7 +45,13 @@ from resin_toolkit.push.apply.conflicts import (
 )
 from resin_toolkit.push.apply.failures import failed_to_start, read_last_output
 from resin_toolkit.push.apply.listener import DeploymentListener
-from resin_toolkit.push.apply.readiness import DEFAULT_GRACE, FIRST_GRACE, Readiness, wait_until_ready
+from resin_toolkit.push.apply.readiness import (
+    DEFAULT_GRACE,
+    FIRST_GRACE,
+    Readiness,
+    may_exit,
+    wait_until_ready,
+)
 from resin_toolkit.push.apply.restart_policies import (
     can_update_policy,
     policy_update_request,
@@ -60,12 +67,15 @@ from resin_toolkit.push.apply.retries import (
 from resin_toolkit.push.plan.container_spec import ContainerSpec
 from resin_toolkit.push.plan.fallbacks import apply_fallback, find_fallback
 from resin_toolkit.push.plan.observed_state import ObservedService
+from resin_toolkit.untrusted_json import object_of
 
 T = TypeVar("T")
 _STOP_TIMEOUT = 10.0
 """Seconds that the engine gives a container to stop if its configuration names no other time."""
 _STOP_MARGIN = 30.0
 """Seconds more until a request to stop counts as failed."""
+_TIMEOUT, _POLL = 60.0, 0.2
+"""Seconds for the engine to carry out a request whose answer was lost, and between two attempts."""
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
@@ -147,7 +157,7 @@ class ContainerReplacer:
             return self._fail(spec, old, new, error.message.rstrip("."))
         readiness = self.retry(
             lambda: wait_until_ready(self._engine, new, spec, self._grace_period(old)),
-            lambda: self._stop_if_restarted(old, new),
+            lambda: self._resume(spec, old, new),
         )
         if readiness.failure:
             return self._fail(spec, old, new, readiness.failure, readiness)
@@ -167,14 +177,17 @@ class ContainerReplacer:
             return self._grace
         return FIRST_GRACE if old is None else DEFAULT_GRACE
 
-    def _stop_if_restarted(self, old: Container | None, new: str) -> None:
-        """Stop the old container if an engine whose containers outlive it has restarted, and started it."""
-        if old is not None and self._runs(old.id) and self._runs(new):
-            self._containers.stop(old.id)
+    def _resume(self, spec: ContainerSpec, old: Container | None, new: str) -> None:
+        """Restore the state of the grace period after a lost connection: the engine may have restarted.
+
+        It starts the old container then, and not the new one, which it may have stopped if it was just
+        starting it. A task that has exited is not started again.
+        """
+        if not may_exit(spec) or self._runs(new):
+            self._switch(old, new)
 
     def _runs(self, container: str) -> bool:
-        state = self._containers.raw(container).get("State")
-        return isinstance(state, Mapping) and state.get("Running") is True
+        return object_of(self._containers.raw(container), "State").get("Running") is True
 
     def _promote(self, restart: str, name: str, old: str, new: str) -> None:
         changes_policy = self._can_update and restart != "no"
@@ -231,30 +244,37 @@ class ContainerReplacer:
         if binds:
             host["Binds"] = [*host.get("Binds", []), *binds]
         body = {**spec.body, "Labels": labels, "HostConfig": host}
-        try:
-            new = self._containers.create(name, body, warn=self._listener.warn)
-        except ImageNotFound as error:
-            # Another push removed the image as unused.
-            raise changed_meanwhile(spec.service.name, self._engine.host) from error
-        except EngineFailed as error:
-            if error.facts.get("status") != 409:
-                raise
-            if not self._remove_own(name):
-                raise concurrent_push(spec.service.name, self._engine.host) from error
-            return self._create(name, spec, binds)
+        new = self._create_container(name, body, spec.service.name)
         for network, endpoint in spec.further_networks.items():
             Networks(self._engine).connect(network, new, endpoint)
         return new
 
+    def _create_container(self, name: str, body: Mapping[str, object], service: str) -> str:
+        deadline = time.monotonic() + _TIMEOUT
+        while True:
+            try:
+                return self._containers.create(name, body, warn=self._listener.warn)
+            except ImageNotFound as error:
+                # Another push removed the image as unused.
+                raise changed_meanwhile(service, self._engine.host) from error
+            except EngineFailed as error:
+                if error.facts.get("status") != 409:
+                    raise
+                if not self._remove_own(name) or time.monotonic() > deadline:
+                    raise concurrent_push(service, self._engine.host) from error
+                time.sleep(_POLL)
+
     def _remove_own(self, name: str) -> bool:
-        """Remove a container that this push created when it lost the connection before the answer."""
+        """Remove the container if this push created it, and lost the connection before the answer.
+
+        Return False if somebody else created it. The engine may also be creating it still.
+        """
         try:
             details = self._containers.raw(name)
         except ServiceNotFound:
-            return False
-        config = details.get("Config")
-        labels = config.get("Labels") if isinstance(config, Mapping) else None
-        if not isinstance(labels, Mapping) or labels.get(PUSHER_LABEL) != current_pusher():
+            return True
+        labels = object_of(object_of(details, "Config"), "Labels")
+        if labels.get(PUSHER_LABEL) != current_pusher():
             return False
         self._containers.remove(str(details["Id"]), force=True, volumes=True)
         return True
@@ -277,8 +297,7 @@ class ContainerReplacer:
 
     def _stop_timeout(self, old: Container) -> float | None:
         """The time that the container's configuration grants; engines know it since API 1.25."""
-        config = self._containers.raw(old.id).get("Config")
-        timeout = config.get("StopTimeout") if isinstance(config, Mapping) else None
+        timeout = object_of(self._containers.raw(old.id), "Config").get("StopTimeout")
         return float(timeout) if isinstance(timeout, int) else None
 
     def _fail(
@@ -321,7 +340,17 @@ class ContainerReplacer:
         ]
 
     def _send(self, requests: list[Request]) -> list[ResinError | None]:
-        return send_batch(self._engine.connections, self._engine.api_version, requests)
+        """Send requests; again while the engine still removes a container because of an earlier attempt."""
+        deadline = time.monotonic() + _TIMEOUT
+        while True:
+            answers = send_batch(self._engine.connections, self._engine.api_version, requests)
+            if not any(map(_is_being_removed, answers)) or time.monotonic() > deadline:
+                return answers
+            time.sleep(_POLL)
+
+
+def _is_being_removed(error: ResinError | None) -> bool:
+    return error is not None and error.facts.get("status") == 409 and "already in progress" in error.message
 
 
 def _raise_first(answers: list[ResinError | None]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.request_batch import Request
-from resin_toolkit.engine.version_negotiation import version_of
+from resin_toolkit.engine.version_negotiation import parse_version
 from resin_toolkit.push.apply.retries import retry_while_exiting
 
 
@@ -26,7 +26,7 @@ def restart_policy_object(policy: str) -> dict[str, object]:
 
 def can_update_policy(engine: Engine) -> bool:
     """Whether the engine can change the policy of a container that exists."""
-    return version_of(engine.api_version) >= (1, 23)
+    return parse_version(engine.api_version) >= (1, 23)
 
 
 def policy_update_request(container: str, policy: str) -> Request:

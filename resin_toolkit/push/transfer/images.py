@@ -9,7 +9,6 @@ from pathlib import Path
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.images import ImageDetails
-from resin_toolkit.engine.models import one_line
 from resin_toolkit.engine.workstation_engine import WorkstationEngine, connect_workstation
 from resin_toolkit.errors import (
     BadValue,
@@ -27,6 +26,7 @@ from resin_toolkit.push.transfer.decompression import Readable
 from resin_toolkit.push.transfer.layer_content import ImageLayers, open_spool
 from resin_toolkit.push.transfer.manifests import ArchivedImage, with_tag
 from resin_toolkit.push.transfer.upload import ImageToSend, upload_image
+from resin_toolkit.untrusted_json import one_line
 
 _NO_ENGINE = (NotPermitted, Unreachable)
 _SHOWN = 10

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from resin_toolkit.engine.api_client import object_of, texts_of
-from resin_toolkit.engine.models import one_line, text
 from resin_toolkit.push.transfer.archive_index import ArchiveIndex, damaged_archive
+from resin_toolkit.untrusted_json import object_of, one_line, text, texts_of
 
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 """Annotations with the name of an image; the second often has only the tag."""

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.api_client import ApiClient
-from resin_toolkit.engine.images import Image, Images, Kind
-from resin_toolkit.engine.models import as_object
+from resin_toolkit.engine.images import Image, Images
+from resin_toolkit.engine.progress_messages import MessageKind
 from resin_toolkit.errors import EngineFailed
 from resin_toolkit.project.compression import compress_if_faster
 from resin_toolkit.push.transfer.partial_archive import PART_LABEL, TIME_LABEL, chain_ids, partial_archive
+from resin_toolkit.untrusted_json import as_object
 
 _CONTAINERD = "io.containerd.snapshotter.v1"
 _RETENTION = 7 * 24 * 3600.0
@@ -23,7 +24,7 @@ class ImageReceiver:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._asking = ApiClient(engine)
+        self._api = ApiClient(engine)
         self._images = Images(engine)
 
     def count_present(self, layers: Sequence[str], architecture: str) -> int | None:
@@ -33,7 +34,7 @@ class ImageReceiver:
         """
         if not self._loads_partial_images():
             return None
-        if not self._asking.speaks(1, 23):
+        if not self._api.supports(1, 23):
             return self._find_by_loading(layers, architecture)
         count = self._find_by_listing(layers)
         return count if not count or self.has_layers(layers[:count], architecture) else None
@@ -52,7 +53,7 @@ class ImageReceiver:
         ids = [
             message.id
             for message in self._images.load(compress_if_faster(body, None))
-            if message.kind is Kind.IMAGE
+            if message.kind is MessageKind.IMAGE
         ]
         return ids[-1] if ids else ""
 
@@ -64,7 +65,7 @@ class ImageReceiver:
                 self._remove(image.id)
 
     def _loads_partial_images(self) -> bool:
-        status = self._asking.get("/info", as_object).get("DriverStatus")
+        status = self._api.get("/info", as_object).get("DriverStatus")
         return not any(_CONTAINERD in str(row) for row in status) if isinstance(status, list) else True
 
     def _find_by_loading(self, layers: Sequence[str], architecture: str) -> int:

@@ -18,7 +18,7 @@ from support.engine_parts import connected, tar_of
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.build import Build, BuildOptions, build
 from resin_toolkit.engine.images import Images
-from resin_toolkit.engine.progress_messages import Kind
+from resin_toolkit.engine.progress_messages import MessageKind
 from resin_toolkit.errors import BuildFailed, NotSupported, ResinError, Unreachable
 
 pytestmark = pytest.mark.root
@@ -32,7 +32,7 @@ def context(dockerfile: str, **files: bytes) -> bytes:
 
 
 def text_of(going: Build) -> str:
-    return "".join(message.text for message in going if message.kind is Kind.TEXT)
+    return "".join(message.text for message in going if message.kind is MessageKind.TEXT)
 
 
 def go_through(going: Build, started: Callable[[], object]) -> None:
@@ -69,10 +69,10 @@ def test_an_image_is_built(engine: Engine) -> None:
     assert details is not None
     assert details.id.removeprefix("sha256:").startswith(going.image.removeprefix("sha256:"))
     assert set(details.tags) == {"first:1", "second:2"}
-    assert details.labels["word"] == "a b&c"
-    assert details.labels["own"] == "1"
-    assert ("given" in details.labels) == (engine.api_version != "1.22")
-    assert "A=b" in details.environment
+    assert details.config["Labels"]["word"] == "a b&c"
+    assert details.config["Labels"]["own"] == "1"
+    assert ("given" in details.config["Labels"]) == (engine.api_version != "1.22")
+    assert "A=b" in details.config["Env"]
 
 
 def test_a_compressed_context(engine: Engine) -> None:
@@ -88,7 +88,7 @@ def test_another_dockerfile_and_a_stage(modern: Engine) -> None:
         text_of(going)
     details = Images(modern).inspect("one:1")
     assert details is not None
-    assert details.labels == {"stage": "one"}
+    assert details.config["Labels"] == {"stage": "one"}
 
 
 def test_a_step_that_fails(modern: Engine, kitchen: StandIn) -> None:

@@ -130,7 +130,7 @@ def test_it_has_not_ended_in_time(engine: Engine) -> None:
     identity = running(engine)
     with pytest.raises(EngineFailed) as caught:
         Containers(engine).wait(identity, 0.5)
-    assert "has not ended within 0.5 s" in caught.value.message
+    assert "did not exit within 0.5 s" in caught.value.message
     assert state_of(engine)["Running"] is True
 
 
@@ -210,8 +210,6 @@ def test_files_that_do_not_fit(engine: Engine) -> None:
     assert "/absent" in caught.value.message
     assert caught.value.facts["status"] == 404
     with pytest.raises(EngineFailed):
-        containers.put_archive(identity, "/", [tar_of({"root": b"no folder"})], no_overwrite=True)
-    with pytest.raises(EngineFailed):
         containers.put_archive(identity, "/", [b"no archive" * 1000])
 
 
@@ -278,7 +276,8 @@ def test_names_on_a_network(modern: Engine, kitchen: StandIn) -> None:
             containers.start(name)
         further = networks.create("attic", subnets=["10.99.9.0/24"])
         networks.connect(further, "one")
-        networks.connect("attic", "two", aliases=["second"], ipv4="10.99.9.9")
+        endpoint = {"Aliases": ["second"], "IPAMConfig": {"IPv4Address": "10.99.9.9"}}
+        networks.connect("attic", "two", endpoint)
         said = kitchen.docker("exec", "one", "ping", "-c", "1", "-W", "5", "second")
         assert "(10.99.9.9)" in said
         assert "1 packets received" in said
@@ -302,7 +301,6 @@ def test_volumes(engine: Engine) -> None:
         found = volumes.inspect("shelf")
         assert found is not None
         assert (found.name, found.driver) == ("shelf", "local")
-        assert found.mountpoint.endswith("/shelf/_data")
         assert [volume.name for volume in volumes.list()] == ["shelf"]
         labelled = [] if engine.api_version == "1.22" else ["shelf"]
         assert [volume.name for volume in volumes.list(["own=1"])] == labelled

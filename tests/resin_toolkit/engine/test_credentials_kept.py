@@ -102,7 +102,7 @@ def test_a_program_that_fails(
     pull(reached, heard)
     assert recorder.sent("/images/create", "X-Registry-Auth") is None
     assert heard.notices == [
-        Notice("no-login", f"{SHOP} is asked without your login: docker-credential-drawer fails.")
+        Notice("no-login", f"Your login for {SHOP} is not used: docker-credential-drawer failed.")
     ]
 
 
@@ -113,7 +113,7 @@ def test_a_program_that_is_not_there(reached: Engine, recorder: Recorder, heard:
     [notice] = heard.notices
     assert notice.code == "no-login"
     assert SHOP in notice.message
-    assert "docker-credential-nowhere is not there" in notice.message
+    assert "docker-credential-nowhere is not installed" in notice.message
 
 
 BROKEN = [

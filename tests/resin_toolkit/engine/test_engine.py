@@ -121,9 +121,9 @@ def test_how_it_was_reached(engine: Engine, way: str, stand: StandIn) -> None:
     shown = stand.docker("version", "--format", "{{.Server.APIVersion}}").strip()
     assert engine.api_version == ("1.22" if way == "1.22" else shown)
     if way == "tcp":
-        assert engine.place == f"tcp://{stand.address}:2377"
+        assert engine.url == f"tcp://{stand.address}:2377"
     if way in ("ssh", "dial-stdio"):
-        assert engine.place == f"ssh://root@{stand.hostname}:22222"
+        assert engine.url == f"ssh://root@{stand.hostname}:22222"
 
 
 def test_facts(engine: Engine, stand: StandIn) -> None:
@@ -305,7 +305,7 @@ def test_what_old_systems_have_leads_to_the_engine_too(guarded: StandIn, left: s
     try:
         with without(guarded, *(p for p in PROGRAMS if p != left)), connect(device, within=5.0) as engine:
             link = engine.connections.transport
-            assert str(getattr(link, "opening", "")).startswith(Path(left).name)
+            assert str(getattr(link, "entry", "")).startswith(Path(left).name)
             with engine.exec(identity, ["cat"]) as session:
                 session.sendall(b"there and back")
                 session.end_input()
@@ -327,7 +327,7 @@ def test_a_device_without_an_engine(table: Desk) -> None:
     with stand_in(table, "empty", engine=False) as empty, pytest.raises(Unreachable) as caught:
         connect(Device("empty", (empty.address,)), within=5.0)
     assert caught.value.facts["cause"] == "no-way"
-    assert "no engine runs" in caught.value.message
+    assert "no engine is running" in caught.value.message
 
 
 @pytest.mark.parametrize("way", ["tcp", "ssh"])

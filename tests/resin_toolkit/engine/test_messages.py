@@ -11,8 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resin_toolkit.engine.api_client import have_labels
-from resin_toolkit.engine.progress_messages import Failed, Kind, Progressed, messages_in, objects_in
+from resin_toolkit.engine.api_client import has_labels
+from resin_toolkit.engine.progress_messages import (
+    FailureMessage,
+    MessageKind,
+    ProgressMessage,
+    parse_messages,
+    read_objects,
+)
 from resin_toolkit.errors import Unreachable
 
 values = st.recursive(
@@ -45,7 +51,7 @@ def found_in(data: bytes, sizes: list[int]) -> list[Mapping[str, Any]]:
             pieces.append(data[position : position + size])
             position += size
     given_out = iter([piece for piece in pieces if piece])
-    return list(objects_in(lambda: next(given_out, b""), "board"))
+    return list(read_objects(lambda: next(given_out, b""), "board"))
 
 
 @given(
@@ -76,37 +82,37 @@ def test_any_bytes(data: bytes) -> None:
 
 @given(objects)
 def test_any_object(said: dict[str, Any]) -> None:
-    for message in messages_in(said):
-        if isinstance(message, Failed):
+    for message in parse_messages(said):
+        if isinstance(message, FailureMessage):
             assert message.words.isprintable()
         else:
-            assert message.kind is Kind.TEXT or message.text.isprintable()
+            assert message.kind is MessageKind.TEXT or message.text.isprintable()
             assert message.id.isprintable()
 
 
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ({"stream": "half a"}, [Progressed(Kind.TEXT, "half a")]),
+        ({"stream": "half a"}, [ProgressMessage(MessageKind.TEXT, "half a")]),
         (
             {"stream": "Successfully built 0123456789ab\n"},
             [
-                Progressed(Kind.TEXT, "Successfully built 0123456789ab\n"),
-                Progressed(Kind.IMAGE, id="0123456789ab"),
+                ProgressMessage(MessageKind.TEXT, "Successfully built 0123456789ab\n"),
+                ProgressMessage(MessageKind.IMAGE, id="0123456789ab"),
             ],
         ),
-        ({"aux": {"ID": "sha256:ab"}}, [Progressed(Kind.IMAGE, id="sha256:ab")]),
+        ({"aux": {"ID": "sha256:ab"}}, [ProgressMessage(MessageKind.IMAGE, id="sha256:ab")]),
         (
             {"status": "Extracting", "id": "ab", "progressDetail": {"current": 1, "total": 2}},
-            [Progressed(Kind.STATUS, "Extracting", "ab", 1, 2)],
+            [ProgressMessage(MessageKind.STATUS, "Extracting", "ab", 1, 2)],
         ),
-        ({"error": "a\nb.", "errorDetail": {"code": 3, "message": "a"}}, [Failed("a b", 3)]),
-        ({"errorDetail": {"message": "a"}}, [Failed("a", 0)]),
+        ({"error": "a\nb.", "errorDetail": {"code": 3, "message": "a"}}, [FailureMessage("a b", 3)]),
+        ({"errorDetail": {"message": "a"}}, [FailureMessage("a", 0)]),
         ({}, []),
     ],
 )
-def test_what_an_object_tells(said: dict[str, Any], told: list[Progressed | Failed]) -> None:
-    assert list(messages_in(said)) == told
+def test_what_an_object_tells(said: dict[str, Any], told: list[ProgressMessage | FailureMessage]) -> None:
+    assert list(parse_messages(said)) == told
 
 
 @pytest.mark.parametrize(
@@ -114,4 +120,4 @@ def test_what_an_object_tells(said: dict[str, Any], told: list[Progressed | Fail
     [([], True), (["a"], True), (["a=b"], True), (["a=b", "c="], True), (["a="], False), (["d"], False)],
 )
 def test_labels(wanted: list[str], are_there: bool) -> None:
-    assert have_labels({"a": "b", "c": ""}, wanted) == are_there
+    assert has_labels({"a": "b", "c": ""}, wanted) == are_there

@@ -18,19 +18,12 @@ from resin_toolkit.device.record import Device
 from resin_toolkit.engine import SERVICE_LABEL, Output, RawStream, connect
 from resin_toolkit.engine.container_exec import Frames
 from resin_toolkit.engine.insecure_warning import insecure_warning
-from resin_toolkit.engine.models import (
-    EngineFacts,
-    WrongShape,
-    containers_of,
-    details_of,
-    facts_of,
-    one_line,
-    service_of,
-)
-from resin_toolkit.engine.transport.raw_stream import Chunks, Damaged
+from resin_toolkit.engine.models import EngineFacts, containers_of, details_of, facts_of, service_of
+from resin_toolkit.engine.transport.raw_stream import ChunkDecoder, InvalidChunk
 from resin_toolkit.engine.transport.transports import TcpTransport
 from resin_toolkit.errors import EngineFailed, Unreachable
 from resin_toolkit.tcp import Endpoint
+from resin_toolkit.untrusted_json import WrongShape, one_line
 
 pieces = st.lists(st.binary(min_size=1, max_size=40), max_size=8)
 cuts = st.lists(st.integers(1, 30), min_size=1, max_size=8)
@@ -60,7 +53,7 @@ def test_the_chunked_coding_however_it_is_cut(
 ) -> None:
     marks = [f"{len(piece):{'X' if upper else 'x'}}".encode() + extension for piece in content]
     coded = b"".join(mark + b"\r\n" + piece + b"\r\n" for mark, piece in zip(marks, content, strict=True))
-    chunks = Chunks()
+    chunks = ChunkDecoder()
     taken = b"".join(chunks.take(part) for part in cut(coded, sizes))
     assert taken == b"".join(content)
     assert not chunks.ended
@@ -70,7 +63,7 @@ def test_the_chunked_coding_however_it_is_cut(
 
 
 def test_what_is_there_of_a_chunk_is_handed_on() -> None:
-    chunks = Chunks()
+    chunks = ChunkDecoder()
     assert chunks.take(b"ffff\r\nab") == b"ab"
     assert chunks.take(b"cd") == b"cd"
 
@@ -79,14 +72,14 @@ def test_what_is_there_of_a_chunk_is_handed_on() -> None:
     "coded", [b"-5\r\nhello\r\n", b"x\r\n", b"\r\n\r\n\r\n", b"5\r\nhelloworld\r\n", b"f" * 5000]
 )
 def test_what_is_no_chunk(coded: bytes) -> None:
-    with pytest.raises(Damaged):
-        Chunks().take(coded)
+    with pytest.raises(InvalidChunk):
+        ChunkDecoder().take(coded)
 
 
 @given(st.binary(max_size=300), cuts)
 def test_any_bytes_for_chunks(data: bytes, sizes: list[int]) -> None:
-    chunks = Chunks()
-    with suppress(Damaged):
+    chunks = ChunkDecoder()
+    with suppress(InvalidChunk):
         for part in cut(data, sizes):
             assert len(chunks.take(part)) <= len(data)
 

@@ -156,7 +156,7 @@ def test_the_version_that_both_speak(spoken: str, least: str, agreed: str) -> No
         assert engine.api_version == agreed
         assert engine.facts.id == "A:B"
         assert engine.facts.api_version == spoken
-        assert engine.place == f"tcp://127.0.0.1:{place.port}"
+        assert engine.url == f"tcp://127.0.0.1:{place.port}"
         assert engine.access_method is AccessMethod.TCP
     assert asked == ["GET /version", f"GET /v{agreed}/info"]
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from resin_toolkit.engine.timestamps import (
     SECOND,
-    for_engine,
-    moment,
     nanoseconds,
-    normal_stamp,
+    normalize_stamp,
+    parse_time,
+    query_time,
     stamp_of_nanoseconds,
 )
 from resin_toolkit.errors import BadValue, EngineFailed
@@ -172,21 +172,21 @@ def test_grep_looks_through_colours() -> None:
 def test_a_stamp_and_its_nanoseconds(when: datetime, rest: int) -> None:
     stamp = f"{when:%Y-%m-%dT%H:%M:%S}.{rest:09}Z".rjust(30, "0")
     assert stamp_of_nanoseconds(nanoseconds(stamp)).decode() == stamp
-    assert normal_stamp(stamp.encode()) == stamp.encode()
-    assert for_engine(nanoseconds(stamp)).endswith(f".{rest:09}")
+    assert normalize_stamp(stamp.encode()) == stamp.encode()
+    assert query_time(nanoseconds(stamp)).endswith(f".{rest:09}")
 
 
 def test_times_as_people_type_them() -> None:
     now = nanoseconds("2026-11-24T12:00:00Z")
-    assert moment("10m", now) == now - 600 * SECOND
-    assert moment("1h30m", now) == now - 5400 * SECOND
-    assert moment("1d", now) == now - 86400 * SECOND
-    assert moment("2026-11-24T11:00:00.5+01:00", now) == nanoseconds("2026-11-24T10:00:00.5Z")
-    assert moment("1700000000.25", now) == 1_700_000_000_250_000_000
+    assert parse_time("10m", now) == now - 600 * SECOND
+    assert parse_time("1h30m", now) == now - 5400 * SECOND
+    assert parse_time("1d", now) == now - 86400 * SECOND
+    assert parse_time("2026-11-24T11:00:00.5+01:00", now) == nanoseconds("2026-11-24T10:00:00.5Z")
+    assert parse_time("1700000000.25", now) == 1_700_000_000_250_000_000
     local = datetime.fromtimestamp(now // SECOND).replace(hour=10, minute=0)
-    assert moment("10:00", now) == int(local.timestamp()) * SECOND
-    assert moment(f"{local:%Y-%m-%d} 10:00", now) == int(local.timestamp()) * SECOND
-    assert moment(f"{local:%Y-%m-%d}", now) == int(local.replace(hour=0).timestamp()) * SECOND
+    assert parse_time("10:00", now) == int(local.timestamp()) * SECOND
+    assert parse_time(f"{local:%Y-%m-%d} 10:00", now) == int(local.timestamp()) * SECOND
+    assert parse_time(f"{local:%Y-%m-%d}", now) == int(local.replace(hour=0).timestamp()) * SECOND
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_times_as_people_type_them() -> None:
 )
 def test_what_is_no_time(word: str) -> None:
     with pytest.raises(BadValue):
-        moment(word, 10**18)
+        parse_time(word, 10**18)
 
 
 def test_a_line_without_an_end_is_not_run_together_with_the_next_one() -> None:

@@ -14,7 +14,7 @@ from support.sent_contexts import one_of_each
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.build import BuildOptions, build
-from resin_toolkit.engine.progress_messages import Kind
+from resin_toolkit.engine.progress_messages import MessageKind
 from resin_toolkit.project.compression import compress_if_faster
 from resin_toolkit.project.context import BuildContext
 from resin_toolkit.project.ignore import read_ignore_rules
@@ -34,7 +34,7 @@ def engine(kitchen: StandIn) -> Iterator[Engine]:
 def said(engine: Engine, context: BuildContext, rate: float) -> str:
     options = BuildOptions(dockerfile=context.dockerfile, no_cache=True, network="host")
     with build(engine, compress_if_faster(context.stream(), rate), options) as going:
-        return "".join(message.text for message in going if message.kind is Kind.TEXT)
+        return "".join(message.text for message in going if message.kind is MessageKind.TEXT)
 
 
 def listing(paths: set[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resin_toolkit.engine.progress_messages import Kind, Progressed
+from resin_toolkit.engine.progress_messages import MessageKind, ProgressMessage
 from resin_toolkit.push.apply.image_cleanup import BuiltImages
 from resin_toolkit.push.apply.image_fetch import PullProgress
 
@@ -39,6 +39,6 @@ def test_the_bytes_of_a_layer_are_counted_once() -> None:
         ("Extracting", "x", 20),
         ("Downloading", "x", 30),
     ):
-        done += pull.received_since(Progressed(Kind.STATUS, text, identity, current, 100))
-    assert pull.received_since(Progressed(Kind.TEXT, "Downloading things")) == 0
+        done += pull.received_since(ProgressMessage(MessageKind.STATUS, text, identity, current, 100))
+    assert pull.received_since(ProgressMessage(MessageKind.TEXT, "Downloading things")) == 0
     assert done == 35

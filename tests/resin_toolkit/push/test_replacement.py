@@ -335,6 +335,29 @@ def test_an_engine_restart_in_the_grace_period_leaves_the_old_container_to_the_r
     kitchen.docker("rm", "--force", f"{APP}_main")
 
 
+@pytest.mark.parametrize(("restart", "is_started"), [("always", True), ("no", False)])
+def test_a_new_container_that_stops_with_the_engine_is_started_again(
+    kitchen: StandIn, restart: str, *, is_started: bool
+) -> None:
+    """An engine that shuts down while it starts a container may stop it; a task may also have exited."""
+
+    def stop() -> None:
+        kitchen.docker("stop", f"{APP}_main.next")
+
+    def at(_: int, request: str) -> bool:
+        begun = any("/stop?" in each for each in outage.requests)
+        return not outage.hits and begun and request.startswith("GET")
+
+    outage = Outage(at, begin=stop)
+    with connected(kitchen, "tcp") as engine:
+        push(engine, service(WORKS.format("one")))
+        push(engine, service(WORKS.format("two"), restart=restart), outage=outage, reconnect_timeout=30.0)
+    assert outage.hits == 1
+    assert running(kitchen) == ([f"{APP}_main"] if is_started else [])
+    assert kitchen.docker("logs", f"{APP}_main").split() == ["two"] * (2 if is_started else 1)
+    kitchen.docker("rm", "--force", f"{APP}_main")
+
+
 REFUSALS = (
     (500, "cannot update a stopped container"),
     (500, "runc did not terminate successfully: exit status 1: container not running"),
@@ -371,6 +394,28 @@ def test_a_task_that_exits_while_it_is_promoted_is_no_failure(
         assert kitchen.docker("ps", "--all", "--quiet", "--no-trunc").split() == [second]
         assert policy(kitchen, f"{APP}_main") == "on-failure"
         kitchen.docker("rm", "--force", f"{APP}_main")
+
+
+def test_a_removal_in_progress_is_waited_for(kitchen: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine still carries out a request whose answer was lost, and refuses the second one."""
+    refused: list[str] = []
+
+    def send(connections: object, version: str, requests: list[Request]) -> list[ResinError | None]:
+        removals = [request for request in requests if request.method == "DELETE"]
+        if not removals or len(refused) == 2:
+            return send_batch(connections, version, requests)  # type: ignore[arg-type]
+        refused.append(removals[0].path)
+        others = [request for request in requests if request not in removals]
+        answers = send_batch(connections, version, others)  # type: ignore[arg-type]
+        return [*answers, refusal(409, "removal of container 0123 is already in progress")]
+
+    monkeypatch.setattr(replacement, "send_batch", send)
+    with connected(kitchen, "tcp") as engine:
+        push(engine, service(WORKS.format("one")))
+        push(engine, service(WORKS.format("two")))
+    assert len(refused) == 2
+    check_only_container(kitchen, "two")
+    kitchen.docker("rm", "--force", f"{APP}_main")
 
 
 @pytest.mark.parametrize(("status", "words"), REFUSALS)
