@@ -63,7 +63,7 @@ def test_a_file_is_read(text: str, expected: dict[str, str | None]) -> None:
         ("1A=secret", "x.env:1: a variable name is expected here."),
         ("A secret", "x.env:1: A is not followed by `=`."),
         ("A=secret$", "x.env:1: A has a `$` that is not followed by a variable name."),
-        ('A="one\ntwo"\nB=${C:?why}', "x.env:3: B needs the variable C, which is not set: why."),
+        ('A="one\ntwo"\nB=${C:?why}', "x.env:3: B requires the variable C, which is not set: why."),
     ],
 )
 def test_what_is_wrong_is_told_without_the_value(text: str, problem: str) -> None:

@@ -53,9 +53,9 @@ def test_a_variable_is_replaced(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("${NOT:?say it}", "needs the variable NOT, which is not set: say it"),
-        ("${NOT?}", "needs the variable NOT, which is not set"),
-        ("${EMPTY:?}", "needs the variable EMPTY, which is empty"),
+        ("${NOT:?say it}", "requires the variable NOT, which is not set: say it"),
+        ("${NOT?}", "requires the variable NOT, which is not set"),
+        ("${EMPTY:?}", "requires the variable EMPTY, which is empty"),
         ("${NOT:?see ${A}}", "not set: see ${A}"),
         ("$", "has a `$` that is not followed by a variable name"),
         ("a $ b", "has a `$` that is not followed by a variable name"),
@@ -156,7 +156,7 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_is_shown(project: Projec
     )
     assert found == [
         (5, "services.web.environment.PASSWORD has a `$` that is not followed by a variable name"),
-        (6, "services.web.environment.OTHER needs the variable TOKEN, which is empty: say which"),
+        (6, "services.web.environment.OTHER requires the variable TOKEN, which is empty: say which"),
         (7, "x-mine has a `${` without a closing `}`"),
     ]
 

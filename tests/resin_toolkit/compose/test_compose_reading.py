@@ -97,10 +97,10 @@ def test_values_know_their_line_and_names_theirs() -> None:
         ("a: *none\n", "c.yml:1: this is not valid YAML: found undefined alias 'none'."),
         ("a: 1\n---\nb: 1\n", "c.yml:2: this is not valid YAML: but found another document."),
         ("a: &a\n  b: *a\n", "c.yml:1: an anchor contains itself."),
-        ("a:\n  <<: 1\n", "c.yml:2: << takes mappings only."),
+        ("a:\n  <<: 1\n", "c.yml:2: << must refer to a mapping."),
         ("a: 1\nb: !secret x\n", "c.yml:2: the tag !secret is not supported."),
         ("a: !!int x\n", "c.yml:1: the tag tag:yaml.org,2002:int is not supported."),
-        ("[a, b]: 1\n", "c.yml:1: a name is not a single word."),
+        ("[a, b]: 1\n", "c.yml:1: a key is not a scalar."),
         ("a: \x01\n", "c.yml:1: this is not valid YAML: special characters are not allowed."),
     ],
 )

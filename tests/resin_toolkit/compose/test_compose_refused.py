@@ -28,16 +28,16 @@ NOT_SUPPORTED = "is not supported on a device"
          "retries"),
         ("ports:\n  - target: 80\n    publish: 80", 6, "ports[0].publish is not a key of the compose specification",  # noqa: E501
          "published"),
-        ("user: 1000", 4, "user must be a string, not a number", "quotes"),
-        ("command: [sleep, 10]", 4, "command[1] must be a string, not a number", "quotes"),
+        ("user: 1000", 4, "user must be a string, not a number", "Quote"),
+        ("command: [sleep, 10]", 4, "command[1] must be a string, not a number", "Quote"),
         ("command:\n  a: b", 4, "command must be empty, a string or a list, not a mapping", ""),
         ("ports: 80", 4, "ports must be a list, not a number", ""),
         ("volumes:", 4, "volumes must be a list, not empty", ""),
-        ("privileged: 1", 4, "privileged must be true or false or a string, not a number", "quotes"),
+        ("privileged: 1", 4, "privileged must be true or false or a string, not a number", "Quote"),
         ("environment: {A: [1]}", 4,
          "environment.A must be a string, a number, true or false or empty, not a list",
          ""),
-        ("environment:\n  - A=1\n  - A=1", 4, "environment has a duplicate item", "Leave out"),
+        ("environment:\n  - A=1\n  - A=1", 4, "environment has a duplicate item", "Remove one"),
         ("depends_on: {db: {}}", 4, "depends_on.db is missing condition", "Add `condition:`."),
         ("depends_on: {db: {condition: healthy}}", 4,
          "depends_on.db.condition must be one of service_started, ", ""),
@@ -46,27 +46,27 @@ NOT_SUPPORTED = "is not supported on a device"
          "develop.watch[0].action must be one of rebuild, sync", ""),
         # In the schema, and not for a device.
         ("deploy:\n  replicas: 2", 4, f"deploy {NOT_SUPPORTED}", "restart"),
-        ("user: a\nmem_limit: 1g", 5, f"mem_limit {NOT_SUPPORTED}", "limits"),
+        ("user: a\nmem_limit: 1g", 5, f"mem_limit {NOT_SUPPORTED}", "not limit"),
         ("links: [db]", 4, f"links {NOT_SUPPORTED}", "aliases"),
-        ("platform: linux/arm64", 4, f"platform {NOT_SUPPORTED}", "own processor"),
+        ("platform: linux/arm64", 4, f"platform {NOT_SUPPORTED}", "architecture"),
         ("secrets: [s]", 4, f"secrets {NOT_SUPPORTED}", "env_file"),
-        ("configs: [s]", 4, f"configs {NOT_SUPPORTED}", "Dockerfile"),
+        ("configs: [s]", 4, f"configs {NOT_SUPPORTED}", "into the image"),
         ("build: {dockerfile_inline: FROM x}", 4, f"build.dockerfile_inline {NOT_SUPPORTED}", "dockerfile"),
         ("build: {context: ., secrets: [s]}", 4, f"build.secrets {NOT_SUPPORTED}", "COPY"),
         ("healthcheck: {start_interval: 1s}", 4, f"healthcheck.start_interval {NOT_SUPPORTED}", "interval"),
-        ("ports: [{target: 80, mode: host}]", 4, f"ports[0].mode {NOT_SUPPORTED}", "leave it out"),
+        ("ports: [{target: 80, mode: host}]", 4, f"ports[0].mode {NOT_SUPPORTED}", "remove the key"),
         ("develop: {watch: [{path: a, action: sync+exec, target: /a}]}", 4,
          "develop.watch[0] has an action that is",
          "sync+restart"),
         # Values that make no sense, or none here.
-        ("volumes:\n  - ./src:/app", 5, "volumes[0] mounts ./src, which is on the workstation",
+        ("volumes:\n  - ./src:/app", 5, "volumes[0] mounts ./src, which is on this machine",
          "develop.watch"),
-        ("volumes: ['.:/app']", 4, "volumes[0] mounts ., which is on the workstation", "COPY"),
-        ("volumes: ['~/x:/app']", 4, "volumes[0] mounts ~/x, which is on the workstation", "absolute path"),
-        ("volumes: ['src/x:/app']", 4, "volumes[0] mounts src/x, which is on the workstation", "COPY"),
+        ("volumes: ['.:/app']", 4, "volumes[0] mounts ., which is on this machine", "COPY"),
+        ("volumes: ['~/x:/app']", 4, "volumes[0] mounts ~/x, which is on this machine", "absolute path"),
+        ("volumes: ['src/x:/app']", 4, "volumes[0] mounts src/x, which is on this machine", "COPY"),
         ("volumes:\n  - type: bind\n    source: src\n    target: /a", 5,
          "volumes[0] mounts ./src, which is on", "COPY"),
-        ("volumes: ['/a:b']", 4, "volumes[0] must have an absolute path in the container: 'b'", "slash"),
+        ("volumes: ['/a:b']", 4, "volumes[0] must have an absolute path in the container, not 'b'", "slash"),
         ("volumes: ['/a:/b:ro:x']", 4, "volumes[0] has too many colons", "SOURCE:TARGET"),
         ("volumes: ['/a:/b:fast']", 4, "volumes[0] has an unknown option: 'fast'", "ro"),
         ("volumes: [{type: npipe, source: a, target: /b}]", 4,
@@ -77,7 +77,7 @@ NOT_SUPPORTED = "is not supported on a device"
         ("volumes: [{type: bind, target: /app}]", 4, "volumes[0] is missing source", "Add"),
         ("tmpfs: '/a:uid=3'", 4, "tmpfs[0] has an option that is not supported: 'uid'", "size"),
         ("ports: ['80:x']", 4, "ports[0] is not a valid port: 80:x", "8080:80"),
-        ("ports: ['1-3:1-2']", 4, "ports[0] has 3 ports of the device for 2 of the container", "same length"),
+        ("ports: ['1-3:1-2']", 4, "ports[0] publishes 2 container ports on 3 device ports", "same length"),
         ("ports: ['70000']", 4, "ports[0] is not a valid port: 70000", "65535"),
         ("ports: [{published: 1}]", 4, "ports[0] is missing target", ""),
         ("restart: sometimes", 4, "restart is not a restart policy: sometimes", "unless-stopped"),
@@ -89,7 +89,7 @@ NOT_SUPPORTED = "is not supported on a device"
         ("devices: ['/dev/a:/dev/b:x']", 4, "devices[0] has unknown permissions: x", "letters"),
         ("healthcheck: {test: [curl, x]}", 4, "healthcheck.test does not begin with CMD", "CMD"),
         ("healthcheck: {retries: many}", 4, "healthcheck.retries is not a whole number", ""),
-        ("extra_hosts: [alone]", 4, "extra_hosts[0] is no host with an address: alone", "192.168"),
+        ("extra_hosts: [alone]", 4, "extra_hosts[0] is not a host with an address: alone", "192.168"),
         ("network_mode: 'container:x'", 4, "network_mode is not supported on a device: container:x",
          "service:NAME"),
         ("network_mode: host\nnetworks: [default]", 5, "networks cannot be combined with network_mode", ""),
@@ -98,13 +98,14 @@ NOT_SUPPORTED = "is not supported on a device"
         ("networks:\n  none:\n    aliases: [a]", 5, "networks names none, which is not a network", "Declare it"),  # noqa: E501
         ("depends_on: [wbe]", 4, "depends_on names wbe, which is not a service", "Did you mean web?"),
         ("network_mode: service:db", 4, "network_mode names db, which is not a service", ""),
-        ("depends_on: [web]", 4, "", "Take one of them"),
+        ("depends_on: [web]", 4, "", "Remove one of them"),
         ("build: ./none", 4, "build.context names the folder ./none, which does not exist", "spelling"),
-        ("build: https://example.com/x.git", 4, "build.context is not a folder of the workstation", "Clone"),
+        ("build: https://example.com/x.git", 4, "build.context is not a local folder", "Clone"),
         ("labels: {io.balena.features.supervisor-api: 1}", 4,
-         "labels has io.balena.features.supervisor-api: there",
+         "labels has io.balena.features.supervisor-api: resin",
          "balena-socket"),
-        ("labels: [io.resin.features.dbsu=1]", 4, "labels has io.resin.features.dbsu, which is not a feature",
+        ("labels: [io.resin.features.dbsu=1]", 4,
+         "labels has io.resin.features.dbsu, which is not a known feature",
          "Did you mean io.resin.features.dbus?"),
         ("container_name: c", 4, "container_name does not match", ""),
         ("extends: none", 4, "", "spelling"),
@@ -137,12 +138,12 @@ def test_a_service_is_refused(project: Project, body: str, line: int, text: str,
         ("services: {web: {image: x}}\nnetworks:\n  a: {ipam: {config: [{subnet: 10.0.0.1/8}]}}\n",
          [(3, "networks.a.ipam.config[0].subnet is not a subnet: 10.0.0.1/8")]),
         ("services: {web: {image: x}}\nvolumes:\n  a: {external: true,\n    driver: x}\n",
-         [(4, "volumes.a is external, and so cannot have driver")]),
+         [(4, "volumes.a is external and cannot have driver")]),
         ("services:\n  a: {image: x, depends_on: [b]}\n  b:\n    image: x\n    depends_on:\n      - c\n"
          "  c: {image: x, network_mode: 'service:a'}\n",
-         [(2, "services depend on each other in a circle: a → b → c → a")]),
+         [(2, "services depend on each other in a cycle: a → b → c → a")]),
         ("services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x, profiles: [p, q]}\n",
-         [(2, "services.a.depends_on names b, which is left out: it has the profile p, q")]),
+         [(2, "services.a.depends_on names b, whose profile is not active (p, q)")]),
     ],
 )  # fmt: skip
 def test_a_file_is_refused(project: Project, text: str, found: list[tuple[int, str]]) -> None:
@@ -155,7 +156,7 @@ def test_all_problems_are_told_in_the_order_of_the_lines(project: Project) -> No
     lines = caught.value.message.splitlines()
     assert [line.split(": ")[0] for line in lines] == [f"compose.yaml:{n}" for n in (4, 5, 6, 7, 8)]
     assert lines[0].endswith(
-        "Services of one network reach each other by name; other names are `aliases` of `networks`."
+        "Services in the same network reach each other by name; add names with `aliases` in `networks`."
     )
 
 
@@ -216,6 +217,6 @@ def test_each_field_of_the_schema_is_read_or_has_an_advice() -> None:
     for name in names_of(schema, schema["$defs"]["service"]):
         assert name in known or unsupported._advice("services.*", name)
     silent = {n for n in names_of(schema, schema["$defs"]["service"]) if n not in known}
-    assert {n for n in silent if unsupported._advice("services.*", n) == "Leave it out."} <= {
+    assert {n for n in silent if unsupported._advice("services.*", n) == "Remove the key."} <= {
         "cgroup", "oom_score_adj", "umask", "uts", "pull_refresh_after",
     }  # fmt: skip

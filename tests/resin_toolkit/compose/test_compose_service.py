@@ -325,8 +325,8 @@ def test_what_is_ignored_is_said(project: Project) -> None:
     assert [notice.message for notice in application.notices] == [
         "compose.yaml:4: services.web.container_name is ignored: containers are named after the application "
         "and the service.",
-        "compose.yaml:5: services.web.expose is ignored: services of one network reach all ports of each "
-        "other.",
-        "compose.yaml:6: services.web.attach is ignored: resin logs shows all services.",
-        "compose.yaml:8: services.web.ports have no effect with network_mode: host.",
+        "compose.yaml:5: services.web.expose is ignored: services in the same network can reach all "
+        "ports of each other.",
+        "compose.yaml:6: services.web.attach is ignored: `resin logs` shows all services.",
+        "compose.yaml:8: services.web.ports has no effect with network_mode: host.",
     ]
