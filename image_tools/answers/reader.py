@@ -170,7 +170,7 @@ def _proxy_url(table: TableLocation, key: str, value: str) -> str:
 
 
 def _ssid(table: TableLocation, key: str, value: object) -> bytes:
-    from image_tools.profiles.wifi import check_ssid
+    from image_tools.profiles.wifi_credentials import check_ssid
 
     if isinstance(value, str):
         ssid = value.encode()

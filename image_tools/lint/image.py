@@ -18,7 +18,7 @@ from image_tools.lint.profiles.linter import is_skipped, lint_keyfile
 from image_tools.lint.profiles.wifi import is_plain_passphrase
 from image_tools.lint.proxy import no_proxy_findings, redsocks_findings
 from image_tools.profiles.keyfile import Keyfile, normalize_keyfile, read_keyfile
-from image_tools.profiles.profile import is_sample
+from image_tools.profiles.profile_summary import is_sample
 from resin_toolkit.errors import ConfigInvalid, FileSystemDamaged
 
 CONFIG = "config.json"

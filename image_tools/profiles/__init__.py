@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from image_tools.profiles.addressing import Addressing
-    from image_tools.profiles.attachment import Attachment
     from image_tools.profiles.cellular import CellularProfile
+    from image_tools.profiles.certificates import Attachment
     from image_tools.profiles.enterprise import Enterprise
     from image_tools.profiles.ethernet import EthernetProfile
     from image_tools.profiles.hotspot import Band, HotspotProfile
     from image_tools.profiles.identity import Profile, file_name_of, uuid_of
     from image_tools.profiles.keyfile import Keyfile, normalize_keyfile, read_keyfile
     from image_tools.profiles.methods import Phase2, Security
-    from image_tools.profiles.profile import is_sample, summary
-    from image_tools.profiles.wifi import check_passphrase, check_ssid, ssid_of, ssid_text
+    from image_tools.profiles.profile_summary import is_sample, summary
+    from image_tools.profiles.wifi_credentials import check_passphrase, check_ssid, ssid_of, ssid_text
     from image_tools.profiles.wifi_profile import WifiProfile
 
 __all__ = [
@@ -47,7 +47,7 @@ __all__ = [
 
 _MODULES = {
     "Addressing": "addressing",
-    "Attachment": "attachment",
+    "Attachment": "certificates",
     "Band": "hotspot",
     "CellularProfile": "cellular",
     "Enterprise": "enterprise",
@@ -58,15 +58,15 @@ _MODULES = {
     "Profile": "identity",
     "Security": "methods",
     "WifiProfile": "wifi_profile",
-    "check_passphrase": "wifi",
-    "check_ssid": "wifi",
+    "check_passphrase": "wifi_credentials",
+    "check_ssid": "wifi_credentials",
     "file_name_of": "identity",
-    "is_sample": "profile",
+    "is_sample": "profile_summary",
     "normalize_keyfile": "keyfile",
     "read_keyfile": "keyfile",
-    "ssid_of": "wifi",
-    "ssid_text": "wifi",
-    "summary": "profile",
+    "ssid_of": "wifi_credentials",
+    "ssid_text": "wifi_credentials",
+    "summary": "profile_summary",
     "uuid_of": "identity",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from image_tools.profiles.attachment import DEVICE_FOLDER, Attachment, AttachmentType
+from image_tools.profiles.certificates import DEVICE_FOLDER, Attachment, AttachmentType
 from image_tools.profiles.identity import is_readable
 from image_tools.profiles.keyfile import escape
 from image_tools.profiles.methods import Eap, Phase2

@@ -8,7 +8,7 @@ from enum import StrEnum
 from image_tools.profiles.addressing import SHARED, Addressing
 from image_tools.profiles.identity import Profile, check_id, check_priority, uuid_of
 from image_tools.profiles.keyfile import Sections, escape_ssid
-from image_tools.profiles.wifi import check_passphrase, check_ssid, pre_shared_key
+from image_tools.profiles.wifi_credentials import check_passphrase, check_ssid, pre_shared_key
 from resin_toolkit.errors import BadValue
 
 

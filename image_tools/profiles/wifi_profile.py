@@ -9,7 +9,7 @@ from image_tools.profiles.enterprise import Enterprise
 from image_tools.profiles.identity import Profile, check_id, check_priority, uuid_of
 from image_tools.profiles.keyfile import Sections, escape, escape_ssid
 from image_tools.profiles.methods import Security
-from image_tools.profiles.wifi import (
+from image_tools.profiles.wifi_credentials import (
     check_passphrase,
     check_sae_passphrase,
     check_ssid,

@@ -14,7 +14,7 @@ from support.profile_strategies import passphrases, ssids
 
 from image_tools import profiles
 from image_tools.lint.keyfile import check_connection
-from image_tools.profiles import WifiProfile, identity, keyfile, wifi
+from image_tools.profiles import WifiProfile, identity, keyfile, wifi_credentials
 from resin_toolkit.errors import BadValue
 
 ids = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=60) | st.text(
@@ -53,7 +53,7 @@ def test_networkmanager_reads_back_what_was_given(readers: SystemReaders, profil
         assert (read["key-mgmt"], read["psk"]) == (None, None)
     else:
         assert read["key-mgmt"] == "wpa-psk"
-        assert read["psk"] == wifi.pre_shared_key(profile.passphrase, profile.ssid)
+        assert read["psk"] == wifi_credentials.pre_shared_key(profile.passphrase, profile.ssid)
 
 
 @settings(max_examples=120, deadline=None)
@@ -119,11 +119,11 @@ def test_an_open_network_has_no_security_section() -> None:
     ],
 )
 def test_key_vectors_of_the_standard(passphrase: str, ssid: bytes, key: str) -> None:
-    assert wifi.pre_shared_key(passphrase, ssid) == key
+    assert wifi_credentials.pre_shared_key(passphrase, ssid) == key
 
 
 def test_64_hex_digits_are_the_key_itself() -> None:
-    assert wifi.pre_shared_key("AB" * 32, b"x") == "ab" * 32
+    assert wifi_credentials.pre_shared_key("AB" * 32, b"x") == "ab" * 32
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from image_tools.profiles import (
     Profile,
     Security,
     WifiProfile,
-    wifi,
+    wifi_credentials,
 )
 
 pytestmark = pytest.mark.root
@@ -78,7 +78,7 @@ def _tls(enterprise: Enterprise) -> WifiProfile:
         pytest.param(
             WifiProfile(b"Home", "password", addressing=ADDRESSES),
             {
-                "802-11-wireless-security.psk": wifi.pre_shared_key("password", b"Home"),
+                "802-11-wireless-security.psk": wifi_credentials.pre_shared_key("password", b"Home"),
                 "ipv4.method": "manual",
                 "ipv4.addresses": "192.168.7.20/24, 10.0.0.2/8",
                 "ipv4.gateway": "192.168.7.1",
@@ -189,7 +189,7 @@ def _tls(enterprise: Enterprise) -> WifiProfile:
                 "802-11-wireless-security.proto": "rsn",
                 "802-11-wireless-security.pairwise": "ccmp",
                 "802-11-wireless-security.group": "ccmp",
-                "802-11-wireless-security.psk": wifi.pre_shared_key("password", b"Device"),
+                "802-11-wireless-security.psk": wifi_credentials.pre_shared_key("password", b"Device"),
                 "ipv4.method": "shared",
                 "ipv6.method": "ignore",
             },

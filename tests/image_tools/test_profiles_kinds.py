@@ -29,7 +29,7 @@ from image_tools.profiles import (
     Profile,
     Security,
     WifiProfile,
-    wifi,
+    wifi_credentials,
 )
 
 FOLDER = "/mnt/boot/system-connections"
@@ -100,7 +100,7 @@ def test_open_networks(readers: SystemReaders, profile: WifiProfile) -> None:
 def test_wpa_networks(readers: SystemReaders, profile: WifiProfile) -> None:
     security = _check_joined(readers, profile)["802-11-wireless-security"]
     assert profile.passphrase is not None
-    key = wifi.pre_shared_key(profile.passphrase, profile.ssid)
+    key = wifi_credentials.pre_shared_key(profile.passphrase, profile.ssid)
     plain = profile.plain_passphrase and len(profile.passphrase) < 64
 
     assert security == {"key-mgmt": "wpa-psk", "psk": profile.passphrase if plain else key}
@@ -177,7 +177,7 @@ def test_hotspots(readers: SystemReaders, profile: HotspotProfile) -> None:
         "proto": ["rsn"],
         "pairwise": ["ccmp"],
         "group": ["ccmp"],
-        "psk": wifi.pre_shared_key(profile.passphrase, profile.ssid),
+        "psk": wifi_credentials.pre_shared_key(profile.passphrase, profile.ssid),
     }
     _check_addressing(read, profile.addressing)
 
@@ -260,6 +260,6 @@ def test_what_was_written_before_stays_as_it_was() -> None:
         b"[connection]\nid=Kitchen\nuuid=" + WifiProfile(b"Kitchen").uuid.encode() + b"\ntype=wifi\n\n"
         b"[wifi]\nmode=infrastructure\nssid=Kitchen\nhidden=true\n\n"
         b"[wifi-security]\nkey-mgmt=wpa-psk\n"
-        b"psk=" + wifi.pre_shared_key("password", b"Kitchen").encode() + b"\n\n"
+        b"psk=" + wifi_credentials.pre_shared_key("password", b"Kitchen").encode() + b"\n\n"
         b"[ipv4]\nmethod=auto\n\n[ipv6]\nmethod=auto\n"
     )

@@ -24,7 +24,7 @@ from image_tools.profiles import (
     Security,
     WifiProfile,
 )
-from image_tools.profiles.attachment import AttachmentType
+from image_tools.profiles.certificates import AttachmentType
 from resin_toolkit.errors import BadValue
 
 SECRET = "Marked-S3cret"

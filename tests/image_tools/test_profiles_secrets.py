@@ -10,14 +10,13 @@ from support.keyfile_parts import SECRET, ready_file
 
 from image_tools import profiles
 from image_tools.lint.keyfile import check_connection
-from image_tools.profiles import WifiProfile, keyfile, wifi
-from image_tools.profiles import profile as profile_module
+from image_tools.profiles import WifiProfile, keyfile, profile_summary, wifi_credentials
 from resin_toolkit.errors import ResinError
 
 
 def test_no_secret_shows() -> None:
     profile = WifiProfile(b"x", SECRET)
-    key = wifi.pre_shared_key(SECRET, b"x")
+    key = wifi_credentials.pre_shared_key(SECRET, b"x")
     read = keyfile.read_keyfile(profile.keyfile())
     shown = [profile, read, read.entries, profiles.summary(read), read.notices]
 
@@ -52,7 +51,7 @@ def test_summaries_hide_every_secret_of_networkmanager(section: str, key: str) -
     summary = profiles.summary(keyfile.read_keyfile(data))
 
     assert SECRET not in json.dumps(summary)
-    assert f'"{key}": "{profile_module.HIDDEN}"' in json.dumps(summary)
+    assert f'"{key}": "{profile_summary.HIDDEN}"' in json.dumps(summary)
 
 
 def test_summaries_keep_what_is_no_secret() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from image_tools.lint.findings import Finding
 from image_tools.lint.profiles.rules import NO_PROMPT_HINT, LintedProfile
 from image_tools.profiles.keyfile import Keyfile
-from image_tools.profiles.wifi import check_passphrase, check_ssid
+from image_tools.profiles.wifi_credentials import check_passphrase, check_ssid
 from resin_toolkit.errors import BadValue
 
 SAMPLE_PASSPHRASE = "super_secret_wifi_password"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from image_tools.profiles.keyfile import Keyfile, read_keyfile
-from image_tools.profiles.wifi import ssid_text
+from image_tools.profiles.wifi_credentials import ssid_text
 from resin_toolkit.errors import ConfigInvalid
 
 HIDDEN = "********"
