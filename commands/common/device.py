@@ -1,4 +1,4 @@
-"""Which device a command is about: the DEVICE argument, the shared options, and the default device."""
+"""The DEVICE argument, the options of commands that take it, and the default device."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from resin_toolkit.terminal.report import Report
 if TYPE_CHECKING:
     from resin_toolkit.engine import Engine
 
-WORD_HELP = "Name or address of the device (default: the project's, or the only one found)."
+_HELP = "Name or address of the device (default: the project's, or the only one found)."
 DeviceArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[DEVICE]", help=WORD_HELP, show_default=False, autocompletion=devices),
+    typer.Argument(metavar="[DEVICE]", help=_HELP, show_default=False, autocompletion=devices),
 ]
 RequiredDeviceArgument = Annotated[
     str,
@@ -37,7 +37,7 @@ VARIABLE = "RESIN_DEVICE"
 
 @dataclass(frozen=True)
 class DeviceOptions:
-    """For `verb.with_options`: the options of every command that takes a DEVICE."""
+    """For `command.with_options`: the options of every command that takes a DEVICE."""
 
     ssh_port: Annotated[
         int | None,
@@ -51,55 +51,48 @@ class DeviceOptions:
     ] = None
 
 
-def find_device(report: Report, word: str | None, options: DeviceOptions) -> Device:
-    """Find the device: `word`, else RESIN_DEVICE, else the project's if it answers, else the only one on the
-    network, else one that the user picks.
+def find_device(report: Report, name: str | None, options: DeviceOptions) -> Device:
+    """Find the device of a command.
 
-    An empty `word` is an error: it comes from a variable that is not set, and the only device on the network
-    may be the wrong one. Raises BadValue, DeviceNotFound, and DeviceAmbiguous if there are several and no
-    prompt is possible.
+    It is `name`, else RESIN_DEVICE, else the project's last device if it responds, else the only device on
+    the network, else the one that the user chooses. An empty `name` is an error: it comes from an unset
+    variable, and the only device on the network may be the wrong one. Raises BadValue, DeviceNotFound, and
+    DeviceAmbiguous if there are several and no prompt is possible.
     """
-    if word is not None:
-        return _located(word, options)
+    if name is not None:
+        return _resolve(name, options)
     default = os.environ.get(VARIABLE)
     if default:
         try:
-            return _located(default, options)
+            return _resolve(default, options)
         except BadValue as error:
             raise BadValue(f"{VARIABLE}: {error.message}", hint=error.hint) from error
-    return _of_project(report, options) or _on_network(report, options)
+    return _project_device(report, options) or _device_on_network(report, options)
 
 
-def _located(word: str, options: DeviceOptions) -> Device:
+def _resolve(name: str, options: DeviceOptions) -> Device:
     from resin_toolkit.device.address import parse_address
     from resin_toolkit.reach.resolver import resolve_device
 
-    return resolve_device(parse_address(word), ssh_port=options.ssh_port)
+    return resolve_device(parse_address(name), ssh_port=options.ssh_port)
 
 
-def _of_project(report: Report, options: DeviceOptions) -> Device | None:
+def _project_device(report: Report, options: DeviceOptions) -> Device | None:
+    """The device that the project in the current directory was last deployed to, if it responds."""
     from resin_toolkit.project.project_state import find_project_state
+    from resin_toolkit.reach.readiness import check_reachable
 
-    memory = find_project_state(Path.cwd())
-    word = memory.device if memory else ""
-    if not word:
+    state = find_project_state(Path.cwd())
+    if state is None or not state.device:
         return None
     try:
-        device = _located(word, options)
-        _require_answer(device)
+        device = _resolve(state.device, options)
+        check_reachable(device)
     except (BadValue, DeviceAmbiguous, DeviceNotFound, Unreachable) as error:
         report.say(f"Ignoring the project's last device: {error.message}")
         return None
     report.say(f"Using the project's device, {device.name}.")
     return device
-
-
-def _require_answer(device: Device) -> None:
-    from resin_toolkit.tcp import connect_any, endpoints
-
-    ports = (*device.engine_ports, device.ssh_port)
-    connection, _ = connect_any(device.host, endpoints(device.addresses, ports))
-    connection.close()
 
 
 def open_engine(report: Report, device: Device) -> Engine:
@@ -109,31 +102,19 @@ def open_engine(report: Report, device: Device) -> Engine:
     return connect(device, ask=password_prompt(report), warn=report.warn, tell=report.say)
 
 
-def _on_network(report: Report, options: DeviceOptions) -> Device:
-    """The only device that announces itself, or the one that the user picks of several."""
-    from resin_toolkit.discovery.discovered_device import DeviceChange
-    from resin_toolkit.discovery.no_device import no_device_found
-    from resin_toolkit.discovery.search import WITHIN, Search
+def _device_on_network(report: Report, options: DeviceOptions) -> Device:
+    """The only device that announces itself, or the one that the user chooses of several."""
+    from resin_toolkit.reach.inventory import discover_devices
 
     report.say("No device given: searching the network.")
-    found = {}
-    with Search(ssh_port=options.ssh_port) as search:
-        for event in search.events():
-            found[event.found.number] = event.found
-            if event.change is DeviceChange.GONE:
-                del found[event.found.number]
-        if not found:
-            raise no_device_found(search, WITHIN)
-    from resin_toolkit.reach.identity import with_distinct_names
-
-    devices = with_distinct_names([each.device for each in found.values()])
-    choices = [(device, f"{device.name}  {next(iter(device.addresses), '')}") for device in devices]
-    if len(choices) == 1:
-        return choices[0][0]
+    devices = discover_devices(ssh_port=options.ssh_port)
+    if len(devices) == 1:
+        return devices[0]
     if not report.interactive:
         named = ", ".join(f"{device.name} ({next(iter(device.addresses), '')})" for device in devices)
         raise DeviceAmbiguous(
-            f"{len(choices)} devices are on the network: {named}.",
+            f"{len(devices)} devices are on the network: {named}.",
             hint=f"Pass the name or address of one, or set {VARIABLE}.",
         )
+    choices = [(device, f"{device.name}  {next(iter(device.addresses), '')}") for device in devices]
     return report.choose("Which device?", lambda: choices)

@@ -1,4 +1,4 @@
-"""The devices that a scan has found so far, what to warn about, and caching them."""
+"""The devices on the network: keeping track of them during a search, what to warn about, and caching them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from resin_toolkit.device.cache import cache_facts
 from resin_toolkit.device.facts import problem_notices
+from resin_toolkit.device.record import Device
 from resin_toolkit.discovery.discovered_device import DeviceChange, DiscoveredDevice, DiscoveryEvent
 from resin_toolkit.errors import Notice
 
@@ -40,6 +41,24 @@ class Inventory:
     def is_complete(self, found: DiscoveredDevice) -> bool:
         """Whether all facts that the device reports are known."""
         return found.number in self._complete
+
+
+def discover_devices(*, ssh_port: int | None = None) -> list[Device]:
+    """Search the network once; devices that share a name have their address as `host`.
+
+    Raises DeviceNotFound if there are none.
+    """
+    from resin_toolkit.discovery.no_device import no_device_found
+    from resin_toolkit.discovery.search import WITHIN, Search
+    from resin_toolkit.reach.identity import with_distinct_names
+
+    inventory = Inventory()
+    with Search(ssh_port=ssh_port) as search:
+        for event in search.events():
+            inventory.update(event)
+        if not inventory.devices:
+            raise no_device_found(search, WITHIN)
+    return with_distinct_names([found.device for found in inventory.devices])
 
 
 def scan_notices(inventory: Inventory, seconds: float) -> list[Notice]:

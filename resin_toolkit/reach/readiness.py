@@ -1,4 +1,4 @@
-"""Waiting until a device responds."""
+"""Checking whether a device responds, and waiting until it does."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from resin_toolkit.device.address import Address
 from resin_toolkit.device.facts import DeviceFacts
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import DeviceNotFound, ResinError, Unreachable
+from resin_toolkit.tcp import PATIENCE, connect_any, endpoints
 
 _RETRY_INTERVAL = 1.0
 _ATTEMPT_TIMEOUT = 2.5
@@ -57,17 +58,21 @@ def wait_until_ready(
         time.sleep(_RETRY_INTERVAL)
 
 
+def check_reachable(device: Device, *, within: float = PATIENCE) -> None:
+    """Check that the SSH port or an engine port of a device accepts a connection. Raises Unreachable."""
+    ports = (*device.engine_ports, device.ssh_port)
+    connection, _ = connect_any(device.host, endpoints(device.addresses, ports), within=within)
+    connection.close()
+
+
 def _attempt(address: Address, ssh_port: int | None, deadline: float) -> tuple[Device, DeviceFacts]:
     """Connect and read the facts. Raises DeviceNotFound or Unreachable, at the deadline at the latest."""
     from resin_toolkit.reach.device_info import probe
     from resin_toolkit.reach.resolver import resolve_device
-    from resin_toolkit.tcp import connect_any, endpoints
 
     within = max(_MIN_TIMEOUT, min(_ATTEMPT_TIMEOUT, deadline - time.monotonic()))
     device = resolve_device(address, ssh_port=ssh_port, within=within)
-    ports = (device.ssh_port, *device.engine_ports)
-    connection, _ = connect_any(device.host, endpoints(device.addresses, ports), within=within)
-    connection.close()
+    check_reachable(device, within=within)
     facts = probe(device, deadline=max(deadline, time.monotonic() + _MIN_TIMEOUT))
     if not facts.answers:
         raise Unreachable(

@@ -1,4 +1,4 @@
-"""`resin scan` and `resin wait`, on devices of the desk and beside neighbours that are none."""
+"""`resin scan` and `resin wait` with devices, and beside other responders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -87,7 +86,7 @@ def events(out: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in out.splitlines() if '"event"' in line]
 
 
-def test_nothing_found_says_where_and_why() -> None:
+def test_the_error_of_an_empty_network_names_the_interface_and_usual_causes() -> None:
     with desk() as empty:
         run = empty.resin("scan", "--timeout", "1")
     assert run.code == 3
@@ -113,19 +112,19 @@ def test_a_device_is_found_and_completed(kitchen: StandIn) -> None:
     assert device["host_key"].startswith("SHA256:")
 
 
-def test_one_that_is_too_slow_is_told_of_and_not_passed_over(kitchen: StandIn) -> None:
+def test_a_device_that_is_too_slow_is_shown_with_a_warning(kitchen: StandIn) -> None:
     held = [kitchen.pid_of(service) for service in ("ssh", "engine")]
     for pid in held:
         os.kill(pid, signal.SIGSTOP)
     try:
-        run = kitchen.desk.resin("scan", "--timeout", "1.5")
+        run = kitchen.desk.resin("scan", "--timeout", "4")
     finally:
         for pid in held:
             os.kill(pid, signal.SIGCONT)
     assert run.code == 0
     assert run.out.splitlines()[1].split()[:3] == ["kitchen", kitchen.address, "-"]
-    assert "kitchen.local announces itself but did not answer all queries within 1.5 s" in run.err
-    assert "--timeout 4.5" in run.err
+    assert "kitchen.local announces itself but did not answer all queries within 4 s" in run.err
+    assert "--timeout 12" in run.err
 
 
 def test_off_a_terminal_each_device_is_one_row(kitchen: StandIn) -> None:
@@ -147,7 +146,7 @@ def test_on_a_terminal_the_table_is_written_in_its_place(kitchen: StandIn) -> No
 def test_no_line_of_a_terminal_wraps_whatever_the_names_are(kitchen: StandIn) -> None:
     for name in ("n" * 63, "\u53a8" * 20, "evil\x1b[2J\nrow"):
         with shouting(kitchen.desk, name):
-            terminal = kitchen.desk.terminal("scan", "--timeout", "2")
+            terminal = kitchen.desk.terminal("scan")
             terminal.resize(24, 80)
             assert terminal.end() == 0, terminal.screen
         last = terminal.screen.rpartition("\x1b[J")[2].replace("\r", "")
@@ -169,7 +168,7 @@ def test_a_watch_shows_who_leaves_and_comes_back(kitchen: StandIn) -> None:
     assert terminal.end() == 130
 
 
-def test_a_neighbour_that_is_no_device_is_not_touched(kitchen: StandIn) -> None:
+def test_other_ssh_servers_are_not_contacted(kitchen: StandIn) -> None:
     with kitchen.desk.entered(), socket.create_server((kitchen.desk.address, 0)) as server:
         server.settimeout(0)
         with neighbour(kitchen.desk, "server", "_ssh._tcp.local.", "server", server.getsockname()[1]):
@@ -179,7 +178,7 @@ def test_a_neighbour_that_is_no_device_is_not_touched(kitchen: StandIn) -> None:
     assert "server" not in run.out
 
 
-def test_a_name_that_plays_with_the_terminal_does_not(kitchen: StandIn) -> None:
+def test_control_characters_in_a_name_are_replaced(kitchen: StandIn) -> None:
     with shouting(kitchen.desk, "evil\x1b[2J\nrow"):
         run = kitchen.desk.resin("scan")
     assert "evil\ufffd[2J\ufffdrow" in run.out
@@ -197,7 +196,7 @@ def test_wait_returns_once_the_device_is_there(kitchen: StandIn) -> None:
     assert "is up" in run.out
 
 
-def test_wait_tells_of_another_host_key(kitchen: StandIn) -> None:
+def test_wait_warns_of_a_changed_host_key(kitchen: StandIn) -> None:
     assert kitchen.desk.resin("ssh", "kitchen", "--", "true").code == 0
     kitchen.new_host_keys()
     run = kitchen.desk.resin("wait", "kitchen")
@@ -209,15 +208,14 @@ def test_wait_tells_of_another_host_key(kitchen: StandIn) -> None:
 
 
 def test_wait_ends_with_the_last_cause(kitchen: StandIn) -> None:
-    for word, said in (("nosuch", "nosuch.local"), ("10.91.255.254", "10.91.255.254")):
-        started = time.monotonic()
+    for word, cause in (("nosuch", "nosuch.local"), ("10.91.255.254", "10.91.255.254")):
         run = kitchen.desk.resin("wait", word, "--timeout", "2")
         assert run.code == 6
-        assert said in run.err
-        assert time.monotonic() - started < 60
+        assert "did not respond within 2 s" in run.err
+        assert cause in run.err
 
 
-def test_the_one_device_on_the_network_need_not_be_named(kitchen: StandIn) -> None:
+def test_the_only_device_on_the_network_need_not_be_named(kitchen: StandIn) -> None:
     assert kitchen.desk.resin("ps").code == 0
     with stand_in(kitchen.desk, "kitchen"):
         run = kitchen.desk.resin("ps")
@@ -227,7 +225,7 @@ def test_the_one_device_on_the_network_need_not_be_named(kitchen: StandIn) -> No
         assert len(json.loads(both.out.splitlines()[-1])["data"]["devices"]) == 2
 
 
-def test_a_device_is_found_again_where_it_was_and_nobody_else_is_taken_for_it(kitchen: StandIn) -> None:
+def test_a_cached_address_is_used_only_for_the_same_device(kitchen: StandIn) -> None:
     assert kitchen.desk.resin("wait", "kitchen").code == 0
     kitchen.stop_mdns()
     try:
