@@ -246,11 +246,11 @@ def http(data: bytes) -> None:
 
 def progress_messages(data: bytes) -> None:
     """The stream of JSON objects of a build or a pull, in pieces of 100 bytes."""
-    from resin_toolkit.engine.progress_messages import messages_in, objects_in
+    from resin_toolkit.engine.progress_messages import parse_messages, read_objects
 
     stream = io.BytesIO(data)
-    for value in objects_in(lambda: stream.read(100), "device"):
-        list(messages_in(value))
+    for value in read_objects(lambda: stream.read(100), "device"):
+        list(parse_messages(value))
 
 
 def ssh_messages(data: bytes) -> None:
