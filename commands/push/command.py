@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +10,7 @@ import typer
 from commands.common.completions import device_types, files, folders, pushed_services
 from commands.common.device import DeviceArgument, DeviceOptions
 from resin_toolkit.cli.command import report_of, single_command, with_options
-from resin_toolkit.errors import BadValue, Usage
+from resin_toolkit.errors import Usage
 
 EXAMPLES = """\b
 Examples:
@@ -117,11 +115,12 @@ def push(
             "--image excludes --dockerfile, --target and --build-arg: nothing is built.",
             hint="Remove --image or those options.",
         )
-    environment = parse_variables(env or (), "--env")
-    build_args = parse_variables(build_arg or (), "--build-arg")
     from commands.push.run import PushRun
     from resin_toolkit.push.deployment import PushOptions
-    from resin_toolkit.push.project import ProjectOverrides
+    from resin_toolkit.push.project import ProjectOverrides, parse_variables
+
+    environment = parse_variables(env or (), "--env")
+    build_args = parse_variables(build_arg or (), "--build-arg")
 
     overrides = ProjectOverrides(
         source,
@@ -145,20 +144,6 @@ def push(
     )
     run = PushRun(report_of(context), overrides, options, device, push_options, live=live, detach=detach)
     return run.dry_run() if dry_run else run.run()
-
-
-def parse_variables(words: Sequence[str], option: str) -> dict[str, str]:
-    """`NAME=value` of each word; a name alone takes the value of the environment, as with docker."""
-    found = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not name or any(character.isspace() for character in name):
-            raise BadValue(f"{option} requires NAME=VALUE.", hint=f"For example: {option} COLOUR=blue.")
-        if equals:
-            found[name] = value
-        elif name in os.environ:
-            found[name] = os.environ[name]
-    return found
 
 
 app = single_command(with_options(DeviceOptions)(push), epilog=EXAMPLES)

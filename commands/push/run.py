@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from commands.common.device import VARIABLE, DeviceOptions, find_device, open_engine
-from commands.push.dry_run import DryRunResult
 from commands.push.progress import PushReport
 from commands.push.result import PushResult
 from resin_toolkit.device.record import Device
@@ -17,6 +17,9 @@ from resin_toolkit.push.deployment import Deployment, PushOptions
 from resin_toolkit.push.project import ProjectOverrides, read_project
 from resin_toolkit.push.session import PushSession
 from resin_toolkit.terminal.report import Report
+
+if TYPE_CHECKING:
+    from resin_toolkit.push.preview import PushPreview
 
 
 class PushRun:
@@ -72,14 +75,14 @@ class PushRun:
         )
         return replace(result, batches=batches)
 
-    def dry_run(self) -> DryRunResult:
+    def dry_run(self) -> PushPreview:
         """What `run` would build and run."""
         from resin_toolkit.push.preview import preview_push
 
         device = self._find_device()
         with open_engine(self._report, device) as engine:
             self._session.prepare(engine, lambda: _detect_type(device))
-            return DryRunResult(preview_push(engine, self._session))
+            return preview_push(engine, self._session)
 
     def _find_device(self) -> Device:
         """The device on the command line, else RESIN_DEVICE, else the project's, else one on the network."""

@@ -60,6 +60,22 @@ class Deployment:
     removed_images: int
     seconds: float
 
+    def data(self) -> dict[str, object]:
+        """The record for JSON."""
+        return {
+            "services": [service.data() for service in self.services],
+            "removed_images": self.removed_images,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def summary(self) -> str:
+        """One line: which services were changed, and how long it took."""
+        by_change: dict[str, list[str]] = {}
+        for service in self.services:
+            by_change.setdefault(service.change.value, []).append(service.service)
+        changes = "; ".join(f"{change} {', '.join(names)}" for change, names in by_change.items())
+        return f"{changes or 'nothing to do'}, {self.seconds:.1f} s."
+
 
 @dataclass
 class _ImageSet:

@@ -1,4 +1,4 @@
-"""What a push would build and run, without sending anything."""
+"""A preview of a push: what it would build and run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from resin_toolkit.push.plan.build_source import BuildSource
 from resin_toolkit.push.plan.container_spec import container_spec
 from resin_toolkit.push.plan.platform import Platform, engine_socket_path
 from resin_toolkit.push.session import PushSession
+from resin_toolkit.terminal.screen import Screen, format_size
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,24 @@ class BuildPreview:
     target: str
     args: tuple[str, ...]
 
+    def data(self) -> Mapping[str, object]:
+        return {
+            "dockerfile": str(self.dockerfile),
+            "context": str(self.context),
+            "bytes": self.size.bytes,
+            "files": self.size.files,
+            "target": self.target or None,
+            "args": list(self.args),
+            "advice": self.size.advice() or None,
+        }
+
+    def lines(self) -> list[str]:
+        size = f"{format_size(self.size.bytes)}, {self.size.files} files"
+        lines = [f"  build    {self.dockerfile}", f"  context  {self.context}: {size}"]
+        lines += [f"  stage    {self.target}"] if self.target else []
+        lines += [f"  large    {self.size.advice()}"] if self.size.advice() else []
+        return lines
+
 
 @dataclass(frozen=True)
 class ServicePreview:
@@ -34,6 +53,20 @@ class ServicePreview:
     container: Mapping[str, object]
     build: BuildPreview | None
 
+    def data(self) -> Mapping[str, object]:
+        data: dict[str, object] = {"service": self.service, "image": self.image, "run": self.container}
+        if self.build is not None:
+            data["build"] = self.build.data()
+        return data
+
+    def lines(self) -> list[str]:
+        lines = self.build.lines() if self.build is not None else [f"  image    {self.image}"]
+        host = self.container.get("HostConfig")
+        for name, value in (*self.container.items(), *(host.items() if isinstance(host, Mapping) else ())):
+            if name not in ("HostConfig", "NetworkingConfig") and value:
+                lines.append(f"  {name}: {_value_text(value)}")
+        return lines
+
 
 @dataclass(frozen=True)
 class PushPreview:
@@ -43,6 +76,24 @@ class PushPreview:
     app: str
     platform: Platform
     services: tuple[ServicePreview, ...]
+
+    def data(self) -> Mapping[str, object]:
+        """The preview for JSON."""
+        return {
+            "device": self.host,
+            "app": self.app,
+            "device_type": self.platform.machine or None,
+            "arch": self.platform.arch or None,
+            "services": [service.data() for service in self.services],
+        }
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002
+        """The preview as text."""
+        known = ", ".join(word for word in (self.platform.machine, self.platform.arch) if word)
+        lines = [f"{self.app} on {self.host} ({known or 'unknown device type'})"]
+        for service in self.services:
+            lines += ["", f"{service.service}:", *service.lines()]
+        return "\n".join(lines)
 
 
 def preview_push(engine: Engine, session: PushSession) -> PushPreview:
@@ -78,3 +129,11 @@ def _public_settings(body: Mapping[str, object]) -> Mapping[str, object]:
     if isinstance(environment, list):
         shown["Env"] = [str(each).partition("=")[0] for each in environment]
     return shown
+
+
+def _value_text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {inner}" if inner else str(key) for key, inner in value.items())
+    return str(value)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resin_toolkit.errors import PathNotFound, ServiceNotFound, from_os_error
+from resin_toolkit.errors import BadValue, PathNotFound, ServiceNotFound, from_os_error
 
 if TYPE_CHECKING:
     from resin_toolkit.project.application import Application
@@ -150,3 +150,20 @@ def read_env_file(path: Path) -> dict[str, str]:
     findings.raise_if_any()
     inherited = {name: os.environ.get(name) for name, value in read.items() if value is None}
     return {name: value for name, value in {**read, **inherited}.items() if value is not None}
+
+
+def parse_variables(words: Sequence[str], option: str) -> dict[str, str]:
+    """Variables given as `NAME=value`; as with docker, a name alone takes its value from the environment.
+
+    `option` is named by the BadValue that a malformed one raises.
+    """
+    found = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name or any(character.isspace() for character in name):
+            raise BadValue(f"{option} requires NAME=VALUE.", hint=f"For example: {option} COLOUR=blue.")
+        if equals:
+            found[name] = value
+        elif name in os.environ:
+            found[name] = os.environ[name]
+    return found

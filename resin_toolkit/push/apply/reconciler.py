@@ -55,6 +55,15 @@ class ServiceDeployment:
     image: str = ""
     """The ID of its image."""
 
+    def data(self) -> dict[str, object]:
+        """The record for JSON."""
+        return {
+            "service": self.service,
+            "change": self.change.value,
+            "container": self.container or None,
+            "image": self.image or None,
+        }
+
 
 @dataclass
 class Reconciler:
