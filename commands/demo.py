@@ -19,7 +19,7 @@ import typer
 
 from resin_toolkit.cli import main
 from resin_toolkit.cli.command import as_examples, report_of, single_command
-from resin_toolkit.errors import Exit, InternalError, ResinError
+from resin_toolkit.errors import Exit, error_class
 from resin_toolkit.terminal.report import Report
 from resin_toolkit.terminal.screen import Screen
 
@@ -111,15 +111,8 @@ def _run(title: str, command: str, report: Report) -> Mapping[str, object]:
         raise KeyboardInterrupt
     envelope = json.loads(captured.getvalue().splitlines()[-1])
     if code != Exit.DONE:
-        raise _same(envelope["error"], f"resin {command}")
+        error = envelope["error"]
+        failed = error_class(error["code"])
+        raise failed(f"`resin {command}` failed: {error['message']}", hint=error["hint"])
     step["result"] = envelope["data"]
     return step
-
-
-def _same(error: Mapping[str, str], command: str) -> ResinError:
-    """Return the error that a step printed as JSON."""
-    kinds = [ResinError]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-    failed = next((kind for kind in kinds if kind.code == error["code"]), InternalError)
-    return failed(f"`{command}` failed: {error['message']}", hint=error["hint"])

@@ -148,7 +148,7 @@ def no_proxy(entries: Iterable[str]) -> bytes:
     such as a host name or an IPv6 address.
     """
     networks = dict.fromkeys(
-        _network(word) for entry in entries for word in re.split(r"[,\s]+", entry) if word
+        _network(item) for entry in entries for item in re.split(r"[,\s]+", entry) if item
     )
     return "".join(f"{_line(network)}\n" for network in networks).encode()
 
@@ -290,22 +290,22 @@ def _describe(settings: dict[str, str], name: str) -> dict[str, object]:
     return facts | {key: HIDDEN for key in ("login", "password") if settings.get(key)}
 
 
-def _network(word: str) -> IPv4Network:
+def _network(item: str) -> IPv4Network:
     from ipaddress import IPv4Network, ip_network
 
     try:
-        network = ip_network(word, strict=False)
+        network = ip_network(item, strict=False)
     except ValueError:
         raise BadValue(
-            f'"{word}" is not an IPv4 address or network.',
+            f'"{item}" is not an IPv4 address or network.',
             hint="Use addresses such as 10.1.2.3 or 10.0.0.0/8; host names are not supported.",
-            value=word,
+            value=item,
         ) from None
     if not isinstance(network, IPv4Network):
         raise BadValue(
-            f'"{word}" is an IPv6 address.',
+            f'"{item}" is an IPv6 address.',
             hint="Remove it; IPv6 traffic always bypasses the proxy.",
-            value=word,
+            value=item,
         )
     return network
 

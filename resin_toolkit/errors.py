@@ -297,6 +297,14 @@ class Interrupted(ResinError):
     exit = Exit.INTERRUPTED
 
 
+def error_class(code: str) -> type[ResinError]:
+    """Return the class of errors with this code, or InternalError for an unknown code."""
+    classes = [ResinError]
+    for each in classes:
+        classes += each.__subclasses__()
+    return next((each for each in classes if each.code == code), InternalError)
+
+
 def from_os_error(error: OSError, subject: str | os.PathLike[str] | None = None) -> ResinError:
     """Convert an error of the operating system into a ResinError.
 

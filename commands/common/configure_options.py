@@ -26,6 +26,10 @@ def _value(metavar: str, text: str, *words: str, complete: Callable[[str], objec
     )
 
 
+def _list(metavar: str, text: str, *words: str, complete: Callable[[str], object] | None = None) -> object:
+    return _value(metavar, f"{text} (repeatable).", *words, complete=complete)
+
+
 @dataclass(frozen=True)
 class ConfigureOptions:
     """The configure options of a command line."""
@@ -69,14 +73,12 @@ class ConfigureOptions:
     ethernet: Annotated[bool, _flag("--ethernet", "Add an Ethernet profile.")] = False
     static: Annotated[
         list[str] | None,
-        _value("ADDRESS/PREFIX", "Set a static address of the Wi-Fi or Ethernet profile (repeatable)."),
+        _list("ADDRESS/PREFIX", "Set a static address of the profile"),
     ] = None
     gateway: Annotated[
-        list[str] | None, _value("ADDRESS", "Set the gateway of the profile (one for IPv4, one for IPv6).")
+        list[str] | None, _value("ADDRESS", "Set the gateway of the profile, one per IP version.")
     ] = None
-    profile_dns: Annotated[
-        list[str] | None, _value("ADDRESS", "Set a DNS server of the profile (repeatable).")
-    ] = None
+    profile_dns: Annotated[list[str] | None, _list("ADDRESS", "Set a DNS server of the profile")] = None
     never_default: Annotated[
         bool, _flag("--never-default", "Never use the profile as the default route.")
     ] = False
@@ -93,12 +95,8 @@ class ConfigureOptions:
     hotspot_passphrase_file: Annotated[
         str | None, _value("FILE", "Read the hotspot passphrase from FILE.")
     ] = None
-    connection: Annotated[
-        list[Path] | None, _value("FILE", "Check and add a NetworkManager keyfile (repeatable).")
-    ] = None
-    remove_connection: Annotated[
-        list[str] | None, _value("ID", "Remove the network profile with this id (repeatable).")
-    ] = None
+    connection: Annotated[list[Path] | None, _list("FILE", "Check and add a NetworkManager keyfile")] = None
+    remove_connection: Annotated[list[str] | None, _list("ID", "Remove the profile with this id")] = None
     proxy: Annotated[
         str | None, _value("URL", "Route traffic through a proxy, such as socks5://HOST:PORT.")
     ] = None
@@ -119,21 +117,12 @@ class ConfigureOptions:
     ] = None
     ntp: Annotated[str | None, _value("SERVERS", "Set the NTP servers, space-separated.")] = None
     dns_servers: Annotated[str | None, _value("SERVERS", "Set the DNS servers, space-separated.")] = None
-    ssh_key: Annotated[
-        list[Path] | None, _value("FILE", "Authorize the SSH public keys in FILE (repeatable).")
-    ] = None
+    ssh_key: Annotated[list[Path] | None, _list("FILE", "Authorize the SSH public keys in FILE")] = None
     set_: Annotated[
         list[str] | None,
-        _value(
-            "KEY=VALUE",
-            "Set a config.json key; dots separate nested keys (repeatable).",
-            "--set",
-            complete=assignments,
-        ),
+        _list("KEY=VALUE", "Set a config.json key; dots separate nested keys", "--set", complete=assignments),
     ] = None
-    unset: Annotated[
-        list[str] | None, _value("KEY", "Remove a config.json key (repeatable).", complete=keys)
-    ] = None
+    unset: Annotated[list[str] | None, _list("KEY", "Remove a config.json key", complete=keys)] = None
     config: Annotated[Path | None, _value("FILE", "Merge this JSON file into config.json.")] = None
     replace: Annotated[bool, _flag("--replace", "Replace config.json instead of changing it.")] = False
     from_: Annotated[

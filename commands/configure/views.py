@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from image_tools import config as config_file
-from image_tools.boot_partition import open_boot
+from image_tools.boot_partition import BootPartition, open_boot
 from image_tools.configuration import list_connections, read_config
 from image_tools.image_file import opened_for_reading
 from image_tools.os_info import OsInfo, read_os_info
@@ -42,7 +43,6 @@ class Configuration:
         }
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
-
         lines = [f"config.json (partition {self.partition}):"]
         lines.append(json.dumps(self.config, indent=2, ensure_ascii=False))
         lines.append("system-connections:" if self.connections else "system-connections: none")
@@ -78,23 +78,14 @@ class Checked:
         return Exit.FAILED if any(finding.is_error for finding in self.findings) else Exit.DONE
 
     def data(self) -> Mapping[str, object]:
-        findings = [{**asdict(f), "severity": f.severity.value} for f in self.findings]
-        return {"image": self.image, "findings": findings}
+        return {"image": self.image, "findings": [finding.data() for finding in self.findings]}
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
-        lines = []
-        for found in self.findings:
-            place = found.file if found.line is None else f"{found.file}:{found.line}"
-            lines.append(f"{place}: {found.severity.value}: {found.message} [{found.code}]")
-            if found.remedy:
-                lines.append(f"    {found.remedy}")
         errors = sum(finding.is_error for finding in self.findings)
-        counted = (
-            f"{errors} errors, {len(self.findings) - errors} warnings"
-            if self.findings
-            else "nothing is wrong"
+        counts = (
+            f"{errors} errors, {len(self.findings) - errors} warnings" if self.findings else "no problems"
         )
-        return clean("\n".join([*lines, f"{self.image}: {counted}."]))
+        return clean("\n".join([*map(str, self.findings), f"{self.image}: {counts}."]))
 
 
 @dataclass(frozen=True)
@@ -109,7 +100,8 @@ class Keys:
     def text(self, screen: Screen) -> str:  # noqa: ARG002
         lines = []
         for group in dict.fromkeys(row.group for row in self.rows):
-            cells = [(f"  {row.name}", _kind(row), row.meaning) for row in self.rows if row.group is group]
+            rows = [row for row in self.rows if row.group is group]
+            cells = [(f"  {row.name}", " | ".join(row.choices) or row.type, row.meaning) for row in rows]
             lines += [f"{group.value}:", table(cells), ""]
         return "\n".join(lines[:-1])
 
@@ -121,9 +113,7 @@ def known_keys() -> Keys:
 
 def shown(image: Path, partition: int | None, report: Report) -> Configuration:
     """Read the configuration of an image."""
-    with opened_for_reading(image, report.progress()) as file:
-        boot = open_boot(file, partition)
-        report.warn(*boot.notices)
+    with _opened_boot(image, partition, report) as boot:
         return Configuration(
             str(image),
             boot.partition.number,
@@ -138,10 +128,9 @@ def shown_as_answers(image: Path, partition: int | None, report: Report) -> Answ
     from image_tools.answers.from_image import answers_from_image
     from image_tools.answers.writer import write_answers
 
-    with opened_for_reading(image, report.progress()) as file:
-        boot = open_boot(file, partition)
+    with _opened_boot(image, partition, report) as boot:
         answers, notices = answers_from_image(boot.filesystem)
-        report.warn(*boot.notices, *notices)
+        report.warn(*notices)
         return AnswersFile(write_answers(answers))
 
 
@@ -149,14 +138,16 @@ def checked(image: Path, partition: int | None, report: Report) -> Checked:
     """Lint the boot partition of an image."""
     from image_tools.lint.image import check_image
 
-    with opened_for_reading(image, report.progress()) as file:
-        boot = open_boot(file, partition)
-        report.warn(*boot.notices)
+    with _opened_boot(image, partition, report) as boot:
         return Checked(str(image), tuple(check_image(boot)))
 
 
-def _kind(row: KeyRow) -> str:
-    return " | ".join(row.choices) or row.type
+@contextmanager
+def _opened_boot(image: Path, partition: int | None, report: Report) -> Iterator[BootPartition]:
+    with opened_for_reading(image, report.progress()) as file:
+        boot = open_boot(file, partition)
+        report.warn(*boot.notices)
+        yield boot
 
 
 def _facts(connection: Mapping[str, object]) -> Iterator[str]:

@@ -35,7 +35,7 @@ def parse(data: bytes, name: str = "config.json") -> Config:
         ) from None
     except NotFinite as error:
         raise _invalid(
-            name, text, _position(text, error.word), f"{error.word} is not a JSON number"
+            name, text, _position(text, error.spelling), f"{error.spelling} is not a JSON number"
         ) from None
     except ValueError as error:
         position = getattr(error, "pos", 0)
@@ -63,11 +63,11 @@ class DuplicateKey(ValueError):
 
 
 class NotFinite(ValueError):
-    """A number that JSON does not have, such as NaN; `word` is its spelling."""
+    """A number that JSON does not have, such as NaN, and how it is spelled."""
 
-    def __init__(self, word: str) -> None:
-        super().__init__(word)
-        self.word = word
+    def __init__(self, spelling: str) -> None:
+        super().__init__(spelling)
+        self.spelling = spelling
 
 
 def loads(text: str) -> object:
@@ -103,14 +103,14 @@ def _object(pairs: list[tuple[str, object]]) -> Config:
     return config
 
 
-def _not_finite(word: str) -> NoReturn:
-    raise NotFinite(word)
+def _not_finite(spelling: str) -> NoReturn:
+    raise NotFinite(spelling)
 
 
-def _float(word: str) -> float:
-    number = float(word)
+def _float(spelling: str) -> float:
+    number = float(spelling)
     if number in (float("inf"), float("-inf")):
-        raise NotFinite(word)
+        raise NotFinite(spelling)
     return number
 
 
@@ -148,9 +148,9 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _position(text: str, word: str) -> int:
-    """Return the offset of the first `word` outside strings."""
-    for match in re.finditer(rf'"(?:[^"\\]|\\.)*"|({re.escape(word)})', text):
+def _position(text: str, spelling: str) -> int:
+    """Return the offset of the first `spelling` outside strings."""
+    for match in re.finditer(rf'"(?:[^"\\]|\\.)*"|({re.escape(spelling)})', text):
         if match.group(1):
             return match.start()
     return 0

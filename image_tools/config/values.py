@@ -57,28 +57,28 @@ def name_servers(text: str) -> None:
         return
     from ipaddress import ip_address
 
-    for word in _words(text):
-        address, _, port = word.partition("#")
+    for item in _split_items(text):
+        address, _, port = item.partition("#")
         try:
             ip_address(address.partition("@")[0])
         except ValueError:
             raise BadValue(
-                f'"{word}" is not the address of a DNS server.',
+                f'"{item}" is not the address of a DNS server.',
                 hint='Give IP addresses separated by spaces, or "null" for none.',
-                value=word,
+                value=item,
             ) from None
         if port and not (port.isdecimal() and 0 < int(port) < 65536):
-            raise BadValue(f'"{word}" has an invalid port.', hint="Use a port from 1 to 65535.", value=word)
+            raise BadValue(f'"{item}" has an invalid port.', hint="Use a port from 1 to 65535.", value=item)
 
 
 def time_servers(text: str) -> None:
     """Check host names or addresses of NTP servers."""
-    for word in _words(text):
-        if not _is_host(word):
+    for item in _split_items(text):
+        if not _is_host(item):
             raise BadValue(
-                f'"{word}" is not a host name or address.',
+                f'"{item}" is not a host name or address.',
                 hint='Give servers separated by spaces: "0.pool.ntp.org 1.pool.ntp.org".',
-                value=word,
+                value=item,
             )
 
 
@@ -102,12 +102,12 @@ def one_line(text: str) -> None:
 
 def drives(text: str) -> None:
     """Check names of drives on the device, such as `nvme0n1 sda`, with or without /dev/."""
-    for word in _words(text):
-        if not re.fullmatch(_DRIVE, word, re.ASCII):
+    for item in _split_items(text):
+        if not re.fullmatch(_DRIVE, item, re.ASCII):
             raise BadValue(
-                f'"{word}" is not a valid drive name.',
+                f'"{item}" is not a valid drive name.',
                 hint='Give names separated by spaces: "nvme0n1 sda".',
-                value=word,
+                value=item,
             )
 
 
@@ -193,21 +193,21 @@ def _is_der_sequence(der: bytes) -> bool:
     return size <= 4 and len(der) == 2 + size + int.from_bytes(der[2 : 2 + size], "big")
 
 
-def _is_host(word: str) -> bool:
+def _is_host(item: str) -> bool:
     """Whether it is an IP address or a host name of one or more labels (RFC 1123)."""
-    if ":" in word or re.fullmatch(r"[0-9.]+", word):
+    if ":" in item or re.fullmatch(r"[0-9.]+", item):
         from ipaddress import ip_address
 
         try:
-            ip_address(word)
+            ip_address(item)
         except ValueError:
             return False
         return True
-    labels = word.removesuffix(".").split(".")
-    return len(word) <= 253 and all(_LABEL.fullmatch(label.replace("_", "-")) for label in labels)
+    labels = item.removesuffix(".").split(".")
+    return len(item) <= 253 and all(_LABEL.fullmatch(label.replace("_", "-")) for label in labels)
 
 
-def _words(text: str) -> list[str]:
+def _split_items(text: str) -> list[str]:
     words = text.split()
     if not words:
         raise BadValue("The list is empty.", hint="Give at least one value, or remove the key with --unset.")

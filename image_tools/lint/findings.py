@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 
 CODES = {
@@ -102,3 +102,13 @@ class Finding:
     @property
     def is_error(self) -> bool:
         return self.severity is Severity.ERROR
+
+    def data(self) -> dict[str, object]:
+        """Return the finding as a JSON object."""
+        return {**asdict(self), "severity": self.severity.value}
+
+    def __str__(self) -> str:
+        """Return FILE:LINE: SEVERITY: MESSAGE [CODE], and the remedy on a second line."""
+        location = self.file if self.line is None else f"{self.file}:{self.line}"
+        summary = f"{location}: {self.severity.value}: {self.message} [{self.code}]"
+        return f"{summary}\n    {self.remedy}" if self.remedy else summary

@@ -125,7 +125,7 @@ def _connections_findings(filesystem: FatFileSystem) -> Iterator[Finding]:
     if directory is None or not directory.is_directory:
         return
     entries = [entry for entry in filesystem.list(f"/{CONNECTIONS}") if not entry.is_directory]
-    beside = frozenset(entry.name for entry in entries)
+    siblings = frozenset(entry.name for entry in entries)
     used: list[tuple[_File, Keyfile]] = []
     for entry in entries:
         if entry.name.lower().endswith(_UNUSED):
@@ -135,7 +135,7 @@ def _connections_findings(filesystem: FatFileSystem) -> Iterator[Finding]:
             yield data
             continue
         file = _File(entry.name, data)
-        yield from _file_findings(file, beside)
+        yield from _file_findings(file, siblings)
         keyfile = _used_keyfile(file)
         if keyfile is not None:
             used.append((file, keyfile))
@@ -143,7 +143,7 @@ def _connections_findings(filesystem: FatFileSystem) -> Iterator[Finding]:
         yield from _duplicate_findings(used, code, key)
 
 
-def _file_findings(file: _File, beside: frozenset[str]) -> Iterator[Finding]:
+def _file_findings(file: _File, siblings: frozenset[str]) -> Iterator[Finding]:
     if file.is_certificate:
         yield from _key_findings(file)
     elif is_sample(file.name, file.data):
@@ -152,7 +152,7 @@ def _file_findings(file: _File, beside: frozenset[str]) -> Iterator[Finding]:
             "sample-active", file.path, None, message, f"Remove it, or rename it to {file.name}{_UNUSED}."
         )
     elif not is_skipped(file.name) or b"[connection]" in file.data:
-        for finding in lint_keyfile(file.name, file.data, beside=beside):
+        for finding in lint_keyfile(file.name, file.data, siblings=siblings):
             yield replace(finding, file=file.path)
         yield from _passphrase_findings(file)
 

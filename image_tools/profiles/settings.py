@@ -59,8 +59,8 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
     """Return the one of `words` that is most similar to `word`, to suggest it."""
     import difflib
 
-    header = difflib.get_close_matches(word.lower(), list(words), n=1, cutoff=0.7)
-    return header[0] if header else None
+    matches = difflib.get_close_matches(word.lower(), list(words), n=1, cutoff=0.7)
+    return matches[0] if matches else None
 
 
 @cache

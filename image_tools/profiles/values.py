@@ -114,9 +114,9 @@ def _list_problem(value_type: str, text: str) -> str | None:
 
 def _integer_problem(bounds: str, text: str) -> str | None:
     least, most = map(int, bounds.split(".."))
-    word = text.strip()
-    is_plain = re.fullmatch(_INTEGER, word) and len(word) < 25
-    value = int(word, 16 if "x" in word.lower() else 10) if is_plain else None
+    stripped = text.strip()
+    is_plain = re.fullmatch(_INTEGER, stripped) and len(stripped) < 25
+    value = int(stripped, 16 if "x" in stripped.lower() else 10) if is_plain else None
     return None if value is not None and least <= value <= most else f"a number from {least} to {most}"
 
 

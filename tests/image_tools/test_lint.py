@@ -20,14 +20,14 @@ SECRET = "Marked-S3cret"
 
 
 def codes(data: bytes, name: str = "x") -> list[str]:
-    return [finding.code for finding in lint_keyfile(name, data, beside=BESIDE)]
+    return [finding.code for finding in lint_keyfile(name, data, siblings=BESIDE)]
 
 
 @pytest.mark.parametrize(("code", "severity", "line", "bad", "near"), CASES)
 def test_a_code_is_found_where_it_is_and_not_nearby(
     code: str, severity: Severity, line: int | None, bad: bytes, near: bytes
 ) -> None:
-    found = lint_keyfile("x", bad, beside=BESIDE)
+    found = lint_keyfile("x", bad, siblings=BESIDE)
 
     assert [(finding.code, finding.severity, finding.line) for finding in found] == [(code, severity, line)]
     assert code not in codes(near)
@@ -86,7 +86,7 @@ def test_what_was_meant_is_told(data: bytes, remedy: str) -> None:
     ],
 )
 def test_no_finding_holds_a_secret(data: bytes) -> None:
-    found = lint_keyfile("x", data, beside=())
+    found = lint_keyfile("x", data, siblings=())
 
     assert found
     assert SECRET.lower() not in repr(found).lower()
@@ -190,7 +190,7 @@ method=manual
 
 @pytest.mark.parametrize("data", [EDUROAM, HIDDEN, TRAILING])
 def test_what_works_in_the_field_is_clean(data: bytes) -> None:
-    assert lint_keyfile("x", data, beside={"eduroam-ca.pem"}) == []
+    assert lint_keyfile("x", data, siblings={"eduroam-ca.pem"}) == []
     assert check_connection("x", data) == []
 
 

@@ -98,9 +98,9 @@ def test_what_nmcli_writes_is_clean(words: str) -> None:
 @hypothesis_settings(max_examples=100, deadline=None)
 @given(profile=any_profile)
 def test_what_we_write_is_clean(profile: Profile) -> None:
-    beside = {name for name, _ in profile.attachments()}
+    siblings = {name for name, _ in profile.attachments()}
 
-    assert lint_keyfile(profile.file_name, profile.keyfile(), beside=beside) == []
+    assert lint_keyfile(profile.file_name, profile.keyfile(), siblings=siblings) == []
 
 
 _PROPERTIES = r"""

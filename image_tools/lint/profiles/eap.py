@@ -115,7 +115,7 @@ def _path_problem(path: str, profile: LintedProfile) -> str | None:
         return "is a path on the workstation, which the device cannot access"
     for folder in (CONNECTIONS_ON_DEVICE, _COPIED_TO):
         path = path.removeprefix(folder)
-    if "/" in path or profile.beside is None:
+    if "/" in path or profile.siblings is None:
         return None
     # FAT ignores case, but the file system to which the device copies the files does not.
-    return None if path in profile.beside else "names a file that is missing from system-connections/"
+    return None if path in profile.siblings else "names a file that is missing from system-connections/"

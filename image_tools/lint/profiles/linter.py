@@ -26,11 +26,11 @@ _PLAIN_SECTION = r"(?a)[A-Za-z0-9 ._-]{1,31}"
 _RULES = (connection_findings, wifi_findings, eap_findings, address_findings)
 
 
-def lint_keyfile(name: str, data: bytes, *, beside: Collection[str] | None = None) -> list[Finding]:
+def lint_keyfile(name: str, data: bytes, *, siblings: Collection[str] | None = None) -> list[Finding]:
     """Return the findings of the keyfile `data`, in line order.
 
-    `name` is the file name. `beside` are the names of the files in the same directory, if known; certificates
-    must be among them.
+    `name` is the file name. `siblings` are the names of the files in the same directory, if known;
+    certificates must be among them.
     """
     findings = [*_name_findings(name), *_byte_findings(name, data)]
     try:
@@ -46,7 +46,7 @@ def lint_keyfile(name: str, data: bytes, *, beside: Collection[str] | None = Non
             error.hint,
         )
         return [*findings, found]
-    profile = LintedProfile(keyfile, beside)
+    profile = LintedProfile(keyfile, siblings)
     findings.extend(_duplicate_findings(profile))
     escape_findings = list(_escape_findings(profile))
     if not escape_findings:

@@ -17,7 +17,7 @@ class LintedProfile:
     """A keyfile with valid escapes, and the names of the files in the same directory, if known."""
 
     keyfile: Keyfile
-    beside: Collection[str] | None = None
+    siblings: Collection[str] | None = None
 
     @property
     def name(self) -> str:
