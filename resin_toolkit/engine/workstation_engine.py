@@ -38,10 +38,7 @@ class _EngineAddress:
 
 
 class WorkstationEngine:
-    """This machine's engine, open until `close` or as a context.
-
-    All methods raise EngineFailed where the engine refuses, and Unreachable where the connection breaks.
-    """
+    """This machine's engine, to be closed by the caller. All methods raise EngineFailed and Unreachable."""
 
     def __init__(self, client: APIClient, url: str) -> None:
         self.client = client
@@ -275,7 +272,7 @@ def _check_unix_socket(url: str) -> None:
 
 
 def _with_port(url: str, is_tls: bool) -> str:
-    """`url` with Docker's default port where it names none. Raises ValueError."""
+    """`url` with Docker's default port if it has none. Raises ValueError."""
     parts = urlsplit(url)
     if parts.scheme != "tcp" or not parts.hostname or parts.port is not None:
         return url

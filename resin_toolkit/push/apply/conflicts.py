@@ -32,8 +32,8 @@ def is_under_way(engine: Engine, container: Container) -> bool:
     who, _, pid = pusher_of(container).rpartition(":")
     if who == current_pusher().rpartition(":")[0] and who.endswith(f"@{socket.gethostname()}"):
         return pid.isdecimal() and int(pid) != os.getpid() and _is_alive(int(pid))
-    said = engine.time()
-    now = nanoseconds(said) / SECOND if said else None
+    device_time = engine.time()
+    now = nanoseconds(device_time) / SECOND if device_time else None
     # A container from the future was created before a reboot that set the clock back.
     return now is None or -_CLOCK_CORRECTION < now - container.created < _ABANDONED
 

@@ -36,7 +36,7 @@ def policy_update_request(container: str, policy: str) -> Request:
 
 
 def set_restart_policy(engine: Engine, container: str, policy: str) -> None:
-    """Change the policy of a container, which may exit at this moment; do nothing where it cannot be changed.
+    """Change the policy of a container, which may be exiting, if the engine can change it.
 
     Raises ServiceNotFound, EngineFailed.
     """

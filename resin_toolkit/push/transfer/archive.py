@@ -121,8 +121,8 @@ def read_saved_image(
 
 def _supported_layer(source: Readable) -> Readable:
     """A layer in a compression format that engines of every version accept."""
-    begun = PeekableStream(b"", source)
-    return begun if compression_format(begun.peek(MAGIC_SIZE)) in _SUPPORTED else decompressed(begun)
+    peekable = PeekableStream(b"", source)
+    return peekable if compression_format(peekable.peek(MAGIC_SIZE)) in _SUPPORTED else decompressed(peekable)
 
 
 @contextmanager

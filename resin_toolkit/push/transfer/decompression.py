@@ -35,15 +35,15 @@ def compression_format(beginning: bytes) -> str:
 
 def decompressed(source: Readable) -> Readable:
     """The decompressed content of `source`, which may be compressed."""
-    begun = PeekableStream(b"", source)
-    kind = compression_format(begun.peek(MAGIC_SIZE))
+    peekable = PeekableStream(b"", source)
+    kind = compression_format(peekable.peek(MAGIC_SIZE))
     if kind == "gzip":
-        return GzipStream(begun)
+        return GzipStream(peekable)
     if kind == "xz":
-        return lzma.open(begun)  # type: ignore[call-overload,no-any-return]
+        return lzma.open(peekable)  # type: ignore[call-overload,no-any-return]
     if kind == "zstd":
-        return _Zstandard(begun)
-    return bz2.open(begun) if kind == "bzip2" else begun  # type: ignore[call-overload]
+        return _Zstandard(peekable)
+    return bz2.open(peekable) if kind == "bzip2" else peekable  # type: ignore[call-overload]
 
 
 class _Zstandard:

@@ -56,8 +56,8 @@ def read_images(index: ArchiveIndex) -> list[ArchivedImage]:
 
 
 def _read_docker_save(index: ArchiveIndex) -> Iterator[ArchivedImage]:
-    said = index.json("manifest.json")
-    for entry in said if isinstance(said, list) else ():
+    manifest = index.json("manifest.json")
+    for entry in manifest if isinstance(manifest, list) else ():
         if isinstance(entry, dict):
             yield _read_image(
                 index, text(entry, "Config"), texts_of(entry, "Layers"), texts_of(entry, "RepoTags")
@@ -65,10 +65,10 @@ def _read_docker_save(index: ArchiveIndex) -> Iterator[ArchivedImage]:
 
 
 def _read_oci_layout(
-    index: ArchiveIndex, said: Mapping[str, Any], tags: tuple[str, ...], depth: int
+    index: ArchiveIndex, layout: Mapping[str, Any], tags: tuple[str, ...], depth: int
 ) -> Iterator[ArchivedImage]:
     """The images of an OCI index and its nested indexes, without attestations."""
-    listed = said.get("manifests")
+    listed = layout.get("manifests")
     for entry in listed if isinstance(listed, list) else ():
         if not isinstance(entry, dict) or object_of(entry, "platform").get("architecture") == "unknown":
             continue
