@@ -29,7 +29,7 @@ FILES = {
     ("left_out", "expected"),
     [(0, "machine"), (1, "arch"), (2, "raspberrypi3 armv7hf garden"), (3, "plain")],
 )
-def test_the_most_particular_dockerfile_builds(
+def test_the_most_specific_dockerfile_is_built(
     bench: Bench, tmp_path: Path, left_out: int, expected: str
 ) -> None:
     project = write(tmp_path / "garden", {"resin.toml": UNPRIVILEGED, **dict(list(FILES.items())[left_out:])})
@@ -38,7 +38,7 @@ def test_the_most_particular_dockerfile_builds(
     assert said(bench) == expected
 
 
-def test_the_board_that_is_named_counts(bench: Bench, tmp_path: Path) -> None:
+def test_the_device_type_option_takes_precedence(bench: Bench, tmp_path: Path) -> None:
     project = write(
         tmp_path / "garden", {**FILES, "Dockerfile.fincm3": SAYS.format("fin"), "resin.toml": UNPRIVILEGED}
     )
@@ -50,7 +50,7 @@ def test_the_board_that_is_named_counts(bench: Bench, tmp_path: Path) -> None:
     assert "raspberrypi3" in run.error["hint"]
 
 
-def test_a_dockerfile_and_a_stage_that_are_named(bench: Bench, garden: Path) -> None:
+def test_the_dockerfile_and_target_options(bench: Bench, garden: Path) -> None:
     write(
         garden,
         {"docker/other": f"FROM stand-in AS one\n{SAYS.format('one').partition(chr(10))[2]}FROM scratch\n"},
@@ -85,7 +85,7 @@ def test_variables(bench: Bench, garden: Path, tmp_path: Path) -> None:
     assert bench.push(garden, "--env", "A B=c").code == 2
 
 
-def test_values_of_variables_are_nowhere_told(bench: Bench, garden: Path, tmp_path: Path) -> None:
+def test_values_of_variables_are_never_printed(bench: Bench, garden: Path, tmp_path: Path) -> None:
     secret = "hunter2-hunter2"
     (tmp_path / "file").write_text(f"TOKEN={secret}\n")
     for words in (["--env", f"TOKEN={secret}"], ["--env-file", tmp_path / "file"], ["--env", f"={secret}"]):
@@ -101,7 +101,7 @@ def test_values_of_variables_are_nowhere_told(bench: Bench, garden: Path, tmp_pa
     assert (run.code, secret in run.err, "resin.toml, line 4" in run.err) == (2, False, True)
 
 
-def test_a_name_of_its_own(bench: Bench, garden: Path) -> None:
+def test_the_name_option(bench: Bench, garden: Path) -> None:
     assert bench.push(garden, "--name", "yard").code == 0
     assert bench.containers() == ["yard_main"]
     assert bench.environment("yard_main")["RESIN_APP_NAME"] == "yard"
@@ -145,9 +145,7 @@ def test_a_project_with_modules_named_as_ours(bench: Bench, garden: Path) -> Non
     assert run.code == 0, run
 
 
-def test_a_folder_that_is_no_project_is_told_before_a_device_is_looked_for(
-    bench: Bench, tmp_path: Path
-) -> None:
+def test_a_missing_project_is_reported_before_the_device_search(bench: Bench, tmp_path: Path) -> None:
     for words in ([], [bench.device.address]):
         run = bench.resin("push", *words, "--detach", cwd=tmp_path)
         assert run.code == 3
@@ -157,7 +155,7 @@ def test_a_folder_that_is_no_project_is_told_before_a_device_is_looked_for(
     assert not (tmp_path / ".resin").exists()
 
 
-def test_a_folder_in_the_place_of_a_device(bench: Bench, garden: Path) -> None:
+def test_a_folder_instead_of_a_device(bench: Bench, garden: Path) -> None:
     for word in (garden, "./", "."):
         run = bench.push(garden, device=str(word))
         assert run.code == 2
@@ -172,7 +170,7 @@ def test_a_folder_in_the_place_of_a_device(bench: Bench, garden: Path) -> None:
         ("[run]\nports = ['80:80']\nnetwork = 'host'\n", "resin.toml, line 2"),
     ],
 )
-def test_settings_that_are_wrong(bench: Bench, garden: Path, toml: str, told: str) -> None:
+def test_invalid_settings(bench: Bench, garden: Path, toml: str, told: str) -> None:
     write(garden, {"resin.toml": toml})
     run = bench.push(garden, "--json")
     assert run.code in (1, 2)
@@ -180,7 +178,7 @@ def test_settings_that_are_wrong(bench: Bench, garden: Path, toml: str, told: st
     assert bench.containers() == []
 
 
-def test_words_that_do_not_fit_together(bench: Bench, garden: Path) -> None:
+def test_options_that_exclude_each_other(bench: Bench, garden: Path) -> None:
     run = bench.push(garden, "--image", "x", "--dockerfile", "y", "--json")
     assert (run.code, run.error["code"]) == (2, "usage")
     run = bench.push(garden, "--service", "web", "--json")
@@ -224,7 +222,7 @@ def test_the_device_of_the_environment_and_of_the_settings(bench: Bench, garden:
     assert bench.push(garden, device="").code == 0
 
 
-def test_a_device_that_is_gone(bench: Bench, garden: Path) -> None:
+def test_a_device_that_is_unreachable(bench: Bench, garden: Path) -> None:
     run = bench.push(garden, "--json", device=f"{bench.desk.address}:2")
     assert run.code == 6
     assert run.error["code"] == "unreachable"

@@ -33,7 +33,7 @@ def identity(bench: Bench, name: str = "garden_main") -> str:
 # what the container gets
 
 
-def test_a_container_gets_what_the_os_gives(bench: Bench, garden: Path) -> None:
+def test_a_container_gets_the_platform_defaults(bench: Bench, garden: Path) -> None:
     run = bench.push(garden)
     assert run.code == 0, run
     assert run.out.startswith(f"garden on {bench.device.address}: created main, ")
@@ -59,7 +59,7 @@ def test_a_container_gets_what_the_os_gives(bench: Bench, garden: Path) -> None:
     assert labels["io.resin-toolkit.restart"] == "always"
 
 
-def test_each_of_it_can_be_switched_off(bench: Bench, garden: Path) -> None:
+def test_each_default_can_be_disabled(bench: Bench, garden: Path) -> None:
     write(garden, {"resin.toml": UNPRIVILEGED + BARE})
     assert bench.push(garden).code == 0
     known = bench.container("garden_main")
@@ -68,7 +68,7 @@ def test_each_of_it_can_be_switched_off(bench: Bench, garden: Path) -> None:
     assert set(bench.environment("garden_main")) == {"PATH"}
 
 
-def test_what_the_settings_ask_for(bench: Bench, garden: Path) -> None:
+def test_run_settings(bench: Bench, garden: Path) -> None:
     more = 'volumes = ["stuff:/stuff"]\ncommand = ["sh", "-c", "echo mine; sleep 1000"]\n'
     write(garden, {"resin.toml": f'{UNPRIVILEGED}{more}env = {{ A = "1" }}\nstop_grace = 1\n'})
     assert bench.push(garden).code == 0
@@ -77,7 +77,7 @@ def test_what_the_settings_ask_for(bench: Bench, garden: Path) -> None:
     assert bench.logs("garden_main") == "mine\n"
 
 
-def test_privileges_that_the_engine_refuses_are_done_without(bench: Bench, garden: Path) -> None:
+def test_privileges_that_the_engine_refuses_are_dropped(bench: Bench, garden: Path) -> None:
     write(garden, {"resin.toml": "[run]\ngrace = 0.3\n"})
     run = bench.push(garden)
     assert run.code == 0, run
@@ -102,7 +102,7 @@ def test_data_is_kept_between_pushes(bench: Bench, garden: Path) -> None:
 # what changes
 
 
-def test_nothing_changed(bench: Bench, garden: Path) -> None:
+def test_an_unchanged_project_is_not_redeployed(bench: Bench, garden: Path) -> None:
     bench.push(garden)
     before = identity(bench), bench.images()
     run = bench.push(garden, "--json")
@@ -112,7 +112,7 @@ def test_nothing_changed(bench: Bench, garden: Path) -> None:
     assert (identity(bench), bench.images()) == before
 
 
-def test_only_a_variable_changed(bench: Bench, garden: Path) -> None:
+def test_a_changed_variable_replaces_the_container(bench: Bench, garden: Path) -> None:
     bench.push(garden)
     before, images = identity(bench), bench.images()
     run = bench.push(garden, "--env", "A=1")
@@ -133,7 +133,7 @@ def test_a_container_that_was_stopped_is_started(bench: Bench, garden: Path) -> 
 # what fails
 
 
-def test_a_build_that_fails_leaves_what_runs(bench: Bench, garden: Path) -> None:
+def test_a_failed_build_leaves_the_old_container(bench: Bench, garden: Path) -> None:
     bench.push(garden)
     before = identity(bench)
     write(garden, {"Dockerfile": BREAKS})
@@ -152,7 +152,7 @@ def test_a_build_that_fails_leaves_what_runs(bench: Bench, garden: Path) -> None
     assert (last["ok"], last["error"]["code"]) == (False, "build-failed")
 
 
-def test_one_that_crashes_is_taken_back(bench: Bench, garden: Path) -> None:
+def test_a_container_that_crashes_is_rolled_back(bench: Bench, garden: Path) -> None:
     bench.push(garden)
     before = identity(bench)
     write(garden, {"Dockerfile": CRASHES})
@@ -169,7 +169,7 @@ def test_one_that_crashes_is_taken_back(bench: Bench, garden: Path) -> None:
     assert bench.push(garden).code == 0
 
 
-def test_one_that_crashes_stays_where_that_is_wanted(bench: Bench, garden: Path) -> None:
+def test_a_container_that_crashes_stays_without_rollback(bench: Bench, garden: Path) -> None:
     bench.push(garden)
     before = identity(bench)
     write(garden, {"Dockerfile": CRASHES})
@@ -180,14 +180,14 @@ def test_one_that_crashes_stays_where_that_is_wanted(bench: Bench, garden: Path)
     assert identity(bench) != before
 
 
-def test_a_first_push_that_fails_says_of_nothing_that_it_runs_on(bench: Bench, garden: Path) -> None:
+def test_a_first_push_that_fails_mentions_no_old_container(bench: Bench, garden: Path) -> None:
     write(garden, {"Dockerfile": BREAKS})
     run = bench.push(garden)
     assert run.code == 1
     assert "No container of it is running yet." in run.err
 
 
-def test_one_that_cannot_start_says_why(bench: Bench, garden: Path) -> None:
+def test_a_container_that_cannot_start_has_a_reason(bench: Bench, garden: Path) -> None:
     write(garden, {"Dockerfile": 'FROM stand-in\nCMD ["nosuch"]\n'})
     run = bench.push(garden)
     assert run.code == 1
@@ -200,14 +200,14 @@ def test_one_that_cannot_start_says_why(bench: Bench, garden: Path) -> None:
     assert "CMD" in error["hint"]
 
 
-def test_an_image_that_cannot_be_had(bench: Bench, garden: Path) -> None:
+def test_an_image_that_does_not_exist(bench: Bench, garden: Path) -> None:
     run = bench.push(garden, "--image", f"{bench.desk.address}:9/nosuch:1", "--json")
     assert run.code in (1, 3)
     assert "nosuch:1" in events(run)[1]["error"]["message"]
     assert bench.containers() == []
 
 
-def test_colours_and_lines_written_over_are_text(bench: Bench, garden: Path) -> None:
+def test_colours_and_overwritten_lines_become_text(bench: Bench, garden: Path) -> None:
     step = r"RUN printf '\033[31mred\033[0m\n 10%%\r 99%%\n\033[2Jgone\n\007bell\n'"
     write(garden, {"Dockerfile": f"FROM stand-in\n{step}\nCMD {RUNS}\n"})
     for words in ([], ["--json"]):
@@ -222,7 +222,7 @@ def test_colours_and_lines_written_over_are_text(bench: Bench, garden: Path) -> 
 
 
 @pytest.mark.parametrize("remembers", [True, False])
-def test_images_of_earlier_pushes_go_and_nothing_else(
+def test_only_images_of_earlier_pushes_are_removed(
     bench: Bench, garden: Path, tmp_path: Path, remembers: bool
 ) -> None:
     device = bench.device
@@ -253,7 +253,7 @@ def test_images_of_earlier_pushes_go_and_nothing_else(
     assert {"garden_main:mine", "somebody:1", "yard_main:latest"} <= set(tags)
 
 
-def test_a_large_folder_is_told_of(bench: Bench, garden: Path) -> None:
+def test_a_large_context_is_warned_of(bench: Bench, garden: Path) -> None:
     (garden / "node_modules").mkdir()
     with (garden / "node_modules" / "big").open("wb") as file:
         file.truncate(70 << 20)
@@ -264,7 +264,7 @@ def test_a_large_folder_is_told_of(bench: Bench, garden: Path) -> None:
     assert "node_modules 70.0 MiB: add it to .dockerignore" in warning["message"]
 
 
-def test_a_quiet_push_says_what_is_done_and_no_more(bench: Bench, garden: Path) -> None:
+def test_a_quiet_push_prints_only_its_result(bench: Bench, garden: Path) -> None:
     bench.resin("ps", bench.device.address)
     run = bench.push(garden, "--quiet")
     assert (run.code, run.err) == (0, "")

@@ -94,9 +94,7 @@ def test_the_last_stage_is_what_runs(kitchen: StandIn, tmp_path: Path) -> None:
     assert running(kitchen) == ["garden_main: one"]
 
 
-def test_a_file_that_is_saved_while_it_is_built_is_built_by_the_next_push(
-    kitchen: StandIn, tmp_path: Path
-) -> None:
+def test_a_file_saved_during_a_build_is_built_by_the_next_push(kitchen: StandIn, tmp_path: Path) -> None:
     project = garden(tmp_path, dockerfile=WAITS)
     first = begin(kitchen, project, "RUN while")
     garden(tmp_path, "two")
@@ -108,7 +106,7 @@ def test_a_file_that_is_saved_while_it_is_built_is_built_by_the_next_push(
     assert running(kitchen) == ["garden_main: two"]
 
 
-def test_a_name_that_somebody_elses_container_has_is_told_and_left(kitchen: StandIn, tmp_path: Path) -> None:
+def test_a_name_of_a_foreign_container_is_refused(kitchen: StandIn, tmp_path: Path) -> None:
     kitchen.start("garden_main", "while :; do sleep 0.1; done")
     project = garden(tmp_path)
     for _ in range(2):
@@ -132,7 +130,7 @@ def test_a_push_during_the_build_of_another_one_does_not_disturb_it(kitchen: Sta
         assert running(kitchen) == ["garden_main: slow"]
 
 
-def test_an_image_to_which_somebody_gave_a_name_stays(kitchen: StandIn, tmp_path: Path) -> None:
+def test_an_image_that_somebody_tagged_stays(kitchen: StandIn, tmp_path: Path) -> None:
     push(kitchen, garden(tmp_path))
     kitchen.docker("tag", "garden_main", "garden_main:good")
     for says in ("two", "three"):
@@ -141,7 +139,7 @@ def test_an_image_to_which_somebody_gave_a_name_stays(kitchen: StandIn, tmp_path
 
 
 @pytest.mark.parametrize("way", ["tcp://{}:2377", "ssh://root@{}"])
-def test_who_is_killed_while_the_old_container_stops_leaves_one_that_runs(
+def test_a_push_killed_while_the_old_container_stops_leaves_one_running(
     kitchen: StandIn, tmp_path: Path, way: str
 ) -> None:
     where = way.format(kitchen.address)
@@ -161,7 +159,7 @@ def test_who_is_killed_while_the_old_container_stops_leaves_one_that_runs(
     assert everything(kitchen) == ["garden_main"]
 
 
-def test_what_cannot_be_remembered_hinders_nothing(kitchen: StandIn, tmp_path: Path) -> None:
+def test_an_unwritable_project_state_does_not_prevent_a_push(kitchen: StandIn, tmp_path: Path) -> None:
     project = garden(tmp_path)
     (project / ".resin").write_text("a file, where a folder should be")
     os.utime(project / "run.sh", (1, 1))
@@ -170,9 +168,7 @@ def test_what_cannot_be_remembered_hinders_nothing(kitchen: StandIn, tmp_path: P
     assert running(kitchen) == ["garden_main: one"]
 
 
-def test_a_dockerfile_is_taken_by_its_whole_path_and_told_of_where_it_lies_outside(
-    kitchen: StandIn, tmp_path: Path
-) -> None:
+def test_a_dockerfile_by_absolute_path_must_be_inside_the_context(kitchen: StandIn, tmp_path: Path) -> None:
     project = garden(tmp_path)
     (project / "made").mkdir()
     inside = (project / "Dockerfile").rename(project / "made" / "Dockerfile")
@@ -185,7 +181,9 @@ def test_a_dockerfile_is_taken_by_its_whole_path_and_told_of_where_it_lies_outsi
     assert "is outside the build context" in refused.err
 
 
-def test_what_a_person_runs_from_an_image_of_push_is_left_alone(kitchen: StandIn, tmp_path: Path) -> None:
+def test_containers_that_somebody_started_from_an_image_are_left_alone(
+    kitchen: StandIn, tmp_path: Path
+) -> None:
     push(kitchen, garden(tmp_path))
     kitchen.docker("run", "--detach", "--name", "tried", "--network", "host", "garden_main", "sleep", "600")
     assert push(kitchen, garden(tmp_path, "two")).code == 0

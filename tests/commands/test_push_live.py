@@ -57,7 +57,7 @@ def test_files_folders_modes_and_links(table: Desk, kitchen: StandIn, garden: Pa
     assert not [event for event in pushed.events if event.get("code") == "rebuild"]
 
 
-def test_what_becomes_something_else(table: Desk, kitchen: StandIn, garden: Path) -> None:
+def test_files_that_become_folders_and_links(table: Desk, kitchen: StandIn, garden: Path) -> None:
     """Folder, file and link, each in the place of each other one."""
     thing = garden / "thing"
     (garden / "loop").symlink_to("loop")
@@ -136,7 +136,7 @@ def test_dance_of_an_editor_is_one_batch(table: Desk, kitchen: StandIn, garden: 
 # what is built anew
 
 
-def test_what_a_later_run_depends_on_is_built_anew(table: Desk, kitchen: StandIn, garden: Path) -> None:
+def test_files_that_a_later_run_depends_on_are_rebuilt(table: Desk, kitchen: StandIn, garden: Path) -> None:
     (garden / "Dockerfile").write_text(
         "FROM stand-in\nCOPY needed /app/needed\nRUN cat /app/needed >/app/made\n"
         "COPY . /app/\nCMD sh /app/main.sh\n"
@@ -169,7 +169,7 @@ def test_dockerfile_and_ignore_file(table: Desk, kitchen: StandIn, garden: Path)
         assert pushed.text("/app/text") == "two"
 
 
-def test_build_that_fails_leaves_what_ran(table: Desk, kitchen: StandIn, garden: Path) -> None:
+def test_failed_build_leaves_the_old_container(table: Desk, kitchen: StandIn, garden: Path) -> None:
     with live(table, kitchen, garden) as pushed:
         before = pushed.begun().container()
         (garden / "Dockerfile").write_text(DOCKERFILE + "RUN echo no luck && exit 3\n")
@@ -186,9 +186,7 @@ def test_build_that_fails_leaves_what_ran(table: Desk, kitchen: StandIn, garden:
         assert pushed.holds() == fresh(kitchen, garden)
 
 
-def test_change_of_kind_while_builds_fail_is_not_forgotten(
-    table: Desk, kitchen: StandIn, garden: Path
-) -> None:
+def test_change_of_type_while_builds_fail_is_not_lost(table: Desk, kitchen: StandIn, garden: Path) -> None:
     (garden / "thing").mkdir()
     (garden / "thing" / "inside").write_text("inside")
     with live(table, kitchen, garden) as pushed:

@@ -59,7 +59,7 @@ def written_beside(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def test_the_same_written_anew_is_no_change(table: Desk, kitchen: StandIn, garden: Path) -> None:
+def test_rewriting_the_same_content_is_no_change(table: Desk, kitchen: StandIn, garden: Path) -> None:
     text = garden / "text"
     with live(table, kitchen, garden) as pushed:
         before = begun(pushed).container()
@@ -108,7 +108,7 @@ def test_mode_alone(table: Desk, kitchen: StandIn, garden: Path) -> None:
         assert pushed.holds() == fresh(kitchen, garden)
 
 
-def test_what_it_is_built_by_is_touched(table: Desk, kitchen: StandIn, garden: Path) -> None:
+def test_touching_the_files_that_define_the_build(table: Desk, kitchen: StandIn, garden: Path) -> None:
     """What a RUN depends on, the Dockerfile, what is left out, and what the application is."""
     (garden / "Dockerfile").write_text(
         "FROM stand-in\nCOPY lock /app/lock\nRUN cat /app/lock >/app/made\n"
@@ -129,7 +129,7 @@ def test_what_it_is_built_by_is_touched(table: Desk, kitchen: StandIn, garden: P
         assert pushed.text("/app/made") == "2"
 
 
-def test_there_and_back_while_the_link_is_down(table: Desk, kitchen: StandIn, garden: Path) -> None:
+def test_a_change_undone_while_the_link_is_down(table: Desk, kitchen: StandIn, garden: Path) -> None:
     with live(table, kitchen, garden) as pushed:
         before = begun(pushed).container()
         cut(kitchen)
@@ -144,7 +144,7 @@ def test_there_and_back_while_the_link_is_down(table: Desk, kitchen: StandIn, ga
         assert pushed.holds() == fresh(kitchen, garden)
 
 
-def test_back_when_half_of_it_was_done(table: Desk, kitchen: StandIn, garden: Path) -> None:
+def test_a_change_undone_when_half_of_it_was_synced(table: Desk, kitchen: StandIn, garden: Path) -> None:
     """The link is lost while the app is told to stop: what was sent is undone, though it was so before."""
     (garden / "main.sh").write_text(APP.replace("'exit 0'", "'sleep 5; exit 0'"))
     with live(table, kitchen, garden) as pushed:
@@ -159,7 +159,7 @@ def test_back_when_half_of_it_was_done(table: Desk, kitchen: StandIn, garden: Pa
         assert pushed.holds() == fresh(kitchen, garden)
 
 
-def test_back_when_the_container_is_being_changed(table: Desk, kitchen: StandIn, garden: Path) -> None:
+def test_a_change_undone_while_the_container_is_modified(table: Desk, kitchen: StandIn, garden: Path) -> None:
     """What the application is has changed, and is undone when the new container is there already."""
     (garden / "main.sh").write_text(APP.replace("'exit 0'", "'sleep 2; exit 0'"))
     with live(table, kitchen, garden) as pushed:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.root
 # what happens to the device
 
 
-def test_container_that_has_ended_is_started_by_a_save(table: Desk, kitchen: StandIn, garden: Path) -> None:
+def test_exited_container_is_started_by_a_save(table: Desk, kitchen: StandIn, garden: Path) -> None:
     (garden / "resin.toml").write_text(TOML + 'restart = "no"\n')
     ends = 'echo "ended $(cat /app/text)"\n'
     with live(table, kitchen, garden) as pushed:
@@ -199,7 +199,7 @@ def test_ignored_by_live(table: Desk, kitchen: StandIn, garden: Path) -> None:
         assert pushed.batch()["files"] == ["text"]
 
 
-def test_folder_that_is_made_anew(table: Desk, kitchen: StandIn, garden: Path) -> None:
+def test_recreated_folder(table: Desk, kitchen: StandIn, garden: Path) -> None:
     with live(table, kitchen, garden) as pushed:
         pushed.begun()
         garden.rename(garden.with_name("aside"))
@@ -227,7 +227,7 @@ def test_ctrl_c(table: Desk, kitchen: StandIn, garden: Path) -> None:
         assert "Up" in kitchen.docker("ps", "--format", "{{.Status}}")
 
 
-def test_push_after_live_mode_brings_what_was_built(table: Desk, kitchen: StandIn, garden: Path) -> None:
+def test_push_after_live_mode_deploys_the_built_image(table: Desk, kitchen: StandIn, garden: Path) -> None:
     """A container that files were put into is not taken for what its image makes."""
     with live(table, kitchen, garden) as pushed:
         before = pushed.begun().container()

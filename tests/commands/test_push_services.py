@@ -51,7 +51,7 @@ def changes(run: Run) -> dict[str, str]:
     return {service["service"]: service["change"] for service in data["services"]}
 
 
-def test_what_a_named_service_depends_on_is_brought_too(bench: Bench, tmp_path: Path) -> None:
+def test_dependencies_of_a_selected_service_are_deployed_too(bench: Bench, tmp_path: Path) -> None:
     project = compose(tmp_path / "garden", services(web="depends_on: [db]", db="", other=""))
     assert changes(bench.push(project, "--json", "--service", "web")) == {"db": "created", "web": "created"}
     assert bench.containers() == ["garden_db", "garden_web"]
@@ -76,7 +76,7 @@ def test_services_with_networks_volumes_and_ports(bench: Bench, tmp_path: Path) 
     assert not web["HostConfig"]["Privileged"]
 
 
-def test_only_what_changed_is_replaced_and_what_is_gone_removed(bench: Bench, tmp_path: Path) -> None:
+def test_only_changed_services_are_replaced_and_obsolete_ones_removed(bench: Bench, tmp_path: Path) -> None:
     project = compose(tmp_path / "garden", GARDEN)
     bench.push(project)
     first = bench.container("garden_db")["Id"]
@@ -93,7 +93,7 @@ def test_only_what_changed_is_replaced_and_what_is_gone_removed(bench: Bench, tm
     assert bench.device.docker("volume", "ls", "--quiet").split() == ["garden_cache"]
 
 
-def test_each_waits_for_what_it_depends_on(bench: Bench, tmp_path: Path) -> None:
+def test_services_wait_for_their_dependencies(bench: Bench, tmp_path: Path) -> None:
     check = 'healthcheck: {test: [CMD, "test", "-e", "/ready"], interval: 200ms, retries: 50}'
     text = services(
         web="depends_on:\n"
@@ -114,7 +114,7 @@ def test_each_waits_for_what_it_depends_on(bench: Bench, tmp_path: Path) -> None
     assert set(changes(again).values()) == {"unchanged"}
 
 
-def test_what_does_not_become_as_it_must_holds_up_only_who_needs_it(bench: Bench, tmp_path: Path) -> None:
+def test_an_unmet_condition_blocks_only_its_dependents(bench: Bench, tmp_path: Path) -> None:
     text = services(
         web="depends_on: {once: {condition: service_completed_successfully}}",
         once=f"command: {json.dumps(['sh', '-c', 'sleep 1; exit 4'])}",
@@ -130,7 +130,7 @@ def test_what_does_not_become_as_it_must_holds_up_only_who_needs_it(bench: Bench
     assert bench.containers() == ["garden_once", "garden_other"]
 
 
-def test_a_service_that_fails_lets_the_others_be(bench: Bench, tmp_path: Path) -> None:
+def test_a_failed_service_leaves_the_others_alone(bench: Bench, tmp_path: Path) -> None:
     project = compose(tmp_path / "garden", services(web="", db="", third=""))
     bench.push(project)
     write(project, {"compose.yaml": services(web=f"command: {FAILS}", db="environment: {A: 1}", third="")})
@@ -142,7 +142,7 @@ def test_a_service_that_fails_lets_the_others_be(bench: Bench, tmp_path: Path) -
     assert bench.environment("garden_db")["A"] == "1"
 
 
-def test_some_services_alone(bench: Bench, tmp_path: Path) -> None:
+def test_selected_services_only(bench: Bench, tmp_path: Path) -> None:
     project = compose(tmp_path / "garden", services(web="", db="", third=""))
     assert changes(bench.push(project, "--service", "db", "--json")) == {"db": "created"}
     run = bench.push(project, "--service", "db", "--service", "web", "--env", "A=1", "--json")
@@ -166,7 +166,7 @@ def test_a_service_that_joins_the_network_of_another(bench: Bench, tmp_path: Pat
     assert bench.containers("--filter", "status=running") == ["garden_side", "garden_web"]
 
 
-def test_who_joins_the_network_of_one_that_is_replaced_alone_joins_that_of_the_new_one(
+def test_a_service_that_joins_the_network_of_a_replaced_one_is_recreated(
     bench: Bench, tmp_path: Path
 ) -> None:
     text = services(web="", side="").replace("network_mode: host", "networks: [n]", 1)
@@ -180,7 +180,7 @@ def test_who_joins_the_network_of_one_that_is_replaced_alone_joins_that_of_the_n
     assert "A" not in bench.environment("garden_side")
 
 
-def test_a_build_takes_nothing_from_under_that_of_another_service(bench: Bench, tmp_path: Path) -> None:
+def test_a_build_removes_no_images_of_another_service(bench: Bench, tmp_path: Path) -> None:
     """What a stage has made is no part of the image, and all the same what the next build begins with."""
     described = "".join(
         f"  {name}:\n    build: {{context: {name}}}\n    network_mode: host\n" for name in ("one", "two")
@@ -242,7 +242,7 @@ def test_profiles(bench: Bench, tmp_path: Path) -> None:
     assert set(changes(bench.push(project, "--json", COMPOSE_PROFILES="debug"))) == {"web", "debug"}
 
 
-def test_a_file_laid_over_it(bench: Bench, tmp_path: Path) -> None:
+def test_an_override_file(bench: Bench, tmp_path: Path) -> None:
     over = "services:\n  web:\n    environment: {OVER: '1'}\n"
     project = compose(tmp_path / "garden", services(web="environment: {A: '1'}"))
     for name in ("compose.override.yaml", "docker-compose.dev.yml"):
@@ -263,7 +263,7 @@ def test_the_socket_of_the_engine(bench: Bench, tmp_path: Path) -> None:
     assert shown.startswith("s")
 
 
-def test_a_file_that_is_wrong(bench: Bench, tmp_path: Path) -> None:
+def test_an_invalid_compose_file(bench: Bench, tmp_path: Path) -> None:
     for text, told in (
         ("services:\n  web:\n    imagee: stand-in\n", "compose.yaml:3"),
         (services(web="depends_on: [db]"), "names db, which is not a service"),
@@ -275,7 +275,7 @@ def test_a_file_that_is_wrong(bench: Bench, tmp_path: Path) -> None:
     assert bench.containers() == []
 
 
-def test_a_port_of_the_device_that_two_would_take(bench: Bench, tmp_path: Path) -> None:
+def test_a_port_conflict(bench: Bench, tmp_path: Path) -> None:
     text = services(web='ports: ["8080:80"]', db='ports: ["127.0.0.1:8080:81"]')
     project = compose(tmp_path / "garden", text.replace("network_mode: host", "networks: [n]"))
     with (project / "compose.yaml").open("a") as file:
@@ -288,7 +288,7 @@ def test_a_port_of_the_device_that_two_would_take(bench: Bench, tmp_path: Path) 
     assert bench.push(project).code == 0
 
 
-def test_what_the_file_asks_for_in_vain_is_told(bench: Bench, tmp_path: Path) -> None:
+def test_unsupported_settings_are_warned_of(bench: Bench, tmp_path: Path) -> None:
     project = compose(tmp_path / "garden", services(web="environment: {A: 'x$NOWHERE'}"))
     run = bench.push(project, "--json")
     assert run.code == 0, run
@@ -299,7 +299,7 @@ def test_what_the_file_asks_for_in_vain_is_told(bench: Bench, tmp_path: Path) ->
     assert f"warning: {warning['message']}" in bench.push(project).err
 
 
-def test_a_volume_that_must_be_there(bench: Bench, tmp_path: Path) -> None:
+def test_an_external_volume_must_exist(bench: Bench, tmp_path: Path) -> None:
     text = services(web="volumes: [v:/v]") + "volumes: {v: {external: true, name: shared}}\n"
     project = compose(tmp_path / "garden", text)
     run = bench.push(project, "--json")
@@ -309,7 +309,7 @@ def test_a_volume_that_must_be_there(bench: Bench, tmp_path: Path) -> None:
     assert changes(bench.push(project, "--json")) == {"web": "created"}
 
 
-def test_a_variable_is_in_no_output(bench: Bench, tmp_path: Path) -> None:
+def test_a_variable_is_never_printed(bench: Bench, tmp_path: Path) -> None:
     secret = "hunter2-hunter2"
     project = compose(tmp_path / "garden", services(web=f"environment: {{TOKEN: {secret}}}"))
     for words in ([], ["--json"], ["--dry-run"], ["--dry-run", "--json"]):

@@ -114,14 +114,14 @@ def test_a_step_that_fails(modern: Engine, kitchen: StandIn) -> None:
     ],
     ids=["instruction", "no Dockerfile", "no archive", "no such file"],
 )
-def test_what_cannot_be_built(engine: Engine, archive: bytes, words: str) -> None:
+def test_an_invalid_context_is_an_error(engine: Engine, archive: bytes, words: str) -> None:
     with build(engine, [archive], BuildOptions()) as going, pytest.raises(BuildFailed) as caught:
         text_of(going)
     assert words in caught.value.message.lower()
     assert caught.value.message.isprintable()
 
 
-def test_the_engine_refuses_before_it_has_all(engine: Engine) -> None:
+def test_an_error_before_the_whole_context_is_sent(engine: Engine) -> None:
     options = BuildOptions(tags=("NOT A NAME",))
     with build(engine, endless(), options) as going, pytest.raises(BuildFailed) as caught:
         text_of(going)
@@ -147,7 +147,7 @@ def test_a_context_that_fails_half_way(engine: Engine, size: int) -> None:
     assert {image.id for image in Images(engine).list(all=True)} == before
 
 
-def test_a_context_that_fails_between_two_files_is_not_taken_for_whole(engine: Engine) -> None:
+def test_a_context_that_fails_between_two_files_is_incomplete(engine: Engine) -> None:
     archive = context("FROM stand-in\nLABEL half=1\n")
 
     def failing() -> Iterator[bytes]:
@@ -161,7 +161,7 @@ def test_a_context_that_fails_between_two_files_is_not_taken_for_whole(engine: E
     assert Images(engine).list(["half"]) == []
 
 
-def test_cancelling_while_it_sends(engine: Engine) -> None:
+def test_cancelling_a_build_while_sending(engine: Engine) -> None:
     going = build(engine, endless(), BuildOptions())
     closing = threading.Timer(0.3, going.close)
     closing.start()
@@ -180,7 +180,7 @@ def test_cancelling_a_step(modern: Engine, kitchen: StandIn) -> None:
 
 @pytest.mark.parametrize("way", ["tcp", "ssh"])
 @pytest.mark.parametrize("when", ["sending", "running"])
-def test_the_link_is_cut(kitchen: StandIn, way: str, when: str) -> None:
+def test_a_lost_connection_ends_a_build(kitchen: StandIn, way: str, when: str) -> None:
     port = 2377 if way == "tcp" else 22222
     archive = [context("FROM stand-in\nRUN echo started && sleep 1000\n")]
     with connected(kitchen, way) as engine:
@@ -212,7 +212,7 @@ def test_a_dead_link_is_noticed_while_a_step_runs(kitchen: StandIn) -> None:
     wait_for(lambda: kitchen.docker("ps", "--all", "--quiet") == "", "the end of the step's container")
 
 
-def test_an_engine_that_takes_nothing_for_a_while(modern: Engine, kitchen: StandIn) -> None:
+def test_an_engine_that_accepts_no_data_for_a_while(modern: Engine, kitchen: StandIn) -> None:
     """Longer than a link may be silent: a worn card is slow, and the link is not dead."""
     process = kitchen.pid_of("engine")
     archive = context("FROM scratch\nCOPY big /\n", big=bytes(32 * MIB))
@@ -229,7 +229,7 @@ def test_an_engine_that_takes_nothing_for_a_while(modern: Engine, kitchen: Stand
     assert going.image
 
 
-def test_what_an_old_engine_lacks(kitchen: StandIn) -> None:
+def test_options_that_an_old_engine_lacks(kitchen: StandIn) -> None:
     with connected(kitchen, "1.22") as old:
         for options in (BuildOptions(target="one"), HOST):
             with pytest.raises(NotSupported) as caught:

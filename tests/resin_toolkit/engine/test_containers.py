@@ -59,7 +59,7 @@ def ready(device: StandIn, container: str = "box") -> None:
     wait_for(lambda: "ready" in device.docker("logs", container), "its first word")
 
 
-def test_its_life(engine: Engine, kitchen: StandIn) -> None:
+def test_the_life_of_a_container(engine: Engine, kitchen: StandIn) -> None:
     containers = Containers(engine)
     identity = containers.create("box", body("sleep 1000", Labels={"a": "b"}))
     assert state_of(engine)["Running"] is False
@@ -79,7 +79,7 @@ def test_its_life(engine: Engine, kitchen: StandIn) -> None:
     assert kitchen.docker("ps", "--all", "--quiet") == ""
 
 
-def test_a_name_that_is_taken(engine: Engine) -> None:
+def test_a_name_in_use_is_an_error(engine: Engine) -> None:
     Containers(engine).create("box", body("true"))
     with pytest.raises(EngineFailed) as caught:
         Containers(engine).create("box", body("true"))
@@ -87,13 +87,13 @@ def test_a_name_that_is_taken(engine: Engine) -> None:
     assert "in use" in caught.value.message
 
 
-def test_an_image_that_is_not_there(engine: Engine) -> None:
+def test_a_missing_image_is_an_error(engine: Engine) -> None:
     with pytest.raises(ImageNotFound) as caught:
         Containers(engine).create("box", {**body("true"), "Image": "none/such:1"})
     assert "none/such:1" in caught.value.message
 
 
-def test_what_the_engine_warns_of(modern: Engine) -> None:
+def test_warnings_of_the_engine(modern: Engine) -> None:
     notices: list[Notice] = []
     host = {"NetworkMode": "host", "PublishAllPorts": True, "PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
     Containers(modern).create("box", {**body("true"), "HostConfig": host}, warn=notices.append)
@@ -121,12 +121,12 @@ def test_no_such_container(engine: Engine) -> None:
     containers.remove("absent", force=True, volumes=True)
 
 
-def test_its_exit_code(engine: Engine) -> None:
+def test_the_exit_code_of_a_container(engine: Engine) -> None:
     identity = running(engine, "sleep 1; exit 5")
     assert Containers(engine).wait(identity, 60) == 5
 
 
-def test_it_has_not_ended_in_time(engine: Engine) -> None:
+def test_waiting_for_a_container_has_a_limit(engine: Engine) -> None:
     identity = running(engine)
     with pytest.raises(EngineFailed) as caught:
         Containers(engine).wait(identity, 0.5)
@@ -161,14 +161,14 @@ def test_a_signal(engine: Engine, kitchen: StandIn) -> None:
     assert Containers(engine).wait(identity, 60) == 9
 
 
-def test_how_it_is_restarted(modern: Engine, kitchen: StandIn) -> None:
+def test_setting_a_restart_policy(modern: Engine, kitchen: StandIn) -> None:
     running(modern)
     Containers(modern).set_restart_policy("box", "on-failure", 4)
     told = json.loads(kitchen.docker("inspect", "box"))[0]["HostConfig"]["RestartPolicy"]
     assert told == {"Name": "on-failure", "MaximumRetryCount": 4}
 
 
-def test_an_old_engine_cannot_change_how_it_is_restarted(kitchen: StandIn) -> None:
+def test_an_old_engine_cannot_change_a_restart_policy(kitchen: StandIn) -> None:
     with connected(kitchen, "1.22") as old:
         running(old)
         with pytest.raises(NotSupported) as caught:
@@ -176,7 +176,7 @@ def test_an_old_engine_cannot_change_how_it_is_restarted(kitchen: StandIn) -> No
         assert caught.value.hint
 
 
-def test_removing_what_runs(engine: Engine, kitchen: StandIn) -> None:
+def test_removing_a_running_container(engine: Engine, kitchen: StandIn) -> None:
     running(engine, Volumes={"/data": {}})
     with pytest.raises(EngineFailed) as caught:
         Containers(engine).remove("box")
@@ -186,7 +186,7 @@ def test_removing_what_runs(engine: Engine, kitchen: StandIn) -> None:
     assert kitchen.docker("volume", "ls", "--quiet") == ""
 
 
-def test_files_in_and_out(engine: Engine) -> None:
+def test_putting_and_getting_files(engine: Engine) -> None:
     containers = Containers(engine)
     identity = running(engine)
     files = {"one": b"1" * 3_000_000, "sub/two": b"2"}
@@ -202,7 +202,7 @@ def test_files_in_and_out(engine: Engine) -> None:
     assert containers.get_archive(identity, "/root/absent") is None
 
 
-def test_files_that_do_not_fit(engine: Engine) -> None:
+def test_files_that_cannot_be_unpacked(engine: Engine) -> None:
     containers = Containers(engine)
     identity = running(engine)
     with pytest.raises(EngineFailed) as caught:
@@ -228,7 +228,7 @@ def test_files_that_cannot_be_read(engine: Engine) -> None:
         Containers(engine).put_archive(identity, "/root", failing())
 
 
-def test_the_link_is_cut_in_a_request(modern: Engine, kitchen: StandIn) -> None:
+def test_a_lost_connection_ends_a_request(modern: Engine, kitchen: StandIn) -> None:
     identity = running(modern)
     cutting = threading.Timer(0.5, kitchen.kill_sockets, [2377])
     cutting.start()
@@ -315,7 +315,7 @@ def test_volumes(engine: Engine) -> None:
     assert volumes.list() == []
 
 
-def test_names_that_cannot_be(modern: Engine) -> None:
+def test_invalid_names(modern: Engine) -> None:
     for ask in (Volumes(modern).inspect, Volumes(modern).remove, Networks(modern).remove):
         with pytest.raises(BadValue) as caught:
             ask("../x")

@@ -41,7 +41,7 @@ esac
 
 
 @pytest.mark.parametrize("settings", [{"credsStore": "drawer"}, {"credHelpers": {SHOP: "drawer"}}])
-def test_a_program_that_keeps_logins(
+def test_a_credential_helper(
     settings: dict[str, object],
     reached: Engine,
     heard: Heard,
@@ -56,7 +56,7 @@ def test_a_program_that_keeps_logins(
     assert heard.codes() == ["login-unencrypted"]
 
 
-def test_a_program_asked_for_dockers_own_registry(
+def test_a_credential_helper_for_dockers_own_registry(
     reached: Engine, heard: Heard, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     helper(home, KEEPS.format(HUB, "hub"), monkeypatch)
@@ -89,7 +89,7 @@ def test_a_token(version: str, heard: Heard, home: Path, monkeypatch: pytest.Mon
         f"printf '\\377{SECRET}'; exit 1",
     ],
 )
-def test_a_program_that_fails(
+def test_a_credential_helper_that_fails(
     script: str,
     reached: Engine,
     recorder: Recorder,
@@ -150,13 +150,13 @@ def test_settings_that_cannot_be_read(reached: Engine, heard: Heard, home: Path)
     assert heard.codes() == ["no-login"]
 
 
-def test_a_broken_entry_is_in_no_others_way(reached: Engine, heard: Heard, home: Path) -> None:
+def test_a_malformed_entry_affects_no_other(reached: Engine, heard: Heard, home: Path) -> None:
     configure(home, auths={"bakery.example": {"auth": 1}, "mill.example": 7, SHOP: entry("ann")})
     assert header_for(reached, f"{SHOP}/cart", heard) == login(SHOP, "ann")
     assert heard.codes() == ["login-unencrypted"]
 
 
-def test_nothing_that_is_told_holds_a_secret(
+def test_notices_contain_no_secret(
     reached: Engine, recorder: Recorder, heard: Heard, home: Path, tmp_path: Path
 ) -> None:
     configure(home, auths={SHOP: entry("ann")})
@@ -176,7 +176,7 @@ def test_nothing_that_is_told_holds_a_secret(
         assert not [words for words in told if secret in words]
 
 
-def test_it_is_said_once_that_a_login_is_sent_unencrypted(reached: Engine, heard: Heard, home: Path) -> None:
+def test_an_unencrypted_login_is_warned_of_once(reached: Engine, heard: Heard, home: Path) -> None:
     configure(home, auths={SHOP: entry("ann"), HUB: entry("hub")})
     for reference in (f"{SHOP}/cart", f"{SHOP}/box", "debian", "debian", "free.example/a"):
         Credentials(reached, heard.warn).for_pull(reference)
@@ -187,7 +187,7 @@ def test_it_is_said_once_that_a_login_is_sent_unencrypted(reached: Engine, heard
     assert not [notice for notice in heard.notices if SECRET in notice.message]
 
 
-def test_it_is_said_each_time_where_nothing_can_be_kept(reached: Engine, heard: Heard, home: Path) -> None:
+def test_without_a_state_file_the_warning_is_repeated(reached: Engine, heard: Heard, home: Path) -> None:
     configure(home, auths={SHOP: entry("ann")})
     (home / ".local").write_text("no folder")
     for _ in range(2):

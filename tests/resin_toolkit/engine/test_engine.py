@@ -116,7 +116,7 @@ def finished(session: object) -> tuple[bytes, bytes, int]:
     return outputs[Output.STDOUT], outputs[Output.STDERR], session.exit_code()  # type: ignore[attr-defined]
 
 
-def test_how_it_was_reached(engine: Engine, way: str, stand: StandIn) -> None:
+def test_the_access_method(engine: Engine, way: str, stand: StandIn) -> None:
     assert engine.access_method is (AccessMethod.SSH if way in ("ssh", "dial-stdio") else AccessMethod.TCP)
     shown = stand.docker("version", "--format", "{{.Server.APIVersion}}").strip()
     assert engine.api_version == ("1.22" if way == "1.22" else shown)
@@ -180,7 +180,7 @@ def test_logs_since_a_nanosecond(engine: Engine, counter: str, way: str) -> None
     everything(engine.logs(counter, until=f"{seconds}.000000001"))
 
 
-def test_a_followed_log_comes_at_once_and_ends_when_it_is_closed(engine: Engine, stand: StandIn) -> None:
+def test_a_followed_log_has_no_delay_and_ends_when_closed(engine: Engine, stand: StandIn) -> None:
     identity = stand.start("talk", "sleep 1; echo one; sleep 1000")
     try:
         stream = engine.logs(identity, follow=True)
@@ -227,7 +227,7 @@ def test_a_command_in_a_container(engine: Engine, counter: str) -> None:
         assert finished(session) == (b"got this\n", b"no\n", 7)
 
 
-def test_the_end_of_its_input(engine: Engine, counter: str) -> None:
+def test_closing_the_input_of_a_command(engine: Engine, counter: str) -> None:
     data = bytes(range(256)) * 1000
     with engine.exec(counter, ["cat"]) as session:
         writer = threading.Thread(target=lambda: (session.sendall(data), session.end_input()))
@@ -254,7 +254,7 @@ def test_a_program_that_is_not_there(engine: Engine, counter: str) -> None:
         assert "no-such-program" in error.message  # noqa: PT017
 
 
-def test_several_at_once(engine: Engine, counter: str) -> None:
+def test_several_threads_at_once(engine: Engine, counter: str) -> None:
     lines_of(engine, counter, 6)
     sizes: list[int] = []
 
@@ -272,7 +272,7 @@ def test_several_at_once(engine: Engine, counter: str) -> None:
     assert len(set(sizes)) == 1
 
 
-def test_ssh_is_taken_where_no_engine_listens(guarded: StandIn) -> None:
+def test_ssh_is_used_if_no_engine_listens(guarded: StandIn) -> None:
     notices: list[Notice] = []
     with connect(Device("cellar", (guarded.address,)), within=5.0, warn=notices.append) as engine:
         assert engine.access_method is AccessMethod.SSH
@@ -299,7 +299,7 @@ def without(device: StandIn, *programs: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("left", ["/usr/bin/socat", "/usr/bin/nc"])
-def test_what_old_systems_have_leads_to_the_engine_too(guarded: StandIn, left: str) -> None:
+def test_old_systems_connect_with_their_own_programs(guarded: StandIn, left: str) -> None:
     device = Device("cellar", (guarded.address,), access_method=AccessMethod.SSH)
     identity = guarded.start("simple", "sleep 1000")
     try:
@@ -314,7 +314,7 @@ def test_what_old_systems_have_leads_to_the_engine_too(guarded: StandIn, left: s
         guarded.docker("rm", "-f", "simple")
 
 
-def test_a_system_that_lacks_all_of_it(guarded: StandIn) -> None:
+def test_a_system_without_any_such_program(guarded: StandIn) -> None:
     device = Device("cellar", (guarded.address,), access_method=AccessMethod.SSH)
     with without(guarded, *PROGRAMS), pytest.raises(Unreachable) as caught:
         connect(device, within=5.0)
@@ -360,7 +360,7 @@ def test_a_dead_link_is_noticed(stand: StandIn, engine: Engine) -> None:
         stand.docker("rm", "-f", "unheard")
 
 
-def test_an_engine_that_starts_anew_is_used_again(stand: StandIn, engine: Engine, way: str) -> None:
+def test_an_engine_that_restarts_is_used_again(stand: StandIn, engine: Engine, way: str) -> None:
     if way in ("ssh", "dial-stdio"):
         assert engine.time()
     before = engine.facts.id

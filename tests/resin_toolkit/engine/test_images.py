@@ -46,7 +46,7 @@ def built(engine: Engine, words: str = "", *tags: str) -> str:
     return found.id
 
 
-def test_what_is_there(engine: Engine) -> None:
+def test_listing_images(engine: Engine) -> None:
     images = Images(engine)
     identity = built(engine, "", "shop/cart:1")
     [found] = images.list(["own=1"])
@@ -60,13 +60,13 @@ def test_what_is_there(engine: Engine) -> None:
     assert [image.tags for image in images.list(["own"], dangling=True)] == [()]
 
 
-def test_what_builds_made_on_the_way(modern: Engine) -> None:
+def test_listing_intermediate_images(modern: Engine) -> None:
     built(modern, "ENV A=b\nENV C=d")
     assert len(Images(modern).list(["own"])) == 1
     assert len(Images(modern).list(["own"], all=True)) == 3
 
 
-def test_an_image_alone(engine: Engine, kitchen: StandIn) -> None:
+def test_inspecting_an_image(engine: Engine, kitchen: StandIn) -> None:
     identity = built(engine, 'ENV A=b\nCMD ["echo", "hello"]\nWORKDIR /root', "cart:1")
     found = Images(engine).inspect("cart:1")
     assert found is not None
@@ -138,7 +138,7 @@ def test_untagged_parents_are_removed_too(modern: Engine) -> None:
     assert images.list(["own"], all=True) == []
 
 
-def test_out_of_one_engine_into_another(engine: Engine, modern: Engine) -> None:
+def test_saving_and_loading_an_image(engine: Engine, modern: Engine) -> None:
     identity = built(modern, "COPY Dockerfile /", "cart:1")
     with Images(modern).save(["cart:1"]) as stream:
         archive = list(iter(stream.read, b""))
@@ -150,7 +150,7 @@ def test_out_of_one_engine_into_another(engine: Engine, modern: Engine) -> None:
     assert ProgressMessage(MessageKind.IMAGE, id="cart:1") in said
 
 
-def test_what_is_no_image(engine: Engine) -> None:
+def test_loading_an_invalid_archive(engine: Engine) -> None:
     with pytest.raises(EngineFailed) as caught:
         list(Images(engine).load([b"no archive" * 1000]))
     assert caught.value.message.isprintable()
@@ -216,7 +216,7 @@ def test_pulling() -> None:
         ("shop.example:5000/cart:1", "fromImage=shop.example%3A5000%2Fcart&tag=1"),
     ],
 )
-def test_what_is_pulled(reference: str, asked: str) -> None:
+def test_references_that_are_pulled(reference: str, asked: str) -> None:
     assert registry("{}", reference) == ([], [f"/v1.41/images/create?{asked}"])
 
 
@@ -224,11 +224,11 @@ def test_what_is_pulled(reference: str, asked: str) -> None:
     "words",
     ["pull access denied for cart", '{"error": "manifest for cart:1 not found", "errorDetail": {}}'],
 )
-def test_pulling_what_is_not_there(words: str) -> None:
+def test_pulling_a_missing_image(words: str) -> None:
     assert isinstance(registry(words), ImageNotFound)
 
 
-def test_pulling_with_an_error_on_the_way() -> None:
+def test_pulling_fails_half_way() -> None:
     error = registry('{"status": "x"}{"error": "no space left on device", "errorDetail": {"code": 1}}')
     assert isinstance(error, EngineFailed)
     assert "no space left on device" in error.message
@@ -385,7 +385,7 @@ def test_a_usual_socket(kitchen: StandIn, home: Path, place: str) -> None:
     assert found_here() == "kitchen"
 
 
-def test_a_socket_that_was_left_behind(kitchen: StandIn, home: Path) -> None:
+def test_a_stale_socket(kitchen: StandIn, home: Path) -> None:
     (home / "run" / "podman").mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(home / "run" / "docker.sock"))
@@ -421,7 +421,7 @@ def test_a_workstation_without_an_engine(home: Path) -> None:
     assert "DOCKER_HOST" in said
 
 
-def test_a_socket_of_others() -> None:
+def test_a_socket_without_permission() -> None:
     """Who may not use it is told of the group that may. A folder of pytest's would hide it from others."""
     with (
         tempfile.TemporaryDirectory(prefix="resin-socket-") as folder,

@@ -60,7 +60,7 @@ def found_in(data: bytes, sizes: list[int]) -> list[Mapping[str, Any]]:
     st.sampled_from(["", "\n", "\r\n"]),
     st.booleans(),
 )
-def test_objects_however_they_are_cut(
+def test_objects_are_read_from_chunks_of_any_size(
     said: list[dict[str, Any]], sizes: list[int], between: str, ascii_only: bool
 ) -> None:
     data = between.join(json.dumps(entry, ensure_ascii=ascii_only) for entry in said)
@@ -68,7 +68,7 @@ def test_objects_however_they_are_cut(
 
 
 @pytest.mark.parametrize("data", [b"[1]", b"nothing", b"{", b'{"a": 1}{"b"', b"{" * 5_000_000, b"}", b'"a"'])
-def test_what_no_engine_says(data: bytes) -> None:
+def test_invalid_streams_of_objects(data: bytes) -> None:
     with pytest.raises(Unreachable) as caught:
         found_in(data, [65536])
     assert caught.value.facts["cause"] == "not-an-engine"
@@ -111,7 +111,7 @@ def test_any_object(said: dict[str, Any]) -> None:
         ({}, []),
     ],
 )
-def test_what_an_object_tells(said: dict[str, Any], told: list[ProgressMessage | FailureMessage]) -> None:
+def test_messages_of_an_object(said: dict[str, Any], told: list[ProgressMessage | FailureMessage]) -> None:
     assert list(parse_messages(said)) == told
 
 

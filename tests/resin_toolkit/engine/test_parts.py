@@ -48,7 +48,7 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 
 
 @given(pieces, cuts, st.sampled_from([b"", b";name=value"]), st.booleans())
-def test_the_chunked_coding_however_it_is_cut(
+def test_chunked_bodies_are_decoded_from_pieces_of_any_size(
     content: list[bytes], sizes: list[int], extension: bytes, upper: bool
 ) -> None:
     marks = [f"{len(piece):{'X' if upper else 'x'}}".encode() + extension for piece in content]
@@ -62,7 +62,7 @@ def test_the_chunked_coding_however_it_is_cut(
     assert chunks.ended
 
 
-def test_what_is_there_of_a_chunk_is_handed_on() -> None:
+def test_an_incomplete_chunk_is_returned_at_once() -> None:
     chunks = ChunkDecoder()
     assert chunks.take(b"ffff\r\nab") == b"ab"
     assert chunks.take(b"cd") == b"cd"
@@ -71,7 +71,7 @@ def test_what_is_there_of_a_chunk_is_handed_on() -> None:
 @pytest.mark.parametrize(
     "coded", [b"-5\r\nhello\r\n", b"x\r\n", b"\r\n\r\n\r\n", b"5\r\nhelloworld\r\n", b"f" * 5000]
 )
-def test_what_is_no_chunk(coded: bytes) -> None:
+def test_invalid_chunks(coded: bytes) -> None:
     with pytest.raises(InvalidChunk):
         ChunkDecoder().take(coded)
 
@@ -85,7 +85,9 @@ def test_any_bytes_for_chunks(data: bytes, sizes: list[int]) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(Output)), st.binary(max_size=40)), max_size=8), cuts)
-def test_frames_however_they_are_cut(frames: list[tuple[Output, bytes]], sizes: list[int]) -> None:
+def test_frames_are_read_from_pieces_of_any_size(
+    frames: list[tuple[Output, bytes]], sizes: list[int]
+) -> None:
     coded = b"".join(
         bytes([output, 0, 0, 0]) + len(data).to_bytes(4, "big") + data for output, data in frames
     )
@@ -103,7 +105,7 @@ def test_json_of_any_shape(value: object) -> None:
 
 
 @given(st.text())
-def test_texts_come_on_one_line(text: str) -> None:
+def test_texts_are_printable_and_on_one_line(text: str) -> None:
     shown = one_line(text)
     assert shown.isprintable()
     assert len(shown) <= 256
@@ -140,7 +142,7 @@ def test_names_of_containers() -> None:
         ("", "created"),
     ],
 )
-def test_the_state_in_the_words_of_api_1_22(status: str, state: str) -> None:
+def test_the_state_in_the_status_of_api_1_22(status: str, state: str) -> None:
     [container] = containers_of([{"Id": "a", "Names": ["/n"], "Status": status}])
     assert container.state == state
 
@@ -148,7 +150,7 @@ def test_the_state_in_the_words_of_api_1_22(status: str, state: str) -> None:
 FACTS = EngineFacts("AB:CD", "board", "1.10.3", "1.22", "", "", "")
 
 
-def test_an_open_engine_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+def test_an_open_engine_is_warned_of_once(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert insecure_warning("board", Endpoint("127.0.0.1", 2377), FACTS) is None
     assert insecure_warning("board", Endpoint("::1", 2377), FACTS) is None
@@ -178,7 +180,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
     ],
     ids=["chunked", "of a length", "up to the end"],
 )
-def test_a_body_comes_whole(answer: bytes) -> None:
+def test_a_body_is_read_completely(answer: bytes) -> None:
     def serve(connection: socket.socket, over: threading.Event) -> None:  # noqa: ARG001
         connection.recv(65536)
         connection.sendall(answer)
@@ -197,7 +199,7 @@ def test_a_body_comes_whole(answer: bytes) -> None:
         HEAD + b"Content-Length: 5\r\n\r\nabc",
     ],
 )
-def test_a_body_that_is_cut_or_damaged_is_no_end(answer: bytes) -> None:
+def test_an_incomplete_or_damaged_body_is_an_error(answer: bytes) -> None:
     def serve(connection: socket.socket, over: threading.Event) -> None:  # noqa: ARG001
         connection.recv(65536)
         connection.sendall(answer)
@@ -253,14 +255,14 @@ def engine_that_refuses(status: str, body: bytes) -> EngineFailed:
         (b'{"message": 7}', "HTTP status 500."),
     ],
 )
-def test_the_engines_own_words(body: bytes, words: str) -> None:
+def test_the_engines_own_message(body: bytes, words: str) -> None:
     error = engine_that_refuses("500 Internal Server Error", body)
     assert words in error.message
     assert error.message.isprintable()
     assert len(error.message) < 700
 
 
-def test_what_a_command_says_at_once_is_not_lost_behind_the_head() -> None:
+def test_immediate_output_behind_the_head_is_not_lost() -> None:
     head = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 
     def answers(_: str, path: str) -> bytes:

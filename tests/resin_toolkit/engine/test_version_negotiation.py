@@ -102,12 +102,12 @@ NO_ENGINES = {
 
 
 @pytest.mark.parametrize("kind", NO_ENGINES)
-def test_what_is_no_engine(kind: str) -> None:
+def test_a_server_that_is_not_an_engine(kind: str) -> None:
     assert cause(NO_ENGINES[kind]) == "not-an-engine"
 
 
 @pytest.mark.parametrize("kind", ["a body without an end", "a head without an end", "junk"])
-def test_what_has_no_end_is_not_waited_for(kind: str) -> None:
+def test_an_endless_answer_is_not_waited_for(kind: str) -> None:
     assert cause(NO_ENGINES[kind], within=60.0) == "not-an-engine"
 
 
@@ -120,7 +120,7 @@ def test_what_has_no_end_is_not_waited_for(kind: str) -> None:
     ],
     ids=["an alert", "Go", "nginx"],
 )
-def test_what_expects_tls(answer: bytes) -> None:
+def test_a_server_that_expects_tls(answer: bytes) -> None:
     def serve(connection: socket.socket, over: threading.Event) -> None:  # noqa: ARG001
         connection.recv(65536)
         connection.sendall(answer)
@@ -145,7 +145,7 @@ def test_an_engine_that_is_too_old_or_too_new(spoken: str, least: str) -> None:
     ("spoken", "least", "agreed"),
     [("1.22", "1.12", "1.22"), ("1.41", "1.12", "1.41"), ("1.60", "1.44", "1.45"), ("1.40", "", "1.40")],
 )
-def test_the_version_that_both_speak(spoken: str, least: str, agreed: str) -> None:
+def test_the_newest_common_version(spoken: str, least: str, agreed: str) -> None:
     asked = []
 
     def answers(method: str, path: str) -> bytes:
@@ -162,12 +162,12 @@ def test_the_version_that_both_speak(spoken: str, least: str, agreed: str) -> No
 
 
 @pytest.mark.parametrize("info", [b"[]", b"null", b"no", b"", b'"text"', b"\xff\xfe", b"[" * 100_000])
-def test_an_engine_that_stops_being_one(info: bytes) -> None:
+def test_an_invalid_answer_to_info(info: bytes) -> None:
     error = failure(routes(lambda _, path: version("1.41", "1.12") if path == "/version" else http(info)))
     assert error.facts["cause"] == "not-an-engine"
 
 
-def test_the_next_port_is_tried_where_something_else_listens_on_the_first() -> None:
+def test_the_next_port_is_tried_if_the_first_is_not_an_engine() -> None:
     def answers(_: str, path: str) -> bytes:
         return version("1.41", "1.12") if path == "/version" else http(b'{"ID": "second"}')
 
@@ -190,7 +190,7 @@ def test_a_closed_port_is_refused() -> None:
 @pytest.mark.parametrize(
     "name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "DOCKER_HOST", "DOCKER_TLS_VERIFY"]
 )
-def test_the_environment_leads_nowhere_else(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_does_not_redirect_connections(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "http://127.0.0.1:1")
 
     def answers(_: str, path: str) -> bytes:
@@ -200,7 +200,7 @@ def test_the_environment_leads_nowhere_else(name: str, monkeypatch: pytest.Monke
         assert engine.facts.id == "here"
 
 
-def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
+def test_an_idle_connection_that_was_closed_is_replaced() -> None:
     connections = []
 
     def serve(connection: socket.socket, over: threading.Event) -> None:
@@ -221,7 +221,7 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
     assert len(connections) == 3
 
 
-def test_a_connection_that_ends_as_it_is_used_again_is_opened_anew() -> None:
+def test_a_connection_that_closes_when_reused_is_replaced() -> None:
     """An engine may close it in the very moment in which the next request comes."""
     connections = []
 

@@ -22,7 +22,7 @@ def everything(path: str, is_folder: bool) -> bool:  # noqa: ARG001
     return False
 
 
-def test_what_differs_between_two_looks(tmp_path: Path) -> None:
+def test_the_difference_of_two_snapshots(tmp_path: Path) -> None:
     for name in ("same", "written", "moded", "gone", "linked", "kind"):
         (tmp_path / name).write_text("1")
     (tmp_path / "folder").mkdir()
@@ -52,7 +52,7 @@ def test_another_file_of_the_same_size_and_times_is_a_change(tmp_path: Path) -> 
     assert difference(before, scan(tmp_path, everything)).changed == ("file",)
 
 
-def test_the_mapping_hears_the_same_as_often_as_it_is_asked(tmp_path: Path) -> None:
+def test_a_context_diff_gives_the_same_answer_each_time(tmp_path: Path) -> None:
     """A change that did not get through is the same change at the next look."""
     (tmp_path / "thing").mkdir()
     held = scan(tmp_path, everything)
@@ -70,7 +70,7 @@ def test_the_mapping_hears_the_same_as_often_as_it_is_asked(tmp_path: Path) -> N
         assert "was a folder, and is now a file" in effect.reason
 
 
-def test_what_is_left_out_or_lies_beside_is_no_part_of_the_context(tmp_path: Path) -> None:
+def test_ignored_and_outside_files_are_not_in_the_context(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     for name in ("kept", "left"):
@@ -87,7 +87,7 @@ def test_what_is_left_out_or_lies_beside_is_no_part_of_the_context(tmp_path: Pat
     ]
 
 
-def test_a_pattern_that_ends_with_two_stars_leaves_out_all_that_is_below(tmp_path: Path) -> None:
+def test_a_pattern_that_ends_with_two_stars_excludes_everything_below(tmp_path: Path) -> None:
     """In `.dockerignore`, with an exception, and in `[live] ignore`."""
     for name in ("out/a/x", "out/keep", "tmp/deep/y", "tmpfile", "outer", "main"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

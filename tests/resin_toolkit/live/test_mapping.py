@@ -172,7 +172,7 @@ def test_a_change_of_a_file(text: str, path: str, expected: str) -> None:
         ("FROM a AS b\nCOPY . /s/\nFROM a\nCOPY --from=b /s/lib /app/", "lib/a.js", "/app/a.js"),
     ],
 )
-def test_a_file_or_folder_that_is_deleted(text: str, path: str, expected: str) -> None:
+def test_deleting_a_file_or_folder(text: str, path: str, expected: str) -> None:
     mapping = planned(text, (*PROJECT, "other/a.js"))
     context = mapping.known.context
     assert isinstance(context, TreeContext)
@@ -203,13 +203,13 @@ def test_a_file_or_folder_that_is_deleted(text: str, path: str, expected: str) -
         ("FROM a\nCOPY main.go ${a", "main.go", "line 2 COPY main.go ${a: ${a has no }"),
     ],
 )
-def test_a_rebuild_says_why(text: str, path: str, reason: str) -> None:
+def test_a_rebuild_has_a_reason(text: str, path: str, reason: str) -> None:
     effect = planned(text, mounts=("/m",)).action_for(path, CHANGED)
     assert isinstance(effect, Rebuild)
     assert effect.reason.startswith(f"{path}: {reason}")
 
 
-def test_symbolic_links_are_copied_in_a_folder_and_unsure_as_sources() -> None:
+def test_symbolic_links_are_synced_in_folders_and_rebuilt_as_sources() -> None:
     tree = {"lib/a": "", "lib/link": "-> a", "way": "-> lib"}
 
     def effect(text: str, path: str) -> str:
@@ -226,7 +226,7 @@ def test_symbolic_links_are_copied_in_a_folder_and_unsure_as_sources() -> None:
     assert effect(f"{stage} /s/link /x/", "lib/link") == "rebuild"
 
 
-def test_a_file_that_has_become_a_folder_is_a_rebuild() -> None:
+def test_a_file_that_becomes_a_folder_requires_a_rebuild() -> None:
     mapping = planned(f"{WORK}COPY . .")
     context = mapping.known.context
     assert isinstance(context, TreeContext)
@@ -235,7 +235,7 @@ def test_a_file_that_has_become_a_folder_is_a_rebuild() -> None:
     assert [short(effect) for effect in found] == ["rebuild", "/app/main.go/x"]
 
 
-def test_a_target_and_build_args_count() -> None:
+def test_target_and_build_args_are_respected() -> None:
     text = "ARG D=/one\nFROM a AS one\nARG D\nCOPY lib $D/\nFROM a AS two\nCOPY lib /two/\n"
     assert short(planned(text, target="one", D="/given").action_for("lib/a.js", CHANGED)) == "/given/a.js"
     assert short(planned(text).action_for("lib/a.js", CHANGED)) == "/two/a.js"

@@ -36,7 +36,7 @@ def test_patterns_match_as_in_go(pattern: str, path: str, expected: bool) -> Non
     assert matches(pattern, path) is expected
 
 
-def test_what_a_pattern_is() -> None:
+def test_recognising_patterns() -> None:
     assert [is_pattern(text) for text in ("a*", "a?", "[a", "\\*", "a\\[b", "\\\\*", "a")] == [
         *(True, True, True, False, False, True, False)
     ]
@@ -57,7 +57,7 @@ def test_the_context_of_a_folder(tmp_path: Path) -> None:
     assert str(context.kind("out/keep")) == "file"
 
 
-def test_a_base_is_read_from_what_the_engine_says() -> None:
+def test_a_base_image_is_read_from_its_configuration() -> None:
     config = {"Env": ["A=b=c"], "WorkingDir": "/w", "OnBuild": ["RUN x"], "Volumes": {"/v": {}}}
     assert BaseImage.of(config) == BaseImage({"A": "b=c"}, "/w", ("RUN x",), ("/v",))
     assert BaseImage.of({"Env": None, "OnBuild": None, "Volumes": None}) == BaseImage()

@@ -80,7 +80,7 @@ def judged(
 
 @pytest.mark.root
 @pytest.mark.parametrize("dockerfile", PROVED)
-def test_a_change_means_what_the_image_then_has(site: Site, dockerfile: str) -> None:
+def test_a_synced_change_equals_a_rebuilt_image(site: Site, dockerfile: str) -> None:
     first = site.built(dockerfile, TREE)
     said: dict[str, str] = {}
     wrong = []
@@ -92,7 +92,7 @@ def test_a_change_means_what_the_image_then_has(site: Site, dockerfile: str) -> 
 
 
 @pytest.mark.root
-def test_random_changes_of_random_projects_mean_what_the_image_then_has(site: Site) -> None:
+def test_random_changes_equal_a_rebuilt_image(site: Site) -> None:
     chance = random.Random(11)
     wrong, said = [], []
     while len(said) < 30:

@@ -92,7 +92,7 @@ CMD java -jar /opt/app.jar
         ),
     ],
 )
-def test_dockerfiles_as_projects_have_them(text: str, meanings: dict[str, str]) -> None:
+def test_dockerfiles_of_typical_projects(text: str, meanings: dict[str, str]) -> None:
     files = [*meanings, "tsconfig.json", "package-lock.json", "go.mod"]
     mapping = planned(text, files)
     assert {path: short(mapping.action_for(path, CHANGED)) for path in meanings} == meanings

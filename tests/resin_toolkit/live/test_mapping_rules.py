@@ -26,7 +26,7 @@ CMD ["node", "index.js"]
 """
 
 
-def test_the_lines_for_live_mode_are_read() -> None:
+def test_dev_directives_are_parsed() -> None:
     found = dev_directives.parse_dev_directives(LIVE)
     assert [(one.kind.value, one.line) for one in found.all] == [
         ("env", 5),
@@ -54,7 +54,7 @@ def test_the_lines_for_live_mode_are_read() -> None:
         ("#dev-copy=x", "COPY has too few arguments", "Write COPY"),
     ],
 )
-def test_a_wrong_line_for_live_mode_is_named(line: str, message: str, hint: str) -> None:
+def test_an_invalid_dev_directive_is_an_error(line: str, message: str, hint: str) -> None:
     with pytest.raises(BadValue, match=f"Dockerfile, line 2: {message}") as failure:
         dev_directives.parse_dev_directives(f"FROM a\n{line}\n")
     assert hint in failure.value.hint
@@ -64,7 +64,7 @@ def rule(action: WatchAction, path: str, target: str = "", **more: tuple[str, ..
     return WatchRule(action, Path("/home/project") / path, target, **more)
 
 
-def test_dev_copy_wins_over_watch_and_watch_over_the_dockerfile() -> None:
+def test_dev_copy_precedes_watch_and_watch_precedes_the_dockerfile() -> None:
     mapping = planned(
         LIVE, watch=[rule(WatchAction.SYNC, "lib", "/watched"), rule(WatchAction.SYNC, "conf", "/watched")]
     )
@@ -86,7 +86,7 @@ def test_a_dev_run_after_a_dev_copy_may_depend_on_it() -> None:
     assert later.action_for("index.js", CHANGED) == Rebuild("index.js: line 4 RUN make may depend on it")
 
 
-def test_what_a_dev_copy_covers_is_not_brought_by_the_dockerfile() -> None:
+def test_files_of_a_dev_copy_are_not_synced_by_the_dockerfile() -> None:
     mapping = planned(f"{WORK}COPY . .\n#dev-copy=lib/a.js index.js")
     assert short(mapping.action_for("index.js", CHANGED)) == "-"
     assert short(mapping.action_for("lib/a.js", CHANGED)) == "/app/index.js"
@@ -156,7 +156,7 @@ def test_what_a_dev_copy_covers_is_not_brought_by_the_dockerfile() -> None:
         ([rule(WatchAction.SYNC, ".", "/w")], "ignored/x", NoAction()),
     ],
 )
-def test_the_rules_of_compose(rules: list[WatchRule], path: str, expected: FileAction) -> None:
+def test_develop_watch_rules(rules: list[WatchRule], path: str, expected: FileAction) -> None:
     assert (
         planned(f"{WORK}COPY . .", (*PROJECT, "library.js"), watch=rules).action_for(path, CHANGED)
         == expected

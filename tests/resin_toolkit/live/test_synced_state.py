@@ -30,7 +30,7 @@ def changed(known: SyncedState, root: Path) -> tuple[str, ...]:
     return known.difference(look(root)).changed
 
 
-def test_the_same_content_is_held_as_it_is_now(tmp_path: Path) -> None:
+def test_rewritten_content_is_no_change(tmp_path: Path) -> None:
     known = held(tmp_path)
     for write in (Path.touch, lambda path: path.write_text("one")):
         write(tmp_path / "file")
@@ -51,7 +51,7 @@ def test_other_content_mode_or_kind_is_a_change(tmp_path: Path) -> None:
     assert changed(known, tmp_path) == ("file",)
 
 
-def test_a_time_that_was_set_back_hides_nothing(tmp_path: Path) -> None:
+def test_a_modification_time_set_back_hides_no_change(tmp_path: Path) -> None:
     """Nor one that has not come yet, at which a file cannot be told to be settled by its other time."""
     file = tmp_path / "file"
     file.write_text("one")
@@ -64,14 +64,14 @@ def test_a_time_that_was_set_back_hides_nothing(tmp_path: Path) -> None:
         assert changed(known, tmp_path) == ("file",)
 
 
-def test_what_is_not_known_is_a_change(tmp_path: Path) -> None:
+def test_a_file_without_a_hash_counts_as_changed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("one")
     known = SyncedState(tmp_path, look(tmp_path))
     (tmp_path / "file").touch()
     assert changed(known, tmp_path) == ("file",)
 
 
-def test_there_and_back_before_it_was_learnt_is_a_change(tmp_path: Path) -> None:
+def test_a_change_undone_before_hashing_counts_as_changed(tmp_path: Path) -> None:
     """A build may have read what was there in between, whatever hashes were kept of what was there before."""
     file, cache = tmp_path / "file", tmp_path / ".resin" / "main.hashes"
     file.write_text("one")
@@ -96,7 +96,7 @@ def test_hashes_of_a_push_are_not_read_again(tmp_path: Path) -> None:
     assert not changed(known, tmp_path)
 
 
-def test_what_is_being_changed_is_not_known_until_it_is(tmp_path: Path) -> None:
+def test_an_invalidated_file_has_no_hash_until_it_is_synced(tmp_path: Path) -> None:
     known, file = held(tmp_path), tmp_path / "file"
     (tmp_path / "other").write_text("other")
     file.write_text("two")
@@ -112,7 +112,7 @@ def test_what_is_being_changed_is_not_known_until_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("young", ["held", "now"])
-def test_what_was_written_just_now_is_not_known(tmp_path: Path, young: str) -> None:
+def test_a_file_written_just_now_is_not_hashed(tmp_path: Path, young: str) -> None:
     """It could be written once more, and have the same stamp."""
     known, file = held(tmp_path), tmp_path / "file"
 
@@ -133,7 +133,7 @@ def test_what_was_written_just_now_is_not_known(tmp_path: Path, young: str) -> N
         assert known.difference(just_now()).changed == ("file",)
 
 
-def test_files_by_their_whole_path(tmp_path: Path) -> None:
+def test_files_by_absolute_path(tmp_path: Path) -> None:
     file, link = tmp_path / "file", tmp_path / "link"
     file.write_text("one")
     link.symlink_to("file")

@@ -20,7 +20,7 @@ def told(watch: FileWatcher) -> bool:
     return False
 
 
-def test_what_is_saved_before_it_watches_is_not_lost(tmp_path: Path) -> None:
+def test_a_save_before_watching_begins_is_not_lost(tmp_path: Path) -> None:
     """Whoever has looked at once when it began has to look again once it watches."""
     sys.modules.pop("watchfiles", None)
     with FileWatcher([tmp_path], debounce=0.1) as watch:
@@ -34,7 +34,7 @@ def test_what_is_saved_before_it_watches_is_not_lost(tmp_path: Path) -> None:
         assert told(watch)
 
 
-def test_a_burst_is_told_once(tmp_path: Path) -> None:
+def test_a_burst_is_reported_once(tmp_path: Path) -> None:
     with FileWatcher([tmp_path], debounce=5.0) as watch:
         assert told(watch)
         for number in range(200):
@@ -43,14 +43,14 @@ def test_a_burst_is_told_once(tmp_path: Path) -> None:
         assert not watch.wait(0.5)
 
 
-def test_it_ends_when_it_is_closed(tmp_path: Path) -> None:
+def test_a_watcher_ends_when_it_is_closed(tmp_path: Path) -> None:
     before = threading.active_count()
     with FileWatcher([tmp_path], debounce=0.1) as watch:
         assert told(watch)
     assert threading.active_count() == before
 
 
-def test_a_folder_made_anew_is_another_one(tmp_path: Path) -> None:
+def test_a_recreated_folder_is_another_one(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     assert folder_identities([folder]) == {}
     folder.mkdir()

@@ -18,7 +18,7 @@ def pieces(count: int, pause: float = 0.0) -> Iterator[bytes]:
         yield bytes(MIB)
 
 
-def test_what_it_takes_to_make_the_pieces_does_not_count() -> None:
+def test_the_time_to_produce_data_does_not_count() -> None:
     link, started = LinkRate(), time.monotonic()
     for _ in link.measured(pieces(10, pause=0.05)):
         time.sleep(0.001)
@@ -27,7 +27,7 @@ def test_what_it_takes_to_make_the_pieces_does_not_count() -> None:
     assert link.known > 0.99 * 10 * MIB / (passed - 10 * 0.05)
 
 
-def test_a_slow_link_is_known_for_one() -> None:
+def test_a_slow_link_is_recognised() -> None:
     link = LinkRate(1e9)
     for _ in link.measured(pieces(8)):
         time.sleep(0.02)
@@ -35,14 +35,14 @@ def test_a_slow_link_is_known_for_one() -> None:
     assert link.known <= 8 * MIB / (8 * 0.02)
 
 
-def test_a_little_says_nothing() -> None:
+def test_small_transfers_are_not_measured() -> None:
     link = LinkRate(5.0)
     for _ in link.measured(pieces(7)):
         continue
     assert link.known == 5.0
 
 
-def test_it_is_remembered_for_the_engine_alone(tmp_path: Path) -> None:
+def test_the_rate_is_remembered_for_each_engine(tmp_path: Path) -> None:
     memory = ProjectState(tmp_path)
     assert memory.link_rate_to("A") is None
     assert memory.remember(rate=("A", 12345678.9)) == []

@@ -98,9 +98,7 @@ def policy(device: StandIn, name: str) -> str:
     return device.docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", name).strip()
 
 
-def test_the_new_one_runs_under_the_name_and_the_policy_of_the_service(
-    engine: Engine, kitchen: StandIn
-) -> None:
+def test_the_new_container_gets_the_name_and_policy_of_the_service(engine: Engine, kitchen: StandIn) -> None:
     first = push(engine, service(WORKS.format("one")))
     second = push(engine, service(WORKS.format("two"), restart="unless-stopped"))
     assert first != second
@@ -109,7 +107,7 @@ def test_the_new_one_runs_under_the_name_and_the_policy_of_the_service(
     assert "two" in kitchen.docker("logs", f"{APP}_main")
 
 
-def test_one_that_does_not_hold_out_gives_the_place_back(engine: Engine, kitchen: StandIn) -> None:
+def test_a_new_container_that_fails_is_rolled_back(engine: Engine, kitchen: StandIn) -> None:
     first = push(engine, service(WORKS.format("one"), restart="unless-stopped"))
     with pytest.raises(PushFailed, match="exited with code 3") as failure:
         push(engine, service(FAILS))
@@ -120,7 +118,7 @@ def test_one_that_does_not_hold_out_gives_the_place_back(engine: Engine, kitchen
     assert policy(kitchen, f"{APP}_main") == "unless-stopped"
 
 
-def test_without_going_back_the_new_one_stays(kitchen: StandIn) -> None:
+def test_without_rollback_the_new_container_stays(kitchen: StandIn) -> None:
     with connected(kitchen, "tcp") as engine:
         push(engine, service(WORKS.format("one")))
         with pytest.raises(PushFailed):
@@ -130,12 +128,12 @@ def test_without_going_back_the_new_one_stays(kitchen: StandIn) -> None:
         kitchen.docker("rm", f"{APP}_main")
 
 
-def test_a_first_one_that_fails_is_told_of(engine: Engine) -> None:
+def test_a_first_container_that_fails_is_an_error(engine: Engine) -> None:
     with pytest.raises(PushFailed, match="exited with code 3"):
         push(engine, service(FAILS, restart="no"))
 
 
-def test_a_task_may_end_by_itself_with_success(engine: Engine) -> None:
+def test_a_task_may_exit_with_success(engine: Engine) -> None:
     push(engine, service("echo done", restart="no"))
     push(engine, service("exit 0", restart="on-failure:3"))
     with pytest.raises(PushFailed, match="exited with code 0"):
@@ -155,14 +153,14 @@ def test_a_health_check_decides(kitchen: StandIn) -> None:
         kitchen.docker("rm", "--force", healthy)
 
 
-def test_what_lies_in_a_volume_without_a_name_goes_on(engine: Engine, kitchen: StandIn) -> None:
+def test_anonymous_volumes_are_kept(engine: Engine, kitchen: StandIn) -> None:
     mounts = (Mount("volume", "/kept"),)
     push(engine, service(f"echo water >/kept/what; {WORKS}", mounts=mounts))
     push(engine, service(WORKS.format("two"), mounts=mounts))
     assert kitchen.docker("exec", f"{APP}_main", "cat", "/kept/what") == "water\n"
 
 
-def test_somebody_who_is_at_it_already_is_not_disturbed(kitchen: StandIn) -> None:
+def test_a_concurrent_push_is_not_disturbed(kitchen: StandIn) -> None:
     with connected(kitchen, "tcp") as engine:
         push(engine, service(WORKS.format("one")))
         label = f"{PUSHER_LABEL}=ada@desk:1"
@@ -258,7 +256,7 @@ def settled(device: StandIn) -> list[str]:
 
 @pytest.mark.parametrize("is_heard", [True, False])
 @pytest.mark.parametrize("reboots", [False, True])
-def test_wherever_it_is_cut_one_runs_and_the_next_push_ends_it(
+def test_wherever_a_push_is_cut_one_container_runs_and_the_next_push_recovers(
     kitchen: StandIn, *, is_heard: bool, reboots: bool
 ) -> None:
     """At each request in turn of a replacement, with and without a reboot of the device thereafter."""

@@ -57,7 +57,7 @@ def bench(both: tuple[StandIn, StandIn]) -> StandIn:
     return both[1]
 
 
-def test_an_image_arrives_as_it_is_and_then_only_what_is_new(
+def test_an_image_is_sent_unchanged_and_then_only_new_layers(
     engine: Engine, kitchen: StandIn, bench: StandIn
 ) -> None:
     first, again, second = Hearing(), Hearing(), Hearing()
@@ -77,7 +77,7 @@ def test_an_image_arrives_as_it_is_and_then_only_what_is_new(
     assert parts(kitchen) == []
 
 
-def test_what_has_arrived_before_a_cut_is_not_sent_again(
+def test_layers_sent_before_a_cut_are_not_sent_again(
     engine: Engine, kitchen: StandIn, bench: StandIn
 ) -> None:
     def cut(sent: int) -> None:
@@ -98,7 +98,7 @@ def test_what_has_arrived_before_a_cut_is_not_sent_again(
     assert parts(kitchen) == []
 
 
-def test_an_image_whose_layers_are_all_there(modern: Engine, kitchen: StandIn, bench: StandIn) -> None:
+def test_an_image_whose_layers_are_all_present(modern: Engine, kitchen: StandIn, bench: StandIn) -> None:
     made("cart:3", "cart:1", [], more="ENV C=d")
     send_image(modern, "cart:1", Hearing(), "main")
     listener = Hearing()
@@ -121,7 +121,9 @@ def test_names(modern: Engine, kitchen: StandIn, bench: StandIn) -> None:
     bench.docker("rmi", "shop.example:5000/cart:latest", "shop.example:5000/cart:old")
 
 
-def test_what_is_not_here(modern: Engine, kitchen: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_is_not_on_the_workstation(
+    modern: Engine, kitchen: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert not send_if_here(modern, "absent:1", Hearing(), "main")
     with pytest.raises(ImageNotFound, match="neither a file absent:1 nor an image"):
         send_image(modern, "absent:1", Hearing(), "main")
@@ -133,7 +135,7 @@ def test_what_is_not_here(modern: Engine, kitchen: StandIn, monkeypatch: pytest.
     assert kitchen.docker("image", "ls", "--quiet") == ""
 
 
-def test_an_image_for_another_processor(modern: Engine, kitchen: StandIn, bench: StandIn) -> None:
+def test_an_image_for_another_architecture(modern: Engine, kitchen: StandIn, bench: StandIn) -> None:
     with connect_workstation() as local:
         with local.save("stand-in:latest") as stream:
             files = files_in(b"".join(iter(stream.read, b"")))
@@ -152,7 +154,7 @@ def test_an_image_for_another_processor(modern: Engine, kitchen: StandIn, bench:
     assert kitchen.docker("image", "ls", "--quiet") == ""
 
 
-def test_parts_that_nobody_went_on_with(modern: Engine, kitchen: StandIn) -> None:
+def test_abandoned_partial_images_are_removed(modern: Engine, kitchen: StandIn) -> None:
     send_image(modern, "stand-in", Hearing(), "main")
     details = Images(modern).inspect("stand-in")
     assert details is not None
@@ -166,7 +168,7 @@ def test_parts_that_nobody_went_on_with(modern: Engine, kitchen: StandIn) -> Non
 
 
 @pytest.mark.parametrize("tells", [True, False])
-def test_an_engine_that_takes_only_whole_images(kitchen: StandIn, bench: StandIn, tells: bool) -> None:
+def test_an_engine_that_accepts_only_complete_images(kitchen: StandIn, bench: StandIn, tells: bool) -> None:
     choosy = Choosy((kitchen.address, 2377), tells=tells)
     listener = Hearing()
     with (
@@ -183,7 +185,7 @@ def test_an_engine_that_takes_only_whole_images(kitchen: StandIn, bench: StandIn
     assert parts(kitchen) == []
 
 
-def test_a_layer_that_is_gone_meanwhile(modern: Engine, kitchen: StandIn) -> None:
+def test_a_layer_that_is_removed_during_the_transfer(modern: Engine, kitchen: StandIn) -> None:
     """An engine that refuses a part for another reason is not sent all of it."""
     is_done = False
 

@@ -229,7 +229,7 @@ def test_the_test_has_links(archive: bytes) -> None:
         assert any(entry.issym() for entry in tar)
 
 
-def test_only_what_is_missing(engine: Engine, archive: bytes, tmp_path: Path) -> None:
+def test_only_missing_layers_are_sent(engine: Engine, archive: bytes, tmp_path: Path) -> None:
     send_image(engine, "stand-in", Hearing(), "main")
     for kind in ("plain", "gzip"):
         path = tmp_path / kind
@@ -317,7 +317,7 @@ def test_several_images(engine: Engine, kitchen: StandIn, tmp_path: Path) -> Non
         tar_of({"manifest.json": b"[]"}),
     ],
 )
-def test_what_is_no_archive(engine: Engine, tmp_path: Path, content: bytes) -> None:
+def test_files_that_are_not_image_archives(engine: Engine, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "words.tar"
     path.write_bytes(content)
     with pytest.raises(ResinError, match=r"words\.tar") as caught:
