@@ -139,7 +139,7 @@ def configure(
         report.warn(*boot.notices, *planned.notices)
         target = str(image if output is None else output)
         if dry_run:
-            boot.filesystem.rehearse(planned.changes)
+            boot.filesystem.dry_run(planned.changes)
         elif planned.changes:
             _write(boot, planned, target, report, in_place=output is None, ask=report.asked)
         written = not dry_run and (bool(planned.changes) or output is not None)

@@ -1,15 +1,15 @@
-"""Reading and editing FAT12, FAT16 and FAT32 volumes, without mounting, so that a cut cannot corrupt them."""
+"""Reading and editing FAT12, FAT16 and FAT32 volumes without mounting them; safe against power cuts."""
 
 from image_tools.fat.changes import Change, FileSource, MakeDirectory, Put, Remove
 from image_tools.fat.directory import DirectoryEntry
 from image_tools.fat.filesystem import FatFileSystem
-from image_tools.fat.geometry import FatKind
+from image_tools.fat.geometry import FatType
 
 __all__ = [
     "Change",
     "DirectoryEntry",
     "FatFileSystem",
-    "FatKind",
+    "FatType",
     "FileSource",
     "MakeDirectory",
     "Put",

@@ -1,4 +1,4 @@
-"""What can be changed in a FAT volume."""
+"""The changes that can be made to a FAT volume."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 @dataclass(frozen=True)
 class FileSource:
-    """Content that is read when it is needed: `size` bytes from the start of what `open` returns."""
+    """File contents that are read on demand: the first `size` bytes of the file that `open` returns."""
 
     size: int
     open: Callable[[], BinaryIO]
@@ -22,7 +22,7 @@ class FileSource:
 
 @dataclass(frozen=True)
 class Put:
-    """Write a file, or replace its content; an existing one keeps its name's case and its attributes."""
+    """Write a file. An existing file keeps its attributes and the case of its name."""
 
     path: str
     content: bytes | FileSource = field(repr=False)
@@ -35,7 +35,7 @@ class Put:
 
 @dataclass(frozen=True)
 class Remove:
-    """Delete a file, an empty directory, or with `recursive` a directory and all that is in it."""
+    """Delete a file or an empty directory; with `recursive`, a directory and its contents."""
 
     path: str
     recursive: bool = False
@@ -43,7 +43,7 @@ class Remove:
 
 @dataclass(frozen=True)
 class MakeDirectory:
-    """Make a directory; with `exist_ok` it may be there already."""
+    """Create a directory. It is an error if it exists, unless `exist_ok`."""
 
     path: str
     make_parents: bool = False

@@ -1,7 +1,7 @@
-"""The check of a whole volume that comes before every change.
+"""The check of a whole volume before every change.
 
-It reads every directory and every chain that is in use, and compares the FATs, so that nothing is written
-to a file system that contradicts itself.
+It reads all directories and cluster chains and compares the FATs, so that nothing is written to an
+inconsistent file system.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ _UNUSED, _OF_FILE, _OF_DIRECTORY = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Checkup:
-    """What a sound volume looks like."""
+class CheckResult:
+    """The result of checking a consistent volume."""
 
     free_clusters: int
     stale: tuple[int, ...]
-    """The entries in which a mirror may be mended from the first FAT, since no directory reaches them."""
+    """The clusters, used by no directory, whose entries in a mirror FAT differ and can be repaired."""
 
 
-def check(volume: Volume, geometry: Geometry, table: FatTable, tree: Tree) -> Checkup:
-    """Raise FileSystemDamaged unless the volume may be written to."""
+def check(volume: Volume, geometry: Geometry, table: FatTable, tree: Tree) -> CheckResult:
+    """Raise FileSystemDamaged unless the volume is consistent enough to be written to."""
     owners = _owners(geometry, tree)
     stale = []
     for cluster, ours, mirrored in table.differences():
-        if cluster == 0 and ours != (geometry.kind.mask & ~0xFF | geometry.media):
+        if cluster == 0 and ours != (geometry.fat_type.mask & ~0xFF | geometry.media):
             raise damaged("its first FAT does not begin with the media byte, and the second one differs")
         if ours != mirrored and cluster <= geometry.last_cluster and owners[cluster] != _UNUSED:
-            grown = owners[cluster] == _OF_DIRECTORY and mirrored > geometry.kind.bad
-            if not grown or not _ends_empty(volume, geometry, table, cluster):
+            extended = owners[cluster] == _OF_DIRECTORY and mirrored > geometry.fat_type.bad
+            if not extended or not _ends_empty(volume, geometry, table, cluster):
                 raise damaged(f"its FATs differ in cluster {cluster}, which is in use")
         stale.append(cluster)
-    return Checkup(table.count_free(), tuple(stale))
+    return CheckResult(table.count_free(), tuple(stale))
 
 
 def _owners(geometry: Geometry, tree: Tree) -> bytearray:
-    """What each cluster is used for, by its number."""
+    """The use of each cluster, by its number."""
     owners = bytearray(geometry.last_cluster + 1)
 
     def claim(clusters: Sequence[int], owner: int, path: str) -> None:
@@ -57,7 +57,7 @@ def _owners(geometry: Geometry, tree: Tree) -> bytearray:
             return
         for cluster in clusters:
             if owners[cluster]:
-                raise damaged(f"cluster {cluster} belongs to {path} and to something else (cross-linked)")
+                raise damaged(f"cluster {cluster} belongs to {path} and to another file (cross-linked)")
             owners[cluster] = owner
 
     waiting = [tree.root()]
@@ -65,7 +65,7 @@ def _owners(geometry: Geometry, tree: Tree) -> bytearray:
     while waiting:
         for entry in waiting.pop().entries():
             if entry.is_directory:
-                directory = tree.opened(entry)
+                directory = tree.open_directory(entry)
                 claim(directory.clusters, _OF_DIRECTORY, entry.path)
                 waiting.append(directory)
             else:
@@ -74,7 +74,7 @@ def _owners(geometry: Geometry, tree: Tree) -> bytearray:
 
 
 def _ends_empty(volume: Volume, geometry: Geometry, table: FatTable, cluster: int) -> bool:
-    """Whether a directory's chain holds nothing after `cluster`: it was being made longer, and cut short."""
+    """Whether a directory's chain is empty after `cluster`: extending it was interrupted."""
     for later in table.chain(cluster, "a directory")[1:]:
         if any(volume.read(geometry.cluster_start(later), geometry.cluster_size)):
             return False

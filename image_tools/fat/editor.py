@@ -1,8 +1,8 @@
-"""Changing a FAT volume in an order that leaves each file wholly old or wholly new after a cut at any write.
+"""Changing a FAT volume so that a power cut at any write leaves each file either old or new.
 
-The order is: new data into free clusters; the first FAT, then its mirrors; the one directory sector that
-switches old to new; then the old chain is freed, and last the free count of FSInfo is set. Each step is
-flushed before the next one begins. A sector is taken to be written whole or not at all.
+The order of writes: new data to free clusters; the first FAT, then its mirrors; the one directory sector
+that switches from old to new; the freed old chain; the free count of FSInfo. Each step is flushed before the
+next. Sectors are assumed to be written atomically.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from image_tools.fat.directory import (
     END_OF_DIRECTORY,
     Directory,
     DirectoryEntry,
-    entry_slot,
-    replaced_slot,
+    new_slot,
+    updated_slot,
 )
-from image_tools.fat.geometry import FIRST_CLUSTER, SLOT, FatKind, Geometry
+from image_tools.fat.geometry import FIRST_CLUSTER, SLOT, FatType, Geometry
 from image_tools.fat.names import check_name, is_short_name, long_name_slots, short_name, split_path
 from image_tools.fat.table import FREE, FatTable, runs
 from image_tools.fat.tree import CHUNK, Tree, not_found
 from image_tools.fat.volume import Volume
 from resin_toolkit.errors import BadValue, IoFailed, NoSpace
 
-LARGEST_FILE = 0xFFFFFFFF
+MAX_FILE_SIZE = 0xFFFFFFFF
 _FSINFO_SIGNATURES = ((0, 0x41615252), (484, 0x61417272), (508, 0xAA550000))
 _FSINFO_FREE, _FSINFO_NEXT = 488, 492
 
 
 class Editor:
-    """Applies changes to a volume that was checked; `free_clusters` is the count that the check found."""
+    """Applies changes to a checked volume; `free_clusters` is the count that the check found."""
 
     def __init__(self, volume: Volume, geometry: Geometry, free_clusters: int, now: datetime) -> None:
         self._volume = volume
@@ -56,7 +56,7 @@ class Editor:
                 self._make_directory(change)
 
     def finish(self) -> None:
-        """Bring the free count and the allocation hint of FSInfo up to date."""
+        """Update the free count and the allocation hint of FSInfo."""
         sector = self._fsinfo()
         if sector is None or self._geometry.fsinfo_start is None:
             return
@@ -70,7 +70,7 @@ class Editor:
         parent, name = self._parent(change.path, make=change.make_parents)
         entry = parent.find(name)
         source = change.source
-        if source.size > LARGEST_FILE:
+        if source.size > MAX_FILE_SIZE:
             raise NoSpace(
                 f"{change.path} has {source.size} bytes.", hint="A file on FAT has less than 4 GiB."
             )
@@ -83,39 +83,39 @@ class Editor:
 
     def _replace(self, parent: Directory, entry: DirectoryEntry, source: FileSource) -> None:
         old = self._tree.clusters(entry)
-        clusters = self._take(self._clusters_for(source.size))
+        clusters = self._allocate(self._clusters_for(source.size))
         self._write_content(clusters, source)
-        self._link(clusters)
+        self._write_chains(clusters)
         index = entry.slots[-1]
         first = clusters[0] if clusters else 0
-        slot = replaced_slot(parent.slot(index), first, source.size, self._now)
+        slot = updated_slot(parent.slot(index), first, source.size, self._now)
         parent.data[index * SLOT : (index + 1) * SLOT] = slot
         self._write_sectors(parent, [parent.sector_of(index)])
-        self._release(old)
+        self._free_chain(old)
 
     def _create(self, parent: Directory, name: str, attributes: int, source: FileSource | None) -> None:
-        """A new file with the content of `source`, or an empty directory where that is None."""
+        """Create a file with the contents of `source`, or an empty directory if `source` is None."""
         check_name(name)
         aliases = parent.aliases()
         alias = short_name(name, aliases)
         long_name = [] if is_short_name(name) else long_name_slots(name, alias)
         per_cluster = self._geometry.cluster_size // SLOT if parent.clusters else 0
-        place = parent.place_for(len(long_name) + 1, per_cluster)
+        place = parent.find_slots(len(long_name) + 1, per_cluster)
         size = 0 if source is None else source.size
         own = 1 if source is None else self._clusters_for(size)
-        taken = self._take(place.grow + own, after=parent.clusters[-1] if place.grow else None)
+        taken = self._allocate(place.grow + own, after=parent.clusters[-1] if place.grow else None)
         growth, clusters = taken[: place.grow], taken[place.grow :]
         if source is None:
             self._write_empty_directory(clusters[0], parent)
         else:
             self._write_content(clusters, source)
         self._clear(growth)
-        self._link(clusters, growth)
+        self._write_chains(clusters, growth)
         if growth:
             self._table.update({parent.clusters[-1]: growth[0]})
             parent = self._tree.directory(parent.path)
         first = clusters[0] if clusters else 0
-        self._insert(parent, place.start, [*long_name, entry_slot(alias, attributes, first, size, self._now)])
+        self._insert(parent, place.start, [*long_name, new_slot(alias, attributes, first, size, self._now)])
 
     def _make_directory(self, change: MakeDirectory) -> None:
         if change.exist_ok and not split_path(change.path):
@@ -125,7 +125,7 @@ class Editor:
         if entry is None:
             self._create(parent, name, ATTRIBUTE_DIRECTORY, None)
         elif not (change.exist_ok and entry.is_directory):
-            raise BadValue(f"{entry.path} exists already.", hint="Choose another name.")
+            raise BadValue(f"{entry.path} already exists.", hint="Choose another name.")
 
     def _remove(self, change: Remove) -> None:
         parent, name = self._parent(change.path, make=False)
@@ -136,7 +136,7 @@ class Editor:
 
     def _remove_entry(self, parent: Directory, entry: DirectoryEntry, *, recursive: bool) -> None:
         if entry.is_directory:
-            directory = self._tree.opened(entry)
+            directory = self._tree.open_directory(entry)
             children = directory.entries()
             if children and not recursive:
                 raise BadValue(
@@ -149,10 +149,10 @@ class Editor:
         else:
             clusters = self._tree.clusters(entry)
         self._erase(parent, entry)
-        self._release(clusters)
+        self._free_chain(clusters)
 
     def _parent(self, path: str, *, make: bool) -> tuple[Directory, str]:
-        """The directory that holds the last name of `path`, and that name."""
+        """The parent directory of `path`, and the last component."""
         names = split_path(path)
         if not names:
             raise BadValue(
@@ -168,13 +168,13 @@ class Editor:
                 directory = self._tree.directory(directory.path)
                 entry = directory.find(name)
                 assert entry is not None
-            directory = self._tree.opened(entry)
+            directory = self._tree.open_directory(entry)
         return directory, names[-1]
 
     # directories
 
     def _insert(self, directory: Directory, start: int, slots: list[bytes]) -> None:
-        """Write `slots` from slot `start` on, so that they appear all at once, or the 8.3 entry last."""
+        """Write `slots` from slot `start` on; last the sector with the 8.3 entry, which makes it visible."""
         end, last = directory.end(), start + len(slots) - 1
         if last >= end:
             self._clear_past_end(directory, end, last)
@@ -185,9 +185,9 @@ class Editor:
         self._write_sectors(directory, [last_sector])
 
     def _clear_past_end(self, directory: Directory, end: int, last: int) -> None:
-        """Make sure that what follows the end of the directory, up to the slot after `last`, ends it too.
+        """Clear the slots after the end marker, up to the slot after `last`.
 
-        Nothing says what lies behind the end marker; once the marker moves, it would be read as entries.
+        Their contents are undefined, and would be read as entries once the end marker moves.
         """
         stale = [
             index
@@ -199,14 +199,14 @@ class Editor:
         self._write_sectors(directory, sorted({directory.sector_of(index) for index in stale}))
 
     def _skip(self, directory: Directory, end: int, start: int) -> None:
-        """Mark the slots between the directory's end and `start` deleted."""
+        """Mark the slots between the directory's end and `start` as deleted."""
         for index in range(end, start):
             directory.data[index * SLOT] = DELETED
         sectors = {directory.sector_of(index) for index in range(end, start)}
         self._write_sectors(directory, sorted(sectors - {directory.sector_of(start)}))
 
     def _erase(self, directory: Directory, entry: DirectoryEntry) -> None:
-        """Delete the entry's slots: in the sector of its 8.3 entry first, which is what makes it vanish."""
+        """Delete the entry's slots, starting with the sector of the 8.3 entry, which makes it disappear."""
         for index in entry.slots:
             directory.data[index * SLOT] = DELETED
         decisive = directory.sector_of(entry.slots[-1])
@@ -222,8 +222,8 @@ class Editor:
 
     def _write_empty_directory(self, cluster: int, parent: Directory) -> None:
         above = 0 if parent.is_root else parent.clusters[0]
-        itself = entry_slot(b".          ", ATTRIBUTE_DIRECTORY, cluster, 0, self._now)
-        dots = itself + entry_slot(b"..         ", ATTRIBUTE_DIRECTORY, above, 0, self._now)
+        itself = new_slot(b".          ", ATTRIBUTE_DIRECTORY, cluster, 0, self._now)
+        dots = itself + new_slot(b"..         ", ATTRIBUTE_DIRECTORY, above, 0, self._now)
         self._volume.write(
             self._geometry.cluster_start(cluster), dots.ljust(self._geometry.cluster_size, b"\0")
         )
@@ -233,23 +233,25 @@ class Editor:
     def _clusters_for(self, size: int) -> int:
         return -(-size // self._geometry.cluster_size)
 
-    def _take(self, count: int, *, after: int | None = None) -> list[int]:
-        taken = self._table.take_free(count, self._next, after=after)
+    def _allocate(self, count: int, *, after: int | None = None) -> list[int]:
+        taken = self._table.allocate(count, self._next, after=after)
         if taken:
             self._next = taken[-1] + 1 if taken[-1] < self._geometry.last_cluster else FIRST_CLUSTER
         self._free -= count
         return taken
 
-    def _link(self, *chains: list[int]) -> None:
-        """Make each list of clusters a chain of its own, once what was written into them is flushed."""
+    def _write_chains(self, *chains: list[int]) -> None:
+        """Flush the data written to the clusters, then link each list of clusters into a chain."""
         entries: dict[int, int] = {}
         for chain in chains:
-            entries.update(zip(chain, [*chain[1:], self._geometry.kind.end], strict=True) if chain else ())
+            entries.update(
+                zip(chain, [*chain[1:], self._geometry.fat_type.end], strict=True) if chain else ()
+            )
         if entries:
             self._volume.flush()
             self._table.update(entries)
 
-    def _release(self, clusters: Sequence[int]) -> None:
+    def _free_chain(self, clusters: Sequence[int]) -> None:
         self._table.update(dict.fromkeys(clusters, FREE))
         self._free += len(clusters)
 
@@ -258,8 +260,8 @@ class Editor:
             self._volume.write(self._geometry.cluster_start(cluster), bytes(self._geometry.cluster_size))
 
     def _write_content(self, clusters: list[int], source: FileSource) -> None:
-        """Fill `clusters` with the source, and the rest of the last one with zeros."""
-        if self._volume.is_rehearsal or not clusters:
+        """Write the source to `clusters`, and fill the last one with zeros."""
+        if self._volume.is_dry_run or not clusters:
             return
         rest = source.size
         with source.open() as stream:
@@ -270,7 +272,7 @@ class Editor:
                     length = min(CHUNK, end - start)
                     data = stream.read(min(length, rest))
                     if len(data) < min(length, rest):
-                        raise IoFailed("A file became shorter while it was read.", hint="Try again.")
+                        raise IoFailed("A file was truncated while it was being read.", hint="Try again.")
                     rest -= len(data)
                     self._volume.write(start, data.ljust(length, b"\0"))
                     start += length
@@ -278,9 +280,9 @@ class Editor:
     # FSInfo
 
     def _fsinfo(self) -> bytes | None:
-        """The FSInfo sector of a FAT32 volume that has a valid one."""
+        """The FSInfo sector of a FAT32 volume; None if it is invalid."""
         start = self._geometry.fsinfo_start
-        if start is None or self._geometry.kind is not FatKind.FAT32:
+        if start is None or self._geometry.fat_type is not FatType.FAT32:
             return None
         sector = self._volume.read(start, self._geometry.sector_size)
         signed = all(struct.unpack_from("<I", sector, at)[0] == value for at, value in _FSINFO_SIGNATURES)

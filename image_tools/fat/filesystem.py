@@ -8,22 +8,22 @@ from datetime import UTC, datetime
 from typing import BinaryIO, Self
 
 from image_tools.fat.changes import Change
-from image_tools.fat.check import Checkup, check
+from image_tools.fat.check import CheckResult, check
 from image_tools.fat.directory import DirectoryEntry
 from image_tools.fat.editor import Editor
-from image_tools.fat.geometry import BOOT_SECTOR, FatKind, Geometry, read_geometry
+from image_tools.fat.geometry import BOOT_SECTOR, FatType, Geometry, read_geometry
 from image_tools.fat.names import split_path
 from image_tools.fat.table import FatTable
 from image_tools.fat.tree import Tree, not_found
-from image_tools.fat.volume import Rehearsal, Volume
+from image_tools.fat.volume import DryRunVolume, Volume
 from resin_toolkit.errors import BadValue, FileSystemDamaged, NotAnImage, Notice
 
 
 class FatFileSystem:
-    """A FAT12, FAT16 or FAT32 volume. Paths use "/" and are looked up without regard to case.
+    """A FAT12, FAT16 or FAT32 volume. Paths are separated by "/" and not case-sensitive.
 
-    Only what is asked for is read. A change is preceded by a check of the whole volume.
-    `notices` collects what the user should be told.
+    Reads on demand. A change is preceded by a check of the whole volume. `notices` collects notices for the
+    user.
     """
 
     def __init__(self, volume: Volume, geometry: Geometry) -> None:
@@ -39,22 +39,23 @@ class FatFileSystem:
 
     @classmethod
     def open(cls, file: BinaryIO, offset: int = 0, size: int | None = None) -> Self:
-        """The volume that begins at byte `offset` of `file` and has `size` bytes of room (the rest, if None).
+        """Open the volume at byte `offset` of `file`; `size` bytes are available, or the rest of the file.
 
-        Raises NotAnImage where there is no FAT volume, FileSystemDamaged where there is a contradictory one.
+        Raises NotAnImage if it is not a FAT volume, FileSystemDamaged if its boot sector is inconsistent.
         """
         if size is None:
             size = file.seek(0, os.SEEK_END) - offset
         volume = Volume(file, offset, size)
         if size < BOOT_SECTOR:
             raise NotAnImage(
-                "There is no room for a FAT file system.", hint="Name the partition that holds one."
+                "The partition is too small for a FAT file system.",
+                hint="Name the partition that holds one.",
             )
         return cls(volume, read_geometry(volume.read(0, BOOT_SECTOR), size))
 
     @property
-    def kind(self) -> FatKind:
-        return self._geometry.kind
+    def fat_type(self) -> FatType:
+        return self._geometry.fat_type
 
     @property
     def cluster_size(self) -> int:
@@ -72,15 +73,15 @@ class FatFileSystem:
         return self._geometry.label if label is None else label
 
     def free_bytes(self) -> int:
-        """The room in free clusters, counted in the table and not taken from FSInfo."""
+        """The size of the free clusters, counted in the FAT rather than taken from FSInfo."""
         return self._table.count_free() * self._geometry.cluster_size
 
     def list(self, path: str = "/") -> list[DirectoryEntry]:
-        """What is in a directory, in the order in which it lies there."""
+        """The entries of a directory, in the order of their slots."""
         return self._tree.directory(path).entries()
 
     def find(self, path: str) -> DirectoryEntry | None:
-        """The entry at `path`; None where there is none."""
+        """The entry at `path`, or None."""
         return self._tree.find(path)
 
     def stat(self, path: str) -> DirectoryEntry:
@@ -91,17 +92,17 @@ class FatFileSystem:
         return entry
 
     def read(self, path: str) -> bytes:
-        """The content of a file; raises PathNotFound, or BadValue for a directory."""
+        """The contents of a file; raises PathNotFound, or BadValue for a directory."""
         return b"".join(self.chunks(path))
 
     def chunks(self, path: str) -> Iterator[bytes]:
-        """The content of a file, in pieces of at most 1 MiB."""
+        """The contents of a file, in chunks of at most 1 MiB."""
         if not split_path(path):
             raise BadValue("/ is a directory, not a file.", hint="Name a file.")
         return self._tree.chunks(self.stat(path))
 
     def walk(self, path: str = "/") -> Iterator[DirectoryEntry]:
-        """Every file and directory below `path`, each directory before what is in it."""
+        """Every file and directory below `path`, each directory before its contents."""
         waiting = [iter(self._tree.directory(path).entries())]
         entered: set[int] = set()
         while waiting:
@@ -113,24 +114,24 @@ class FatFileSystem:
             if entry.is_directory:
                 if entry.first_cluster in entered:
                     raise FileSystemDamaged(
-                        f"The directory {entry.path} stands in two places.", hint="Repair it with `fsck.fat`."
+                        f"The directory {entry.path} is linked twice.", hint="Repair it with `fsck.fat`."
                     )
                 entered.add(entry.first_cluster)
-                waiting.append(iter(self._tree.opened(entry).entries()))
+                waiting.append(iter(self._tree.open_directory(entry).entries()))
 
     def check(self) -> None:
-        """Raise FileSystemDamaged unless the whole volume is sound enough to be written to."""
+        """Raise FileSystemDamaged unless the volume is consistent enough to be written to."""
         check(self._volume, self._geometry, self._table, self._tree)
 
-    def rehearse(self, changes: Sequence[Change], *, now: datetime | None = None) -> None:
-        """Raise what `apply` would raise for `changes`; nothing is written."""
-        self._rehearse(changes, now or _write_time())
+    def dry_run(self, changes: Sequence[Change], *, now: datetime | None = None) -> None:
+        """Raise what `apply` would raise for `changes`, without writing anything."""
+        self._check_changes(changes, now or _write_time())
 
     def apply(self, changes: Sequence[Change], *, now: datetime | None = None) -> None:
         """Make `changes`, in order, dated `now`.
 
         `now` defaults to the local time, which FAT stores, or to SOURCE_DATE_EPOCH (reproducible-builds.org)
-        in UTC. All changes are rehearsed first: if one fails, nothing is written. A mirror FAT that an
+        in UTC. All changes are tried in memory first: if one fails, nothing is written. A mirror FAT that an
         interrupted change left behind is repaired, with a notice. After a power cut each file is either old
         or new.
         Raises PathNotFound, BadValue, NoSpace, FileSystemDamaged, or the OSError of the file object.
@@ -138,12 +139,13 @@ class FatFileSystem:
         if not changes:
             return
         moment = now or _write_time()
-        checkup = self._rehearse(changes, moment)
+        checkup = self._check_changes(changes, moment)
         if checkup.stale:
-            self._table.mend_mirrors(checkup.stale)
+            self._table.repair_mirrors(checkup.stale)
             self.notices.append(
                 Notice(
-                    "fat-mended", "An earlier change was cut short; the second FAT was mended from the first."
+                    "fat-mended",
+                    "An earlier change was interrupted; the second FAT was repaired from the first.",
                 )
             )
         try:
@@ -152,9 +154,9 @@ class FatFileSystem:
             self._table = FatTable(self._volume, self._geometry)
             self._tree = Tree(self._volume, self._geometry, self._table)
 
-    def _rehearse(self, changes: Sequence[Change], now: datetime) -> Checkup:
+    def _check_changes(self, changes: Sequence[Change], now: datetime) -> CheckResult:
         checkup = check(self._volume, self._geometry, self._table, self._tree)
-        self._run(Rehearsal(self._volume), checkup.free_clusters, changes, now)
+        self._run(DryRunVolume(self._volume), checkup.free_clusters, changes, now)
         return checkup
 
     def _run(self, volume: Volume, free: int, changes: Sequence[Change], now: datetime) -> None:
@@ -164,10 +166,10 @@ class FatFileSystem:
         editor.finish()
 
     def _is_dirty(self) -> bool:
-        """Whether a system that wrote to the volume did not say that it was done."""
-        if self._geometry.kind is FatKind.FAT12:
+        """Whether the volume was not unmounted cleanly."""
+        if self._geometry.fat_type is FatType.FAT12:
             return bool(self._geometry.state & 1)
-        clean = 1 << (self._geometry.kind.bits - (1 if self._geometry.kind is FatKind.FAT16 else 5))
+        clean = 1 << (self._geometry.fat_type.bits - (1 if self._geometry.fat_type is FatType.FAT16 else 5))
         return bool(self._geometry.state & 1) or not self._table[1] & clean
 
 

@@ -1,4 +1,4 @@
-"""Where things lie in a FAT volume, from its boot sector.
+"""The layout of a FAT volume, from its boot sector.
 
 Source: Microsoft, "FAT: General Overview of On-Disk Format" (FAT32 File System Specification), version 1.03,
 "Boot Sector and BPB" and "FAT Type Determination"; the state byte is that of Linux' <linux/msdos_fs.h>.
@@ -18,8 +18,8 @@ FIRST_CLUSTER = 2
 SLOT = 32
 
 
-class FatKind(Enum):
-    """The width of a FAT entry, which the number of clusters decides."""
+class FatType(Enum):
+    """The width of a FAT entry, which follows from the number of clusters."""
 
     FAT12 = "FAT12"
     FAT16 = "FAT16"
@@ -31,30 +31,30 @@ class FatKind(Enum):
 
     @property
     def mask(self) -> int:
-        """The bits of an entry that count; the upper four of FAT32 are reserved and kept."""
-        return 0x0FFFFFFF if self is FatKind.FAT32 else (1 << self.bits) - 1
+        """The bits of an entry that are used; the upper four of FAT32 are reserved and preserved."""
+        return 0x0FFFFFFF if self is FatType.FAT32 else (1 << self.bits) - 1
 
     @property
     def bad(self) -> int:
-        """The entry of a cluster that is marked bad; what is above it ends a chain."""
+        """The entry of a bad cluster; higher values end a chain."""
         return self.mask - 8
 
     @property
     def end(self) -> int:
-        """The entry that we write to end a chain."""
+        """The end-of-chain entry that is written."""
         return self.mask
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """The layout of a volume. Positions and sizes in bytes from its start, unless a name says otherwise."""
+    """The layout of a volume. Positions and sizes are in bytes from its start, except counts."""
 
-    kind: FatKind
+    fat_type: FatType
     sector_size: int
     cluster_size: int
     cluster_count: int
     fat_starts: tuple[int, ...]
-    """The FATs that are kept alike, the one that is read first."""
+    """The positions of the FATs that mirror each other; the first one is read."""
     fat_size: int
     fixed_root_start: int
     fixed_root_size: int
@@ -63,7 +63,7 @@ class Geometry:
     data_start: int
     fsinfo_start: int | None
     state: int
-    """The state byte of the boot sector; bit 0 says that the volume was not unmounted."""
+    """The state byte of the boot sector; bit 0: the volume was not unmounted cleanly."""
     label: str
     media: int
 
@@ -77,10 +77,10 @@ class Geometry:
 
 
 def read_geometry(boot: bytes, available: int) -> Geometry:
-    """The geometry that the boot sector `boot` (its first 512 bytes) describes.
+    """Parse the first 512 bytes of a boot sector.
 
-    `available` is the number of bytes that the volume has room for. Raises NotAnImage where this is no FAT
-    boot sector, FileSystemDamaged where it is one that contradicts itself or its surroundings.
+    `available` is the size of the partition in bytes. Raises NotAnImage if it is not a FAT boot sector,
+    FileSystemDamaged if it is inconsistent or does not fit the partition.
     """
     sector_size, per_cluster, reserved, fats, root_entries, total16, media, fat_size16 = struct.unpack_from(
         "<HBHBHHBH", boot, 11
@@ -93,19 +93,19 @@ def read_geometry(boot: bytes, available: int) -> Geometry:
     if not fat_sectors or not total or data_sector >= total:
         raise _damaged("its boot sector leaves no room for data")
     if total * sector_size > available:
-        raise _damaged(f"it is {total * sector_size} bytes long, in a place of {available}")
+        raise _damaged(f"it is {total * sector_size} bytes long, in a partition of {available}")
     clusters = (total - data_sector) // per_cluster
-    kind = _kind(clusters, wide=fat_size16 == 0)
-    if (clusters + FIRST_CLUSTER) * kind.bits > fat_sectors * sector_size * 8:
+    fat_type = _fat_type(clusters, wide=fat_size16 == 0)
+    if (clusters + FIRST_CLUSTER) * fat_type.bits > fat_sectors * sector_size * 8:
         raise _damaged("its allocation table is too small for its clusters")
-    wide = kind is FatKind.FAT32
+    wide = fat_type is FatType.FAT32
     if not wide and not root_entries:
         raise _damaged("it has no root directory")
     root_cluster = struct.unpack_from("<I", boot, 44)[0] if wide else 0
     if wide and not FIRST_CLUSTER <= root_cluster < clusters + FIRST_CLUSTER:
         raise _damaged(f"its root directory would begin at cluster {root_cluster}")
     return Geometry(
-        kind=kind,
+        fat_type=fat_type,
         sector_size=sector_size,
         cluster_size=per_cluster * sector_size,
         cluster_count=clusters,
@@ -135,17 +135,17 @@ def _require_fat(
         and boot[0] in (0xEB, 0xE9)
     )
     if not plausible:
-        raise NotAnImage("There is no FAT file system here.", hint="Name the partition that holds one.")
+        raise NotAnImage("No FAT file system was found.", hint="Name the partition that holds one.")
 
 
-def _kind(clusters: int, *, wide: bool) -> FatKind:
-    """By the number of clusters; but a volume whose 16-bit FAT size is 0 has the FAT32 layout at any size."""
+def _fat_type(clusters: int, *, wide: bool) -> FatType:
+    """By the number of clusters; a volume whose 16-bit FAT size is 0 has the FAT32 layout at any size."""
     if wide:
-        return FatKind.FAT32
+        return FatType.FAT32
     if clusters < 4085:
-        return FatKind.FAT12
+        return FatType.FAT12
     if clusters < 65525:
-        return FatKind.FAT16
+        return FatType.FAT16
     raise _damaged(f"it has {clusters} clusters in a layout for at most 65524")
 
 
@@ -176,5 +176,6 @@ def _label(field: bytes, signature: int) -> str:
 
 def _damaged(reason: str) -> FileSystemDamaged:
     return FileSystemDamaged(
-        f"The FAT file system is damaged: {reason}.", hint="The image is damaged or truncated: get it again."
+        f"The FAT file system is damaged: {reason}.",
+        hint="The image is damaged or truncated: download it again.",
     )

@@ -9,95 +9,94 @@ import struct
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from image_tools.fat.geometry import FIRST_CLUSTER, FatKind, Geometry
+from image_tools.fat.geometry import FIRST_CLUSTER, FatType, Geometry
 from image_tools.fat.volume import Volume
 from resin_toolkit.errors import FileSystemDamaged, NoSpace
 
-# A whole number of sectors of every size, and more than the whole of any FAT12, whose entries of one and a
-# half bytes would otherwise straddle pages.
+# A multiple of every sector size, and larger than any FAT12, whose 1.5-byte entries would straddle pages.
 PAGE = 16384
-# What is read at once where a whole FAT is gone through.
-STRETCH = 16 * PAGE
-# How many pages are kept unpacked, which takes ten times their size.
-MOST_UNPACKED = 16
+# The read size when a whole FAT is scanned.
+CHUNK = 16 * PAGE
+# Unpacked pages take ten times their size in memory.
+MAX_UNPACKED_PAGES = 16
 FREE = 0
-_ALL_FREE = bytes(STRETCH)
+_ALL_FREE = bytes(CHUNK)
 _NO_RESERVED_BITS = bytes(range(16))
 
 
 class FatTable:
-    """The entries of the FAT, by cluster number."""
+    """The file allocation table: maps a cluster to its entry."""
 
     def __init__(self, volume: Volume, geometry: Geometry) -> None:
         self._volume = volume
         self._geometry = geometry
-        self._bits = geometry.kind.bits
+        self._bits = geometry.fat_type.bits
         self._pages: dict[int, bytearray] = {}
         self._unpacked: dict[int, tuple[int, ...] | list[int]] = {}
-        self._per_page = PAGE * 8 // geometry.kind.bits
-        self._bytes_used = -(-(geometry.last_cluster + 1) * geometry.kind.bits // 8)
+        self._per_page = PAGE * 8 // geometry.fat_type.bits
+        self._bytes_used = -(-(geometry.last_cluster + 1) * geometry.fat_type.bits // 8)
 
     def __getitem__(self, cluster: int) -> int:
         """The entry of a cluster, without the reserved bits."""
-        kind = self._geometry.kind
-        if kind is FatKind.FAT32:
+        fat_type = self._geometry.fat_type
+        if fat_type is FatType.FAT32:
             page, within = divmod(cluster * 4, PAGE)
-            return int(struct.unpack_from("<I", self._page(page), within)[0]) & kind.mask
-        if kind is FatKind.FAT16:
+            return int(struct.unpack_from("<I", self._page(page), within)[0]) & fat_type.mask
+        if fat_type is FatType.FAT16:
             page, within = divmod(cluster * 2, PAGE)
             return int(struct.unpack_from("<H", self._page(page), within)[0])
         both = int(struct.unpack_from("<H", self._page(0), cluster * 3 // 2)[0])
-        return both >> 4 if cluster & 1 else both & kind.mask
+        return both >> 4 if cluster & 1 else both & fat_type.mask
 
     def chain(self, first: int, what: str) -> array[int]:
-        """The clusters of the chain that begins at `first`; `what` names its owner in an error.
+        """The clusters of the chain that starts at `first`; `what` names its owner in errors.
 
-        Raises FileSystemDamaged where the chain loops, leaves the volume, or meets a free or bad cluster.
+        Raises FileSystemDamaged if the chain loops, leaves the volume, or runs into a free or bad cluster.
         """
-        kind, last = self._geometry.kind, self._geometry.last_cluster
+        fat_type, last = self._geometry.fat_type, self._geometry.last_cluster
         clusters = array("I")
         cluster = first
         while FIRST_CLUSTER <= cluster <= last:
             page = cluster // self._per_page
-            base, values = page * self._per_page, self._numbers(page)
+            base, values = page * self._per_page, self._page_entries(page)
             low, high = max(base, FIRST_CLUSTER), min(base + len(values), last + 1)
-            if values[high - 1 - base] == high and _ascend(values[cluster - base : high - base]):
+            if values[high - 1 - base] == high and _is_consecutive(values[cluster - base : high - base]):
                 clusters.extend(range(cluster, high))
                 cluster = high
             else:
-                for _ in values:  # not a step more than the page has entries, lest a loop in it never ends
+                for _ in values:  # at most one step per entry: the chain may loop within the page
                     clusters.append(cluster)
                     cluster = values[cluster - base]
                     if not low <= cluster < high:
                         break
             if len(clusters) > self._geometry.cluster_count:
                 raise damaged(f"the chain of {what} is a loop")
-        if cluster < kind.bad:
+        if cluster < fat_type.bad:
             problem = "a free cluster" if cluster == FREE and clusters else f"cluster {cluster}"
             raise damaged(f"the chain of {what} runs into {problem}, which it cannot own")
-        if cluster == kind.bad:
+        if cluster == fat_type.bad:
             raise damaged(f"the chain of {what} runs into a cluster that is marked bad")
         if not clusters:
             raise damaged(f"the chain of {what} begins at cluster {first:#x}, which does not exist")
         return clusters
 
-    def free_from(self, start: int) -> Iterator[int]:
-        """Every free cluster once, upwards from `start` and then from the beginning."""
+    def iter_free(self, start: int) -> Iterator[int]:
+        """Every free cluster, ascending from `start`, then from the beginning."""
         if not FIRST_CLUSTER <= start <= self._geometry.last_cluster:
             start = FIRST_CLUSTER
         yield from self._free_between(start, self._geometry.last_cluster + 1)
         yield from self._free_between(FIRST_CLUSTER, start)
 
-    def take_free(self, count: int, start: int, *, after: int | None = None) -> list[int]:
-        """`count` free clusters, in the order of `free_from`; raises NoSpace where there are fewer.
+    def allocate(self, count: int, start: int, *, after: int | None = None) -> list[int]:
+        """`count` free clusters, in the order of `iter_free`; raises NoSpace if there are fewer.
 
-        The first one will be linked to the chain that ends in `after`: where the entry of `after` lies across
-        two sectors, one is preferred with which that entry still ends the chain when half of it is written.
+        The first one will be linked to the chain that ends in `after`. If the entry of `after` crosses a
+        sector boundary, a cluster is preferred with which it still ends the chain when half-written.
         """
         found: list[int] = []
         if not count:
             return found
-        for cluster in self.free_from(start):
+        for cluster in self.iter_free(start):
             found.append(cluster)
             if len(found) == count:
                 return self._safe_link_first(found, start, after)
@@ -115,7 +114,7 @@ class FatTable:
         low = _low_bits(after)
         ends = (
             cluster
-            for cluster in self.free_from(start)
+            for cluster in self.iter_free(start)
             if self._harm(self[after] & ~low | cluster & low) == 0
         )
         safe = next(ends, found[0])
@@ -124,75 +123,77 @@ class FatTable:
     def count_free(self) -> int:
         """The number of free clusters, counted in the table itself."""
         free = 0
-        for first, raw in self._stretches(self._geometry.fat_starts[0]):
+        for first, raw in self._chunks(self._geometry.fat_starts[0]):
             if raw == _ALL_FREE:
-                free += STRETCH * 8 // self._bits
+                free += CHUNK * 8 // self._bits
                 continue
-            values = self._values(raw)
+            values = self._unpack(raw)
             free += values.count(0) - (0 if first else values[:FIRST_CLUSTER].count(0))
         return free
 
     def update(self, entries: Mapping[int, int]) -> None:
-        """Set `entries` in the first FAT, flush, then in its mirrors, and flush: never both at once.
+        """Set `entries` in the first FAT, flush, then in its mirrors, and flush.
 
-        An entry of FAT12 may lie across two sectors, of which a cut may leave only one written. Such entries
-        are first set to what that would make of them, in the order of the two that is harmless.
+        A FAT12 entry may cross a sector boundary, and a power cut may leave only one of the sectors written.
+        Such entries are first set to the less harmful of the two half-written values.
         """
         for step in (self._halfway(entries), entries):
             self._write_entries(step)
 
     def _halfway(self, entries: Mapping[int, int]) -> dict[int, int]:
-        """What each entry that lies across two sectors of the FAT is when only one of them is new."""
-        kind = self._geometry.kind
+        """The less harmful half-written value of each entry that crosses a sector boundary."""
+        fat_type = self._geometry.fat_type
         halfway = {}
         for cluster, new in entries.items():
             if not self._is_split(cluster):
                 continue
             old, low = self[cluster], _low_bits(cluster)
-            first, second = old & ~low | new & low, old & low | new & ~low & kind.mask
+            first, second = old & ~low | new & low, old & low | new & ~low & fat_type.mask
             if not {first, second} & {old, new}:
                 halfway[cluster] = min(first, second, key=self._harm)
         return halfway
 
     def _harm(self, entry: int) -> int:
-        """How little an entry may stand in a chain, 0 for the end of one, 3 for what cannot be an entry."""
-        if entry > self._geometry.kind.bad:
+        """How harmful an entry is in a chain, from 0 for the end of a chain to 3 for an invalid entry."""
+        if entry > self._geometry.fat_type.bad:
             return 0
         if entry == FREE:
             return 1
         return 2 if FIRST_CLUSTER <= entry <= self._geometry.last_cluster else 3
 
     def _is_split(self, cluster: int) -> bool:
-        return self._geometry.kind is FatKind.FAT12 and len(self._sectors_of(cluster)) > 1
+        return self._geometry.fat_type is FatType.FAT12 and len(self._sectors_of(cluster)) > 1
 
     def _write_entries(self, entries: Mapping[int, int]) -> None:
         if not entries:
             return
         sectors = sorted({sector for cluster in entries for sector in self._set(cluster, entries[cluster])})
-        pieces = list(runs(sectors))
+        extents = list(runs(sectors))
         for start in self._geometry.fat_starts:
-            for first, count in pieces:
+            for first, count in extents:
                 self._write_sectors(start, first, count)
             self._volume.flush()
 
     def differences(self) -> Iterator[tuple[int, int, int]]:
-        """Each cluster whose entry differs between the first FAT and a mirror, and the two entries.
+        """Each cluster whose entry differs between the first FAT and a mirror, with the two entries.
 
-        Entries 0 and 1, which belong to no cluster, are told as well, and so are reserved bits that differ.
+        Includes entries 0 and 1, which belong to no cluster, and differences in reserved bits.
         """
         for start in self._geometry.fat_starts[1:]:
-            stretches = zip(
-                self._stretches(self._geometry.fat_starts[0]), self._stretches(start), strict=True
-            )
-            for (first, ours), (_, theirs) in stretches:
+            chunks = zip(self._chunks(self._geometry.fat_starts[0]), self._chunks(start), strict=True)
+            for (first, ours), (_, theirs) in chunks:
                 if ours == theirs:
                     continue
-                pairs = zip(self._values(ours, masked=False), self._values(theirs, masked=False), strict=True)
+                pairs = zip(self._unpack(ours, masked=False), self._unpack(theirs, masked=False), strict=True)
                 for index, (mine, other) in enumerate(pairs):
                     if mine != other:
-                        yield first + index, mine & self._geometry.kind.mask, other & self._geometry.kind.mask
+                        yield (
+                            first + index,
+                            mine & self._geometry.fat_type.mask,
+                            other & self._geometry.fat_type.mask,
+                        )
 
-    def mend_mirrors(self, clusters: Iterable[int]) -> None:
+    def repair_mirrors(self, clusters: Iterable[int]) -> None:
         """Copy the sectors that hold the entries of `clusters` from the first FAT to its mirrors."""
         sectors = sorted({sector for cluster in clusters for sector in self._sectors_of(cluster)})
         for start in self._geometry.fat_starts[1:]:
@@ -203,14 +204,14 @@ class FatTable:
     def _free_between(self, start: int, end: int) -> Iterator[int]:
         for number in range(start // self._per_page, -(-end // self._per_page)):
             base = number * self._per_page
-            for index, value in enumerate(self._numbers(number)):
+            for index, value in enumerate(self._page_entries(number)):
                 if not value and start <= base + index < end:
                     yield base + index
 
-    def _stretches(self, fat_start: int) -> Iterator[tuple[int, bytes]]:
-        """A FAT from its start to the last cluster: a cluster number, and the bytes from its entry on."""
-        for start in range(0, self._bytes_used, STRETCH):
-            length = min(STRETCH, self._bytes_used - start)
+    def _chunks(self, fat_start: int) -> Iterator[tuple[int, bytes]]:
+        """The bytes of a FAT up to the last cluster, in chunks, each with the number of its first cluster."""
+        for start in range(0, self._bytes_used, CHUNK):
+            length = min(CHUNK, self._bytes_used - start)
             yield start * 8 // self._bits, self._volume.read(fat_start + start, length)
 
     def _page(self, number: int) -> bytearray:
@@ -223,41 +224,41 @@ class FatTable:
             )
         return page
 
-    def _values(self, raw: bytes, *, masked: bool = True) -> tuple[int, ...] | list[int]:
-        """The entries in the bytes of a page, no further than the last cluster."""
-        kind = self._geometry.kind
-        if kind is FatKind.FAT16:
+    def _unpack(self, raw: bytes, *, masked: bool = True) -> tuple[int, ...] | list[int]:
+        """The entries in the bytes of a page, up to the last cluster."""
+        fat_type = self._geometry.fat_type
+        if fat_type is FatType.FAT16:
             return struct.unpack(f"<{len(raw) // 2}H", raw)
-        if kind is FatKind.FAT32:
+        if fat_type is FatType.FAT32:
             values = struct.unpack(f"<{len(raw) // 4}I", raw)
             # The reserved bits are the upper half of every fourth byte.
             plain = not masked or not raw[3::4].translate(None, _NO_RESERVED_BITS)
-            return values if plain else [value & kind.mask for value in values]
+            return values if plain else [value & fat_type.mask for value in values]
         count = self._geometry.last_cluster + 1
         entries: list[int] = []
         for first, middle, last in zip(raw[::3], raw[1::3], raw[2::3] + b"\0", strict=False):
             entries += (first | middle << 8 & 0xF00, middle >> 4 | last << 4)
         return entries[:count]
 
-    def _numbers(self, page: int) -> tuple[int, ...] | list[int]:
-        """The entries of a page, unpacked once for as long as none of them changes."""
+    def _page_entries(self, page: int) -> tuple[int, ...] | list[int]:
+        """The entries of a page, cached until one of them changes."""
         values = self._unpacked.get(page)
         if values is None:
-            if len(self._unpacked) == MOST_UNPACKED:
+            if len(self._unpacked) == MAX_UNPACKED_PAGES:
                 self._unpacked.clear()
-            values = self._unpacked[page] = self._values(bytes(self._page(page)))
+            values = self._unpacked[page] = self._unpack(bytes(self._page(page)))
         return values
 
     def _set(self, cluster: int, value: int) -> list[int]:
-        """Put an entry into its page; returns the sectors of the FAT that hold it."""
-        kind = self._geometry.kind
+        """Set an entry in its page; returns the sectors of the FAT that hold it."""
+        fat_type = self._geometry.fat_type
         self._unpacked.pop(cluster // self._per_page, None)
-        if kind is FatKind.FAT32:
+        if fat_type is FatType.FAT32:
             page, within = divmod(cluster * 4, PAGE)
             raw = self._page(page)
-            reserved = struct.unpack_from("<I", raw, within)[0] & ~kind.mask
+            reserved = struct.unpack_from("<I", raw, within)[0] & ~fat_type.mask
             struct.pack_into("<I", raw, within, reserved | value)
-        elif kind is FatKind.FAT16:
+        elif fat_type is FatType.FAT16:
             page, within = divmod(cluster * 2, PAGE)
             struct.pack_into("<H", self._page(page), within, value)
         else:
@@ -283,18 +284,18 @@ class FatTable:
             start += len(part)
 
 
-def _ascend(values: Sequence[int]) -> bool:
-    """Whether each number is one more than the one before it."""
+def _is_consecutive(values: Sequence[int]) -> bool:
+    """Whether the numbers are consecutive."""
     return tuple(values) == tuple(range(values[0], values[0] + len(values)))
 
 
 def _low_bits(cluster: int) -> int:
-    """The bits of a FAT12 entry that lie in its first byte."""
+    """The bits of a FAT12 entry in its first byte."""
     return 0x00F if cluster & 1 else 0x0FF
 
 
 def damaged(reason: str) -> FileSystemDamaged:
-    """The error of a file system that must not be written to."""
+    """The error for a file system that must not be written to."""
     return FileSystemDamaged(
         f"The FAT file system is damaged: {reason}. Nothing was written.",
         hint="Repair it with `fsck.fat`, or start from a fresh image.",
@@ -302,7 +303,7 @@ def damaged(reason: str) -> FileSystemDamaged:
 
 
 def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Neighbouring numbers, joined: (first, count). `numbers` ascend."""
+    """The runs of consecutive numbers in ascending `numbers`, as (first, count)."""
     first = count = 0
     for number in numbers:
         if count and number == first + count:

@@ -1,12 +1,12 @@
-"""Reading a FAT volume: its directories and the contents of its files."""
+"""Reading the directories and files of a FAT volume."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
 
-from image_tools.fat.directory import MOST_SLOTS, Directory, DirectoryEntry
-from image_tools.fat.geometry import SLOT, FatKind, Geometry
+from image_tools.fat.directory import MAX_SLOTS, Directory, DirectoryEntry
+from image_tools.fat.geometry import SLOT, FatType, Geometry
 from image_tools.fat.names import split_path
 from image_tools.fat.table import FatTable, damaged, runs
 from image_tools.fat.volume import Volume
@@ -16,7 +16,7 @@ CHUNK = 1 << 20
 
 
 class Tree:
-    """The directories of a volume, read when they are asked for."""
+    """The directory tree of a volume, read on demand."""
 
     def __init__(self, volume: Volume, geometry: Geometry, table: FatTable) -> None:
         self._volume = volume
@@ -25,40 +25,40 @@ class Tree:
 
     def root(self) -> Directory:
         geometry = self._geometry
-        if geometry.kind is FatKind.FAT32:
-            return self._chained("/", geometry.root_cluster)
+        if geometry.fat_type is FatType.FAT32:
+            return self._read_directory("/", geometry.root_cluster)
         position, size = geometry.fixed_root_start, geometry.fixed_root_size
         return Directory("/", [], [(position, size)], self._volume.read(position, size), geometry)
 
     def directory(self, path: str) -> Directory:
-        """The directory at `path`; raises PathNotFound, or BadValue where it is a file."""
+        """The directory at `path`; raises PathNotFound, or BadValue if it is a file."""
         directory = self.root()
         for name in split_path(path):
             entry = directory.find(name)
             if entry is None:
                 raise not_found(f"{directory.path.rstrip('/')}/{name}")
-            directory = self.opened(entry)
+            directory = self.open_directory(entry)
         return directory
 
-    def opened(self, entry: DirectoryEntry) -> Directory:
-        """The directory that an entry stands for."""
+    def open_directory(self, entry: DirectoryEntry) -> Directory:
+        """The directory of an entry; raises BadValue if the entry is a file."""
         if not entry.is_directory:
             raise BadValue(f"{entry.path} is a file, not a directory.", hint="Name a directory.")
-        return self._chained(entry.path, entry.first_cluster)
+        return self._read_directory(entry.path, entry.first_cluster)
 
     def find(self, path: str) -> DirectoryEntry | None:
-        """The entry at `path`, None where there is none; the root has no entry."""
+        """The entry at `path`, or None; the root has no entry."""
         *parents, name = split_path(path) or [""]
         directory = self.root()
         for parent in parents:
             entry = directory.find(parent)
             if entry is None or not entry.is_directory:
                 return None
-            directory = self.opened(entry)
+            directory = self.open_directory(entry)
         return directory.find(name) if name else None
 
     def clusters(self, entry: DirectoryEntry) -> array[int]:
-        """The chain of an entry, empty where it owns none; raises FileSystemDamaged where it is too short."""
+        """The clusters of an entry, none for an empty file; raises FileSystemDamaged if they are too few."""
         if not entry.first_cluster and not entry.is_directory:
             chain = array("I")
         else:
@@ -68,7 +68,7 @@ class Tree:
         return chain
 
     def chunks(self, entry: DirectoryEntry) -> Iterator[bytes]:
-        """The content of a file, in pieces of at most 1 MiB."""
+        """The content of a file, in extents of at most 1 MiB."""
         if entry.is_directory:
             raise BadValue(f"{entry.path} is a directory, not a file.", hint="Name a file.")
         rest = entry.size
@@ -84,18 +84,18 @@ class Tree:
                 start += length
                 rest -= length
 
-    def _chained(self, path: str, first_cluster: int) -> Directory:
+    def _read_directory(self, path: str, first_cluster: int) -> Directory:
         clusters = list(self._table.chain(first_cluster, f"the directory {path}"))
         size = self._geometry.cluster_size
-        if len(clusters) * size > MOST_SLOTS * SLOT + size:
+        if len(clusters) * size > MAX_SLOTS * SLOT + size:
             raise damaged(f"the directory {path} is longer than a directory can be")
-        pieces = [(self._geometry.cluster_start(first), count * size) for first, count in runs(clusters)]
-        data = b"".join(self._volume.read(position, length) for position, length in pieces)
-        return Directory(path, clusters, pieces, data, self._geometry)
+        extents = [(self._geometry.cluster_start(first), count * size) for first, count in runs(clusters)]
+        data = b"".join(self._volume.read(position, length) for position, length in extents)
+        return Directory(path, clusters, extents, data, self._geometry)
 
 
 def not_found(path: str) -> PathNotFound:
     return PathNotFound(
         f"{path} does not exist in the partition.",
-        hint="`resin image ls` shows what does; case does not matter.",
+        hint="List the files with `resin image ls`. Names are not case-sensitive.",
     )

@@ -62,7 +62,7 @@ def _fat(window: Window, *, usage: bool) -> FileSystem | None:
         fat = FatFileSystem.open(window.file, window.offset, window.size)
         total = fat.cluster_size * fat.cluster_count
         used = total - fat.free_bytes() if usage else None
-        return FileSystem(fat.kind.value.lower(), fat.label, total, used)
+        return FileSystem(fat.fat_type.value.lower(), fat.label, total, used)
     except NotAnImage:
         return None
     except FileSystemDamaged as damage:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from image_tools.byte_ranges import Range
-from image_tools.fat.geometry import FIRST_CLUSTER, FatKind, Geometry
+from image_tools.fat.geometry import FIRST_CLUSTER, FatType, Geometry
 from image_tools.usage.ext import NotUnderstood
 from image_tools.usage.model import GRAIN
 
@@ -34,17 +34,17 @@ def check_tables(geometry: Geometry, tables: Sequence[bytes]) -> None:
     root = geometry.root_cluster * 4
     if geometry.root_cluster and not any(first[root : root + 4]):
         raise NotUnderstood("its root directory would be free")
-    if geometry.kind is FatKind.FAT16 and first[3] & 0xC0 != 0xC0:
+    if geometry.fat_type is FatType.FAT16 and first[3] & 0xC0 != 0xC0:
         raise NotUnderstood("it was not unmounted cleanly")
-    if geometry.kind is FatKind.FAT32 and first[7] & 0x0C != 0x0C:
+    if geometry.fat_type is FatType.FAT32 and first[7] & 0x0C != 0x0C:
         raise NotUnderstood("it was not unmounted cleanly")
 
 
 def free_ranges(geometry: Geometry, table: bytes) -> Iterator[Range]:
     """The bytes of free clusters from the volume's start, as far as they can fill a grain."""
-    if geometry.kind is FatKind.FAT12:
+    if geometry.fat_type is FatType.FAT12:
         table = _widened(table, geometry.last_cluster)
-    width = 4 if geometry.kind is FatKind.FAT32 else 2
+    width = 4 if geometry.fat_type is FatType.FAT32 else 2
     # So many clusters are looked at together: what is not wholly free cannot fill a grain twice as long.
     step = max(1, GRAIN // geometry.cluster_size // 2)
     zeros = bytes(step * width)

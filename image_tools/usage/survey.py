@@ -240,7 +240,7 @@ class Survey:
         if geometry is None:
             self._settle(partition, "fat", "it is longer than its partition, or damaged")
             return
-        kind = geometry.kind.value.lower()
+        kind = geometry.fat_type.value.lower()
         try:
             fat.check_size(geometry)
         except NotUnderstood as problem:
@@ -257,7 +257,7 @@ class Survey:
         )
 
     def _take_tables(self, partition: Partition, geometry: Geometry, first: int, data: bytes) -> None:
-        kind = geometry.kind.value.lower()
+        kind = geometry.fat_type.value.lower()
         if objection := self._objection(partition):
             self._settle(partition, kind, objection)
             return

@@ -188,7 +188,7 @@ def test_fat32_of_40_mib_with_clusters_of_512_bytes(tmp_path: Path) -> None:
     in_partition(path, 1, "RESIN-BOOT", bits=32, cluster=512).put({"here": "x"})
     with path.open("rb") as file:
         boot = open_boot(file)
-        assert (boot.filesystem.kind.value, boot.filesystem.cluster_size) == ("FAT32", 512)
+        assert (boot.filesystem.fat_type.value, boot.filesystem.cluster_size) == ("FAT32", 512)
     assert found(path) == (1, ["here"])
 
 

@@ -21,7 +21,7 @@ from support.fat_images import (
     run,
 )
 
-from image_tools.fat import FatFileSystem, FatKind, FileSource, MakeDirectory, Put, Remove
+from image_tools.fat import FatFileSystem, FatType, FileSource, MakeDirectory, Put, Remove
 from resin_toolkit.errors import BadValue, NoSpace, PathNotFound
 
 # what it says of itself
@@ -31,7 +31,7 @@ def test_what_it_says_of_itself(image: FatImage) -> None:
     layout = layout_of(image)
     with image.path.open("rb") as file:
         system = FatFileSystem.open(file, image.offset, image.size)
-        assert system.kind is FatKind[f"FAT{layout.bits}"]
+        assert system.fat_type is FatType[f"FAT{layout.bits}"]
         assert system.label.lower() in ("resin-boot", "flash-boot")
         assert (system.cluster_size, system.cluster_count) == (layout.cluster, layout.clusters)
         assert system.free_bytes() == len(layout.free()) * layout.cluster
@@ -59,7 +59,7 @@ def test_kind_is_told_by_the_number_of_clusters(folder: Path, bits: int, cluster
         file.write(boot)
         file.truncate(total * 512)
         system = FatFileSystem.open(file)
-        assert (system.cluster_count, system.kind) == (clusters, FatKind[f"FAT{bits}"])
+        assert (system.cluster_count, system.fat_type) == (clusters, FatType[f"FAT{bits}"])
 
 
 # what cannot be done

@@ -150,7 +150,7 @@ def layout_of_copy(layout: Layout, copy: FatImage) -> Layout:
 def read_all(image: FatImage) -> None:
     with image.path.open("rb") as file, suppress(ResinError):
         system = FatFileSystem.open(file, image.offset, image.size)
-        assert isinstance(system.kind.value, str)
+        assert isinstance(system.fat_type.value, str)
         for ask in (lambda: system.label, system.free_bytes, system.list, system.check):
             with suppress(ResinError):
                 ask()
