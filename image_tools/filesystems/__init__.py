@@ -1,4 +1,4 @@
-"""Which file system lies in a partition, its label and its use. The editor of FAT is `image_tools.fat`."""
+"""Detecting the file system of a partition, its label and used space. `image_tools.fat` edits FAT."""
 
 from image_tools.filesystems.probe import FileSystem, probe
 

@@ -1,7 +1,7 @@
 """The superblock of ext2, ext3 and ext4.
 
-Source: the Linux kernel's Documentation/filesystems/ext4/super.rst; what tells the three apart is the set
-of features that each one's driver supports.
+Source: the Linux kernel's Documentation/filesystems/ext4/super.rst. The three are distinguished by the
+features that their drivers support.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ LARGEST_BLOCK_SHIFT = 6
 
 
 class Compatible(IntFlag):
-    """Features that a driver need not know, as far as we ask for them."""
+    """Features that a driver may ignore (only those used here)."""
 
     HAS_JOURNAL = 0x0004
 
 
 class ReadOnlyCompatible(IntFlag):
-    """Features that a driver must know before it writes, as far as we ask for them."""
+    """Features that a driver must support to write (only those used here)."""
 
     SPARSE_SUPER = 0x0001
     LARGE_FILE = 0x0002
@@ -40,7 +40,7 @@ class ReadOnlyCompatible(IntFlag):
 
 
 class Incompatible(IntFlag):
-    """Features that a driver must know before it reads, as far as we ask for them."""
+    """Features that a driver must support to read (only those used here)."""
 
     FILE_TYPE = 0x0002
     RECOVER = 0x0004
@@ -58,7 +58,7 @@ _EXT3_READ_ONLY = (
 
 @dataclass(frozen=True)
 class Superblock:
-    """What the superblock says. Sizes in bytes, counts in blocks unless the name says otherwise."""
+    """The fields of a superblock. Sizes in bytes; counts in blocks unless the name says otherwise."""
 
     block_size: int
     cluster_size: int
@@ -84,7 +84,7 @@ class Superblock:
 
     @property
     def kind(self) -> str:
-        """`ext2`, `ext3` or `ext4`; `jbd` for a journal that lies apart from its file system."""
+        """`ext2`, `ext3` or `ext4`; `jbd` for an external journal."""
         if self.incompatible & Incompatible.JOURNAL_DEVICE:
             return "jbd"
         if self.incompatible & ~_EXT3_INCOMPATIBLE or self.read_only_compatible & ~_EXT3_READ_ONLY:
@@ -97,12 +97,12 @@ class Superblock:
 
     @property
     def used_bytes(self) -> int:
-        """What is not free, the file system's own structures among it."""
+        """The space that is not free, including metadata."""
         return (self.block_count - self.free_blocks) * self.block_size
 
     @property
     def is_clean(self) -> bool:
-        """Unmounted, without errors, and with no journal left to replay."""
+        """Whether it was unmounted cleanly, without errors or a journal to replay."""
         mounted = self.incompatible & Incompatible.RECOVER
         return bool(self.state & CLEAN) and not self.state & HAS_ERRORS and not mounted
 
@@ -112,17 +112,17 @@ class Superblock:
 
 
 def read_superblock(window: Window) -> Superblock:
-    """The superblock of the ext file system that begins where the window begins.
+    """The superblock of the ext file system at the start of the window.
 
-    Raises NotAnImage where there is none, FileSystemDamaged where its checksum is wrong or it contradicts
-    itself. A file system that is larger than its window is not damage here: the image may be cut off.
+    Raises NotAnImage if there is none, FileSystemDamaged if its checksum is wrong or it is inconsistent. A
+    file system larger than the window is accepted, because the image may be truncated.
     """
     raw = window.read(SUPERBLOCK, SUPERBLOCK)
     if len(raw) < SUPERBLOCK or _u16(raw, 0x38) != MAGIC:
-        raise NotAnImage("There is no ext file system here.", hint="Name the partition that holds one.")
+        raise NotAnImage("No ext file system was found.", hint="Name the partition that holds one.")
     block_shift, cluster_shift = _u32(raw, 0x18), _u32(raw, 0x1C)
     if block_shift > LARGEST_BLOCK_SHIFT:
-        raise _damaged("its blocks would be larger than 64 KiB")
+        raise _damaged("its blocks are larger than 64 KiB")
     superblock = _parse(raw, block_shift, cluster_shift)
     if superblock.read_only_compatible & ReadOnlyCompatible.METADATA_CHECKSUM:
         _check_sum(raw)
@@ -165,17 +165,17 @@ def _parse(raw: bytes, block_shift: int, cluster_shift: int) -> Superblock:
 
 def _check(superblock: Superblock) -> None:
     if not superblock.blocks_per_group or not superblock.inodes_per_group:
-        raise _damaged("its block groups would be empty")
+        raise _damaged("its block groups are empty")
     if superblock.first_data_block >= superblock.block_count:
-        raise _damaged(f"it would have {superblock.block_count} blocks")
+        raise _damaged("its first data block is after its last block")
     if superblock.free_blocks > superblock.block_count:
-        raise _damaged(f"{superblock.free_blocks} of its {superblock.block_count} blocks would be free")
+        raise _damaged(f"{superblock.free_blocks} of its {superblock.block_count} blocks are marked as free")
     if superblock.free_inodes > superblock.inode_count:
-        raise _damaged(f"{superblock.free_inodes} of its {superblock.inode_count} inodes would be free")
+        raise _damaged(f"{superblock.free_inodes} of its {superblock.inode_count} inodes are marked as free")
     if superblock.cluster_size < superblock.block_size:
-        raise _damaged("its clusters would be smaller than its blocks")
+        raise _damaged("its clusters are smaller than its blocks")
     if superblock.descriptor_size < 32:
-        raise _damaged(f"its group descriptors would have {superblock.descriptor_size} bytes")
+        raise _damaged(f"its group descriptors have only {superblock.descriptor_size} bytes")
 
 
 def _check_sum(raw: bytes) -> None:
@@ -193,5 +193,5 @@ def _u32(raw: bytes, position: int) -> int:
 
 def _damaged(reason: str) -> FileSystemDamaged:
     return FileSystemDamaged(
-        f"The ext file system is damaged: {reason}.", hint="Get the image again, or run `e2fsck` on it."
+        f"The ext file system is damaged: {reason}.", hint="Download the image again, or run `e2fsck` on it."
     )

@@ -9,7 +9,7 @@ from functools import cache
 
 
 def crc32c(data: bytes, seed: int = 0xFFFFFFFF) -> int:
-    """The CRC32 of Castagnoli, not inverted at the end, as ext4 chains it."""
+    """CRC32C (Castagnoli) without the final inversion, as ext4 chains it."""
     table = _table(0x82F63B78)
     for byte in data:
         seed = seed >> 8 ^ table[(seed ^ byte) & 0xFF]

@@ -1,4 +1,4 @@
-"""Which file system lies at a place, told by its own marks: a probe that changes nothing."""
+"""Detecting file systems by their signatures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SWAP_MARKS = (b"SWAPSPACE2", b"SWAP-SPACE")
 
 @dataclass(frozen=True)
 class FileSystem:
-    """What `probe` found.
+    """A detected file system.
 
     `kind` is a lower-case name such as `fat16`, `ext4` or `squashfs`; `fat` for a FAT so damaged that its
     width is unknown; `empty` where the first MiB is zero; empty where nothing was recognised.
@@ -29,7 +29,7 @@ class FileSystem:
     total: int | None = None
     used: int | None = None
     problem: str = ""
-    """A sentence that says why it cannot be used, although it was recognised."""
+    """Why it cannot be used, although it was recognized, as a sentence."""
 
     @property
     def is_known(self) -> bool:
@@ -37,17 +37,17 @@ class FileSystem:
 
 
 def probe(file: BinaryIO, offset: int, size: int, *, usage: bool = True) -> FileSystem:
-    """Tell what lies in the `size` bytes at `offset`; a file that ends before is read as far as it goes.
+    """Detect the file system in the `size` bytes at `offset`; the file may end early.
 
-    Without `usage`, `used` stays None for a file system that would have to be read at length to tell it
-    (FAT). Damage does not raise: it is the `problem` of what is returned.
+    Without `usage`, `used` is None for FAT, which would have to be read completely. Damage is not raised but
+    reported in `problem`.
     """
     window = window_of(file, offset, size)
     fat = _fat(window, usage=usage)
     if fat is not None and not fat.problem:
         return fat
-    for recognise in _RECOGNISERS:
-        found = recognise(window)
+    for recognize in _RECOGNIZERS:
+        found = recognize(window)
         if found is not None:
             return found
     if fat is not None:
@@ -139,14 +139,14 @@ def _iso9660(window: Window) -> FileSystem | None:
 
 
 def _by_name(window: Window) -> FileSystem | None:
-    """File systems that a board's card may hold and that we only name."""
+    """File systems that are only named."""
     kinds = {b"EXFAT   ": "exfat", b"NTFS    ": "ntfs"}
     kind = kinds.get(window.read(3, 8))
     return FileSystem(kind) if kind else None
 
 
-# Marks at the very start come first: what begins there has overwritten what was there before.
-_RECOGNISERS: tuple[Callable[[Window], FileSystem | None], ...] = (
+# Signatures at the very start come first: a file system that starts there has overwritten earlier ones.
+_RECOGNIZERS: tuple[Callable[[Window], FileSystem | None], ...] = (
     _luks,
     _squashfs,
     _xfs,
@@ -159,9 +159,9 @@ _RECOGNISERS: tuple[Callable[[Window], FileSystem | None], ...] = (
 )
 
 
-def signatures(window: Window) -> list[FileSystem]:
-    """Everything but FAT whose marks are there, a file system or not; more than one is a contradiction."""
-    return [found for recognise in _RECOGNISERS if (found := recognise(window)) is not None]
+def find_signatures(window: Window) -> list[FileSystem]:
+    """Everything but FAT whose signature is found; more than one is ambiguous."""
+    return [found for recognize in _RECOGNIZERS if (found := recognize(window)) is not None]
 
 
 def _is_empty(window: Window) -> bool:

@@ -12,7 +12,7 @@ from image_tools.flash.boot_preview import lasting_notices, open_boot_preview
 from image_tools.flash.image_reader import ImageReader
 from image_tools.flash.target import HEAD, Target
 from image_tools.flash.write_record import HASH_BLOCK
-from image_tools.partitions.gpt_relocation import relocated
+from image_tools.partitions.gpt_relocation import relocate_gpt
 
 Edit = Callable[[BootPartition], Any]
 """A function that changes a boot partition; its result becomes `TargetPlan.edited`."""
@@ -51,7 +51,7 @@ def plan_target(reader: ImageReader, job: FlashJob, number: int | None) -> Targe
 
 def _relocation(reader: ImageReader, target: Target, capacity: int) -> Iterable[tuple[int, bytes]]:
     """The changes that move a backup GPT to the end of the drive."""
-    moved = relocated(reader.at, capacity, target.block)
+    moved = relocate_gpt(reader.at, capacity, target.block)
     if moved is None:
         return ()
     target.notices.extend(moved.notices)

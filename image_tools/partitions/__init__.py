@@ -1,4 +1,4 @@
-"""Partition tables: MBR with logical partitions, GPT, hybrid, or none. Reading only."""
+"""Reading partition tables: MBR with logical partitions, GPT, hybrid MBR, or none."""
 
 from image_tools.partitions.model import Partition, PartitionTable, Scheme, notices_past_end
 from image_tools.partitions.table import read_table

@@ -1,4 +1,4 @@
-"""What is known of a partition table, and what reading one can find wrong with it."""
+"""Partitions and partition tables, and the problems found while reading one."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from resin_toolkit.errors import ImageDamaged, Notice, PartitionNotFound
 
 
 class Scheme(Enum):
-    """How a disk is divided."""
+    """The type of a partition table."""
 
     MBR = "mbr"
     GPT = "gpt"
     HYBRID = "hybrid"
-    """A GPT whose protective MBR also lists partitions; those of the GPT count."""
+    """A GPT whose protective MBR also lists partitions; those of the GPT are used."""
     NONE = "none"
-    """No table: the disk is one file system."""
+    """No table: the whole disk is one file system."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Partition:
     start: int
     size: int
     type_code: str
-    """`0x0c` for an MBR, the type's GUID in upper case for a GPT, empty without a table."""
+    """For example `0x0c` in an MBR; the type GUID in upper case in a GPT; empty without a table."""
     name: str = ""
-    """The name that a GPT holds; not the file system's label."""
+    """The partition name in a GPT; not the label of the file system."""
     is_extended: bool = False
     is_logical: bool = False
     bootable: bool = False
@@ -43,7 +43,7 @@ class Partition:
 
 @dataclass(frozen=True)
 class PartitionTable:
-    """The partitions of a disk of `size` bytes in the order of the table, logical ones last."""
+    """The partitions of a disk of `size` bytes, in the order of the table, logical ones last."""
 
     scheme: Scheme
     sector_size: int
@@ -58,12 +58,12 @@ class PartitionTable:
                 return partition
         known = ", ".join(str(partition.number) for partition in self.partitions) or "none"
         raise PartitionNotFound(
-            f"There is no partition {number}.", hint=f"The table has: {known}.", number=number
+            f"There is no partition {number}.", hint=f"The partitions are: {known}.", number=number
         )
 
 
 class Findings:
-    """Collects what a reader finds wrong; damage is raised at once unless the reader is `tolerant`."""
+    """Collects the problems of a table; damage is raised immediately unless `tolerant`."""
 
     def __init__(self, *, tolerant: bool) -> None:
         self._tolerant = tolerant
@@ -77,7 +77,7 @@ class Findings:
         self._notices.append(Notice(code, message))
 
     def damage(self, code: str, message: str) -> None:
-        """A contradiction: with it, a write to one partition might hit another or the table."""
+        """Report an inconsistency: a write to one partition might hit another one or the table."""
         if not self._tolerant:
             raise table_damaged(message)
         self.note(code, message)
@@ -85,11 +85,11 @@ class Findings:
 
 @dataclass(frozen=True)
 class OwnedRange:
-    """Bytes from `start` up to `end` that belong to one owner, which `what` names."""
+    """The bytes from `start` up to `end`, and what they belong to."""
 
     start: int
     end: int
-    what: str
+    owner: str
 
 
 def table_damaged(message: str) -> ImageDamaged:
@@ -101,7 +101,7 @@ def owned_range(partition: Partition) -> OwnedRange:
 
 
 def report_overlaps(ranges: Iterable[OwnedRange], findings: Findings) -> None:
-    """Report as damage every area that begins inside one that began before it."""
+    """Report as damage every range that starts inside an earlier one."""
     reach: OwnedRange | None = None
     for each in sorted(ranges, key=lambda each: (each.start, each.end)):
         if each.end <= each.start:
@@ -109,27 +109,27 @@ def report_overlaps(ranges: Iterable[OwnedRange], findings: Findings) -> None:
         if reach is not None and each.start < reach.end:
             findings.damage(
                 "partitions-overlap",
-                f"The partition table is damaged: {reach.what} and {each.what} "
-                f"both hold byte {each.start} of the disk.",
+                f"The partition table is damaged: {reach.owner} and {each.owner} "
+                f"overlap at byte {each.start} of the disk.",
             )
         if reach is None or each.end > reach.end:
             reach = each
 
 
 def report_past_end(partitions: Iterable[Partition], size: int, findings: Findings) -> None:
-    """Note the partitions that a disk of `size` bytes cannot hold: the image was cut off."""
+    """Note the partitions that end after a disk of `size` bytes: the image is truncated."""
     numbers = [str(partition.number) for partition in partitions if partition.end > size]
     if numbers:
         which = "Partition " + numbers[0] if len(numbers) == 1 else "Partitions " + ", ".join(numbers)
         verb = "reaches" if len(numbers) == 1 else "reach"
         findings.note(
             "partition-past-end",
-            f"{which} {verb} past the end of the disk, which has {size} bytes: the image is cut off.",
+            f"{which} {verb} past the end of the disk, which has {size} bytes: the image is truncated.",
         )
 
 
 def notices_past_end(table: PartitionTable, size: int) -> tuple[Notice, ...]:
-    """What `report_past_end` notes of a table that was read while the disk's size was not known yet."""
+    """The notices of `report_past_end`, for a table that was read before the size of the disk was known."""
     findings = Findings(tolerant=True)
     report_past_end(table.partitions, size, findings)
     return findings.notices

@@ -1,4 +1,4 @@
-"""Which parts of an image have to be written to a drive, and which ones its file systems do not use."""
+"""The parts of an image that must be written, without the blocks that its file systems do not use."""
 
 from image_tools.usage.file_usage import FileUsage, usage_of_file
 from image_tools.usage.model import GRAIN, Everything, PartitionUsage, Usage, UsageContradicted

@@ -1,7 +1,7 @@
-"""What an ext2, ext3 or ext4 file system uses, by its block bitmaps.
+"""The used blocks of an ext2, ext3 or ext4 file system, from its block bitmaps.
 
 Source: the Linux kernel's Documentation/filesystems/ext4/ (super, group_descr, bitmaps, blockgroup, bigalloc)
-and, for groups whose bitmap was never written, ext4_init_block_bitmap of fs/ext4/balloc.c.
+and, for groups with an uninitialized bitmap, ext4_init_block_bitmap in fs/ext4/balloc.c.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from image_tools.filesystems.ext4 import (
 from image_tools.filesystems.ext4_checksums import crc16, crc32c
 from image_tools.usage.model import GRAIN
 
-LARGEST_DESCRIPTORS = 4 * 1024 * 1024
-"""Of 8 TiB with blocks of 4 KiB; more of them would take more memory than the flash itself."""
+MAX_DESCRIPTORS_SIZE = 4 * 1024 * 1024
+"""Enough for 8 TiB with 4 KiB blocks; limits the memory."""
 _BLOCK_UNINITIALISED = 0x0002
 _CHECKSUM_SEED = 0x2000
 _SPARSE_SUPER_2 = 0x0200
 
-# Features that do not change what a bit of a block bitmap means.
+# Features that do not change the meaning of a block bitmap.
 _KNOWN_INCOMPATIBLE = (
     0x0002  # file types in directories
     | 0x0040  # extents
@@ -62,8 +62,8 @@ _KNOWN_READ_ONLY = (
 )
 
 
-class NotUnderstood(Exception):
-    """Why the bitmaps cannot be relied upon; `reason` is a clause."""
+class NotTrimmable(Exception):
+    """The allocation data of the file system cannot be relied upon; `reason` is a clause."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -72,7 +72,7 @@ class NotUnderstood(Exception):
 
 @dataclass(frozen=True)
 class Group:
-    """A block group, as its descriptor tells of it; block numbers count from the file system's start."""
+    """A block group descriptor; block numbers count from the start of the file system."""
 
     number: int
     block_bitmap: int
@@ -81,22 +81,22 @@ class Group:
     free_clusters: int
     is_uninitialised: bool
     bitmap_checksum: int
-    is_sound: bool
-    """Whether the descriptor's checksum is right, or there is none."""
+    is_valid: bool
+    """Whether the descriptor's checksum is valid, or there is none."""
 
 
 @dataclass(frozen=True)
 class ExtLayout:
-    """A file system whose bitmaps can be relied upon."""
+    """The layout of a file system with reliable bitmaps."""
 
     superblock: Superblock
     raw: bytes
 
     @classmethod
     def of(cls, start: bytes, room: int) -> ExtLayout:
-        """The file system that begins with `start` (2 KiB) and has `room` bytes.
+        """Parse the first 2 KiB of a file system in a partition of `room` bytes.
 
-        Raises NotUnderstood, and what `read_superblock` raises.
+        Raises NotTrimmable, and what `read_superblock` raises.
         """
         import io
 
@@ -107,7 +107,7 @@ class ExtLayout:
 
     @cached_property
     def descriptors(self) -> Range:
-        """Where the group descriptors lie, in bytes from the file system's start."""
+        """The byte range of the group descriptors, from the start of the file system."""
         superblock = self.superblock
         start = (SUPERBLOCK // superblock.block_size + 1) * superblock.block_size
         return start, start + superblock.group_count * superblock.descriptor_size
@@ -117,7 +117,7 @@ class ExtLayout:
         return self.superblock.clusters_per_group // 8
 
     def groups(self, raw: bytes) -> list[Group]:
-        """The block groups, from the bytes at `descriptors`."""
+        """Parse the group descriptors, which are the bytes at `descriptors`."""
         size = self.superblock.descriptor_size
         return [
             self._group(number, raw[number * size : (number + 1) * size])
@@ -125,7 +125,7 @@ class ExtLayout:
         ]
 
     def metadata(self, groups: list[Group]) -> list[Range]:
-        """The blocks of all bitmaps and inode tables, wherever they lie, as (first, last + 1), in order."""
+        """The blocks of all bitmaps and inode tables, as ascending (first, last + 1) pairs."""
         found = []
         for group in groups:
             for bitmap in (group.block_bitmap, group.inode_bitmap):
@@ -134,15 +134,15 @@ class ExtLayout:
         return sorted(found)
 
     def free_ranges(self, group: Group, bitmap: bytes | None, metadata: list[Range]) -> list[Range] | None:
-        """The free bytes of a group, from the file system's start, as far as they can fill a grain.
+        """The free byte ranges of a group, from the start of the file system, that can fill a grain.
 
-        `bitmap` is None for a group that never had one; `metadata` are the blocks that count as used whatever
-        it says. Returns None where the bitmap cannot be relied upon.
+        `bitmap` is None for a group with an uninitialized bitmap; the `metadata` blocks always count as used.
+        Returns None if the bitmap is unreliable.
         """
         first, count = self._clusters(group.number)
         everything = (1 << count) - 1
-        used = self._base(group) if bitmap is None else int.from_bytes(bitmap, "little")
-        if bitmap is not None and not self._is_right(group, bitmap):
+        used = self._implicit_metadata(group) if bitmap is None else int.from_bytes(bitmap, "little")
+        if bitmap is not None and not self._is_bitmap_valid(group, bitmap):
             return None
         for start, end in metadata:
             used |= self._mask(group.number, start, end)
@@ -161,20 +161,20 @@ class ExtLayout:
         superblock = self.superblock
         unknown = superblock.incompatible & ~_KNOWN_INCOMPATIBLE & ~Incompatible.RECOVER
         if superblock.incompatible & Incompatible.RECOVER:
-            raise NotUnderstood("its journal has to be replayed")
+            raise NotTrimmable("its journal has to be replayed")
         if superblock.read_only_compatible & 0x10000:
-            raise NotUnderstood("it has orphaned files")
+            raise NotTrimmable("it has orphaned files")
         unknown_read_only = superblock.read_only_compatible & ~_KNOWN_READ_ONLY
         if unknown or unknown_read_only:
-            raise NotUnderstood(
+            raise NotTrimmable(
                 f"it has features that are not known ({int(unknown):#x}, {int(unknown_read_only):#x})"
             )
         if not superblock.is_clean:
-            raise NotUnderstood("it was not unmounted cleanly")
+            raise NotTrimmable("it was not unmounted cleanly")
         if superblock.revision > 1:
-            raise NotUnderstood("its revision is not known")
+            raise NotTrimmable("its revision is not known")
         if superblock.total_bytes > room:
-            raise NotUnderstood("it is longer than its partition")
+            raise NotTrimmable("it is longer than its partition")
         self._check_geometry(superblock)
 
     def _check_geometry(self, superblock: Superblock) -> None:
@@ -186,12 +186,12 @@ class ExtLayout:
             and superblock.first_data_block == (1 if superblock.block_size == 1024 and ratio == 1 else 0)
             and superblock.descriptor_size & (superblock.descriptor_size - 1) == 0
             and superblock.descriptor_size <= superblock.block_size
-            and superblock.group_count * superblock.descriptor_size <= LARGEST_DESCRIPTORS
+            and superblock.group_count * superblock.descriptor_size <= MAX_DESCRIPTORS_SIZE
             and superblock.inodes_per_group <= 8 * superblock.block_size
             and self._inode_table <= superblock.blocks_per_group
         )
         if not plausible:
-            raise NotUnderstood("its block groups are not laid out as usual")
+            raise NotTrimmable("its block groups are not laid out as usual")
 
     def _group(self, number: int, raw: bytes) -> Group:
         low = struct.unpack_from("<IIIHHHHIHHHH", raw)
@@ -205,7 +205,7 @@ class ExtLayout:
             free_clusters=low[3] | high[3] << 16,
             is_uninitialised=self._has_checksums and bool(low[6] & _BLOCK_UNINITIALISED),
             bitmap_checksum=low[8] | high[8] << 16,
-            is_sound=self._descriptor_is_right(number, raw, low[11]),
+            is_valid=self._is_descriptor_valid(number, raw, low[11]),
         )
 
     @cached_property
@@ -225,7 +225,7 @@ class ExtLayout:
             return _u32(self.raw, 0x270)
         return crc32c(self.superblock.uuid)
 
-    def _descriptor_is_right(self, number: int, raw: bytes, checksum: int) -> bool:
+    def _is_descriptor_valid(self, number: int, raw: bytes, checksum: int) -> bool:
         features = self.superblock.read_only_compatible
         counted = struct.pack("<I", number)
         if features & ReadOnlyCompatible.METADATA_CHECKSUM:
@@ -235,7 +235,7 @@ class ExtLayout:
             return crc16(self.superblock.uuid + counted + raw[:0x1E] + raw[0x20:]) == checksum
         return True
 
-    def _is_right(self, group: Group, bitmap: bytes) -> bool:
+    def _is_bitmap_valid(self, group: Group, bitmap: bytes) -> bool:
         if not self.superblock.read_only_compatible & ReadOnlyCompatible.METADATA_CHECKSUM:
             return True
         mask = 0xFFFFFFFF if self.superblock.descriptor_size >= 64 else 0xFFFF
@@ -258,8 +258,8 @@ class ExtLayout:
         high = min(-(-(end - superblock.first_data_block) // ratio) - first, count)
         return ((1 << (high - low)) - 1) << low if low < high else 0
 
-    def _base(self, group: Group) -> int:
-        """What a group without a bitmap uses of itself: the backups of superblock and descriptors."""
+    def _implicit_metadata(self, group: Group) -> int:
+        """The used blocks of a group without a bitmap: the backups of the superblock and the descriptors."""
         if not self._has_backup(group.number):
             return 0
         superblock = self.superblock
@@ -278,7 +278,7 @@ class ExtLayout:
 
 
 def _runs_of_zeros(bits: str, least: int) -> Iterator[tuple[int, int]]:
-    """The runs of at least `least` zeros, and those at the ends, which may go on in the next group."""
+    """The runs of at least `least` zeros, and those at either end, which may continue in the next group."""
     for match in re.finditer(f"^0+|0{{{least},}}|0+$", bits):
         yield match.span()
 

@@ -1,4 +1,4 @@
-"""The use of an image that can be read anywhere: all is known at once."""
+"""The usage of a seekable image, which is known completely from the start."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def usage_of_file(
     holes: Sequence[Range] = (),
     mapped: Sequence[Range] | None = None,
 ) -> FileUsage:
-    """The use of the image of `size` bytes in `file`.
+    """The usage of the image of `size` bytes in `file`.
 
-    `holes` are those of the file, `mapped` the ranges that a block map calls mapped, None without one.
+    `holes` are the holes of the sparse file, `mapped` the mapped ranges of a block map, None without one.
     """
     return FileUsage(Window(file, 0, size), holes, mapped)
 
 
 class FileUsage:
-    """A `Usage` of which nothing changes any more."""
+    """The complete `Usage` of a seekable image."""
 
     def __init__(self, window: Window, holes: Sequence[Range], mapped: Sequence[Range] | None) -> None:
         self._waiting: deque[tuple[int, int, Callable[[bytes], None]]] = deque()
-        self._survey = Survey(window.size, self._ask, mapped=mapped, holes=holes)
+        self._survey = Survey(window.size, self._request, mapped=mapped, holes=holes)
         self._survey.begin()
         while self._waiting:
             offset, length, then = self._waiting.popleft()
@@ -46,5 +46,5 @@ class FileUsage:
     def needed(self, start: int, end: int) -> list[Range]:
         return self._survey.needed(start, end)
 
-    def _ask(self, offset: int, length: int, then: Callable[[bytes], None]) -> None:
+    def _request(self, offset: int, length: int, then: Callable[[bytes], None]) -> None:
         self._waiting.append((offset, length, then))

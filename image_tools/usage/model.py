@@ -1,4 +1,4 @@
-"""What a flash asks about an image: which parts of it must be written."""
+"""The interface of usage: the parts of an image that must be written."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from image_tools.byte_ranges import Range
 from image_tools.partitions import Partition
 
 GRAIN = 64 * 1024
-"""Parts are left out in units of so many bytes, counted from the image's start."""
+"""Unused parts are skipped in units of this many bytes, counted from the start of the image."""
 
 
 @dataclass(frozen=True)
 class PartitionUsage:
-    """A partition, what lies in it, and whether its free parts are left out; if not, why."""
+    """A partition and its file system; if its free blocks are not skipped (`trimmed`), `reason` says why."""
 
     partition: Partition
     kind: str
@@ -23,23 +23,23 @@ class PartitionUsage:
 
 
 class Usage(Protocol):
-    """Which parts of an image are needed."""
+    """The parts of an image that must be written."""
 
     @property
     def partitions(self) -> tuple[PartitionUsage, ...]:
-        """The partitions, as far as they are known by now."""
+        """The partitions known so far."""
         ...
 
     def needed(self, start: int, end: int) -> list[Range]:
-        """The parts of the bytes from `start` up to `end` that must be written: ascending, not touching.
+        """The ranges between `start` and `end` that must be written, ascending and not adjacent.
 
-        They are cut at multiples of `GRAIN`, or at `start` and `end`.
+        Their bounds are multiples of `GRAIN`, or `start` and `end`.
         """
         ...
 
 
 class Everything:
-    """All of the image is needed."""
+    """The usage of an image that is written completely."""
 
     partitions: tuple[PartitionUsage, ...] = ()
 
@@ -48,7 +48,7 @@ class Everything:
 
 
 class UsageContradicted(Exception):
-    """Something that came later shows that a part was left out wrongly; `reason` is a clause."""
+    """Later data shows that a part was skipped wrongly; `reason` is a clause."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -56,5 +56,5 @@ class UsageContradicted(Exception):
 
 
 def inward(start: int, end: int) -> Range:
-    """The whole grains of a range; the end is not after the start where there are none."""
+    """The whole grains inside a range; empty (end <= start) if there are none."""
     return start + -start % GRAIN, end // GRAIN * GRAIN

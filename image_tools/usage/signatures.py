@@ -1,4 +1,4 @@
-"""What the beginning of a partition says of its content: whether free parts of it may be left out."""
+"""The signatures at the start of a partition, which decide whether its free blocks may be skipped."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import io
 from image_tools.fat.geometry import BOOT_SECTOR, Geometry, read_geometry
 from image_tools.file_window import Window
 from image_tools.filesystems.ext4 import MAGIC
-from image_tools.filesystems.probe import signatures
-from image_tools.partitions.mbr import read_slots
-from image_tools.partitions.table import is_sane
+from image_tools.filesystems.probe import find_signatures
+from image_tools.partitions.mbr import read_mbr_entries
+from image_tools.partitions.table import is_plausible_table
 from resin_toolkit.errors import FileSystemDamaged, NotAnImage
 
-LOOKED_AT = 128 * 1024
-"""So many bytes at a partition's start hold every signature that is looked for."""
+SIGNATURE_RANGE = 128 * 1024
+"""All signatures lie within this many bytes from the start of a partition."""
 VERITY = b"verity\0\0"
 AVB_FOOTER = b"AVBf"
 AVB_FOOTER_SIZE = 64
@@ -34,18 +34,18 @@ _MD_MAGIC = b"\xfc\x4e\x2b\xa9"
 _BCACHE_MAGIC = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
 
 
-# A pool's label leaves the first 16 KiB as they were; then come XDR and a list that begins with a version.
+# A ZFS label starts after 16 KiB, with an XDR list whose first entry is the version.
 _ZFS_LIST = 16 * 1024
 _ZFS_VERSION = b"\0\0\0\7version"
 
 
-def kinds(start: bytes, size: int) -> list[str]:
-    """The names of all that is recognised in a partition of `size` bytes, FAT, ext and a table in it too.
+def recognized_types(start: bytes, size: int) -> list[str]:
+    """The names of everything recognized in a partition of `size` bytes, including FAT, ext and a table.
 
-    `start` are its first `LOOKED_AT` bytes.
+    `start` are its first `SIGNATURE_RANGE` bytes.
     """
     window = Window(io.BytesIO(start), 0, len(start))
-    found = [found.kind for found in signatures(window)]
+    found = [found.kind for found in find_signatures(window)]
     if geometry_of(start, 1 << 62) is not None:
         found.insert(0, "fat")
     if start[:8] == VERITY:
@@ -58,8 +58,8 @@ def kinds(start: bytes, size: int) -> list[str]:
         found.append("bcache")
     if start[_ZFS_LIST + 20 :].startswith(_ZFS_VERSION):
         found.append("zfs")
-    # Making a table leaves what was there before, from byte 512 on or even all but the table itself.
-    if found and is_sane(read_slots(start) or (), size):
+    # Partitioning may leave older data in place: everything from byte 512 on, or all but the table.
+    if found and is_plausible_table(read_mbr_entries(start) or (), size):
         found.append("a partition table")
     return found
 
@@ -69,7 +69,7 @@ def has_ext_magic(start: bytes) -> bool:
 
 
 def geometry_of(start: bytes, room: int) -> Geometry | None:
-    """The layout of the FAT file system that begins so, None where there is none that could be read."""
+    """The layout of the FAT file system at `start`; None if there is no valid one."""
     try:
         return read_geometry(start[:BOOT_SECTOR].ljust(BOOT_SECTOR, b"\0"), room)
     except (NotAnImage, FileSystemDamaged):

@@ -1,4 +1,4 @@
-"""The use of an image that streams by once: learned on the way."""
+"""The usage of an image that is read once as a stream."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from image_tools.byte_ranges import Range
 from image_tools.usage.model import PartitionUsage
 from image_tools.usage.survey import Survey
 
-_PAST = 1280 * 1024
-"""So many bytes are kept of what has gone by: the head with the table, and a partition's beginning."""
+_HISTORY = 1280 * 1024
+"""The bytes of the stream that are kept: the head with the table, and the start of a partition."""
 
 
 class _RangeRequest:
-    """Bytes that were asked for and have not come by whole."""
+    """Requested bytes that have not been received completely."""
 
     def __init__(self, offset: int, length: int, then: Callable[[bytes], None]) -> None:
         self.offset = offset
@@ -27,19 +27,19 @@ class _RangeRequest:
 
 
 class StreamUsage:
-    """A `Usage` that learns while the image goes through `take`, in order and once.
+    """A `Usage` that is updated by `take`, which gets the image once and in order.
 
-    It may only be asked for what was taken; what is not known by then is needed.
+    `needed` may only be called for bytes that were taken; anything unknown by then is needed.
     """
 
     def __init__(self, size: int | None, *, mapped: Sequence[Range] | None = None) -> None:
         self._position = 0
-        self._later: list[_RangeRequest] = []
-        self._under_way: list[_RangeRequest] = []
-        self._past = b""
+        self._pending: list[_RangeRequest] = []
+        self._active: list[_RangeRequest] = []
+        self._history = b""
         self._data = memoryview(b"")
         self._start = self._end = 0
-        self._survey = Survey(size, self._ask, mapped=mapped)
+        self._survey = Survey(size, self._request, mapped=mapped)
         self._survey.begin()
 
     @property
@@ -47,48 +47,48 @@ class StreamUsage:
         return tuple(self._survey.partition_usage[number] for number in sorted(self._survey.partition_usage))
 
     def take(self, offset: int, data: memoryview) -> None:
-        """The next bytes, at `offset`; raises UsageContradicted."""
+        """Process the next bytes, at `offset`; raises UsageContradicted."""
         assert offset == self._position
         end = offset + len(data)
         self._data, self._start, self._end = data, offset, end
         while True:
-            while self._later and self._later[0].offset < end:
-                self._under_way.append(heapq.heappop(self._later))
+            while self._pending and self._pending[0].offset < end:
+                self._active.append(heapq.heappop(self._pending))
             done: list[_RangeRequest] = []
-            under_way: list[_RangeRequest] = []
-            for wanted in self._under_way:
-                (done if self._fill(wanted) else under_way).append(wanted)
+            active: list[_RangeRequest] = []
+            for request in self._active:
+                (done if self._copy_into(request) else active).append(request)
             if not done:
                 break
-            self._under_way = under_way
-            for wanted in sorted(done):
-                wanted.then(bytes(wanted.data))
+            self._active = active
+            for request in sorted(done):
+                request.then(bytes(request.data))
         self._position = end
-        kept = bytes(data[-_PAST:])
-        self._past = kept if len(kept) == _PAST else (self._past + kept)[-_PAST:]
+        kept = bytes(data[-_HISTORY:])
+        self._history = kept if len(kept) == _HISTORY else (self._history + kept)[-_HISTORY:]
         self._data = memoryview(b"")
 
     def needed(self, start: int, end: int) -> list[Range]:
         return self._survey.needed(start, end)
 
     def finish(self) -> None:
-        """The image ended; what was asked for behind its end never comes."""
-        self._later.clear()
-        self._under_way.clear()
+        """The image has ended: drop the requests behind its end."""
+        self._pending.clear()
+        self._active.clear()
 
-    def _ask(self, offset: int, length: int, then: Callable[[bytes], None]) -> None:
-        wanted = _RangeRequest(offset, length, then)
-        gone = self._position - offset
-        if gone > len(self._past):
+    def _request(self, offset: int, length: int, then: Callable[[bytes], None]) -> None:
+        request = _RangeRequest(offset, length, then)
+        passed = self._position - offset
+        if passed > len(self._history):
             return
-        if gone > 0:
-            wanted.data += self._past[-gone:][:length]
-        heapq.heappush(self._later, wanted)
+        if passed > 0:
+            request.data += self._history[-passed:][:length]
+        heapq.heappush(self._pending, request)
 
-    def _fill(self, wanted: _RangeRequest) -> bool:
-        """Take what the piece has of it; tells whether it is whole."""
-        have = wanted.offset + len(wanted.data)
+    def _copy_into(self, request: _RangeRequest) -> bool:
+        """Copy what the current chunk holds of the request; whether the request is complete."""
+        have = request.offset + len(request.data)
         if have < self._end:
-            stop = min(wanted.offset + wanted.length, self._end)
-            wanted.data += self._data[have - self._start : stop - self._start]
-        return len(wanted.data) >= wanted.length
+            stop = min(request.offset + request.length, self._end)
+            request.data += self._data[have - self._start : stop - self._start]
+        return len(request.data) >= request.length

@@ -132,7 +132,7 @@ def test_the_backups_header_in_the_primarys_place(tmp_path: Path) -> None:
     poke(image, 512, peek(image, BACKUP, 512))
     table = table_of(image)
     assert table.partitions == whole.partitions
-    assert "claims to be at sector" in table.notices[0].message
+    assert "says that it is at sector" in table.notices[0].message
 
 
 @pytest.mark.parametrize("place", [BACKUP, BACKUP + 56, BACKUP - 32 * 512, BACKUP - 1])
@@ -254,7 +254,7 @@ def set_partition(path: Path, number: int, first: int, last: int) -> None:
 def test_partitions_that_overlap_are_damage(tmp_path: Path, first: int, last: int) -> None:
     image = image_of(tmp_path / "image")
     set_partition(image, 6, first, last)
-    with pytest.raises(ImageDamaged, match="both hold byte"):
+    with pytest.raises(ImageDamaged, match="overlap at byte"):
         table_of(image)
     assert 6 in [p.number for p in table_of(image, tolerant=True).partitions]
 

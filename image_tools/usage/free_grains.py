@@ -1,4 +1,4 @@
-"""The grains of an image of which every byte is known to be free."""
+"""The grains of an image that are known to be completely free."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class FreeGrains:
         self._partly: dict[int, int] = {}
 
     def add(self, start: int, end: int) -> None:
-        """These bytes are free."""
+        """Mark bytes as free."""
         first, last = start // GRAIN, (end - 1) // GRAIN
         if first == last:
             self._add_part(first, end - start)
@@ -32,13 +32,13 @@ class FreeGrains:
             self._whole[first : last + 1] = _FREE * (last + 1 - first)
 
     def keep(self, start: int, end: int) -> None:
-        """These bytes are needed after all."""
+        """Mark bytes as needed."""
         first, last = start // GRAIN, -(-end // GRAIN)
         for grain in range(first, min(last, len(self._whole))):
             self._whole[grain] = 0
 
     def needed(self, start: int, end: int) -> list[Range]:
-        """The parts of a range that are not known to be free, cut at grains."""
+        """The parts of a range that are not known to be free, in whole grains."""
         found: list[Range] = []
         position = start
         while position < end:
@@ -55,10 +55,6 @@ class FreeGrains:
             found.append((position, stop))
             position = stop
         return found
-
-    def any_free(self, start: int, end: int) -> bool:
-        """Whether a grain that touches the range is known to be free."""
-        return self._whole.find(1, start // GRAIN, -(-end // GRAIN)) >= 0
 
     def _add_part(self, grain: int, count: int) -> None:
         total = self._partly.pop(grain, 0) + count
