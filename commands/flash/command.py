@@ -214,7 +214,7 @@ def _flash(
     first = next((result for result in results if result.error is None), results[0])
     return FlashResult(
         image=source.name,
-        format=source.kind.value,
+        format=source.format.value,
         size=first.size,
         sha256=first.sha256,
         stored_sha256=source.stored_sha256() if options.digest else None,

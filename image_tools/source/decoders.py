@@ -1,8 +1,8 @@
-"""Decompression of streams: each function gives the image in pieces of bounded size, all checks enforced.
+"""Decompression of streams. Each function yields the image in chunks of bounded size and verifies all checks.
 
-gz: every member's CRC and length (RFC 1952). bz2: block and stream CRCs. xz: the check of each block and the
-index of each stream (.xz file format 1.2). A file that is cut off, damaged, or followed by something that is
-not a further member raises ImageDamaged.
+gz: CRC and length of each member (RFC 1952). bz2: CRCs of blocks and streams. xz: the check of each block and
+the index of each stream (.xz file format 1.2). A file that is truncated, damaged, or followed by other data
+raises ImageDamaged.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from image_tools.source.compressed import Compressed
+from image_tools.source.input_file import InputFile
 from resin_toolkit.errors import ImageDamaged, Notice
 
-PIECE = 1024 * 1024
+CHUNK = 1024 * 1024
 GZIP = 31
 """zlib's window bits for a gzip member."""
 _PADDING = 64 * 1024
-"""So much of it is looked at together."""
+"""Padding is read in chunks of this size."""
 DOWNLOAD_AGAIN = "Download or copy it again."
 
 
 class _Decompressor(Protocol):
-    """What `lzma` and `bz2` share."""
+    """The interface shared by `lzma` and `bz2`."""
 
     @property
     def eof(self) -> bool: ...
@@ -34,10 +34,10 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
-def gzip_pieces(raw: Compressed) -> Iterator[bytes]:
-    """The content of all members; zero bytes after the last one are padding."""
+def decode_gzip(raw: InputFile) -> Iterator[bytes]:
+    """The contents of all members; zero bytes after the last one are padding."""
     while True:
-        yield from inflated(raw, GZIP)
+        yield from inflate(raw, GZIP)
         if not raw.peek(1):
             return
         if raw.peek(2) == b"\x1f\x8b":
@@ -46,8 +46,8 @@ def gzip_pieces(raw: Compressed) -> Iterator[bytes]:
         return
 
 
-def xz_pieces(raw: Compressed, tell: Callable[[Notice], None]) -> Iterator[bytes]:
-    """The content of all streams; between and after them zero bytes, a multiple of four, are padding."""
+def decode_xz(raw: InputFile, notify: Callable[[Notice], None]) -> Iterator[bytes]:
+    """The contents of all streams; zero bytes between and after them, a multiple of four, are padding."""
     import lzma
 
     def new() -> _Decompressor:
@@ -55,15 +55,15 @@ def xz_pieces(raw: Compressed, tell: Callable[[Notice], None]) -> Iterator[bytes
 
     while True:
         if raw.peek(8)[7:] == b"\0":
-            tell(no_checksum(raw))
+            notify(no_checksum_notice(raw))
         yield from _stream(raw, new, (lzma.LZMAError,))
         _skip_padding(raw, unit=4, until=b"\xfd7zXZ\x00")
         if not raw.peek(1):
             return
 
 
-def bzip2_pieces(raw: Compressed) -> Iterator[bytes]:
-    """The content of all streams."""
+def decode_bzip2(raw: InputFile) -> Iterator[bytes]:
+    """The contents of all streams."""
     import bz2
 
     while True:
@@ -71,22 +71,22 @@ def bzip2_pieces(raw: Compressed) -> Iterator[bytes]:
         if not raw.peek(1):
             return
         if raw.peek(3) != b"BZh":
-            raise trailing_garbage(raw)
+            raise trailing_garbage_error(raw)
 
 
-def no_checksum(raw: Compressed) -> Notice:
-    return Notice("no-checksum", f"{raw.name} carries no checksum: damage to it may go unnoticed.")
+def no_checksum_notice(raw: InputFile) -> Notice:
+    return Notice("no-checksum", f"{raw.name} has no checksum: damage may go unnoticed.")
 
 
-def trailing_garbage(raw: Compressed) -> ImageDamaged:
+def trailing_garbage_error(raw: InputFile) -> ImageDamaged:
     return ImageDamaged(
-        f"{raw.name} goes on after its compressed data, at byte {raw.consumed}, with something else.",
+        f"{raw.name} contains other data after the compressed data, at byte {raw.consumed}.",
         hint=DOWNLOAD_AGAIN,
         offset=raw.consumed,
     )
 
 
-def damaged(raw: Compressed, reason: object) -> ImageDamaged:
+def damaged_error(raw: InputFile, reason: object) -> ImageDamaged:
     return ImageDamaged(
         f"{raw.name} is damaged near byte {raw.consumed}: {str(reason).lower().rstrip('.')}.",
         hint=DOWNLOAD_AGAIN,
@@ -94,39 +94,39 @@ def damaged(raw: Compressed, reason: object) -> ImageDamaged:
     )
 
 
-def inflater(window_bits: int) -> tuple[Any, type[Exception]]:
-    """A decompressor of DEFLATE with zlib's interface, the fastest there is, and what it raises.
+def deflate_decompressor(window_bits: int) -> tuple[Any, type[Exception]]:
+    """The fastest available DEFLATE decompressor with zlib's interface, and the exception that it raises.
 
-    `window_bits` is as for zlib: 31 for gzip, whose checksum and length it enforces, -15 for bare DEFLATE.
+    `window_bits` is as for zlib: 31 for gzip, whose checksum and length are verified, -15 for raw DEFLATE.
     """
     library: Any
     try:
         from isal import isal_zlib as library
-    except ImportError:  # there is no wheel of it for every processor
+    except ImportError:  # not available for every processor
         import zlib as library
     return library.decompressobj(window_bits), library.error
 
 
-def inflated(raw: Compressed, window_bits: int) -> Iterator[bytes]:
-    """One stream of DEFLATE, up to its end; what follows it stays in `raw`."""
-    member, failure = inflater(window_bits)
+def inflate(raw: InputFile, window_bits: int) -> Iterator[bytes]:
+    """The contents of one DEFLATE stream; what follows it stays in `raw`."""
+    member, failure = deflate_decompressor(window_bits)
     data = b""
     while not member.eof:
         data = data or raw.take()
         if not data:
-            raise raw.ends_early()
+            raise raw.truncated_error()
         try:
-            piece = member.decompress(data, PIECE)
+            chunk = member.decompress(data, CHUNK)
         except failure as error:
-            raise damaged(raw, _reason(error)) from error
+            raise damaged_error(raw, _reason(error)) from error
         data = member.unconsumed_tail
-        if piece:
-            yield piece
-    raw.give_back(member.unused_data)
+        if chunk:
+            yield chunk
+    raw.push_back(member.unused_data)
 
 
 def _stream(
-    raw: Compressed, new: Callable[[], _Decompressor], failures: tuple[type[Exception], ...]
+    raw: InputFile, new: Callable[[], _Decompressor], failures: tuple[type[Exception], ...]
 ) -> Iterator[bytes]:
     stream = new()
     while not stream.eof:
@@ -134,28 +134,28 @@ def _stream(
         if stream.needs_input:
             data = raw.take()
             if not data:
-                raise raw.ends_early()
+                raise raw.truncated_error()
         try:
-            piece = stream.decompress(data, PIECE)
+            chunk = stream.decompress(data, CHUNK)
         except failures as error:
-            raise damaged(raw, error) from error
-        if piece:
-            yield piece
-    raw.give_back(stream.unused_data)
+            raise damaged_error(raw, error) from error
+        if chunk:
+            yield chunk
+    raw.push_back(stream.unused_data)
 
 
-def _skip_padding(raw: Compressed, *, unit: int, until: bytes = b"") -> None:
-    """Take zero bytes up to the end, or up to `until`; anything else is garbage."""
+def _skip_padding(raw: InputFile, *, unit: int, until: bytes = b"") -> None:
+    """Skip zero bytes up to the end, or up to `until`; raises ImageDamaged for anything else."""
     while start := raw.peek(_PADDING):
         zeros = len(start) - len(start.lstrip(b"\0"))
         raw.take_exactly(zeros - zeros % unit)
         if zeros == len(start) and not zeros % unit:
             continue
         if zeros % unit or not until or raw.peek(len(until)) != until:
-            raise trailing_garbage(raw)
+            raise trailing_garbage_error(raw)
         return
 
 
 def _reason(error: Exception) -> str:
-    """The words of an error of zlib or isal without its numbers: "incorrect data check"."""
+    """The message of an error of zlib or isal without its numbers: "incorrect data check"."""
     return re.sub(r"^Error -?\d+ ", "", str(error)).rpartition(": ")[2]

@@ -1,4 +1,4 @@
-"""Which kind of container an image comes in, told by its first bytes."""
+"""The formats of image files, recognized by their first bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MAGIC_LENGTH = 18
 
 
 class ImageFormat(Enum):
-    """How the bytes of an image are packed."""
+    """The compression or archive format of an image file."""
 
     RAW = "raw"
     GZIP = "gz"
@@ -23,7 +23,7 @@ _BZIP2_BLOCKS = (b"\x31\x41\x59\x26\x53\x59", b"\x17\x72\x45\x38\x50\x90")
 
 
 def image_format_of(start: bytes) -> ImageFormat:
-    """The kind told by the first `MAGIC_LENGTH` bytes; what is not known is raw.
+    """The format of a file with these first `MAGIC_LENGTH` bytes; unknown data is raw.
 
     Magic numbers: RFC 1952, the .xz file format 1.2, RFC 8878, bzip2's block header, PKWARE's APPNOTE.
     """
@@ -41,5 +41,5 @@ def image_format_of(start: bytes) -> ImageFormat:
 
 
 def is_skippable_frame(magic: bytes) -> bool:
-    """Whether this is the magic number of a Zstandard skippable frame (RFC 8878, 3.1.2)."""
+    """Whether `magic` is that of a Zstandard skippable frame (RFC 8878, 3.1.2)."""
     return len(magic) == 4 and magic[1:] == b"\x2a\x4d\x18" and 0x50 <= magic[0] <= 0x5F

@@ -5,29 +5,29 @@ from __future__ import annotations
 import errno
 import os
 
-MOST_HOLES = 1_000_000
-LEAST = 64 * 1024
-"""A smaller hole holds no unit that could be left out, and a file may have very many of them."""
+MAX_HOLES = 1_000_000
+MIN_HOLE = 64 * 1024
+"""Smaller holes contain no whole grain that could be skipped, and there may be very many."""
 
 
 def holes(descriptor: int, size: int) -> list[tuple[int, int]]:
-    """The holes in the first `size` bytes, as (start, end), of at least `LEAST` bytes.
+    """The holes in the first `size` bytes, as (start, end), of at least `MIN_HOLE` bytes.
 
-    None where the file system cannot tell. The file's position is kept. Of a file with more than
-    `MOST_HOLES`, small ones too, the first are looked at.
+    Empty if the file system does not support it. Keeps the position of the file. Examines at most `MAX_HOLES`
+    holes.
     """
     position = os.lseek(descriptor, 0, os.SEEK_CUR)
     found: list[tuple[int, int]] = []
     end = 0
     try:
-        for _ in range(MOST_HOLES):
+        for _ in range(MAX_HOLES):
             if end >= size:
                 break
             start = os.lseek(descriptor, end, os.SEEK_HOLE)
             if start >= size:
                 break
             end = _next_data(descriptor, start, size)
-            if end - start >= LEAST:
+            if end - start >= MIN_HOLE:
                 found.append((start, end))
     except OSError:
         return []

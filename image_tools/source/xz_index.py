@@ -9,10 +9,10 @@ from dataclasses import dataclass
 HEADER = FOOTER = 12
 MAGIC = b"\xfd7zXZ\x00"
 FOOTER_MAGIC = b"YZ"
-_MOST_PADDING = 1024 * 1024
+_MAX_PADDING = 1024 * 1024
 _READ = 64 * 1024
-_MOST_INDEX = 1024 * 1024
-_MOST_STREAMS = 10_000
+_MAX_INDEX = 1024 * 1024
+_MAX_STREAMS = 10_000
 _LZMA2 = 0x21
 
 ReadAt = Callable[[int, int], bytes]
@@ -20,13 +20,13 @@ ReadAt = Callable[[int, int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block: where it begins in the file, its size there without padding, and that of its content."""
+    """A block: its offset in the file, its size there without padding, and the size of its contents."""
 
     offset: int
     unpadded: int
     content: int
     flags: bytes
-    """The flags of its stream, which tell the kind of its check."""
+    """The flags of its stream, which include the check type."""
 
     @property
     def stored(self) -> int:
@@ -35,15 +35,15 @@ class Block:
 
 
 def blocks(read_at: ReadAt, length: int) -> list[Block] | None:
-    """All blocks of a file of `length` bytes, in order; None where its indexes do not add up.
+    """All blocks of a file of `length` bytes, in order; None if its indexes are invalid.
 
-    None too for one that is cut into more parts than are worth their memory. Checked are headers, footers,
-    indexes and the padding of streams; not the blocks themselves.
+    Also None for a file with too many streams. Verifies headers, footers, indexes and stream padding, but not
+    the blocks themselves.
     """
     streams: list[list[Block]] = []
     end = length
     try:
-        while end > 0 and len(streams) < _MOST_STREAMS:
+        while end > 0 and len(streams) < _MAX_STREAMS:
             end = _without_padding(read_at, end)
             stream, end = _last_stream(read_at, end)
             streams.append(stream)
@@ -52,8 +52,8 @@ def blocks(read_at: ReadAt, length: int) -> list[Block] | None:
     return None if end > 0 else [block for stream in reversed(streams) for block in stream]
 
 
-def window(read_at: ReadAt, block: Block) -> int:
-    """The bytes that a block's decoder has to keep, by the dictionary in its header (3.1, 5.3.1)."""
+def dictionary_size(read_at: ReadAt, block: Block) -> int:
+    """The dictionary size in bytes that the block's decoder needs, from its header (3.1, 5.3.1)."""
     size = (read_at(block.offset, 1) or b"\0")[0] * 4 + 4
     header = read_at(block.offset, size)
     try:
@@ -74,7 +74,7 @@ def window(read_at: ReadAt, block: Block) -> int:
 
 
 def content_size(read_at: ReadAt, length: int) -> int | None:
-    """The size of the content in bytes, over all streams, or None where the indexes do not add up."""
+    """The size of the contents of all streams in bytes; None if the indexes are invalid."""
     found = blocks(read_at, length)
     return None if found is None else sum(block.content for block in found)
 
@@ -101,14 +101,14 @@ def header_bytes(flags: bytes) -> bytes:
 
 
 def footer_bytes(flags: bytes, index: int) -> bytes:
-    """The footer of a stream whose index has so many bytes (2.1.2)."""
+    """The footer of a stream with an index of `index` bytes (2.1.2)."""
     fields = (index // 4 - 1).to_bytes(4, "little") + flags
     return zlib.crc32(fields).to_bytes(4, "little") + fields + FOOTER_MAGIC
 
 
 def _without_padding(read_at: ReadAt, end: int) -> int:
-    """Where a stream ends that is followed by padding up to `end`, in units of four bytes."""
-    least = max(end - _MOST_PADDING, FOOTER)
+    """The end of the stream before the padding that ends at `end`, in units of four bytes."""
+    least = max(end - _MAX_PADDING, FOOTER)
     while end > least:
         count = min(_READ, end)
         data = read_at(end - count, count)
@@ -120,12 +120,12 @@ def _without_padding(read_at: ReadAt, end: int) -> int:
 
 
 def _last_stream(read_at: ReadAt, end: int) -> tuple[list[Block], int]:
-    """The blocks of the stream that ends at `end`, and where that stream begins."""
+    """The blocks of the stream that ends at `end`, and the offset of that stream."""
     footer = read_at(end - FOOTER, FOOTER)
     flags = footer[8:10]
     index_length = (int.from_bytes(footer[4:8], "little") + 1) * 4
     start = end - FOOTER - index_length
-    if start < 0 or index_length > _MOST_INDEX or footer != footer_bytes(flags, index_length):
+    if start < 0 or index_length > _MAX_INDEX or footer != footer_bytes(flags, index_length):
         raise ValueError("no footer")
     index = read_at(start, index_length)
     if index[0] != 0 or zlib.crc32(index[:-4]) != int.from_bytes(index[-4:], "little"):

@@ -1,8 +1,8 @@
-"""An .xz file of several blocks, unpacked by several threads at once; the lzma module releases Python's lock.
+"""Parallel decompression of the blocks of an .xz file in threads; the lzma module releases the GIL.
 
-Each block is given to liblzma as a small stream of its own: with the header of its stream, and an index and a
-footer made of its record. So its header, its sizes and its check are enforced as in a whole file; what lies
-between blocks was compared by `xz_index.blocks`.
+Each block is passed to liblzma as a stream of its own, with the header of its stream and an index and footer
+made from its record. So its header, sizes and check are verified as in a whole file; everything between the
+blocks was verified by `xz_index.blocks`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,27 @@ from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeAlias
 
-from image_tools.source.xz_index import Block, ReadAt, footer_bytes, header_bytes, index_bytes, window
+from image_tools.source.xz_index import (
+    Block,
+    ReadAt,
+    dictionary_size,
+    footer_bytes,
+    header_bytes,
+    index_bytes,
+)
 
-PIECE = 1024 * 1024
+CHUNK = 1024 * 1024
 _READ = 256 * 1024
-MOST_WORKERS = 4
-WINDOWS = 128 * 1024 * 1024
-"""So many bytes may the decoders keep in all, where one alone does not need more."""
-MOST_WAITING = 96
-"""So many pieces of 1 MiB may wait to be taken, in all."""
+MAX_WORKERS = 4
+MAX_DICTIONARIES_SIZE = 128 * 1024 * 1024
+"""The total dictionary size of all decoders, unless a single one needs more."""
+MAX_QUEUED_CHUNKS = 96
+"""The total number of chunks of 1 MiB that may be queued."""
 _PATIENCE = 0.1
 
 
 class BlockDamaged(Exception):
-    """A block that does not unpack to what its record says; `offset` is where in the file."""
+    """A block does not match its record; `offset` is its position in the file."""
 
     def __init__(self, reason: str, offset: int) -> None:
         super().__init__(reason)
@@ -34,32 +41,32 @@ class BlockDamaged(Exception):
 
 
 def worker_count(read_at: ReadAt, blocks: list[Block], processors: int) -> int:
-    """How many blocks are unpacked at a time."""
-    largest = max(window(read_at, block) for block in blocks)
-    return max(1, min(len(blocks), MOST_WORKERS, processors, WINDOWS // max(largest, 1)))
+    """The number of blocks to decompress in parallel."""
+    largest = max(dictionary_size(read_at, block) for block in blocks)
+    return max(1, min(len(blocks), MAX_WORKERS, processors, MAX_DICTIONARIES_SIZE // max(largest, 1)))
 
 
 _Item: TypeAlias = "bytes | BaseException | None"
 
 
 class ParallelXz:
-    """Unpacks blocks ahead of who takes them; `close` ends the threads, which hold a bounded amount."""
+    """Decompresses blocks ahead of the reader in bounded memory; `close` ends the threads."""
 
     def __init__(self, read_at: ReadAt, blocks: list[Block]) -> None:
         self._read_at = read_at
         self._blocks = blocks
         self._closed = Event()
         count = worker_count(read_at, blocks, len(os.sched_getaffinity(0)))
-        self._queues: list[Queue[_Item]] = [Queue(MOST_WAITING // count) for _ in range(count)]
+        self._queues: list[Queue[_Item]] = [Queue(MAX_QUEUED_CHUNKS // count) for _ in range(count)]
         self._threads = [
             Thread(target=self._work, args=(number,), name=f"xz-{number}", daemon=True)
             for number in range(count)
         ]
         self.consumed = 0
-        """Bytes of the file of which the content was taken."""
+        """The bytes of the file whose contents were read."""
 
-    def pieces(self) -> Iterator[bytes]:
-        """The content in order; raises BlockDamaged, and what `read_at` raises."""
+    def chunks(self) -> Iterator[bytes]:
+        """The contents in order; raises BlockDamaged, and what `read_at` raises."""
         for thread in self._threads:
             thread.start()
         for number, block in enumerate(self._blocks):
@@ -80,16 +87,16 @@ class ParallelXz:
         queue = self._queues[number]
         try:
             for block in self._blocks[number :: len(self._queues)]:
-                for piece in self._unpacked(block):
-                    if not self._put(queue, piece):
+                for chunk in self._decompress(block):
+                    if not self._put(queue, chunk):
                         return
                 if not self._put(queue, None):
                     return
-        except BaseException as failure:  # noqa: BLE001 - raised again where the pieces are taken
+        except BaseException as failure:  # noqa: BLE001 - raised again where the chunks are taken
             self._put(queue, failure)
 
     def _put(self, queue: Queue[_Item], item: _Item) -> bool:
-        """Hand something over; false once all is closed."""
+        """Queue an item; returns False once closed."""
         while not self._closed.is_set():
             try:
                 queue.put(item, timeout=_PATIENCE)
@@ -98,8 +105,8 @@ class ParallelXz:
                 continue
         return False
 
-    def _unpacked(self, block: Block) -> Iterator[bytes]:
-        """The content of one block, in pieces."""
+    def _decompress(self, block: Block) -> Iterator[bytes]:
+        """The contents of one block, in chunks."""
         import lzma
 
         decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ)
@@ -108,17 +115,17 @@ class ParallelXz:
             while not decompressor.eof:
                 data = next(stream, b"") if decompressor.needs_input else b""
                 if decompressor.needs_input and not data:
-                    raise BlockDamaged("it ends before its own data does", block.offset)
-                piece = decompressor.decompress(data, PIECE)
-                if piece:
-                    yield piece
+                    raise BlockDamaged("a block is truncated", block.offset)
+                chunk = decompressor.decompress(data, CHUNK)
+                if chunk:
+                    yield chunk
         except lzma.LZMAError as error:
             raise BlockDamaged(str(error), block.offset) from error
         if decompressor.unused_data or next(stream, b""):
-            raise BlockDamaged("a block ends before its record says", block.offset)
+            raise BlockDamaged("a block is shorter than its record says", block.offset)
 
     def _stream(self, block: Block) -> Iterator[bytes]:
-        """The block as the only one of a stream, as stored."""
+        """The bytes of an .xz stream that contains only this block."""
         yield header_bytes(block.flags)
         for offset in range(block.offset, block.offset + block.stored, _READ):
             yield self._read_at(offset, min(_READ, block.offset + block.stored - offset))

@@ -1,4 +1,4 @@
-"""A .zip with one image inside (PKWARE's APPNOTE)."""
+"""Reading an image from a .zip archive (PKWARE's APPNOTE)."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from image_tools.source.decoders import inflater
+from image_tools.source.decoders import deflate_decompressor
 from resin_toolkit.errors import ImageDamaged, NotAnImage, PathNotFound, Usage, from_os_error
 
-PIECE = 1024 * 1024
+CHUNK = 1024 * 1024
 _READ = 256 * 1024
 _LOCAL_HEADER = 30
 _ENCRYPTED = 1
-# zipfile has no one class for damage. ValueError: names that are not of their charset.
+# zipfile has no common class for damage. ValueError: file names in the wrong character set.
 _DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error, ValueError)
-_UNPACK = "Unpack it and name the image itself."
+_UNPACK = "Extract the archive and name the image file."
 
 
 @dataclass(frozen=True)
 class ArchiveEntry:
-    """The image in the archive: its name there, and its size in bytes."""
+    """The image in the archive: its name and its size in bytes."""
 
     name: str
     size: int
 
 
 class ZipArchive:
-    """An open archive; `chosen` is its one image, or the one that `entry` names, by its path or last part.
+    """An open archive. `image_entry` is the only image, or the one named `entry` (its path or file name).
 
-    `looks_right` tells whether bytes begin an image.
+    `is_image(data)` says whether the bytes may be the start of an image.
     """
 
     def __init__(
         self,
         file: BinaryIO,
         name: str,
-        looks_right: Callable[[bytes], bool],
+        is_image: Callable[[bytes], bool],
         peek: int,
         entry: str | None = None,
     ) -> None:
@@ -53,50 +53,50 @@ class ZipArchive:
         self._file = file
         self._peek = peek
         self._entry = entry
-        self.chosen = self._choose(looks_right)
+        self.image_entry = self._select_entry(is_image)
 
-    def pieces(self) -> Iterator[bytes]:
-        """The image in pieces; its CRC and length are checked at its end."""
-        yield from self._read(self.chosen.name)
+    def chunks(self) -> Iterator[bytes]:
+        """The image in chunks; its CRC and length are verified at the end."""
+        yield from self._read(self.image_entry.name)
 
     def close(self) -> None:
         self._archive.close()
 
-    def _choose(self, looks_right: Callable[[bytes], bool]) -> ArchiveEntry:
+    def _select_entry(self, is_image: Callable[[bytes], bool]) -> ArchiveEntry:
         files = [info for info in self._archive.infolist() if _may_be_image(info)]
         if not files:
-            raise NotAnImage(f"{self._name} holds no file.", hint="Check that it is the right archive.")
+            raise NotAnImage(f"{self._name} contains no file.", hint="Check that it is the right archive.")
         if self._entry is not None:
-            files = self._named(files, self._entry)
+            files = self._entries_named(files, self._entry)
         encrypted = [info.filename for info in files if info.flag_bits & _ENCRYPTED]
         if encrypted:
             raise NotAnImage(
-                f"{self._name} is encrypted ({encrypted[0]}), and resin does not decrypt archives.",
+                f"{self._name} is encrypted ({encrypted[0]}); resin cannot decrypt archives.",
                 hint=_UNPACK,
             )
         if len(files) > 1:
-            files = [info for info in files if looks_right(self._start(info.filename))] or files
+            files = [info for info in files if is_image(self._start(info.filename))] or files
         if len(files) > 1:
             names = ", ".join(info.filename for info in files)
             raise Usage(
-                f"{self._name} holds several files: {names}.",
-                hint=f"Say which with --entry, such as --entry {shlex.quote(files[0].filename)}.",
+                f"{self._name} contains several files: {names}.",
+                hint=f"Select one with --entry, such as --entry {shlex.quote(files[0].filename)}.",
                 entries=names,
             )
         return ArchiveEntry(files[0].filename, files[0].file_size)
 
-    def _named(self, files: list[zipfile.ZipInfo], entry: str) -> list[zipfile.ZipInfo]:
+    def _entries_named(self, files: list[zipfile.ZipInfo], entry: str) -> list[zipfile.ZipInfo]:
         found = [info for info in files if info.filename == entry]
         found = found or [info for info in files if info.filename.rpartition("/")[2] == entry]
         if not found:
             names = ", ".join(info.filename for info in files)
-            raise PathNotFound(f"{self._name} holds no {entry}.", hint=f"It holds: {names}.")
+            raise PathNotFound(f"{self._name} does not contain {entry}.", hint=f"It contains: {names}.")
         return found
 
     def _start(self, entry: str) -> bytes:
         start = b""
-        for piece in self._read(entry):
-            start += piece
+        for chunk in self._read(entry):
+            start += chunk
             if len(start) >= self._peek:
                 break
         return start[: self._peek]
@@ -105,18 +105,18 @@ class ZipArchive:
         with self._as_errors(), self._archive.open(entry) as file:
             info = self._archive.getinfo(entry)
             if info.compress_type == zipfile.ZIP_DEFLATED:
-                yield from self._inflated(info)
+                yield from self._inflate(info)
                 return
-            while piece := file.read(PIECE):
-                yield piece
+            while chunk := file.read(CHUNK):
+                yield chunk
 
-    def _inflated(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
-        """A deflated entry, whose local header (APPNOTE 4.3.7) zipfile has found right, decoded faster."""
+    def _inflate(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
+        """Decompress an entry faster than zipfile, which has verified its local header (APPNOTE 4.3.7)."""
         self._file.seek(info.header_offset)
         header = self._file.read(_LOCAL_HEADER)
         names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
         left, position = info.compress_size, info.header_offset + _LOCAL_HEADER + names
-        member, failure = inflater(-15)
+        member, failure = deflate_decompressor(-15)
         data, crc, size = b"", 0, 0
         while not member.eof:
             if not data:
@@ -126,39 +126,39 @@ class ZipArchive:
             if not data:
                 raise EOFError
             try:
-                piece = member.decompress(data, PIECE)
+                chunk = member.decompress(data, CHUNK)
             except failure as error:
-                raise zipfile.BadZipFile(f"{info.filename} cannot be unpacked") from error
+                raise zipfile.BadZipFile(f"{info.filename} cannot be decompressed") from error
             data = member.unconsumed_tail
-            crc, size = zlib.crc32(piece, crc), size + len(piece)
-            if piece:
-                yield piece
+            crc, size = zlib.crc32(chunk, crc), size + len(chunk)
+            if chunk:
+                yield chunk
         if crc != info.CRC or size != info.file_size:
             raise zipfile.BadZipFile(f"the checksum of {info.filename} is wrong")
 
     @contextmanager
     def _as_errors(self) -> Iterator[None]:
-        """What zipfile and the decoders raise, as errors that say what is the matter."""
+        """Translate the exceptions of zipfile and the decoders."""
         try:
             yield
         except NotImplementedError as error:
             raise NotAnImage(
-                f"{self._name} is packed by a method that resin cannot unpack.", hint=_UNPACK
+                f"{self._name} uses a compression method that resin does not support.", hint=_UNPACK
             ) from error
         except _DAMAGE as error:
             raise self._damaged(error) from error
         except OSError as error:
-            # The bz2 module's have no number; a place before the file's start is an invalid argument.
+            # bz2 raises OSError without a number; a seek before the start of the file is an invalid argument.
             if error.errno in (None, errno.EINVAL):
                 raise self._damaged(error) from error
             raise from_os_error(error, self._name) from error
 
     def _damaged(self, error: Exception) -> ImageDamaged:
-        reason = str(error).lower().rstrip(".") or "it ends before its own data does"
+        reason = str(error).lower().rstrip(".") or "it is truncated"
         return ImageDamaged(f"{self._name} is damaged: {reason}.", hint="Download or copy it again.")
 
 
 def _may_be_image(info: zipfile.ZipInfo) -> bool:
-    """Not a folder, and not what macOS adds to each archive."""
+    """Whether it is a file, and not one that macOS adds to archives."""
     name = info.filename
     return not (name.endswith("/") or name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith("."))

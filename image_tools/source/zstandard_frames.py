@@ -1,7 +1,7 @@
-"""Zstandard (RFC 8878): frames are followed block by block, so that memory stays bounded and a cut is seen.
+"""Zstandard (RFC 8878), parsed block by block, to bound the memory and to detect truncation.
 
-The library's own stream reader says nothing when a file ends in the middle of a frame, and its one-shot
-interface unpacks a few kilobytes of zeros into gigabytes; a block is at most 128 KiB of content.
+The library's stream reader does not report a file that ends in the middle of a frame, and its one-shot
+interface may expand a few kilobytes to gigabytes. A block has at most 128 KiB of contents.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from image_tools.source.compressed import Compressed
-from image_tools.source.decoders import damaged, no_checksum, trailing_garbage
+from image_tools.source.decoders import damaged_error, no_checksum_notice, trailing_garbage_error
 from image_tools.source.formats import is_skippable_frame
+from image_tools.source.input_file import InputFile
 from resin_toolkit.errors import Notice
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
@@ -21,15 +21,15 @@ _RLE, _RESERVED = 1, 3
 
 @dataclass(frozen=True)
 class FrameHeader:
-    """What a frame says of itself; `content` is in bytes, None where it does not say."""
+    """A frame header; `content` is the size of the contents in bytes, None if it is not given."""
 
     raw: bytes
     content: int | None
     has_checksum: bool
 
 
-def zstandard_pieces(raw: Compressed, tell: Callable[[Notice], None]) -> Iterator[bytes]:
-    """The content of all frames; a frame's checksum and content size are enforced where it has them."""
+def decode_zstandard(raw: InputFile, notify: Callable[[Notice], None]) -> Iterator[bytes]:
+    """The contents of all frames; verifies the checksum and content size of frames that have them."""
     import zstandard
 
     decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
@@ -39,18 +39,18 @@ def zstandard_pieces(raw: Compressed, tell: Callable[[Notice], None]) -> Iterato
             _skip_frame(raw)
             continue
         if magic != _MAGIC:
-            raise trailing_garbage(raw)
+            raise trailing_garbage_error(raw)
         header = read_header(raw.take_exactly)
         if not header.has_checksum:
-            tell(no_checksum(raw))
+            notify(no_checksum_notice(raw))
         try:
             yield from _frame(raw, header, decompressor.decompressobj())
         except zstandard.ZstdError as error:
-            raise damaged(raw, error) from error
+            raise damaged_error(raw, error) from error
 
 
 def read_header(take: Callable[[int], bytes]) -> FrameHeader:
-    """The frame header, magic number included, from `take(count)`."""
+    """Read the frame header, including the magic number, with `take(count)`."""
     start = take(5)
     descriptor = start[4]
     single_segment = bool(descriptor & 0x20)
@@ -65,7 +65,7 @@ def read_header(take: Callable[[int], bytes]) -> FrameHeader:
 
 
 def block_length(header: bytes) -> tuple[int, bool]:
-    """The stored length of the block that begins with these three bytes, and whether it is the last."""
+    """The stored length of the block with this 3-byte header, and whether it is the last."""
     word = int.from_bytes(header, "little")
     kind, size = word >> 1 & 3, word >> 3
     if kind == _RESERVED:
@@ -74,9 +74,9 @@ def block_length(header: bytes) -> tuple[int, bool]:
 
 
 def content_size(read_at: Callable[[int, int], bytes], length: int) -> int | None:
-    """The size of the content in bytes by the headers of all frames of a seekable file, else None.
+    """The size of the contents of all frames in bytes, from their headers; None if it is not given.
 
-    `read_at(offset, count)` reads the compressed file of `length` bytes. Damage is left for decoding to find.
+    `read_at(offset, count)` reads the compressed file of `length` bytes. Damage is not reported here.
     """
     total = position = 0
 
@@ -110,7 +110,7 @@ def content_size(read_at: Callable[[int, int], bytes], length: int) -> int | Non
     return total
 
 
-def _frame(raw: Compressed, header: FrameHeader, decompressor: Any) -> Iterator[bytes]:
+def _frame(raw: InputFile, header: FrameHeader, decompressor: Any) -> Iterator[bytes]:
     first = decompressor.decompress(header.raw)
     if first:
         yield first
@@ -120,19 +120,19 @@ def _frame(raw: Compressed, header: FrameHeader, decompressor: Any) -> Iterator[
         try:
             stored, last = block_length(start)
         except ValueError as error:
-            raise damaged(raw, error) from error
-        piece = decompressor.decompress(start + raw.take_exactly(stored))
-        if piece:
-            yield piece
+            raise damaged_error(raw, error) from error
+        chunk = decompressor.decompress(start + raw.take_exactly(stored))
+        if chunk:
+            yield chunk
     if header.has_checksum:
-        piece = decompressor.decompress(raw.take_exactly(4))
-        if piece:
-            yield piece
+        chunk = decompressor.decompress(raw.take_exactly(4))
+        if chunk:
+            yield chunk
     if not decompressor.eof:
-        raise damaged(raw, "a frame does not end where its last block does")
+        raise damaged_error(raw, "a frame does not end where its last block does")
 
 
-def _skip_frame(raw: Compressed) -> None:
+def _skip_frame(raw: InputFile) -> None:
     remaining = int.from_bytes(raw.take_exactly(8)[4:], "little")
     while remaining:
         remaining -= len(raw.take_exactly(min(remaining, 65536)))

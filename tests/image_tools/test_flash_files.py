@@ -118,6 +118,6 @@ def test_an_image_that_is_written_to_meanwhile_is_not_called_flashed(kind: str, 
     goal = tmp_path / "card.img"
     with open_source(str(image)) as source, open_file(str(goal)) as target:
         os.utime(image, ns=(0, 1))
-        with pytest.raises(ImageDamaged, match="changed while it was read"):
+        with pytest.raises(ImageDamaged, match="changed while it was being read"):
             flash(source, [FlashJob(target)], SilentProgress(), FlashOptions())
     assert not goal.exists()

@@ -48,7 +48,7 @@ def write(folder: Path, data: bytes) -> Path:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_told_by_content_and_read_whole(kind: str, tmp_path: Path) -> None:
     with open_source(str(packed(kind, IMAGE, tmp_path))) as source:
-        assert source.kind is ImageFormat(kind)
+        assert source.format is ImageFormat(kind)
         assert read(source) == IMAGE
 
 
@@ -100,7 +100,7 @@ def test_a_wrong_checksum_is_damage(kind: str, from_end: int, tmp_path: Path) ->
 
 @pytest.mark.parametrize("kind", PACKERS)
 def test_garbage_after_the_data_is_damage(kind: str, tmp_path: Path) -> None:
-    with pytest.raises(ImageDamaged, match="goes on after"):
+    with pytest.raises(ImageDamaged, match="contains other data"):
         read_path(write(tmp_path, PACKERS[kind](IMAGE) + b"what is this?"))
 
 

@@ -16,7 +16,7 @@ from support.card_images import MIB, card_image
 from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
 
 from image_tools.source import open_source
-from image_tools.source.xz_index import blocks, window
+from image_tools.source.xz_index import blocks, dictionary_size
 from image_tools.source.xz_parallel import worker_count
 from resin_toolkit.errors import ImageDamaged, NotAnImage, PathNotFound, ResinError, Usage
 
@@ -97,8 +97,8 @@ def test_large_dictionaries_leave_room_for_fewer_workers(dictionary: int, worker
     assert found is not None
     # A block of so much content is known by its record alone.
     large = [replace(block, content=1 << 30) for block in found]
-    assert [window(read_at, block) for block in large] == [dictionary] * 5
-    assert [window(read_at, block) for block in found] == [min(dictionary, MIB)] * 5
+    assert [dictionary_size(read_at, block) for block in large] == [dictionary] * 5
+    assert [dictionary_size(read_at, block) for block in found] == [min(dictionary, MIB)] * 5
     assert worker_count(read_at, large, 8) == workers
     assert worker_count(read_at, large, 1) == 1
 
@@ -167,7 +167,7 @@ def test_an_entry_is_taken_out_of_several(entry: str, tmp_path: Path) -> None:
 def test_an_entry_that_is_not_there_and_one_of_what_is_no_zip(tmp_path: Path) -> None:
     with pytest.raises(PathNotFound, match=r"three\.img"):
         open_source(str(two_images(tmp_path)), entry="three.img")
-    with pytest.raises(Usage, match="no zip"):
+    with pytest.raises(Usage, match="not a zip"):
         open_source(str(xz(tmp_path)), entry="one.img")
 
 
