@@ -1,4 +1,4 @@
-"""Drives: what is plugged in, and why some of it must not be written to."""
+"""The drives of this system, and the checks before one is written to."""
 
 from image_tools.drives.checks import (
     check_does_not_carry,
@@ -7,16 +7,16 @@ from image_tools.drives.checks import (
     check_not_attached,
     check_not_source,
 )
-from image_tools.drives.linux import users_of
+from image_tools.drives.linux import processes_using
 from image_tools.drives.listing import find_drive, list_drives
-from image_tools.drives.model import Drive, DrivePartition, Reason, Refusal
+from image_tools.drives.model import Drive, DrivePartition, Refusal, RefusalReason
 from image_tools.drives.unmount import unmount
 
 __all__ = [
     "Drive",
     "DrivePartition",
-    "Reason",
     "Refusal",
+    "RefusalReason",
     "check_does_not_carry",
     "check_fits",
     "check_flashable",
@@ -24,6 +24,6 @@ __all__ = [
     "check_not_source",
     "find_drive",
     "list_drives",
+    "processes_using",
     "unmount",
-    "users_of",
 ]

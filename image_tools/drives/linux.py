@@ -1,4 +1,4 @@
-"""The drives of a Linux system: from sysfs, mounts and swap, and what udev knows besides."""
+"""The drives of a Linux system, from sysfs, mounts, swap and udev."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from image_tools.drives.model import Drive, DrivePartition, Refusal, refusals_of
-from image_tools.drives.sysfs import SWAP, SYSTEM_POINTS, Kernel, Mount, program_of
+from image_tools.drives.model import Drive, DrivePartition, Refusal, find_refusals
+from image_tools.drives.sysfs import SWAP, SYSTEM_MOUNT_POINTS, Mount, Sysfs, process_name
 from resin_toolkit.errors import BadValue, DriveNotFound, Refused, ResinError, from_os_error
 
-_NO_DRIVES = ("ram", "zram", "sr", "fd", "dm-", "md", "mtdblock", "bcache", "drbd", "zd")
-_MAPPED = ("dm-", "md", "bcache", "drbd")
+_EXCLUDED_PREFIXES = ("ram", "zram", "sr", "fd", "dm-", "md", "mtdblock", "bcache", "drbd", "zd")
+_MAPPED_PREFIXES = ("dm-", "md", "bcache", "drbd")
 
 
-def list_drives(kernel: Kernel | None = None) -> list[Drive]:
-    """Every drive that the system has, those that may not be flashed included.
+def list_drives(sysfs: Sysfs | None = None) -> list[Drive]:
+    """All drives of the system, including those that cannot be flashed.
 
-    Loop devices without a file, optical drives, memory disks and devices that lie on others are left out.
+    Excludes unused loop devices, optical drives, RAM disks and devices on top of others.
     """
-    kernel = kernel or Kernel()
-    names = [name for name in kernel.disks() if not name.startswith(_NO_DRIVES)]
-    names = [name for name in names if not (name.startswith("loop") and not kernel.size(name))]
+    sysfs = sysfs or Sysfs()
+    names = [name for name in sysfs.disks() if not name.startswith(_EXCLUDED_PREFIXES)]
+    names = [name for name in names if not (name.startswith("loop") and not sysfs.size(name))]
     known = _udev()
-    mounts = kernel.mounts()
-    return [_drive(kernel, name, mounts, known) for name in names]
+    mounts = sysfs.mounts()
+    return [_drive(sysfs, name, mounts, known) for name in names]
 
 
 def find_drive(path: str) -> Drive:
-    """The drive that `path` names, a link such as /dev/disk/by-id/… too.
+    """The drive at `path`, which may be a link such as /dev/disk/by-id/….
 
     Raises DriveNotFound, BadValue (not a block device) and Refused (a partition, a device on top of others).
     """
@@ -44,16 +44,16 @@ def find_drive(path: str) -> Drive:
         raise from_os_error(error, path) from error
     if not stat.S_ISBLK(status.st_mode):
         raise BadValue(f"{path} is not a drive.", hint="`resin drives --all` lists all drives.")
-    kernel = Kernel()
-    name = kernel.name_at(status.st_rdev)
+    sysfs = Sysfs()
+    name = sysfs.device_name(status.st_rdev)
     if name is None:
-        raise DriveNotFound(f"The drive {path} is gone.", hint="Plug it in again.", path=path)
-    _refuse_parts(kernel, path, name)
-    return _drive(kernel, name, kernel.mounts(), _udev())
+        raise DriveNotFound(f"The drive {path} was removed.", hint="Plug it in again.", path=path)
+    _refuse_non_drives(sysfs, path, name)
+    return _drive(sysfs, name, sysfs.mounts(), _udev())
 
 
-def users_of(path: str) -> tuple[str, ...]:
-    """The programs that have a device open, as "name (pid N)", as far as this user may see."""
+def processes_using(path: str) -> tuple[str, ...]:
+    """The processes that have a device open, as "name (pid N)", if this user may see them."""
     import psutil
 
     found = []
@@ -66,136 +66,137 @@ def users_of(path: str) -> tuple[str, ...]:
         except OSError:
             continue
         if path in links:
-            found.append(program_of(pid))
+            found.append(process_name(pid))
     return tuple(found)
 
 
-def _refuse_parts(kernel: Kernel, path: str, name: str) -> None:
-    if kernel.is_partition(name):
-        drive = f"/dev/{kernel.disk_of(name)}"
+def _refuse_non_drives(sysfs: Sysfs, path: str, name: str) -> None:
+    if sysfs.is_partition(name):
+        drive = f"/dev/{sysfs.disk_of(name)}"
         raise Refused(
-            f"{path} is a partition of {drive}; an image is written to a whole drive.",
-            hint=f"If that is the right one, name {drive}.",
+            f"{path} is a partition of {drive}, but an image is written to a whole drive.",
+            hint=f"If that is the right drive, use {drive}.",
             path=path,
             drive=drive,
         )
-    if name.startswith(_MAPPED):
-        below = ", ".join(f"/dev/{disk}" for disk in sorted(kernel.disks_beneath(name) - {name}))
-        raise Refused(f"{path} is not a drive but lies on {below or 'others'}.", hint="Name a drive itself.")
-    if name.startswith(_NO_DRIVES):
+    if name.startswith(_MAPPED_PREFIXES):
+        below = ", ".join(f"/dev/{disk}" for disk in sorted(sysfs.underlying_disks(name) - {name}))
+        raise Refused(
+            f"{path} is not a drive but a device on top of {below or 'others'}.",
+            hint="Name the drive itself.",
+        )
+    if name.startswith(_EXCLUDED_PREFIXES):
         raise Refused(
             f"{path} is not a drive that can be flashed.", hint="`resin drives` lists those that can."
         )
 
 
-def _drive(kernel: Kernel, name: str, mounts: Iterable[Mount], udev: _Udev) -> Drive:
+def _drive(sysfs: Sysfs, name: str, mounts: Iterable[Mount], udev: _Udev) -> Drive:
     facts = udev.facts(name)
-    used = [mount for mount in mounts if name in kernel.disks_beneath(mount.device)]
-    transport = _transport(kernel, name, facts)
-    removable = kernel.value(name, "removable") == "1" or transport in ("usb", "sd")
-    system = {mount.point for mount in used} & {*SYSTEM_POINTS, SWAP}
+    used = [mount for mount in mounts if name in sysfs.underlying_disks(mount.device)]
+    transport = _transport(sysfs, name, facts)
+    removable = sysfs.value(name, "removable") == "1" or transport in ("usb", "sd")
+    system = {mount.point for mount in used} & {*SYSTEM_MOUNT_POINTS, SWAP}
     return Drive(
         path=f"/dev/{name}",
-        vendor=_text(facts, "ID_VENDOR") or _vendor(kernel, name),
-        model=_text(facts, "ID_MODEL") or _model(kernel, name),
-        serial=facts.get("ID_SERIAL_SHORT") or kernel.value(name, "device/serial"),
-        size=kernel.size(name),
-        sector_size=kernel.number(name, "queue/logical_block_size") or 512,
+        vendor=_text(facts, "ID_VENDOR") or _vendor(sysfs, name),
+        model=_text(facts, "ID_MODEL") or _model(sysfs, name),
+        serial=facts.get("ID_SERIAL_SHORT") or sysfs.value(name, "device/serial"),
+        size=sysfs.size(name),
+        sector_size=sysfs.number(name, "queue/logical_block_size") or 512,
         transport=transport,
         removable=removable,
-        read_only=kernel.value(name, "ro") == "1",
-        partitions=tuple(_partition(kernel, part, used, udev) for part in kernel.partitions(name)),
+        read_only=sysfs.value(name, "ro") == "1",
+        partitions=tuple(_partition(sysfs, part, used, udev) for part in sysfs.partitions(name)),
         mount_points=tuple(dict.fromkeys(mount.point for mount in used)),
-        refusals=_refusals(kernel, name, used, udev, removable=removable),
+        refusals=_refusals(sysfs, name, used, udev, removable=removable),
         to_unmount=tuple(dict.fromkeys(mount.point for mount in used)) if removable and not system else (),
     )
 
 
-def _partition(kernel: Kernel, name: str, mounts: Iterable[Mount], udev: _Udev) -> DrivePartition:
+def _partition(sysfs: Sysfs, name: str, mounts: Iterable[Mount], udev: _Udev) -> DrivePartition:
     facts = udev.facts(name)
     points = dict.fromkeys(mount.point for mount in mounts if mount.device == name)
     label, filesystem = _text(facts, "ID_FS_LABEL"), facts.get("ID_FS_TYPE", "")
     if not filesystem:
-        label, filesystem = _probed(kernel, name)
+        label, filesystem = _probed(sysfs, name)
     return DrivePartition(
         path=f"/dev/{name}",
-        size=kernel.size(name),
+        size=sysfs.size(name),
         label=label,
         filesystem=filesystem,
         mount_points=tuple(points),
     )
 
 
-def _probed(kernel: Kernel, name: str) -> tuple[str, str]:
-    """Label and kind of a file system that udev does not know, where this user may look."""
+def _probed(sysfs: Sysfs, name: str) -> tuple[str, str]:
+    """The label and type of a file system that udev does not know, if this user may read the device."""
     from image_tools.filesystems import probe
 
     try:
-        with (kernel.root / "dev" / name).open("rb") as file:
-            found = probe(file, 0, kernel.size(name), usage=False)
+        with (sysfs.root / "dev" / name).open("rb") as file:
+            found = probe(file, 0, sysfs.size(name), usage=False)
     except (OSError, ResinError):
         return "", ""
     return found.label, found.kind
 
 
 def _refusals(
-    kernel: Kernel, name: str, mounts: list[Mount], udev: _Udev, *, removable: bool
+    sysfs: Sysfs, name: str, mounts: list[Mount], udev: _Udev, *, removable: bool
 ) -> tuple[Refusal, ...]:
     points = list(dict.fromkeys(mount.point for mount in mounts))
-    system = [point for point in points if point in (*SYSTEM_POINTS, SWAP)]
+    system = [point for point in points if point in (*SYSTEM_MOUNT_POINTS, SWAP)]
     others = [point for point in points if point not in system]
-    return refusals_of(
+    return find_refusals(
         system=system,
         mounted=() if removable else others,
-        read_only=kernel.value(name, "ro") == "1",
-        size=kernel.size(name),
-        held_by=_held_by(kernel, (name, *kernel.partitions(name)), udev),
+        read_only=sysfs.value(name, "ro") == "1",
+        size=sysfs.size(name),
+        held_by=_held_by(sysfs, (name, *sysfs.partitions(name)), udev),
     )
 
 
-def _held_by(kernel: Kernel, names: Iterable[str], udev: _Udev) -> Iterable[tuple[str, str]]:
-    """What devices are a part of, and how that is closed."""
+def _held_by(sysfs: Sysfs, names: Iterable[str], udev: _Udev) -> Iterable[tuple[str, str]]:
+    """What the devices are in use by, and how to release them."""
     names = list(names)
-    holders = {holder for name in names for holder in kernel.holders(name)}
+    holders = {holder for name in names for holder in sysfs.holders(name)}
     if holders:
         what = ", ".join(sorted(holders))
         yield (
             f"{what} (encryption, a volume group or an array)",
-            "Close that first, with cryptsetup, vgchange or mdadm.",
+            "Close it first, with cryptsetup, vgchange or mdadm.",
         )
-    for pool in sorted({_zfs_pool(udev.facts(name)) for name in names} & set(kernel.zfs_pools())):
+    for pool in sorted({_zfs_pool(udev.facts(name)) for name in names} & set(sysfs.zfs_pools())):
         yield f"the ZFS pool {pool}", f"Export it first: zpool export {pool}"
 
 
 def _zfs_pool(facts: Mapping[str, str]) -> str:
-    """The pool whose member this is, by the label that udev read; empty for none."""
+    """The ZFS pool of a member device, by the label that udev read; empty if there is none."""
     return _text(facts, "ID_FS_LABEL") if facts.get("ID_FS_TYPE") == "zfs_member" else ""
 
 
-def _transport(kernel: Kernel, name: str, facts: Mapping[str, str]) -> str:
-    """How it is attached: usb, sd, mmc (soldered), nvme, ata, scsi, virtio, loop; empty if unknown."""
-    where = str(kernel.folder(name).resolve())
+def _transport(sysfs: Sysfs, name: str, facts: Mapping[str, str]) -> str:
+    """The transport: usb, sd, mmc (soldered), nvme, ata, scsi, virtio, loop; empty if unknown."""
+    where = str(sysfs.folder(name).resolve())
     if name.startswith("mmcblk"):
-        return "sd" if kernel.value(name, "device/type") == "SD" else "mmc"
+        return "sd" if sysfs.value(name, "device/type") == "SD" else "mmc"
     for mark in ("usb", "nvme", "virtio", "ata", "loop"):
         if f"/{mark}" in where:
             return mark
     return facts.get("ID_BUS", "")
 
 
-def _model(kernel: Kernel, name: str) -> str:
-    return (
-        kernel.backing_file(name) or kernel.value(name, "device/model") or kernel.value(name, "device/name")
-    )
+def _model(sysfs: Sysfs, name: str) -> str:
+    return sysfs.backing_file(name) or sysfs.value(name, "device/model") or sysfs.value(name, "device/name")
 
 
-def _vendor(kernel: Kernel, name: str) -> str:
-    vendor = kernel.value(name, "device/vendor")
-    return "" if vendor.startswith("0x") else vendor  # a number of the bus, not a name
+def _vendor(sysfs: Sysfs, name: str) -> str:
+    vendor = sysfs.value(name, "device/vendor")
+    return "" if vendor.startswith("0x") else vendor  # a vendor id, not a name
 
 
 def _text(facts: Mapping[str, str], key: str) -> str:
-    """A name from udev; its plain form has lost its spaces, the one with `_ENC` has them as `\\x20`."""
+    """A name from udev, whose `_ENC` form keeps spaces, as `\\x20`."""
     encoded = facts.get(f"{key}_ENC")
     if encoded is None:
         return facts.get(key, "").strip()
@@ -205,12 +206,12 @@ def _text(facts: Mapping[str, str], key: str) -> str:
 
 @cache
 def _udev() -> _Udev:
-    """One for all: to find its library, it runs the linker's own program each time."""
+    """A single instance, because pyudev runs a program each time to find its library."""
     return _Udev()
 
 
 class _Udev:
-    """What udev has found out about devices; without udev nothing is known, which is no failure."""
+    """The properties of devices in the udev database; empty without udev."""
 
     def __init__(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The drives of this system, whichever it is: where a listing for one more system is entered."""
+"""The drives of this system, by its platform. A new platform is added here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from resin_toolkit.errors import DriveNotFound
 
 
 def list_drives() -> list[Drive]:
-    """Every drive that the system has, those that may not be flashed included. Raises IoFailed."""
+    """All drives of the system, including those that cannot be flashed. Raises IoFailed."""
     system = str(sys.platform)
     if system == "darwin":
         from image_tools.drives import macos
@@ -25,7 +25,7 @@ def list_drives() -> list[Drive]:
 
 
 def find_drive(path: str) -> Drive:
-    """The drive that `path` names; on Linux also a link such as /dev/disk/by-id/….
+    """The drive at `path`; on Linux also a link such as /dev/disk/by-id/….
 
     Raises DriveNotFound, BadValue (not a block device) and Refused (a partition, a device on top of others).
     """

@@ -1,4 +1,4 @@
-"""The drives of macOS, as `diskutil` tells of them: property lists, whose keys diskutil(8) names."""
+"""The drives of macOS, from the property lists of diskutil(8)."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.parsers.expat import ExpatError
 
-from image_tools.drives.model import Drive, DrivePartition, refusals_of
+from image_tools.drives.model import Drive, DrivePartition, find_refusals
 from resin_toolkit.errors import IoFailed
 
 Facts = Mapping[str, Any]
-Ask = Callable[..., bytes]
-"""What diskutil prints with these arguments."""
+DiskutilRunner = Callable[..., bytes]
+"""Runs diskutil with arguments and returns its output."""
 
 _SYSTEM = ("/", "/System", "/Users", "/private")
 _BUSES = {"USB": "usb", "Secure Digital": "sd", "PCI-Express": "nvme", "SATA": "ata", "Disk Image": "loop"}
 
 
-def list_drives(ask: Ask | None = None) -> list[Drive]:
-    """Every physical drive and attached disk image; the containers of APFS that lie on others are left out.
+def list_drives(run_diskutil: DiskutilRunner | None = None) -> list[Drive]:
+    """All physical drives and attached disk images, without synthesized APFS containers.
 
-    Raises IoFailed where diskutil cannot be run or prints something else.
+    Raises IoFailed if diskutil cannot be run or its output is invalid.
     """
-    ask = ask or _diskutil
-    disks: list[Facts] = _plist(ask("list", "-plist")).get("AllDisksAndPartitions", [])
+    run_diskutil = run_diskutil or _diskutil
+    disks: list[Facts] = _plist(run_diskutil("list", "-plist")).get("AllDisksAndPartitions", [])
     on_top = {
         store["DeviceIdentifier"]: disk for disk in disks for store in disk.get("APFSPhysicalStores", [])
     }
     return [
-        _drive(disk, _plist(ask("info", "-plist", disk["DeviceIdentifier"])), on_top)
+        _drive(disk, _plist(run_diskutil("info", "-plist", disk["DeviceIdentifier"])), on_top)
         for disk in disks
         if "APFSPhysicalStores" not in disk
     ]
@@ -57,7 +57,7 @@ def _drive(disk: Facts, facts: Facts, on_top: Mapping[str, Facts]) -> Drive:
         read_only=not writable,
         partitions=partitions,
         mount_points=tuple(dict.fromkeys(points)),
-        refusals=refusals_of(
+        refusals=find_refusals(
             system=dict.fromkeys(system),
             mounted=() if removable else others,
             read_only=not writable,
@@ -68,7 +68,7 @@ def _drive(disk: Facts, facts: Facts, on_top: Mapping[str, Facts]) -> Drive:
 
 
 def _partition(part: Facts, on_top: Mapping[str, Facts]) -> DrivePartition:
-    """A partition; one that an APFS container lies on has the mount points of the container's volumes."""
+    """A partition; that of an APFS container has the mount points of the container's volumes."""
     container = on_top.get(part["DeviceIdentifier"], {})
     volumes = [part, *container.get("APFSVolumes", ())]
     points = [point for volume in volumes for point in _points(volume)]
@@ -82,7 +82,7 @@ def _partition(part: Facts, on_top: Mapping[str, Facts]) -> DrivePartition:
 
 
 def _points(volume: Facts) -> Iterator[str]:
-    """Where a volume is mounted; the sealed system volume is mounted by its snapshot."""
+    """The mount points of a volume; the sealed system volume is mounted as a snapshot."""
     for part in (volume, *volume.get("MountedSnapshots", ())):
         point = part.get("MountPoint") or part.get("SnapshotMountPoint")
         if point:
@@ -93,7 +93,7 @@ def _diskutil(*arguments: str) -> bytes:
     try:
         return subprocess.run(["diskutil", *arguments], capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        hint = "See whether `diskutil list` works."
+        hint = "Check that `diskutil list` works."
         raise IoFailed(f"The drives cannot be listed: {error}.", hint=hint) from error
 
 
@@ -101,5 +101,5 @@ def _plist(data: bytes) -> Facts:
     try:
         found = plistlib.loads(data)
     except (plistlib.InvalidFileException, ExpatError, ValueError) as error:
-        raise IoFailed(f"diskutil printed something unknown: {error}.", hint="Report it, please.") from error
+        raise IoFailed(f"The output of diskutil is invalid: {error}.", hint="Please report this.") from error
     return found if isinstance(found, dict) else {}

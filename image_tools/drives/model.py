@@ -1,4 +1,4 @@
-"""A drive as every system tells of it, and why some must not be written to."""
+"""A drive of any platform, and the reasons why it cannot be flashed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Reason(Enum):
-    """Why a drive may not be flashed, whatever the user says; the gravest first."""
+class RefusalReason(Enum):
+    """Why a drive cannot be flashed, even with --allow-fixed; the most serious first."""
 
     SYSTEM = "system-drive"
     MOUNTED = "mounted"
@@ -19,16 +19,16 @@ class Reason(Enum):
 
 @dataclass(frozen=True)
 class Refusal:
-    """A reason, in words that follow the drive's name, and what could be done about it."""
+    """A reason as a phrase that follows the name of the drive, and a hint."""
 
-    reason: Reason
+    reason: RefusalReason
     message: str
     hint: str
 
 
 @dataclass(frozen=True)
 class DrivePartition:
-    """A partition as the system sees it now; `size` in bytes, `label` and `filesystem` where udev knows."""
+    """A partition; `size` in bytes, `label` and `filesystem` are empty if unknown."""
 
     path: str
     size: int
@@ -67,14 +67,14 @@ class Drive:
     read_only: bool
     partitions: tuple[DrivePartition, ...]
     mount_points: tuple[str, ...]
-    """All that is mounted from it, through every layer of device mapper too."""
+    """Everything mounted from it, also through layers of device mapper."""
     refusals: tuple[Refusal, ...]
     to_unmount: tuple[str, ...] = ()
-    """The mount points of a removable drive, which have to be unmounted before it is written."""
+    """The mount points of a removable drive that must be unmounted before writing."""
 
     @property
     def title(self) -> str:
-        """Vendor and model, as far as they are known."""
+        """Vendor and model, if known."""
         return " ".join(word for word in (self.vendor, self.model) if word) or "unnamed drive"
 
     @property
@@ -116,7 +116,7 @@ class Drive:
         }
 
 
-def refusals_of(
+def find_refusals(
     *,
     system: Iterable[str],
     mounted: Iterable[str],
@@ -124,20 +124,22 @@ def refusals_of(
     size: int,
     held_by: Iterable[tuple[str, str]] = (),
 ) -> tuple[Refusal, ...]:
-    """The reasons against a drive, the gravest first.
+    """The refusals of a drive, the most serious first.
 
-    `system` are the places of the running system on it, `mounted` those that would have to be unmounted by
-    hand, `held_by` what it is a part of and how that is closed.
+    `system` are mount points of the running system, `mounted` others that must be unmounted by hand,
+    `held_by` pairs of what the drive is part of and how to release it.
     """
     found = []
     if places := ", ".join(system):
-        found.append(Refusal(Reason.SYSTEM, f"holds the running system ({places})", "Choose another drive."))
+        found.append(
+            Refusal(RefusalReason.SYSTEM, f"holds the running system ({places})", "Choose another drive.")
+        )
     if points := list(mounted):
         hint = f"Unmount it first: umount {' '.join(points)}"
-        found.append(Refusal(Reason.MOUNTED, f"is mounted ({', '.join(points)})", hint))
-    found += [Refusal(Reason.IN_USE, f"is a part of {what}", hint) for what, hint in held_by]
+        found.append(Refusal(RefusalReason.MOUNTED, f"is mounted ({', '.join(points)})", hint))
+    found += [Refusal(RefusalReason.IN_USE, f"is part of {what}", hint) for what, hint in held_by]
     if read_only:
-        found.append(Refusal(Reason.READ_ONLY, "is read-only", "Check the card's lock switch."))
+        found.append(Refusal(RefusalReason.READ_ONLY, "is read-only", "Check the card's lock switch."))
     if not size:
-        found.append(Refusal(Reason.NO_MEDIUM, "has no medium in it", "Insert a card."))
+        found.append(Refusal(RefusalReason.NO_MEDIUM, "has no medium", "Insert a card."))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""What the Linux kernel says of block devices: /sys (sysfs) and /proc (mounts and swap)."""
+"""Block devices in /sys (sysfs), and mounts and swap in /proc."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-SYSTEM_POINTS = ("/", "/boot", "/boot/efi", "/boot/firmware", "/efi", "/usr", "/var", "/home")
+SYSTEM_MOUNT_POINTS = ("/", "/boot", "/boot/efi", "/boot/firmware", "/efi", "/usr", "/var", "/home")
 SWAP = "swap"
 
 
 @dataclass(frozen=True)
 class Mount:
-    """A mounted file system, or swap space that is in use; `device` is the kernel's name, like `sda1`."""
+    """A mounted file system or active swap; `device` is the kernel's name, such as `sda1`."""
 
     device: str
     point: str
 
 
-def program_of(pid: int) -> str:
-    """A process as "name (pid N)"; one that has ended meanwhile keeps only its number."""
+def process_name(pid: int) -> str:
+    """A process as "name (pid N)", without the name if it has exited."""
     import psutil
 
     try:
@@ -30,8 +30,8 @@ def program_of(pid: int) -> str:
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """The kernel's view; another root than / is for a recorded one."""
+class Sysfs:
+    """The block devices of the kernel; `root` may be a recorded tree."""
 
     root: Path = Path("/")
 
@@ -43,7 +43,7 @@ class Kernel:
         return self.root / "sys/class/block" / name
 
     def value(self, name: str, attribute: str) -> str:
-        """An attribute of a device, empty where it has none."""
+        """An attribute of a device; empty if it does not exist."""
         try:
             return (self.folder(name) / attribute).read_text(errors="replace").strip()
         except OSError:
@@ -54,14 +54,14 @@ class Kernel:
         return int(text) if text.isdecimal() else 0
 
     def size(self, name: str) -> int:
-        """Bytes; the kernel counts in 512 whatever the device's sector is."""
+        """In bytes. The kernel counts in units of 512 bytes, regardless of the sector size."""
         return self.number(name, "size") * 512
 
     def is_partition(self, name: str) -> bool:
         return (self.folder(name) / "partition").exists()
 
     def disk_of(self, name: str) -> str:
-        """The whole device that a partition is on; a whole device is its own."""
+        """The whole device of a partition; a whole device itself."""
         return self.folder(name).resolve().parent.name if self.is_partition(name) else name
 
     def partitions(self, disk: str) -> list[str]:
@@ -69,39 +69,39 @@ class Kernel:
         return sorted(names, key=lambda name: self.number(name, "partition"))
 
     def holders(self, name: str) -> list[str]:
-        """Devices made out of this one: device mapper (LUKS, LVM), md (RAID), bcache."""
+        """Devices on top of this one: device mapper (LUKS, LVM), md (RAID), bcache."""
         return sorted(entry.name for entry in self._entries(self.folder(name) / "holders"))
 
     def zfs_pools(self) -> list[str]:
-        """The ZFS pools that are imported; ZFS does not enter itself as a holder."""
+        """The imported ZFS pools; ZFS does not register as a holder."""
         folders = self._entries(self.root / "proc/spl/kstat/zfs")
         return sorted(folder.name for folder in folders if folder.is_dir())
 
     def backing_file(self, name: str) -> str:
-        """The file behind a loop device, empty for others."""
+        """The backing file of a loop device; empty for others."""
         return self.value(name, "loop/backing_file")
 
-    def name_at(self, device: int) -> str | None:
-        """The kernel's name of the device with this number (`st_dev`, `st_rdev`)."""
+    def device_name(self, device: int) -> str | None:
+        """The kernel's name of the device with this number (`st_dev` or `st_rdev`)."""
         link = self.root / f"sys/dev/block/{os.major(device)}:{os.minor(device)}"
         return link.resolve().name if link.exists() else None
 
-    def disks_beneath(self, name: str) -> set[str]:
-        """All whole devices that a device lies on, itself included, through every layer."""
+    def underlying_disks(self, name: str) -> set[str]:
+        """All whole devices below a device, including itself, through all layers."""
         found: set[str] = set()
-        waiting = [name]
-        while waiting:
-            device = waiting.pop()
+        pending = [name]
+        while pending:
+            device = pending.pop()
             if device in found or not self.folder(device).exists():
                 continue
             found.add(device)
-            waiting.append(self.disk_of(device))
-            waiting += [entry.name for entry in self._entries(self.folder(device) / "slaves")]
-            waiting += self._device_of_file(self.backing_file(device))
+            pending.append(self.disk_of(device))
+            pending += [entry.name for entry in self._entries(self.folder(device) / "slaves")]
+            pending += self._device_of_file(self.backing_file(device))
         return {device for device in found if not self.is_partition(device)}
 
     def mounts(self) -> list[Mount]:
-        """Everything that is mounted from a block device, and swap."""
+        """Everything mounted from block devices, and swap."""
         return [*self._mounted(), *self._system_folders(), *self._swaps()]
 
     def _mounted(self) -> Iterator[Mount]:
@@ -110,14 +110,16 @@ class Kernel:
             front, _, back = line.partition(" - ")
             number, point, source = front.split()[2], front.split()[4], back.split()[1]
             major, _, minor = number.partition(":")
-            # A btrfs has a number of its own; there only the source names the device.
-            name = self.name_at(os.makedev(int(major), int(minor))) or self._name_of_node(_unescape(source))
+            # btrfs has a device number of its own; only the mount source names the device.
+            name = self.device_name(os.makedev(int(major), int(minor))) or self._name_of_node(
+                _unescape(source)
+            )
             if name is not None:
                 yield Mount(name, _unescape(point))
 
     def _system_folders(self) -> Iterator[Mount]:
-        """In a container no mount may name the device, but the number of the folder still does."""
-        for point in SYSTEM_POINTS:
+        """In a container no mount may name the device, but the device number of the folder does."""
+        for point in SYSTEM_MOUNT_POINTS:
             for name in self._device_of_file(point):
                 yield Mount(name, point if Path(point).is_mount() else "/")
 
@@ -135,14 +137,14 @@ class Kernel:
         return name if self.folder(name).exists() else None
 
     def device_of_file(self, path: str) -> str | None:
-        """The device that a file lies on; None for one in memory or of another machine."""
+        """The device that stores a file; None for a file in memory or on the network."""
         try:
             number = Path(path).stat().st_dev
         except OSError:
             return None
-        if name := self.name_at(number):
+        if name := self.device_name(number):
             return name
-        # A btrfs has a number of its own; the innermost mount point above the file names the device.
+        # btrfs has a device number of its own; the innermost mount point above the file names the device.
         real = os.path.realpath(path)
         above = [mount for mount in self._mounted() if _is_below(real, mount.point)]
         return max(above, key=lambda mount: len(mount.point)).device if above else None
@@ -172,7 +174,7 @@ def _is_below(path: str, point: str) -> bool:
 
 
 def _unescape(text: str) -> str:
-    """Spaces and the like are octal escapes in these files: `\\040`."""
+    """Decode octal escapes, such as `\\040` for a space."""
     if "\\" not in text:
         return text
     parts = text.split("\\")

@@ -1,4 +1,4 @@
-"""What udisks2 does for a user who is not root, if the desktop lets them: open a drive, unmount, look again.
+"""Opening, unmounting and rescanning drives through udisks2, for users other than root.
 
 Source: the D-Bus interfaces org.freedesktop.UDisks2.Block (OpenDevice since udisks 2.7.3, Rescan) and
 org.freedesktop.UDisks2.Filesystem (Unmount).
@@ -18,8 +18,8 @@ _REFUSALS = (f"{SERVICE}.Error.NotAuthorized", "org.freedesktop.PolicyKit1.Error
 _BUSY = f"{SERVICE}.Error.DeviceBusy"
 
 
-class NotDone(Exception):
-    """udisks2 is not there, or refused; `reason` says which, `busy` that something is in use."""
+class UdisksError(Exception):
+    """udisks2 is not available or refused; `busy`: because the device is in use. `reason` is a clause."""
 
     def __init__(self, reason: str, *, busy: bool = False) -> None:
         super().__init__(reason)
@@ -28,9 +28,9 @@ class NotDone(Exception):
 
 
 def open_drive(name: str) -> int:
-    """A descriptor of the drive with this kernel's name, for reading, writing, and this program alone.
+    """Open the drive with this kernel name exclusively for reading and writing; returns a file descriptor.
 
-    Raises NotDone.
+    Raises UdisksError.
     """
     flags = os.O_EXCL | os.O_CLOEXEC | os.O_DIRECT
     [opened] = _call(name, "Block", "OpenDevice", "sa{sv}", ("rw", {"flags": ("i", flags)}))
@@ -39,22 +39,22 @@ def open_drive(name: str) -> int:
 
 
 def unmount(name: str) -> None:
-    """Unmount the file system on a device; raises NotDone."""
+    """Unmount the file system on a device; raises UdisksError."""
     _call(name, "Filesystem", "Unmount", "a{sv}", ({},))
 
 
 def rescan(name: str) -> None:
-    """Let the system read a drive's partition table anew; raises NotDone."""
+    """Make the kernel reread the partition table of a drive; raises UdisksError."""
     _call(name, "Block", "Rescan", "a{sv}", ({},))
 
 
 def object_name(name: str) -> str:
-    """A device's name as a part of an object path: all but letters and digits as `_` and two hex digits."""
+    """A device name as a component of an object path: letters, digits and `_` escapes in hex."""
     return re.sub(r"[^A-Za-z0-9]", lambda match: f"_{ord(match[0]):02x}", name)
 
 
 def _call(name: str, interface: str, method: str, signature: str, body: tuple[Any, ...]) -> Any:
-    """What the method of a device returns; the desktop may ask its user for a password meanwhile."""
+    """Call a method of a device and return its result; the desktop may ask the user for a password."""
     from jeepney import DBusAddress, MessageFlag, MessageType, new_method_call
     from jeepney.io.blocking import open_dbus_connection
 
@@ -65,18 +65,18 @@ def _call(name: str, interface: str, method: str, signature: str, body: tuple[An
         with open_dbus_connection(bus="SYSTEM", enable_fds=True) as connection:
             reply = connection.send_and_get_reply(call, timeout=_PATIENCE)
     except (OSError, KeyError, ValueError) as error:
-        raise NotDone("udisks2 does not run here") from error
+        raise UdisksError("udisks2 is not running") from error
     if reply.header.message_type is MessageType.error:
         raise _refusal(reply)
     return reply.body
 
 
-def _refusal(reply: Any) -> NotDone:
+def _refusal(reply: Any) -> UdisksError:
     from jeepney import HeaderFields
 
     error = str(reply.header.fields.get(HeaderFields.error_name, ""))
     if error.startswith(_REFUSALS):
-        return NotDone("udisks2 did not permit it")
+        return UdisksError("udisks2 did not allow it")
     if error == "org.freedesktop.DBus.Error.ServiceUnknown":
-        return NotDone("udisks2 does not run here")
-    return NotDone(f"udisks2 says: {reply.body[0] if reply.body else error}", busy=error == _BUSY)
+        return UdisksError("udisks2 is not running")
+    return UdisksError(f"udisks2 says: {reply.body[0] if reply.body else error}", busy=error == _BUSY)

@@ -1,4 +1,4 @@
-"""Unmounting what is mounted from a removable drive, so that it can be written."""
+"""Unmounting the file systems of a removable drive before it is written."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from image_tools.drives.model import Drive
-from image_tools.drives.sysfs import program_of
+from image_tools.drives.sysfs import process_name
 from resin_toolkit.errors import NotPermitted, Refused, from_os_error
 
 _PATIENCE = 20
 
 
 def unmount(drive: Drive) -> tuple[str, ...]:
-    """Unmount all of `drive.to_unmount`, the innermost first, and return the points.
+    """Unmount all of `drive.to_unmount`, the innermost first, and return the mount points.
 
-    Nothing is forced. Where this user may not, udisks2 is asked to. Raises Refused with the programs that
-    hold one, and NotPermitted.
+    Nothing is forced. Uses udisks2 if this user may not unmount. Raises Refused with the processes that keep
+    a mount point busy, and NotPermitted.
     """
     devices = {point: part.path for part in drive.partitions for point in part.mount_points}
     points = sorted(drive.to_unmount, key=len, reverse=True)
@@ -36,17 +36,17 @@ def _unmount_by_udisks(device: str, point: str) -> None:
 
     try:
         udisks.unmount(Path(device).name)
-    except udisks.NotDone as problem:
+    except udisks.UdisksError as problem:
         if problem.busy:
             raise _failure(point, OSError(errno.EBUSY, "busy")) from problem
         raise NotPermitted(
-            f"{point} may not be unmounted by this user, and {problem.reason}.",
+            f"You may not unmount {point}, and {problem.reason}.",
             hint=f"Try: sudo umount {point}",
         ) from problem
 
 
 def unmount_point(point: str) -> None:
-    """Unmount everything that is mounted at a folder; raises as `unmount` does."""
+    """Unmount everything that is mounted at a folder. Raises what `unmount` raises."""
     library = ctypes.CDLL(None, use_errno=True)
     for _ in range(_PATIENCE):
         if library.umount2(os.fsencode(point), 0) == 0:
@@ -57,32 +57,32 @@ def unmount_point(point: str) -> None:
         if code == errno.EINVAL:  # nothing is mounted there any more
             return
         raise _failure(point, OSError(code, os.strerror(code)))
-    raise Refused(f"{point} is mounted again and again.", hint="Unmount it by hand.")
+    raise Refused(f"{point} is still mounted after {_PATIENCE} attempts.", hint="Unmount it by hand.")
 
 
-def holders_of(point: str) -> list[str]:
-    """The programs that keep a mount point busy, as "name (pid N)", as far as this user may see."""
+def processes_holding(point: str) -> list[str]:
+    """The processes that keep a mount point busy, as "name (pid N)", if this user may see them."""
     import psutil
 
     holders = (pid for pid in psutil.pids() if any(_is_below(path, point) for path in _paths_of(pid)))
-    return [program_of(pid) for pid in holders]
+    return [process_name(pid) for pid in holders]
 
 
 def _failure(point: str, error: OSError) -> Exception:
     if error.errno == errno.EBUSY:
-        holders = ", ".join(holders_of(point)) or "a program"
+        holders = ", ".join(processes_holding(point)) or "a program"
         return Refused(
             f"{point} cannot be unmounted: it is in use by {holders}.",
-            hint="End that program, or leave the folder, and start over.",
+            hint="Close that program, or leave the folder, and try again.",
             point=point,
         )
     if error.errno in (errno.EPERM, errno.EACCES):
-        return NotPermitted(f"{point} may not be unmounted by this user.", hint=f"Try: sudo umount {point}")
+        return NotPermitted(f"You may not unmount {point}.", hint=f"Try: sudo umount {point}")
     return from_os_error(error, point)
 
 
 def _paths_of(pid: int) -> Iterator[str]:
-    """What a process has open, mapped, or stands in."""
+    """The open and mapped files of a process, its executable, and its working and root directories."""
     folder = Path(f"/proc/{pid}")
     for link in ("cwd", "root", "exe"):
         yield from _target(folder / link)

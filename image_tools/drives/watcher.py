@@ -1,4 +1,4 @@
-"""Drives that come and go."""
+"""Watching for drives that are plugged in, changed or removed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from image_tools.drives.listing import list_drives
 from image_tools.drives.model import Drive
 
 PERIOD = 1.0
-"""Seconds between two looks: readers do not tell of every card, and udev may not run."""
+"""Seconds between two listings: readers do not report every card, and udev may not run."""
 
 
-class ChangeKind(Enum):
-    """What has become of a drive since the last look."""
+class DriveChangeType(Enum):
+    """What happened to a drive since the last listing."""
 
     PRESENT = "present"
     PLUGGED_IN = "plugged-in"
@@ -24,36 +24,38 @@ class ChangeKind(Enum):
 
 
 @dataclass(frozen=True)
-class Change:
-    """One thing that happened; of a drive that is gone, what was known of it last."""
+class DriveChange:
+    """A change of a drive; of a removed drive, its last known state."""
 
-    what: ChangeKind
+    what: DriveChangeType
     drive: Drive
 
 
-def watch(listed: Callable[[], list[Drive]] = list_drives) -> Iterator[Change]:
-    """The drives that are there, then each change, for ever. A card put into a reader changes the reader."""
-    before = {drive.path: drive for drive in listed()}
-    yield from (Change(ChangeKind.PRESENT, drive) for drive in before.values())
+def watch(list_now: Callable[[], list[Drive]] = list_drives) -> Iterator[DriveChange]:
+    """The present drives, then each change, forever. A card inserted into a reader changes the reader."""
+    before = {drive.path: drive for drive in list_now()}
+    yield from (DriveChange(DriveChangeType.PRESENT, drive) for drive in before.values())
     wait = _waiter()
     while True:
         wait()
-        after = {drive.path: drive for drive in listed()}
+        after = {drive.path: drive for drive in list_now()}
         yield from _changes(before, after)
         before = after
 
 
-def _changes(before: dict[str, Drive], after: dict[str, Drive]) -> Iterator[Change]:
-    yield from (Change(ChangeKind.GONE, drive) for path, drive in before.items() if path not in after)
+def _changes(before: dict[str, Drive], after: dict[str, Drive]) -> Iterator[DriveChange]:
+    yield from (
+        DriveChange(DriveChangeType.GONE, drive) for path, drive in before.items() if path not in after
+    )
     for path, drive in after.items():
         if path not in before:
-            yield Change(ChangeKind.PLUGGED_IN, drive)
+            yield DriveChange(DriveChangeType.PLUGGED_IN, drive)
         elif drive != before[path]:
-            yield Change(ChangeKind.CHANGED, drive)
+            yield DriveChange(DriveChangeType.CHANGED, drive)
 
 
 def _waiter() -> Callable[[], object]:
-    """Waits until udev tells of a block device, or for a while."""
+    """A function that waits for a udev event of a block device, or for `PERIOD`."""
     try:
         import pyudev
 

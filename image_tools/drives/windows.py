@@ -1,4 +1,4 @@
-"""The drives of Windows, as PowerShell's Storage module tells of them.
+"""The drives of Windows, from PowerShell's Storage module.
 
 Source: the classes MSFT_Disk, MSFT_Partition and MSFT_Volume of the Windows Storage Management API.
 """
@@ -10,12 +10,12 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from image_tools.drives.model import Drive, DrivePartition, refusals_of
+from image_tools.drives.model import Drive, DrivePartition, find_refusals
 from resin_toolkit.errors import IoFailed
 
 Facts = Mapping[str, Any]
 
-QUESTION = (
+QUERY = (
     "@{"
     "disks = @(Get-Disk | Select-Object Number,FriendlyName,Manufacturer,Model,SerialNumber,Size,"
     "LogicalSectorSize,BusType,IsBoot,IsSystem,IsReadOnly,OperationalStatus);"
@@ -27,21 +27,21 @@ QUESTION = (
     "page = @(Get-CimInstance Win32_PageFileUsage | ForEach-Object Name)"
     "} | ConvertTo-Json -Depth 4"
 )
-"""What PowerShell is asked; it answers with one JSON object."""
+"""The PowerShell script, which prints one JSON object."""
 
 # MSFT_Disk.BusType; newer versions print the name.
 _BUSES = {1: "scsi", 3: "ata", 7: "usb", 9: "scsi", 11: "ata", 12: "sd", 13: "mmc", 15: "loop", 17: "nvme"}
 _NAMES = {"sata": "ata", "file backed virtual": "loop"}
 
 
-def list_drives(ask: Callable[[], str] | None = None) -> list[Drive]:
-    """Every drive that Windows lists. Raises IoFailed where PowerShell fails or prints other things."""
-    text = (ask or _powershell)()
+def list_drives(run_powershell: Callable[[], str] | None = None) -> list[Drive]:
+    """All drives of the system. Raises IoFailed if PowerShell fails or its output is invalid."""
+    text = (run_powershell or _powershell)()
     try:
         answer = json.loads(text.lstrip("\ufeff"))
     except ValueError as error:
-        message = f"PowerShell printed something unknown: {error}."
-        raise IoFailed(message, hint="Report it, please.") from error
+        message = f"The output of PowerShell is invalid: {error}."
+        raise IoFailed(message, hint="Please report this.") from error
     volumes = {str(volume.get("DriveLetter")): volume for volume in _all(answer, "volumes")}
     return [_drive(disk, answer, volumes) for disk in _all(answer, "disks")]
 
@@ -69,7 +69,7 @@ def _drive(disk: Facts, answer: Facts, volumes: Mapping[str, Facts]) -> Drive:
         read_only=bool(disk.get("IsReadOnly")),
         partitions=partitions,
         mount_points=tuple(points),
-        refusals=refusals_of(
+        refusals=find_refusals(
             system=system,
             mounted=() if removable else points,
             read_only=bool(disk.get("IsReadOnly")),
@@ -100,7 +100,7 @@ def _transport(bus: object) -> str:
 
 
 def _all(answer: Facts, key: str) -> Sequence[Any]:
-    """A list; PowerShell prints one of a single thing as that thing."""
+    """A list of the answer; PowerShell prints a list of one item as that item."""
     found = answer.get(key)
     if found is None:
         return ()
@@ -108,9 +108,9 @@ def _all(answer: Facts, key: str) -> Sequence[Any]:
 
 
 def _powershell() -> str:
-    command = ["powershell", "-NoProfile", "-NonInteractive", "-Command", QUESTION]
+    command = ["powershell", "-NoProfile", "-NonInteractive", "-Command", QUERY]
     try:
         return subprocess.run(command, capture_output=True, check=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        hint = "See whether Get-Disk works."
+        hint = "Check that Get-Disk works."
         raise IoFailed(f"The drives cannot be listed: {error}.", hint=hint) from error

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_tools.drives.sysfs import Kernel
+from image_tools.drives.sysfs import Sysfs
 
 _PAST_THE_CACHE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "vfat", "exfat", "ntfs3", "jfs"})
 """File systems on which direct reads bypass the cache."""
@@ -29,10 +29,10 @@ def file_read_access(path: str) -> ReadAccess:
 
 def drive_read_access(path: str) -> ReadAccess:
     """Direct reads bypass the page cache of a drive; the file behind a loop device has a cache of its own."""
-    kernel = Kernel()
+    sysfs = Sysfs()
     name = Path(path).name
-    backing = kernel.backing_file(name)
-    if not backing or kernel.value(name, "loop/dio") == "1":
+    backing = sysfs.backing_file(name)
+    if not backing or sysfs.value(name, "loop/dio") == "1":
         return ReadAccess(True)
     try:
         descriptor = os.open(backing, os.O_RDONLY | os.O_CLOEXEC)

@@ -319,7 +319,7 @@ class Target:
 
         try:
             udisks.rescan(Path(self.path).name)
-        except udisks.NotDone:
+        except udisks.UdisksError:
             return False
         return True
 
@@ -381,7 +381,7 @@ def open_drive(path: str) -> Target:
 
         try:
             descriptor = udisks.open_drive(Path(real).name)
-        except udisks.NotDone as problem:
+        except udisks.UdisksError as problem:
             if problem.busy:
                 raise _busy(real) from problem
             raise NotPermitted(
@@ -416,10 +416,10 @@ def is_drive(path: str) -> bool:
 
 
 def _busy(path: str) -> Refused:
-    from image_tools.drives import check_flashable, find_drive, users_of
+    from image_tools.drives import check_flashable, find_drive, processes_using
 
     check_flashable(find_drive(path), allow_fixed=True)
-    users = ", ".join(users_of(path))
+    users = ", ".join(processes_using(path))
     return Refused(
         f"{path} is in use by {users or 'another program'}.",
         hint="End that program first; on a desktop, it may be the file manager.",

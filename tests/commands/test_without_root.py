@@ -70,7 +70,7 @@ def test_without_it_the_line_to_run_as_root_is_shown(manner: str, image: Path, t
             run = flash(image, device, bus if manner == "nobody" else f"unix:path={tmp_path}/none")
         assert not any(Path(device).read_bytes())
     assert run.code == 7, run.err
-    assert {"refuse": "did not permit"}.get(manner, "does not run here") in run.err
+    assert {"refuse": "did not allow"}.get(manner, "is not running") in run.err
     [hint] = [line for line in run.err.splitlines() if line.startswith("hint: ")]
     words = shlex.split(hint.split("root: ", 1)[1])
     assert (words[0], "RESIN_LOG" in words[1].removeprefix("--preserve-env=").split(",")) == ("sudo", True)

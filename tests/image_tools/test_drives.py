@@ -10,7 +10,7 @@ from support.loop_devices import blank_loop, loop_device, mounted, partition_nod
 
 from image_tools.drives import (
     Drive,
-    Reason,
+    RefusalReason,
     check_does_not_carry,
     check_flashable,
     check_not_attached,
@@ -18,15 +18,15 @@ from image_tools.drives import (
     find_drive,
     linux,
     list_drives,
-    users_of,
+    processes_using,
 )
-from image_tools.drives.sysfs import Kernel, Mount
+from image_tools.drives.sysfs import Mount, Sysfs
 from resin_toolkit.errors import BadValue, DriveNotFound, Refused
 
 MIB = 1024 * 1024
 
 
-def reasons(drive: Drive) -> list[Reason]:
+def reasons(drive: Drive) -> list[RefusalReason]:
     return [refusal.reason for refusal in drive.refusals]
 
 
@@ -34,12 +34,12 @@ def reasons(drive: Drive) -> list[Reason]:
 
 
 def test_the_drive_of_the_running_system_is_refused_whatever_is_said() -> None:
-    kernel = Kernel()
-    name = kernel.name_at(Path("/").stat().st_dev)
+    kernel = Sysfs()
+    name = kernel.device_name(Path("/").stat().st_dev)
     if name is None:
         pytest.fail("the root of this system is on no block device")
     drive = find_drive(f"/dev/{kernel.disk_of(name)}")
-    assert reasons(drive)[0] is Reason.SYSTEM
+    assert reasons(drive)[0] is RefusalReason.SYSTEM
     with pytest.raises(Refused, match="running system"):
         check_flashable(drive, allow_fixed=True)
 
@@ -74,7 +74,7 @@ def test_a_mounted_drive_is_refused_whatever_is_said(tmp_path: Path) -> None:
         with mounted(device, tmp_path / "a b") as point:
             drive = find_drive(device)
         assert drive.mount_points == (str(point),)
-        assert reasons(drive) == [Reason.MOUNTED]
+        assert reasons(drive) == [RefusalReason.MOUNTED]
         with pytest.raises(Refused, match="is mounted"):
             check_flashable(drive, allow_fixed=True)
         assert not find_drive(device).refusals
@@ -86,7 +86,7 @@ def test_a_mounted_partition_refuses_the_drive(tmp_path: Path) -> None:
         run("mkfs.ext4", "-q", node)
         with mounted(node, tmp_path / "mnt") as point:
             drive = find_drive(device)
-    assert reasons(drive) == [Reason.MOUNTED]
+    assert reasons(drive) == [RefusalReason.MOUNTED]
     [partition] = drive.partitions
     assert (partition.path, partition.size) == (node, 8 * MIB)
     assert partition.mount_points == (str(point),)
@@ -101,7 +101,7 @@ def test_swap_makes_a_drive_the_systems(tmp_path: Path) -> None:
             drive = find_drive(device)
         finally:
             run("swapoff", device)
-    assert reasons(drive) == [Reason.SYSTEM]
+    assert reasons(drive) == [RefusalReason.SYSTEM]
 
 
 @pytest.mark.root
@@ -111,7 +111,7 @@ def test_a_read_only_drive_is_refused(tmp_path: Path) -> None:
     with loop_device(backing, "--read-only") as device:
         drive = find_drive(device)
     assert drive.read_only
-    assert reasons(drive) == [Reason.READ_ONLY]
+    assert reasons(drive) == [RefusalReason.READ_ONLY]
 
 
 @pytest.mark.root
@@ -147,7 +147,7 @@ def test_who_holds_a_device_is_named(tmp_path: Path) -> None:
             assert holder.stdout is not None
             holder.stdout.readline()
             try:
-                assert f"(pid {holder.pid})" in users_of(device)[0]
+                assert f"(pid {holder.pid})" in processes_using(device)[0]
             finally:
                 holder.kill()
 
@@ -197,13 +197,13 @@ def test_a_drive_that_carries_the_image_is_not_written_with_it(tmp_path: Path) -
         run("mkfs.ext4", "-q", drive)
         with mounted(drive, tmp_path / "mnt") as point:
             (point / "image.img").write_bytes(b"x")
-            with pytest.raises(Refused, match="carries the image"):
+            with pytest.raises(Refused, match="is stored on"):
                 check_does_not_carry(find_drive(drive), str(point / "image.img"))
             with blank_loop(point, 8 * MIB) as inner:
                 run("mkfs.ext4", "-q", inner)
                 with mounted(inner, tmp_path / "inner") as below:
                     (below / "image.img").write_bytes(b"x")
-                    with pytest.raises(Refused, match="carries the image"):
+                    with pytest.raises(Refused, match="is stored on"):
                         check_does_not_carry(find_drive(drive), str(below / "image.img"))
             with blank_loop(tmp_path / "other", MIB) as other:
                 check_does_not_carry(find_drive(other), str(point / "image.img"))
@@ -238,8 +238,8 @@ class Machine:
         self._mounts.append(f"30 1 {number} / {point} rw - ext4 {source} rw\n")
         (self.root / "proc/self/mountinfo").write_text("".join(self._mounts))
 
-    def kernel(self) -> Kernel:
-        return Kernel(self.root)
+    def kernel(self) -> Sysfs:
+        return Sysfs(self.root)
 
     def _device(self, folder: Path, number: str, attributes: dict[str, str]) -> None:
         (folder / "holders").mkdir(parents=True)
@@ -271,33 +271,33 @@ def test_a_root_through_luks_and_lvm_is_traced_to_its_drive(machine: Machine) ->
     machine.mount("252:1", "/")
     drives = drives_of(machine)
     assert list(drives) == ["/dev/sda", "/dev/sdb", "/dev/sdc"]
-    assert reasons(drives["/dev/sda"]) == [Reason.SYSTEM, Reason.IN_USE]
+    assert reasons(drives["/dev/sda"]) == [RefusalReason.SYSTEM, RefusalReason.IN_USE]
     assert not drives["/dev/sdb"].refusals
-    assert machine.kernel().disks_beneath("dm-1") == {"dm-1", "dm-0", "sda"}
+    assert machine.kernel().underlying_disks("dm-1") == {"dm-1", "dm-0", "sda"}
 
 
 def test_every_drive_of_a_mirror_with_home_is_the_systems(machine: Machine) -> None:
     machine.disk("md0", "9:0", slaves=("sda1", "sdb1"))
     machine.mount("9:0", "/home")
     drives = drives_of(machine)
-    assert reasons(drives["/dev/sda"])[0] is Reason.SYSTEM
-    assert reasons(drives["/dev/sdb"])[0] is Reason.SYSTEM
+    assert reasons(drives["/dev/sda"])[0] is RefusalReason.SYSTEM
+    assert reasons(drives["/dev/sdb"])[0] is RefusalReason.SYSTEM
     assert drives["/dev/sdb"].mount_points == ("/home",)
 
 
 def test_a_held_drive_is_refused_though_nothing_is_mounted(machine: Machine) -> None:
     machine.disk("dm-0", "252:0", slaves=("sdb1",))
-    assert reasons(drives_of(machine)["/dev/sdb"]) == [Reason.IN_USE]
+    assert reasons(drives_of(machine)["/dev/sdb"]) == [RefusalReason.IN_USE]
 
 
 def test_a_file_system_with_a_number_of_its_own_is_traced_by_its_source(machine: Machine) -> None:
     machine.mount("0:40", "/", "/dev/sda1")
     assert machine.kernel().mounts()[0] == Mount("sda1", "/")
-    assert reasons(drives_of(machine)["/dev/sda"]) == [Reason.SYSTEM]
+    assert reasons(drives_of(machine)["/dev/sda"]) == [RefusalReason.SYSTEM]
 
 
 def test_a_reader_without_a_card_has_no_medium(machine: Machine) -> None:
-    assert reasons(drives_of(machine)["/dev/sdc"]) == [Reason.NO_MEDIUM]
+    assert reasons(drives_of(machine)["/dev/sdc"]) == [RefusalReason.NO_MEDIUM]
 
 
 def test_a_mount_point_with_a_space_is_read(machine: Machine) -> None:
@@ -312,7 +312,7 @@ def test_what_is_mounted_from_a_stick_is_to_be_unmounted_and_no_reason(machine: 
     assert drives["/dev/sdb"].to_unmount == ("/media/card",)
     assert not drives["/dev/sdb"].refusals
     assert drives["/dev/sda"].to_unmount == ()
-    assert reasons(drives["/dev/sda"]) == [Reason.MOUNTED]
+    assert reasons(drives["/dev/sda"]) == [RefusalReason.MOUNTED]
 
 
 def test_a_stick_that_holds_a_part_of_the_system_is_never_unmounted(machine: Machine) -> None:
@@ -320,7 +320,7 @@ def test_a_stick_that_holds_a_part_of_the_system_is_never_unmounted(machine: Mac
     machine.mount("8:17", "/media/card")
     drive = drives_of(machine)["/dev/sdb"]
     assert drive.to_unmount == ()
-    assert reasons(drive)[0] is Reason.SYSTEM
+    assert reasons(drive)[0] is RefusalReason.SYSTEM
 
 
 def test_a_member_of_an_imported_zfs_pool_is_in_use(
@@ -332,7 +332,7 @@ def test_a_member_of_an_imported_zfs_pool_is_in_use(
     assert not drives_of(machine)["/dev/sdb"].refusals
     (machine.root / "proc/spl/kstat/zfs/tank").mkdir(parents=True)
     drive = drives_of(machine)["/dev/sdb"]
-    assert reasons(drive) == [Reason.IN_USE]
+    assert reasons(drive) == [RefusalReason.IN_USE]
     assert "ZFS pool tank" in drive.refusals[0].message
     assert "zpool export tank" in drive.refusals[0].hint
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from image_tools.drives import Drive, Reason, macos, windows
+from image_tools.drives import Drive, RefusalReason, macos, windows
 from resin_toolkit.errors import IoFailed
 
 RECORDED = Path(__file__).parents[1] / "recorded_drives"
 
 
-def reasons(drive: Drive) -> list[Reason]:
+def reasons(drive: Drive) -> list[RefusalReason]:
     return [refusal.reason for refusal in drive.refusals]
 
 
@@ -40,7 +40,7 @@ def test_a_mac_lists_drives_and_no_containers(mac: dict[str, Drive]) -> None:
 
 def test_the_drive_beneath_the_container_of_the_system_is_the_systems(mac: dict[str, Drive]) -> None:
     drive = mac["/dev/disk0"]
-    assert reasons(drive) == [Reason.SYSTEM]
+    assert reasons(drive) == [RefusalReason.SYSTEM]
     assert drive.mount_points == ("/", "/System/Volumes/Data", "/System/Volumes/VM")
     assert (drive.model, drive.sector_size, drive.removable) == ("APPLE SSD AP0256Q", 4096, False)
     assert drive.to_unmount == ()
@@ -58,15 +58,15 @@ def test_a_card_in_a_macs_reader_may_be_flashed_once_unmounted(mac: dict[str, Dr
 
 
 def test_a_locked_stick_and_a_fixed_drive_are_refused_on_a_mac(mac: dict[str, Drive]) -> None:
-    assert reasons(mac["/dev/disk5"]) == [Reason.READ_ONLY]
+    assert reasons(mac["/dev/disk5"]) == [RefusalReason.READ_ONLY]
     assert mac["/dev/disk5"].transport == "usb"
-    assert reasons(mac["/dev/disk6"]) == [Reason.MOUNTED]
+    assert reasons(mac["/dev/disk6"]) == [RefusalReason.MOUNTED]
     assert not mac["/dev/disk6"].removable
 
 
 def test_the_drive_that_windows_runs_from_is_the_systems(pc: dict[str, Drive]) -> None:
     drive = pc[r"\\.\PhysicalDrive0"]
-    assert reasons(drive)[0] is Reason.SYSTEM
+    assert reasons(drive)[0] is RefusalReason.SYSTEM
     assert "page file" in drive.refusals[0].message
     assert (drive.transport, drive.mount_points) == ("nvme", ("C:\\",))
 
@@ -84,8 +84,8 @@ def test_a_card_in_a_reader_on_windows_may_be_flashed(pc: dict[str, Drive]) -> N
 
 
 def test_an_empty_reader_and_a_fixed_drive_are_refused_on_windows(pc: dict[str, Drive]) -> None:
-    assert reasons(pc[r"\\.\PhysicalDrive3"]) == [Reason.READ_ONLY, Reason.NO_MEDIUM]
-    assert reasons(pc[r"\\.\PhysicalDrive1"]) == [Reason.MOUNTED]
+    assert reasons(pc[r"\\.\PhysicalDrive3"]) == [RefusalReason.READ_ONLY, RefusalReason.NO_MEDIUM]
+    assert reasons(pc[r"\\.\PhysicalDrive1"]) == [RefusalReason.MOUNTED]
     assert pc[r"\\.\PhysicalDrive1"].transport == "ata"
     assert pc[r"\\.\PhysicalDrive1"].serial == "ZZZ00001"
 

@@ -158,7 +158,7 @@ def test_without_verification_nothing_is_called_verified(tmp_path: Path) -> None
 @pytest.mark.root
 def test_a_drive_that_is_too_small_is_refused_untouched(tmp_path: Path) -> None:
     with blank_loop(tmp_path, SIZE - MIB, fill=STALE) as device:
-        with pytest.raises(Refused, match=f"has {SIZE - MIB} bytes and the image needs {SIZE}") as failure:
+        with pytest.raises(Refused, match=f"has {SIZE - MIB} bytes, and the image has {SIZE}") as failure:
             to_drive(image_file(tmp_path), device)
         assert "Nothing was written" in failure.value.message
         assert content(device, SIZE) == STALE * (SIZE - MIB)

@@ -12,7 +12,7 @@ import pytest
 from support.loop_devices import MIB, blank_loop, partition_node, run
 
 from image_tools.drives import Drive, find_drive, unmount
-from image_tools.drives.unmount import holders_of
+from image_tools.drives.unmount import processes_holding
 from resin_toolkit.errors import Refused
 
 pytestmark = pytest.mark.root
@@ -63,7 +63,7 @@ def test_a_busy_one_is_named_with_the_program_that_holds_it(holding: str, tmp_pa
             try:
                 assert program.stdout is not None
                 program.stdout.readline()
-                assert holders_of(str(point)) == [f"sh (pid {program.pid})"]
+                assert processes_holding(str(point)) == [f"sh (pid {program.pid})"]
                 with pytest.raises(Refused, match=rf"in use by sh \(pid {program.pid}\)"):
                     unmount(card(device))
                 assert find_drive(device).mount_points == (str(point),)
