@@ -33,8 +33,8 @@ def open_boot_preview(reader: ImageReader, number: int | None = None) -> tuple[O
     return overlay, open_boot(cast(BinaryIO, overlay), number)
 
 
-def lasting_notices(boot: BootPartition) -> list[Notice]:
-    """The notices of the boot partition, without those about the part that is not read yet."""
+def definite_notices(boot: BootPartition) -> list[Notice]:
+    """The notices of the boot partition that remain true once the whole image is known."""
     return [notice for notice in boot.notices if notice.code not in _TRUNCATED]
 
 

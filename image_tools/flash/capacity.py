@@ -1,8 +1,8 @@
-"""What a drive says of itself, put to the test: how large it is, and that it has discarded what it held.
+"""Testing the capacity of a drive, and whether it has discarded its contents.
 
-Stamped blocks are written all over it and read back at the end. A counterfeit card keeps the first part of
-what is written, and lets addresses beyond it wrap to the start, or loses them. Stamps at powers of two,
-half-way between them and at the very end find the one that is hit.
+Stamped blocks are written across the drive and read back at the end. A counterfeit card stores only the first
+part, and maps higher addresses to the start or drops the data. Stamps at powers of two, halfway between them
+and at the very end detect that.
 """
 
 from __future__ import annotations
@@ -22,85 +22,85 @@ _HEADER = struct.Struct("<20sQ16s")
 
 
 def probe_capacity(target: Target, progress: Progress) -> None:
-    """Write stamps all over a drive, flush them, read them back past the cache.
+    """Write stamps across a drive, flush them, and read them back past the cache.
 
-    What was on the drive there is lost. Raises VerifyFailed with `claimed` and `real`, an estimate in bytes,
-    where a stamp does not come back, 0 where not even the first one does; IoFailed, DriveNotFound.
+    Overwrites the drive at these offsets. If a stamp is lost, raises VerifyFailed with `claimed` and `real`,
+    an estimate in bytes (0 if the first stamp is lost). Also raises IoFailed and DriveNotFound.
     """
     assert target.capacity is not None
     nonce = os.urandom(16)
-    places = stamp_places(target.capacity)
-    with progress.step("probing", 2 * len(places) * BLOCK) as step:
-        for place in places:
-            target.write(aligned(_stamp(place, nonce), BLOCK), place)
+    offsets = stamp_offsets(target.capacity)
+    with progress.step("probing", 2 * len(offsets) * BLOCK) as step:
+        for offset in offsets:
+            target.write(aligned(_stamp(offset, nonce), BLOCK), offset)
             step.advance(BLOCK)
         target.drop_cache()
         wrong = {}
-        for place in places:
-            found = target.read(place, BLOCK)
-            if found != _stamp(place, nonce):
-                wrong[place] = found
+        for offset in offsets:
+            found = target.read(offset, BLOCK)
+            if found != _stamp(offset, nonce):
+                wrong[offset] = found
             step.advance(BLOCK)
     if wrong:
-        raise _smaller(target, wrong, nonce)
+        raise _capacity_error(target, wrong, nonce)
 
 
 def keeps_old_content(target: Target) -> bool:
-    """Whether a drive that was discarded reads, at one of the places, as neither all zero nor all ones."""
+    """Whether a discarded drive reads as neither zeros nor ones at one of the stamp offsets."""
     assert target.capacity is not None
     target.drop_cache()
     cleared = (bytes(BLOCK), b"\xff" * BLOCK)
-    return any(target.read(place, BLOCK) not in cleared for place in stamp_places(target.capacity))
+    return any(target.read(offset, BLOCK) not in cleared for offset in stamp_offsets(target.capacity))
 
 
-def stamp_places(size: int) -> list[int]:
-    """Where stamps go on a drive of `size` bytes, ascending; whole blocks, the start and the last one too."""
+def stamp_offsets(size: int) -> list[int]:
+    """The ascending offsets of stamps on a drive of `size` bytes, including the first and last block."""
     last = (size - BLOCK) // BLOCK * BLOCK
-    places = {0, max(last, 0)}
-    place = FIRST
-    while place < last:
-        places.update(p for p in (place, place + place // 2) if p < last)
-        place *= 2
-    return sorted(places)
+    offsets = {0, max(last, 0)}
+    offset = FIRST
+    while offset < last:
+        offsets.update(p for p in (offset, offset + offset // 2) if p < last)
+        offset *= 2
+    return sorted(offsets)
 
 
-def _stamp(place: int, nonce: bytes) -> bytes:
-    """A block that says where it belongs and in which run it was written."""
-    header = _HEADER.pack(_MARK, place, nonce)
+def _stamp(offset: int, nonce: bytes) -> bytes:
+    """A block that contains its offset and identifies the run."""
+    header = _HEADER.pack(_MARK, offset, nonce)
     return (header * (BLOCK // len(header) + 1))[:BLOCK]
 
 
-def _smaller(target: Target, wrong: dict[int, bytes], nonce: bytes) -> VerifyFailed:
-    """What the blocks that came back wrong, by their places, tell of the drive."""
-    origins = {place: _origin(found, nonce) for place, found in wrong.items()}
-    # What was written at one place came out at another: their distance is a multiple of the real size.
-    distance = gcd(*(abs(origin - place) for place, origin in origins.items() if origin is not None))
-    lost = [place for place, origin in origins.items() if origin is None and place]
+def _capacity_error(target: Target, wrong: dict[int, bytes], nonce: bytes) -> VerifyFailed:
+    """The error for a drive whose blocks at the offsets of `wrong` differ."""
+    origins = {offset: _origin(found, nonce) for offset, found in wrong.items()}
+    # Data appears at another offset than it was written to: the distance is a multiple of the real size.
+    distance = gcd(*(abs(origin - offset) for offset, origin in origins.items() if origin is not None))
+    lost = [offset for offset, origin in origins.items() if origin is None and offset]
     real = min((bound for bound in (distance, *lost) if bound), default=0)
-    place, found = next(iter(wrong.items()))
-    if (origin := origins[place]) is not None:
-        what = f"what was written at byte {origin} came back at byte {place}"
+    offset, found = next(iter(wrong.items()))
+    if (origin := origins[offset]) is not None:
+        what = f"data written at byte {origin} was read back at byte {offset}"
     else:
         looks = {bytes(BLOCK): "all zero", b"\xff" * BLOCK: "all ones"}.get(found, "something else")
-        what = f"what was written at byte {place} came back as {looks}"
+        what = f"data written at byte {offset} reads as {looks}"
     if 0 in origins and origins[0] is None:
         return VerifyFailed(
             f"{target.path} does not keep data: {what}.",
-            hint="It is worn out or locked: try another one.",
+            hint="It is worn out or locked: try another drive.",
             claimed=target.capacity,
             real=0,
-            offset=place,
+            offset=offset,
         )
     return VerifyFailed(
-        f"{target.path} is not as large as it says ({target.capacity} bytes, really about {real}): {what}.",
+        f"{target.path} reports {target.capacity} bytes, but has only about {real}: {what}.",
         hint="It is a counterfeit or worn-out card: do not use it.",
         claimed=target.capacity,
         real=real,
-        offset=place,
+        offset=offset,
     )
 
 
 def _origin(found: bytes, nonce: bytes) -> int | None:
-    """Where a block was written in this run, None if it was not."""
+    """The offset at which a block was written in this run; None if it was not."""
     mark, origin, run = _HEADER.unpack_from(found.ljust(_HEADER.size, b"\0"))
     return int(origin) if (mark, run) == (_MARK, nonce) else None

@@ -1,4 +1,4 @@
-"""Whether a drive or file holds an image: compared without writing a byte."""
+"""Comparing a drive or file with an image, without writing anything."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from image_tools.flash.image_reader import ImageReader
 from image_tools.flash.io_errors import medium_failure
 from image_tools.flash.outcome import FlashOptions, TargetResult
 from image_tools.flash.overlay import with_changes
-from image_tools.flash.read_back import BadBlock, collect, find_bad_blocks
-from image_tools.flash.target import State, Target, is_drive
+from image_tools.flash.read_back import BadBlock, add_bad_blocks, find_bad_blocks
+from image_tools.flash.target import Target, TargetState, is_drive
 from image_tools.flash.target_plan import FlashJob, plan_target
 from image_tools.flash.target_writer import TargetWriter
 from image_tools.flash.write_record import Extent, extent_of
@@ -28,18 +28,18 @@ from resin_toolkit.progress import Progress
 def compare(
     source: Source, path: str, progress: Progress, options: FlashOptions | None = None
 ) -> TargetResult:
-    """Compare what of `source` has to be on a drive with what `path` holds; `written` counts the bytes.
+    """Compare the used parts of `source` with `path`; `written` of the result counts the compared bytes.
 
     Raises VerifyFailed for what differs, ImageDamaged, IoFailed, DriveNotFound, NotPermitted, BadValue.
     """
     options = options or FlashOptions()
-    with _opened(path) as target:
+    with _open(path) as target:
         try:
             return _compare(source, target, progress, options)
         except UsageContradicted as contradiction:
             if not source.can_reopen:
                 raise ImageDamaged(
-                    f"{source.name} cannot be compared in parts: {contradiction.reason}.",
+                    f"Unused areas of {source.name} cannot be skipped: {contradiction.reason}.",
                     hint="Compare it with --full.",
                 ) from contradiction
         with source.reopen() as reread:
@@ -50,9 +50,9 @@ def _compare(source: Source, target: Target, progress: Progress, options: FlashO
     with ImageReader(source) as reader:
         usage = reader.usage(full=options.full, block_map=options.block_map)
         plan = plan_target(reader, FlashJob(target), None)
-        party = FlashRun(reader, usage, progress, [plan], options, writer_type=Comparison)
-        party.run()
-        [outcome] = party.results()
+        run = FlashRun(reader, usage, progress, [plan], options, writer_type=Comparison)
+        run.run()
+        [outcome] = run.results()
     if outcome.error is not None:
         raise outcome.error
     return outcome
@@ -65,7 +65,7 @@ class Comparison(TargetWriter):
     step_name: ClassVar[str] = "comparing"
     _bad: list[BadBlock] = field(default_factory=list)
     _extents: list[Extent] = field(default_factory=list)
-    _ranges_to_write: bytes | None = None
+    _expected: bytes | None = None
     _is_relocated: bool = True
 
     def _work(self) -> None:
@@ -89,7 +89,7 @@ class Comparison(TargetWriter):
                 self._bad,
                 [*end_of_image.extents, *self._extents],
                 self.context.partitions(),
-                self._ranges_to_write,
+                self._expected,
                 was_written=False,
             )
 
@@ -97,7 +97,7 @@ class Comparison(TargetWriter):
         self._compare_with(data, extent)
 
     def _compare_part(self, offset: int, data: bytes) -> None:
-        """Compare what may have changed when the backup of a GPT was moved: both forms are right."""
+        """Compare a part that relocating the backup GPT may have changed; both forms are accepted."""
         changed = with_changes(data, offset, self.changes)
         found = bytes(self._read(offset, len(data)))
         if found == data != changed:
@@ -113,8 +113,8 @@ class Comparison(TargetWriter):
         bad = find_bad_blocks(found, extent.offset, extent.length, extent.hashes)
         if bad and not self._bad:
             start = bad[0].offset - extent.offset
-            self._ranges_to_write = bytes(data[start : start + bad[0].length])
-        collect(self._bad, bad)
+            self._expected = bytes(data[start : start + bad[0].length])
+        add_bad_blocks(self._bad, bad)
         self.written += extent.length
 
     def _read(self, offset: int, length: int) -> memoryview:
@@ -126,8 +126,8 @@ class Comparison(TargetWriter):
         return self._buffer[: min(got, length)]
 
 
-def _opened(path: str) -> Target:
-    """A drive or file, opened for reading past the page cache where that can be."""
+def _open(path: str) -> Target:
+    """Open a drive or file for reading, past the page cache if possible."""
     flags = os.O_RDONLY | os.O_CLOEXEC
     try:
         try:
@@ -148,5 +148,5 @@ def _opened(path: str) -> Target:
         raise BadValue(f"{path} is neither a drive nor a file.", hint="Name a drive, such as /dev/sdb.")
     target = Target(os.path.realpath(path), is_drive=is_drive(path), descriptor=descriptor)
     target.direct = direct
-    target.state = State.ONLY_READ
+    target.state = TargetState.ONLY_READ
     return target

@@ -23,7 +23,7 @@ class Pattern(Enum):
     OTHER = "other"
 
 
-_WORDS = {
+_PATTERN_TEXTS = {
     Pattern.ZERO: "it reads as all zero",
     Pattern.ONES: "it reads as all ones",
     Pattern.ONE_BIT: "one bit is flipped",
@@ -38,8 +38,10 @@ _HINTS = {
     Pattern.MISSING: "The drive is smaller than it reports: try another one.",
     Pattern.OTHER: "Flash it again; if that fails too, the card, reader or cable is faulty.",
 }
-_KEPT = "The card is locked, worn out or smaller than it reports: try another one, or check it with --probe."
-_CHANGED = "A card that was configured or booted since then differs; otherwise it holds something else."
+_NOT_CLEARED_HINT = (
+    "The card is locked, worn out or smaller than it reports: try another one, or check it with --probe."
+)
+_COMPARED_HINT = "A card that was configured or booted since then differs; otherwise it holds something else."
 
 
 @dataclass(frozen=True)
@@ -80,13 +82,13 @@ def verify_failure(
     twice = ", although that was written twice" if repeated else ""
     partition = _partition_at(finding.offset, partitions)
     what = "does not hold the image: it differs"
-    hint = _HINTS[finding.pattern] if was_written else _CHANGED
+    hint = _HINTS[finding.pattern] if was_written else _COMPARED_HINT
     if was_cleared:
         what = "does not keep data: its start was cleared but still differs,"
-        hint = _KEPT if finding.pattern is Pattern.OTHER else hint
+        hint = _NOT_CLEARED_HINT if finding.pattern is Pattern.OTHER else hint
     return VerifyFailed(
-        f"{path} {what} {where} ({_place(partition)}), in {len(bad)} of "
-        f"{total} blocks of {HASH_BLOCK // 1024} KiB{twice}; {_words(finding)}.",
+        f"{path} {what} {where} ({_location(partition)}), in {len(bad)} of "
+        f"{total} blocks of {HASH_BLOCK // 1024} KiB{twice}; {_pattern_text(finding)}.",
         hint=hint,
         offset=finding.offset,
         exact=finding.exact,
@@ -119,10 +121,10 @@ def _finding(bad: BadBlock, extents: list[Extent], original: bytes | None) -> _F
     return _Finding(offset, exact, Pattern.OTHER)
 
 
-def _words(finding: _Finding) -> str:
+def _pattern_text(finding: _Finding) -> str:
     if finding.pattern is Pattern.ELSEWHERE:
         return f"it reads as what was written at byte {finding.elsewhere}"
-    return _WORDS[finding.pattern]
+    return _PATTERN_TEXTS[finding.pattern]
 
 
 def _offset_of(found: bytes, extents: list[Extent]) -> int | None:
@@ -146,7 +148,7 @@ def _partition_at(offset: int, partitions: Iterable[Partition]) -> Partition | N
     return holding[0] if holding else None
 
 
-def _place(partition: Partition | None) -> str:
+def _location(partition: Partition | None) -> str:
     if partition is None:
         return "outside of the partitions"
     return f"in partition {partition.number}" + (f", {partition.name}" if partition.name else "")

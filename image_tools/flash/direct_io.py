@@ -1,4 +1,4 @@
-"""Reading and writing past the page cache: O_DIRECT, aligned buffers, whole blocks, short counts."""
+"""Direct I/O past the page cache: aligned buffers, whole blocks, short reads and writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 BLOCK = 4096
 """Buffers, offsets and lengths that are multiples of this suit the direct I/O of files and of most drives."""
 CHUNK = 4 * 1024 * 1024
-"""What is read, written or read back at once, in bytes; a multiple of `GRAIN`."""
+"""The size of reads and writes in bytes; a multiple of `GRAIN`."""
 
 
 def buffers(count: int, size: int) -> list[memoryview]:
@@ -36,9 +36,9 @@ def write_all(descriptor: int, data: memoryview, offset: int) -> None:
 
 
 def read_all(descriptor: int, buffer: memoryview, offset: int, wanted: int) -> int:
-    """Read at least `wanted` bytes at `offset`, fewer only where the file ends; raises OSError.
+    """Read at least `wanted` bytes at `offset`, fewer only at the end of the file; raises OSError.
 
-    `buffer` holds whole blocks, `wanted` rounded up; how many bytes are in it is returned.
+    `buffer` has the size `wanted`, rounded up to whole blocks. Returns the number of bytes read.
     """
     done = 0
     while done < wanted:
@@ -50,6 +50,6 @@ def read_all(descriptor: int, buffer: memoryview, offset: int, wanted: int) -> i
 
 
 def spans(start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
-    """The parts of `size` bytes of the range, the last one shorter, as (offset, length)."""
+    """Split a range into parts of `size` bytes, the last one shorter, as (offset, length)."""
     for offset in range(start, end, size):
         yield offset, min(size, end - offset)

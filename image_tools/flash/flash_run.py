@@ -72,7 +72,7 @@ class FlashRun:
         )
 
     def _create_bmap_verifier(self) -> BmapVerifier | None:
-        """The verifier of the block map: one that runs already, or a new one that starts with the reading."""
+        """The block map verifier: a running one, or a new one that starts with the run."""
         options, source = self.options, self.reader.source
         if options.block_map is None or not source.is_random_access:
             return None
@@ -142,7 +142,7 @@ class FlashRun:
         end_of_image = writer.end_of_image
         error = writer.error
         if writer.excluded and error is None and not self.reader.source.can_reopen:
-            error = writer.target.explain(
+            error = writer.target.add_state(
                 IoFailed(
                     f"{writer.target.path} is much slower than the other drives and was not completed.",
                     hint="Flash it separately.",

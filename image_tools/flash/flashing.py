@@ -1,4 +1,4 @@
-"""Write an image to one or several drives or files, and read it back from each medium."""
+"""Writing an image to one or more drives or files, and verifying each."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from resin_toolkit.progress import Progress
 def flash(
     source: Source, jobs: Sequence[FlashJob], progress: Progress, options: FlashOptions | None = None
 ) -> list[TargetResult]:
-    """Write `source` to every job's target, flush it, read it back and compare; an outcome for each.
+    """Write `source` to the target of each job, flush, read back and compare; returns a result for each.
 
-    The source is read once. What one target fails with is its outcome's `error`, and does not stop the
-    others. What makes the image unfit for all is raised: ImageDamaged (the source, another checksum, another
-    block map), what the edits raise, Refused or NoSpace (too small, before anything is written where the size
-    is known). Each error says what state the target is in.
+    The source is read once. The failure of a target is the `error` of its result and does not stop the
+    others. Failures that concern all targets are raised: ImageDamaged (the source, a checksum, the block
+    map), what the edits raise, Refused or NoSpace (too small, before anything is written if the size is
+    known). Each error describes the state of its target.
     """
     options = options or FlashOptions()
     try:
@@ -33,13 +33,13 @@ def flash(
     except UsageContradicted as contradiction:
         if not source.can_reopen:
             raise ImageDamaged(
-                f"{source.name} cannot be written in parts: {contradiction.reason}.",
+                f"Unused areas of {source.name} cannot be skipped: {contradiction.reason}.",
                 hint="Write it with --full.",
             ) from contradiction
-        notice = Notice("written-in-full", f"All of the image was written: {contradiction.reason}.")
+        notice = Notice("written-in-full", f"The whole image was written: {contradiction.reason}.")
         source.notices.append(notice)
-        with source.reopen() as again:
-            return _flash(again, jobs, progress, replace(options, full=True, sha256=None))
+        with source.reopen() as reopened:
+            return _flash(reopened, jobs, progress, replace(options, full=True, sha256=None))
 
 
 def _flash(
@@ -50,21 +50,19 @@ def _flash(
         plans = [plan_target(reader, job, options.partition) for job in jobs]
         for job in jobs:
             _check_room(job.target, source.size, _needed(usage, source.size))
-        party = FlashRun(reader, usage, progress, plans, options)
-        party.run()
-        results = party.results()
-    excluded = [
-        index for index, writer in enumerate(party.writers) if writer.excluded and writer.error is None
-    ]
+        run = FlashRun(reader, usage, progress, plans, options)
+        run.run()
+        results = run.results()
+    excluded = [index for index, writer in enumerate(run.writers) if writer.excluded and writer.error is None]
     for index in excluded:
-        results[index] = _alone(source, jobs[index], progress, options)
+        results[index] = _flash_separately(source, jobs[index], progress, options)
     return results
 
 
 def _check_room(target: Target, size: int | None, needed: int | None) -> None:
-    """Raise Refused (a drive) or NoSpace (a file system) where an image cannot fit; None is unknown.
+    """Raise Refused (a drive) or NoSpace (a file system) if the image does not fit; None is unknown.
 
-    A drive must have room for the image's `size`, a file system for the `needed` bytes that are written.
+    A drive must hold the `size` of the image, a file system the `needed` bytes that are written.
     """
     if target.capacity is not None:
         from image_tools.drives import check_fits, find_drive
@@ -73,28 +71,30 @@ def _check_room(target: Target, size: int | None, needed: int | None) -> None:
         return
     room = os.fstatvfs(target.descriptor)
     free = room.f_bavail * room.f_frsize + os.fstat(target.descriptor).st_blocks * 512
-    # A file system that tells of no blocks at all does not know.
+    # A file system that reports no blocks at all does not know its size.
     if needed is not None and room.f_blocks and needed > free:
         raise NoSpace(
-            f"{target.path} has no room: {free} bytes are free there and the image needs {needed}.",
+            f"There is no space for {target.path}: {free} bytes are free, and the image needs {needed}.",
             hint="Make room, or choose another place.",
             free=free,
             needed=needed,
         )
 
 
-def _alone(source: Source, job: FlashJob, progress: Progress, options: FlashOptions) -> TargetResult:
-    """Write to a target by itself that was too slow to keep company."""
+def _flash_separately(
+    source: Source, job: FlashJob, progress: Progress, options: FlashOptions
+) -> TargetResult:
+    """Write to a target that was excluded because it was too slow."""
     job.target.notices.append(
         Notice("set-apart", f"{job.target.path} was much slower than the others and was written after them.")
     )
-    with source.reopen() as again:
-        [outcome] = _flash(again, [job], progress, replace(options, sha256=None))
+    with source.reopen() as reopened:
+        [outcome] = _flash(reopened, [job], progress, replace(options, sha256=None))
         return outcome
 
 
 def _needed(usage: Usage, size: int | None) -> int | None:
-    """The bytes that will be written, where that is known beforehand."""
+    """The number of bytes that will be written, if known in advance."""
     if size is None or isinstance(usage, StreamUsage):
         return None
     return sum(end - start for start, end in usage.needed(0, size))

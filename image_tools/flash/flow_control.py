@@ -40,10 +40,10 @@ class FlowControl:
         busy = [worker for worker in working if worker.pending]
         if not idle:
             return []
-        pace = min(worker.rate for worker in idle)
+        slowest_idle_rate = min(worker.rate for worker in idle)
         overdue = []
         for worker in busy:
             waited = self._waited[id(worker)] = self._waited.get(id(worker), 0.0) + seconds
-            if waited > PATIENCE and worker.rate * FAR_SLOWER < pace:
+            if waited > PATIENCE and worker.rate * FAR_SLOWER < slowest_idle_rate:
                 overdue.append(worker)
         return overdue

@@ -1,6 +1,6 @@
-"""The image is read, unpacked and hashed once, for every drive that is written at the same time.
+"""Reading, decompressing and hashing the image once for all targets.
 
-Pieces go round: a buffer is free again only when its content is hashed and every lane has let go of it.
+Buffers are reused: one is free again when its contents are hashed and all writers have released it.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ POOL = 8
 
 @dataclass
 class Chunk:
-    """`length` bytes of the image at `offset`, of which `extents` are to be written, out of `buffer`.
+    """`length` bytes of the image at `offset`, in `buffer`; `extents` are the parts to write.
 
-    `consumed` tells how much of the file that the image comes in had been used by then.
+    `consumed` is the number of bytes of the compressed file consumed so far.
     """
 
     offset: int
@@ -47,10 +47,10 @@ class Chunk:
 
 @dataclass(frozen=True)
 class EndOfImage:
-    """What is known once the image was read to its end.
+    """The end of the image.
 
-    `size` in bytes; `extents` is all that the pieces had to write; `held` are the bytes, by offset, that no
-    piece had: each lane changes them as it needs and writes them itself.
+    `size` is in bytes; `extents` are all extents of the chunks; `held` are the (offset, bytes) that no chunk
+    contains: each writer applies its own changes to them and writes them itself.
     """
 
     size: int
@@ -117,7 +117,7 @@ class ImageFeed:
             self._check = RangeCheck(self.block_map)
         self.pipeline.stage("flash-hash", self._hash)
         read = self._read_parts if self._skips_reading else self._read_all
-        self.pipeline.stage("flash-read", read, may_wait=True)
+        self.pipeline.stage("flash-read", read, may_block=True)
 
     def release(self, chunk: Chunk) -> None:
         """A consumer no longer needs the chunk."""
@@ -205,7 +205,7 @@ class ImageFeed:
         if self._check is not None:
             self._check.finish(size)
         self._wait_for_verifier(size)
-        # Blocks were skipped by bitmaps that were read before the rest.
+        # Blocks were skipped according to bitmaps that were read before the rest.
         self.reader.source.check_unchanged()
         digest = sha256.hexdigest() if sha256 else None
         self.check_digest(digest)
@@ -216,11 +216,11 @@ class ImageFeed:
     def _wait_for_verifier(self, end: int) -> None:
         """Wait until the block map is verified up to `end`."""
         while self._verified is not None and self._verified_up_to < min(end, self.reader.source.size or 0):
-            told = self._verified.get()
-            if isinstance(told, BaseException):
-                raise told
-            assert isinstance(told, int)
-            self._verified_up_to = told
+            verified = self._verified.get()
+            if isinstance(verified, BaseException):
+                raise verified
+            assert isinstance(verified, int)
+            self._verified_up_to = verified
 
     def _inspect(self, chunk: Chunk, sha256: Any) -> None:
         assert chunk.buffer is not None
@@ -240,7 +240,7 @@ class ImageFeed:
         chunk.extents = self._extents_of(chunk, self._ranges_to_write(chunk.offset, end))
 
     def _ranges_to_write(self, start: int, end: int) -> list[Range]:
-        """The ranges of a stretch to write, in whole blocks; a partial block has to be completed first."""
+        """The ranges to write between `start` and `end`, in whole blocks."""
         return subtracted(self.usage.needed(start, end // BLOCK * BLOCK), self.held)
 
     def _hold_back(self, chunk: Chunk, start: int, end: int) -> None:

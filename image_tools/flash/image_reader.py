@@ -1,4 +1,4 @@
-"""The image as one stream, of which the beginning can be looked at before it is written."""
+"""An image as a stream whose start can be read in advance."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from image_tools.usage import Everything, StreamUsage, Usage, usage_of_file
 from resin_toolkit.errors import from_os_error
 
 IN_MEMORY = 64 * 1024 * 1024
-"""What is unpacked beforehand is kept in memory up to this many bytes, beyond in a temporary file."""
+"""Data decompressed in advance is kept in memory up to this size, beyond that in a temporary file."""
 _PIECE = 1024 * 1024
 
 
 class ImageReader:
-    """A source that is read once, with a memory: what `at` had to unpack beforehand is streamed again.
+    """A source that is read once, but may be read in advance with `at`; that data is streamed again later.
 
-    Close it, in a `with` block; the source stays open.
+    Use it in a `with` block. The source stays open.
     """
 
     def __init__(self, source: Source) -> None:
@@ -31,13 +31,13 @@ class ImageReader:
 
     @property
     def known_size(self) -> int | None:
-        """The size of the image in bytes, where it is known by now."""
+        """The size of the image in bytes, if known yet."""
         if self.source.size is not None:
             return self.source.size
         return self._kept_length if self._ended else None
 
     def at(self, offset: int, length: int) -> bytes:
-        """Bytes of the image, fewer where it ends; a packed one is unpacked as far as that."""
+        """Bytes of the image, fewer at its end; decompresses as far as necessary."""
         if self.source.is_random_access:
             found = bytearray(length)
             count = self.source.read_at(memoryview(found), offset)
@@ -49,7 +49,7 @@ class ImageReader:
         return self._kept.read(min(length, self._kept_length - offset))
 
     def keep(self, length: int) -> bool:
-        """Unpack at least the first `length` bytes; tells whether the image has as many."""
+        """Decompress at least the first `length` bytes; returns whether the image has that many."""
         if self.source.is_random_access:
             return length <= (self.source.size or 0)
         if self._kept is None:
@@ -67,7 +67,7 @@ class ImageReader:
         return length <= self._kept_length
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill `buffer` with what comes next; fewer bytes only at the image's end."""
+        """Fill `buffer` with the next bytes, and return the count; short only at the end of the image."""
         done = 0
         if self._kept is not None and self._position < self._kept_length:
             self._kept.seek(self._position)
@@ -82,7 +82,7 @@ class ImageReader:
         return done
 
     def view(self, size: int) -> BinaryIO:
-        """The first `size` bytes of the image as a file that can be read anywhere."""
+        """The first `size` bytes of the image as a seekable file."""
         return cast(BinaryIO, _View(self, size))
 
     def usage(self, *, full: bool, block_map: BlockMap | None) -> Usage:

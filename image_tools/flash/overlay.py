@@ -1,4 +1,4 @@
-"""Changes laid over an image that itself stays as it is."""
+"""Changes to an image, kept in memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ BLOCK = 512
 
 
 class Overlay(io.RawIOBase):
-    """A file over `base` that keeps in memory what is written to it, so that `base` is only read.
+    """A file that reads from `base` and keeps all writes in memory.
 
-    It has the length of `base` and keeps it.
+    Its length is fixed to that of `base`.
     """
 
     def __init__(self, base: BinaryIO) -> None:
@@ -62,7 +62,7 @@ class Overlay(io.RawIOBase):
         return len(content)
 
     def bytes_at(self, offset: int, length: int) -> bytes:
-        """What base and changes make together; fewer bytes where the base ends."""
+        """The bytes of `base` with the changes applied; fewer at its end."""
         self._base.seek(offset)
         data = bytearray(self._base.read(length))
         if self._blocks:
@@ -77,7 +77,7 @@ class Overlay(io.RawIOBase):
         return bytes(data)
 
     def changes(self) -> list[tuple[int, bytes]]:
-        """What was written, in whole blocks, as (offset, bytes) that ascend and do not touch."""
+        """The changes in whole blocks, as ascending (offset, bytes) that are not adjacent."""
         found: list[tuple[int, bytearray]] = []
         for number in sorted(self._blocks):
             offset, block = number * BLOCK, self._blocks[number]
@@ -96,7 +96,7 @@ class Overlay(io.RawIOBase):
 
 
 def with_changes(data: bytes, offset: int, changes: Iterable[tuple[int, bytes]]) -> bytes:
-    """`data`, which lies at `offset`, with those of the changes (offset, bytes) that touch it."""
+    """Apply the changes (offset, bytes) to `data`, which is at `offset`."""
     result = bytearray(data)
     for place, content in changes:
         start, end = max(place, offset), min(place + len(content), offset + len(data))

@@ -1,4 +1,4 @@
-"""Threads that work side by side on a fixed set of buffers; a failure, or an interrupt, stops all."""
+"""Threads connected by channels; a failure or an interrupt of one stops all."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 
-_PATIENCE = 1.0
+_STOP_TIMEOUT = 1.0
 """Seconds to wait, when all stops early, for a thread that may be stuck in a read from a pipe."""
 
 
 class Stopped(Exception):
-    """Raised in a stage when another one has failed; not a failure of its own."""
+    """Raised in a stage when the pipeline is stopped; not a failure of its own."""
 
 
 class _End:
@@ -26,7 +26,7 @@ _END = _End()
 
 
 class Channel(Generic[T]):
-    """Hands things from one stage to the next, in order."""
+    """A queue between stages that can be stopped."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[T | _End] = SimpleQueue()
@@ -35,25 +35,25 @@ class Channel(Generic[T]):
         self._queue.put(item)
 
     def get(self) -> T:
-        """The next thing; waits for it. Raises Stopped once the pipeline is stopped."""
+        """Wait for the next item. Raises Stopped once the pipeline is stopped."""
         return self._checked(self._queue.get())
 
     def get_now(self) -> T | None:
-        """The next thing if there is one; raises Stopped."""
+        """The next item, or None if there is none now; raises Stopped."""
         try:
             return self._checked(self._queue.get_nowait())
         except Empty:
             return None
 
     def get_within(self, seconds: float) -> T | None:
-        """The next thing, None if nothing comes in time; raises Stopped."""
+        """The next item, or None after a timeout; raises Stopped."""
         try:
             return self._checked(self._queue.get(timeout=seconds))
         except Empty:
             return None
 
     def stop(self) -> None:
-        """Whoever waits for something here, now or later, gets Stopped."""
+        """Let every current and later `get` raise Stopped."""
         self._queue.put(_END)
 
     def _checked(self, item: T | _End) -> T:
@@ -64,11 +64,11 @@ class Channel(Generic[T]):
 
 
 class Pipeline:
-    """Stages and the channels between them, in a `with` block that none of its threads outlives.
+    """Stages (threads) and the channels between them, in a `with` block that waits for all threads.
 
-    A stage that raises stops the others; what it raised is raised again at the end of the block. A thread
-    that waits for a pipe when all is stopped early is left behind; it does not keep the process alive.
-    Stages may start others.
+    An exception in a stage stops the others and is raised again at the end of the block. After a stop, a
+    thread that blocks in a read from a pipe is abandoned; it does not keep the process alive. Stages may
+    start other stages.
     """
 
     def __init__(self) -> None:
@@ -84,14 +84,14 @@ class Pipeline:
             channel.stop()
         return channel
 
-    def stage(self, name: str, work: Callable[[], None], *, may_wait: bool = False) -> None:
-        """Run `work` in a thread of its own; one that `may_wait`, for a pipe, does not delay a stop."""
+    def stage(self, name: str, work: Callable[[], None], *, may_block: bool = False) -> None:
+        """Run `work` in a thread; with `may_block`, for reads from a pipe, a stop does not wait for it."""
         thread = Thread(target=self._run, args=(work,), name=name, daemon=True)
         thread.start()
-        self._threads.append((thread, may_wait))
+        self._threads.append((thread, may_block))
 
     def stop(self) -> None:
-        """Let every stage end at its next look at a channel."""
+        """Stop every stage at its next access to a channel."""
         self._stopped = True
         for channel in list(self._channels):
             channel.stop()
@@ -106,8 +106,8 @@ class Pipeline:
             self.stop()
         joined = 0
         while joined < len(self._threads):  # a stage may have started another one meanwhile
-            thread, may_wait = self._threads[joined]
-            thread.join(_PATIENCE if may_wait and self._stopped else None)
+            thread, may_block = self._threads[joined]
+            thread.join(_STOP_TIMEOUT if may_block and self._stopped else None)
             joined += 1
         if self._failure is not None and (error is None or isinstance(error, Stopped)):
             raise self._failure
@@ -117,7 +117,7 @@ class Pipeline:
             work()
         except Stopped:
             return
-        except BaseException as failure:  # noqa: BLE001 - carried over to the thread that waits
+        except BaseException as failure:  # noqa: BLE001 - raised again in the thread that waits
             if self._failure is None:
                 self._failure = failure
             self.stop()

@@ -1,4 +1,4 @@
-"""What the medium holds is read back and compared, by hash, with what was written."""
+"""Reading back the medium and comparing it, by hashes, with what was written."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from image_tools.flash.write_record import HASH, HASH_BLOCK, Extent, block_hashe
 from resin_toolkit.errors import ResinError
 
 READERS = 4
-"""So many reads are under way at a time: most disks answer them faster than one by one."""
+"""The number of concurrent reads, which most disks serve faster than single ones."""
 POOL = 8
-PIECE = 1024 * 1024
-"""What is read back at once, in bytes; a multiple of `GRAIN`."""
-MOST_KEPT = 16
+READ_SIZE = 1024 * 1024
+"""The size of a read in bytes; a multiple of `GRAIN`."""
+MAX_CONTENTS = 16
 """How many differing blocks are kept in memory for the diagnosis."""
 
 
@@ -34,7 +34,7 @@ class BadBlock:
 
 @dataclass(frozen=True)
 class _Part:
-    """Part of an extent; `number` counts them."""
+    """A part of an extent, with its sequence number."""
 
     number: int
     extent: Extent
@@ -43,8 +43,8 @@ class _Part:
 
 
 @dataclass(frozen=True)
-class _Back:
-    """What was read back of a part: `got` bytes in `buffer`, or the error."""
+class _ReadResult:
+    """The data of a part, `got` bytes in `buffer`, or the error."""
 
     part: _Part
     buffer: memoryview
@@ -59,93 +59,92 @@ def differences(
     pipeline: Pipeline,
     advance: Callable[[int], None],
 ) -> list[BadBlock]:
-    """Read back `extents`, in order, and return the blocks that are not what they should be.
+    """Read back `extents`, in order, and return the blocks that differ.
 
-    Several reads overlap, with each other and with hashing; `advance` gets the bytes that are done.
-    `descriptor` is opened with O_DIRECT where the medium is to answer. Raises IoFailed, DriveNotFound,
-    Stopped.
+    Reads overlap with each other and with hashing; `advance` gets the number of bytes done. To read from the
+    medium itself, `descriptor` must be opened with O_DIRECT. Raises IoFailed, DriveNotFound, Stopped.
     """
     bad: list[BadBlock] = []
-    free, filled = pipeline.channel(memoryview), pipeline.channel(_Back)
-    for buffer in buffers(POOL, PIECE):
+    free, filled = pipeline.channel(memoryview), pipeline.channel(_ReadResult)
+    for buffer in buffers(POOL, READ_SIZE):
         free.put(buffer)
-    parts = _Parts(extents, free)
+    parts = _PartQueue(extents, free)
     for number in range(READERS):
         pipeline.stage(f"read-back {number}", lambda: _read(descriptor, path, parts, filled))
     try:
-        for back in _in_order(parts.count, filled):
-            if back.error is not None:
-                raise back.error
-            _compare(back, bad)
-            free.put(back.buffer)
-            advance(back.part.length)
+        for result in _in_order(parts.count, filled):
+            if result.error is not None:
+                raise result.error
+            _compare(result, bad)
+            free.put(result.buffer)
+            advance(result.part.length)
     finally:
         free.stop()
     return bad
 
 
-class _Parts:
-    """What is still to be read back; each part is taken together with a buffer, those in front first."""
+class _PartQueue:
+    """The parts still to be read; each is taken together with a buffer, in order."""
 
     def __init__(self, extents: Sequence[Extent], free: Channel[memoryview]) -> None:
-        self.count = sum(-(-extent.length // PIECE) for extent in extents)
-        self._left = _cut(extents)
+        self.count = sum(-(-extent.length // READ_SIZE) for extent in extents)
+        self._left = _split_extents(extents)
         self._free = free
         self._lock = Lock()
 
     def next(self) -> tuple[_Part, memoryview] | None:
-        """None where there is no more. Raises Stopped."""
+        """The next part and a buffer; None at the end. Raises Stopped."""
         with self._lock:
             buffer = self._free.get()
             part = next(self._left, None)
         return None if part is None else (part, buffer)
 
 
-def _read(descriptor: int, path: str, parts: _Parts, filled: Channel[_Back]) -> None:
+def _read(descriptor: int, path: str, parts: _PartQueue, filled: Channel[_ReadResult]) -> None:
     while (taken := parts.next()) is not None:
         part, buffer = taken
         try:
             got = read_all(descriptor, buffer[: round_up(part.length, BLOCK)], part.offset, part.length)
         except OSError as error:
             failure = medium_failure(error, path, part.offset, "read back")
-            filled.put(_Back(part, buffer, error=failure))
+            filled.put(_ReadResult(part, buffer, error=failure))
             return
-        filled.put(_Back(part, buffer, min(got, part.length)))
+        filled.put(_ReadResult(part, buffer, min(got, part.length)))
 
 
-def _in_order(count: int, filled: Channel[_Back]) -> Iterator[_Back]:
-    """What was read back, in the order of the parts, whichever came first."""
-    early: dict[int, _Back] = {}
+def _in_order(count: int, filled: Channel[_ReadResult]) -> Iterator[_ReadResult]:
+    """The results in the order of the parts, in whatever order they arrive."""
+    early: dict[int, _ReadResult] = {}
     for number in range(count):
         while number not in early:
-            back = filled.get()
-            early[back.part.number] = back
+            result = filled.get()
+            early[result.part.number] = result
         yield early.pop(number)
 
 
-def _cut(extents: Iterable[Extent]) -> Iterator[_Part]:
-    places = ((extent, *span) for extent in extents for span in spans(extent.offset, extent.end, PIECE))
+def _split_extents(extents: Iterable[Extent]) -> Iterator[_Part]:
+    places = ((extent, *span) for extent in extents for span in spans(extent.offset, extent.end, READ_SIZE))
     for number, (extent, offset, length) in enumerate(places):
         yield _Part(number, extent, offset, length)
 
 
-def _compare(back: _Back, bad: list[BadBlock]) -> None:
-    part = back.part
+def _compare(result: _ReadResult, bad: list[BadBlock]) -> None:
+    part = result.part
     first = (part.offset - part.extent.offset) // HASH_BLOCK * HASH
     expected = part.extent.hashes[first : first + -(-part.length // HASH_BLOCK) * HASH]
-    collect(bad, find_bad_blocks(back.buffer[: back.got], part.offset, part.length, expected))
+    add_bad_blocks(bad, find_bad_blocks(result.buffer[: result.got], part.offset, part.length, expected))
 
 
-def collect(bad: list[BadBlock], found: Iterable[BadBlock]) -> None:
-    """Add what was `found` to `bad`; only the first ones keep their content."""
+def add_bad_blocks(bad: list[BadBlock], found: Iterable[BadBlock]) -> None:
+    """Append `found` to `bad`; only the first `MAX_CONTENTS` blocks keep their content."""
     for block in found:
-        bad.append(block if len(bad) < MOST_KEPT else replace(block, content=None))
+        bad.append(block if len(bad) < MAX_CONTENTS else replace(block, content=None))
 
 
 def find_bad_blocks(found: memoryview, offset: int, length: int, expected: bytes) -> list[BadBlock]:
     """The blocks of `length` bytes at `offset` that differ from the `expected` hashes.
 
-    `found` is what the medium holds there, and short where it ends early.
+    `found` is the data of the medium, short if it ends early.
     """
     hashes = block_hashes(found)
     if hashes == expected:

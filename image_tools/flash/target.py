@@ -1,4 +1,4 @@
-"""What an image is written to: a drive, opened exclusively, or a file."""
+"""The target of a flash: a drive, opened exclusively, or a file."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _BLKGETSIZE64 = 0x80081272
 _CDROMEJECT = 0x5309
 
 HEAD = 1024 * 1024
-"""The beginning of the image, which is written last: without it a drive holds no system."""
+"""The start of the image, which is written last: without it the drive cannot boot."""
 TAIL_SECTORS = 34
-"""The end of a drive that may hold the backup of a GPT (UEFI 2.10, 5.3.1: a header and at least 16 KiB)."""
+"""The end of a drive that may hold a backup GPT (UEFI 2.10, 5.3.1: a header and at least 16 KiB)."""
 
 
-class State(Enum):
-    """How far the writing of an image has come."""
+class TargetState(Enum):
+    """How far the target has been written."""
 
     UNTOUCHED = "untouched"
     ONLY_READ = "only-read"
@@ -53,12 +53,13 @@ class State(Enum):
 
 
 class Target:
-    """An open drive or file, in a `with` block.
+    """An open drive or file, used in a `with` block.
 
-    A failure that leaves the block says what state the target is in, one that is no ResinError by a note; a
-    file that this run created is then removed. `finish` marks the work as done. `notices` holds what the user
-    should know. Sizes are in bytes; `capacity` is None for a file. `descriptor` is one that somebody else has
-    opened, exclusively. While another thread `is_busy` with it, an end of the block neither waits nor closes.
+    An exception that leaves the block is extended by the state of the target (in a note if it is no
+    ResinError), and a file that this run created is removed. `finish` marks the target as complete. `notices`
+    are for the user. Sizes are in bytes; `capacity` is None for a file. `descriptor` is an exclusively opened
+    descriptor, if not opened here. While a thread `is_busy` with the target, leaving the block does not close
+    it.
     """
 
     def __init__(
@@ -75,11 +76,11 @@ class Target:
         self.created = created
         self._mode = mode
         self.notices: list[Notice] = []
-        self.state = State.UNTOUCHED
+        self.state = TargetState.UNTOUCHED
         self.is_busy = False
         self.is_clear = True
-        """Whether there was nothing where a system starts from when that was looked at last."""
-        self._is_secured = False
+        """Whether the boot areas were zero when they were last read."""
+        self._is_checked_clear = False
         self.direct = True
         self.descriptor = self._open() if descriptor is None else descriptor
         if not is_drive:
@@ -89,45 +90,45 @@ class Target:
 
     @property
     def tail(self) -> tuple[int, int]:
-        """Where a GPT's backup would lie, as (start, end); empty for a file."""
+        """The range of a backup GPT, as (start, end); empty for a file."""
         if self.capacity is None:
             return 0, 0
         start = (self.capacity - TAIL_SECTORS * self.block) // self.block * self.block
         return max(0, start), self.capacity
 
     @property
-    def starts(self) -> list[tuple[int, int]]:
-        """Where a drive's system could start from, as (offset, length) in whole blocks."""
+    def boot_areas(self) -> list[tuple[int, int]]:
+        """The areas of a drive that could make it bootable, as (offset, length) in whole blocks."""
         start, end = self.tail
         return [(0, min(HEAD, end // self.block * self.block)), (start, end - start)]
 
-    def blank(self) -> None:
-        """Clear what could boot, so that it does not, not even as a mixture with what comes; flushed."""
-        self.state, self._is_secured = State.PARTIAL, False
+    def clear_boot_areas(self) -> None:
+        """Zero and flush the boot areas, so that an incomplete drive does not boot."""
+        self.state, self._is_checked_clear = TargetState.PARTIAL, False
         if self.capacity is None:
             self._truncate(0)
             return
-        for place, length in self.starts:
+        for place, length in self.boot_areas:
             self.write(aligned(b"", length), place)
         self.flush()
-        self.is_clear = self._reads_as_clear()
+        self.is_clear = self._boot_areas_are_zero()
 
-    def secure(self) -> None:
-        """Where the work was not finished, look whether anything could boot, and clear it if so.
+    def ensure_clear(self) -> None:
+        """If the target is incomplete, read the boot areas again and clear them if necessary.
 
-        A card may report a write as done and lose it, or let it come out at its start.
+        A card may report a write as done but drop it, or store it at its start.
         """
-        if self.state is not State.PARTIAL or self.capacity is None or self._is_secured:
+        if self.state is not TargetState.PARTIAL or self.capacity is None or self._is_checked_clear:
             return
-        # A drive that does not answer any more is as it was when it was looked at last.
+        # If the drive does not respond any more, the last known state is kept.
         with contextlib.suppress(ResinError):
-            self.is_clear = self._reads_as_clear()
+            self.is_clear = self._boot_areas_are_zero()
             if not self.is_clear:
-                self.blank()
-        self._is_secured = True
+                self.clear_boot_areas()
+        self._is_checked_clear = True
 
     def discard(self) -> bool:
-        """Give the whole drive back to its controller (BLKDISCARD); tells whether it takes that."""
+        """Discard the whole drive (BLKDISCARD); returns whether it supports that."""
         if self.capacity is None:
             return False
         try:
@@ -136,15 +137,15 @@ class Target:
             if error.errno not in (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL):
                 raise write_failure(error, self, 0) from error
             return False
-        self.state = State.PARTIAL
+        self.state = TargetState.PARTIAL
         return True
 
     def write(self, data: memoryview, offset: int) -> None:
-        """Write whole blocks; falls back to buffered writes, aloud, where the system refuses direct ones.
+        """Write whole blocks; falls back to buffered writes, with a notice, if direct ones are refused.
 
         Raises Refused (a drive that is too small), NoSpace, IoFailed, DriveNotFound.
         """
-        self.state = State.PARTIAL
+        self.state = TargetState.PARTIAL
         self.is_clear = self.is_clear and offset >= HEAD
         try:
             write_all(self.descriptor, data, offset)
@@ -155,11 +156,11 @@ class Target:
             self.write(data, offset)
 
     def zero(self, offset: int, length: int) -> bool:
-        """Let a drive write zeros by itself (BLKZEROOUT), in whole blocks; tells whether it does.
+        """Zero whole blocks with BLKZEROOUT; returns whether the device supports it.
 
-        The system writes them where the drive has no command for it. Raises what `write` raises.
+        The kernel writes zeros if the drive has no command for it. Raises what `write` raises.
         """
-        self.state = State.PARTIAL
+        self.state = TargetState.PARTIAL
         try:
             fcntl.ioctl(self.descriptor, _BLKZEROOUT, struct.pack("QQ", offset, length))
             return True
@@ -169,7 +170,7 @@ class Target:
             return False
 
     def read(self, offset: int, length: int) -> bytes:
-        """What is at an offset, both in whole blocks; short at the end. Raises IoFailed, DriveNotFound."""
+        """Read whole blocks; short at the end. Raises IoFailed, DriveNotFound."""
         [buffer] = buffers(1, length)
         try:
             return bytes(buffer[: read_all(self.descriptor, buffer, offset, length)])
@@ -177,38 +178,38 @@ class Target:
             raise medium_failure(error, self.path, offset, "read back") from error
 
     def flush(self) -> None:
-        """Return when all that was written is on the medium."""
+        """Flush all writes to the medium."""
         try:
             os.fsync(self.descriptor)
         except OSError as error:
             raise write_failure(error, self, 0) from error
 
     def set_length(self, length: int) -> None:
-        """Give a file its length; drives have theirs."""
+        """Set the length of a file; no effect on a drive."""
         if self.capacity is None:
             self._truncate(length)
 
     def drop_cache(self, *, flush: bool = True) -> ReadAccess:
-        """Drop what the page cache holds, flushed before, and prepare to read from the medium itself."""
+        """Flush and drop the page cache, to read from the medium itself."""
         if flush:
             self.flush()
         if self.is_drive:
-            # Not every device has it, and a direct read bypasses the cache anyhow.
+            # Not every device supports it, and direct reads bypass the cache anyway.
             with contextlib.suppress(OSError):
                 fcntl.ioctl(self.descriptor, _BLKFLSBUF)
         os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         if not self.direct:
-            return ReadAccess(False, "it does not take direct I/O")
+            return ReadAccess(False, "it does not support direct I/O")
         return drive_read_access(self.path) if self.is_drive else file_read_access(self.path)
 
     def finish(self) -> None:
-        """The image is on the target, flushed; the system is told of the new partitions."""
+        """Flush, make the kernel reread the partition table, and mark the target as complete."""
         self.flush()
         self._reread_table()
-        self.state = State.FINISHED
+        self.state = TargetState.FINISHED
 
     def eject(self) -> None:
-        """Let the drive's medium go; says so where it cannot."""
+        """Eject the medium of the drive; a notice says if that fails."""
         if not self.is_drive:
             return
         try:
@@ -221,25 +222,27 @@ class Target:
                 )
             )
 
-    def left_as(self) -> str:
-        """A sentence about what a run that ends now leaves behind; none about what is only compared."""
+    def state_sentence(self) -> str:
+        """A sentence about the state of the target if the run ends now; empty if it is only compared."""
         kind = "drive" if self.is_drive else "file"
-        if self.state is State.ONLY_READ:
+        if self.state is TargetState.ONLY_READ:
             return ""
-        if self.state is State.UNTOUCHED:
+        if self.state is TargetState.UNTOUCHED:
             return f"Nothing was written to {self.path}."
-        if self.state is State.FINISHED:
+        if self.state is TargetState.FINISHED:
             return f"The {kind} {self.path} holds the image."
         if self.created:
             return f"The partial file {self.path} was removed."
-        told = f"The {kind} {self.path} does not hold a usable image"
+        unusable = f"The {kind} {self.path} does not hold a usable image"
         if not self.is_clear:
-            return f"{told}, and its start could not be cleared: something old or damaged may start from it."
-        return f"{told}: it holds no system that could start."
+            return (
+                f"{unusable}, and its start could not be cleared: an old or damaged system may boot from it."
+            )
+        return f"{unusable} and cannot boot."
 
-    def explain(self, error: ResinError) -> ResinError:
-        """The same error, which also says what state the target is in."""
-        state = self.left_as()
+    def add_state(self, error: ResinError) -> ResinError:
+        """Append the state of the target to the message of the error."""
+        state = self.state_sentence()
         if state not in error.message:
             error.message = f"{error.message} {state}".rstrip()
             error.args = (error.message,)
@@ -251,30 +254,32 @@ class Target:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        finished = self.state is State.FINISHED
+        finished = self.state is TargetState.FINISHED
         if not finished and self.created:
             self._unlink()
         if not self.is_busy:
             self._close(error)
         if isinstance(error, ResinError):
-            self.explain(error)
+            self.add_state(error)
         elif isinstance(error, KeyboardInterrupt):
-            raise Interrupted(f"Interrupted. {self.left_as()}".rstrip(), state=self.state.value) from error
+            raise Interrupted(
+                f"Interrupted. {self.state_sentence()}".rstrip(), state=self.state.value
+            ) from error
         elif error is not None:
-            error.add_note(self.left_as())
+            error.add_note(self.state_sentence())
 
     def _close(self, error: BaseException | None) -> None:
         if error is not None:
-            self.secure()
+            self.ensure_clear()
         try:
             os.close(self.descriptor)
         except OSError as failure:
             if error is None:
                 raise from_os_error(failure, self.path) from failure
 
-    def _reads_as_clear(self) -> bool:
+    def _boot_areas_are_zero(self) -> bool:
         self.drop_cache()
-        return not any(self.read(place, length).strip(b"\0") for place, length in self.starts)
+        return not any(self.read(place, length).strip(b"\0") for place, length in self.boot_areas)
 
     def _truncate(self, length: int) -> None:
         try:
@@ -283,14 +288,14 @@ class Target:
             raise from_os_error(error, self.path) from error
 
     def _write_buffered(self) -> None:
-        """From now on write through the page cache, and say so."""
+        """Switch to buffered writes, with a notice."""
         self.direct = False
         flags = fcntl.fcntl(self.descriptor, fcntl.F_GETFL)
         fcntl.fcntl(self.descriptor, fcntl.F_SETFL, flags & ~os.O_DIRECT)
         self.notices.append(_buffered(self.path))
 
     def _reread_table(self) -> None:
-        """Let the system see the new partitions. What it does not see is no failure of the flash."""
+        """Make the kernel reread the partition table. A failure is only a notice."""
         if not self.is_drive:
             return
         for attempt in range(5):
@@ -301,7 +306,7 @@ class Target:
                 # EINVAL: a device without partitions, such as a plain loop device.
                 if error.errno == errno.EINVAL:
                     return
-                if error.errno in (errno.EACCES, errno.EPERM) and self._rescanned():
+                if error.errno in (errno.EACCES, errno.EPERM) and self._rescan_by_udisks():
                     return
                 if error.errno != errno.EBUSY:
                     break
@@ -313,8 +318,8 @@ class Target:
             )
         )
 
-    def _rescanned(self) -> bool:
-        """Whether udisks2 has had the table read, where this user may not."""
+    def _rescan_by_udisks(self) -> bool:
+        """Whether udisks2 made the kernel reread the table, if this user may not."""
         from image_tools.drives import udisks
 
         try:
@@ -324,7 +329,7 @@ class Target:
         return True
 
     def _lock(self) -> None:
-        """Keep other runs away from a file, as O_EXCL does from a drive."""
+        """Lock a file against other runs, as O_EXCL does for a drive."""
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -335,8 +340,8 @@ class Target:
             ) from None
 
     def _unlink(self) -> None:
-        """Remove the file that this run created, and no other that has come into its place."""
-        place = Path(os.path.realpath(self.path))  # a link stays, as it was there before
+        """Remove the file that this run created, unless another file has replaced it."""
+        place = Path(os.path.realpath(self.path))  # keep a link that existed before
         with contextlib.suppress(OSError):
             if os.path.samestat(place.stat(), os.fstat(self.descriptor)):
                 place.unlink()
@@ -351,17 +356,17 @@ class Target:
                     raise
             descriptor = os.open(self.path, flags, self._mode)
         except OSError as error:
-            raise self._not_opened(error) from error
+            raise self._open_error(error) from error
         self.direct = False
         self.notices.append(_buffered(self.path))
         return descriptor
 
-    def _not_opened(self, error: OSError) -> ResinError:
+    def _open_error(self, error: OSError) -> ResinError:
         if error.errno == errno.EBUSY:
             return _busy(self.path)
         if error.errno in (errno.EACCES, errno.EPERM):
             return NotPermitted(
-                f"{self.path} may not be written by this user.",
+                f"You may not write to {self.path}.",
                 hint="Choose a folder that you may write to.",
                 path=self.path,
             )
@@ -369,9 +374,9 @@ class Target:
 
 
 def open_drive(path: str) -> Target:
-    """Open a drive for this program alone; where this user may not, udisks2 is asked to.
+    """Open a drive exclusively, through udisks2 if this user may not open it.
 
-    Raises Refused where it is in use, NotPermitted, DriveNotFound.
+    Raises Refused if it is in use, NotPermitted, DriveNotFound.
     """
     real = os.path.realpath(path)
     try:
@@ -385,7 +390,7 @@ def open_drive(path: str) -> Target:
             if problem.busy:
                 raise _busy(real) from problem
             raise NotPermitted(
-                f"{real} may not be written by this user, and {problem.reason}.",
+                f"You may not write to {real}, and {problem.reason}.",
                 hint="Run the command as root.",
                 path=real,
             ) from error
@@ -393,10 +398,10 @@ def open_drive(path: str) -> Target:
 
 
 def open_file(path: str, *, like: str | None = None) -> Target:
-    """Open a file that stands for a drive, and create it where there is none.
+    """Open or create a file to be written like a drive.
 
-    A new one is readable by no more people than the image `like`; by its owner alone where that is no file.
-    Raises PathNotFound for a missing folder, BadValue for what is neither a file nor absent.
+    A new file gets at most the permissions of the image `like`, or is private if `like` is not a file. Raises
+    PathNotFound for a missing folder, BadValue if `path` is not a regular file.
     """
     place = Path(path)
     if place.exists() and not place.is_file():
@@ -422,13 +427,13 @@ def _busy(path: str) -> Refused:
     users = ", ".join(processes_using(path))
     return Refused(
         f"{path} is in use by {users or 'another program'}.",
-        hint="End that program first; on a desktop, it may be the file manager.",
+        hint="Close that program first. On a desktop, it may be the file manager.",
         path=path,
     )
 
 
 def _buffered(path: str) -> Notice:
-    return Notice("buffered", f"{path} does not take direct I/O: it is written through the page cache.")
+    return Notice("buffered", f"{path} does not support direct I/O, so it is written through the page cache.")
 
 
 def _ioctl_u64(descriptor: int, request: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from image_tools.boot_partition import BootPartition
 from image_tools.byte_ranges import Range
-from image_tools.flash.boot_preview import lasting_notices, open_boot_preview
+from image_tools.flash.boot_preview import definite_notices, open_boot_preview
 from image_tools.flash.image_reader import ImageReader
 from image_tools.flash.target import HEAD, Target
 from image_tools.flash.write_record import HASH_BLOCK
@@ -42,7 +42,7 @@ def plan_target(reader: ImageReader, job: FlashJob, number: int | None) -> Targe
     if job.edit is not None:
         overlay, boot = open_boot_preview(reader, number)
         edited = job.edit(boot)
-        job.target.notices.extend(lasting_notices(boot))
+        job.target.notices.extend(definite_notices(boot))
         changes += overlay.changes()
     if job.target.capacity is not None:
         changes = [*changes, *_relocation(reader, job.target, job.target.capacity)]

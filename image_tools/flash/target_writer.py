@@ -1,4 +1,4 @@
-"""Writes the image to one target, and verifies it, in a thread of its own."""
+"""Writing the image to one target and verifying it, in a thread."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ class TargetWriter:
         try:
             self._work()
         except ResinError as error:
-            self.target.secure()
-            self.error = self.target.explain(error)
+            self.target.ensure_clear()
+            self.error = self.target.add_state(error)
         finally:
             self.alive = self.target.is_busy = False
         while self.end_of_image is None:
@@ -121,7 +121,7 @@ class TargetWriter:
 
     def _work(self) -> None:
         self._prepare()
-        self._blank()
+        self._clear_boot_areas()
         started = time.monotonic()
         end_of_image = self._write_chunks()
         if end_of_image is None:
@@ -142,15 +142,15 @@ class TargetWriter:
         if self.eject:
             self.target.eject()
 
-    def _blank(self) -> None:
-        """Clear what could boot. A drive whose start is not clear after two attempts does not keep data."""
+    def _clear_boot_areas(self) -> None:
+        """Clear the boot areas. A drive whose start is not clear after two attempts does not keep data."""
         target = self.target
         for _ in range(2):
-            target.blank()
+            target.clear_boot_areas()
             if target.is_clear:
                 return
-        # What is wrong at the end alone is told with the image's own blocks, later.
-        offset, length = target.starts[0]
+        # Differences at the end of the drive are found later, with the blocks of the image.
+        offset, length = target.boot_areas[0]
         zeros = extent_of(offset, bytes(length))
         bad = find_bad_blocks(memoryview(target.read(offset, length)), offset, length, zeros.hashes)
         if bad:
@@ -168,11 +168,11 @@ class TargetWriter:
         if self.probe:
             probe_capacity(target, _Steps(self))
         if self.discard:
-            # The system hides it where a device cannot discard, so what it reads as decides.
+            # The kernel may hide that a device cannot discard, so check what it reads as.
             self.cleared = target.discard() and not keeps_old_content(target)
             if not self.cleared:
-                told = f"{target.path} does not support discard: unused areas keep their old content."
-                target.notices.append(Notice("no-discard", told))
+                message = f"{target.path} does not support discard: unused areas keep their old contents."
+                target.notices.append(Notice("no-discard", message))
 
     # writing
 
@@ -194,12 +194,12 @@ class TargetWriter:
             self.context.events.put(WriterEvent(self, amount=item.length, consumed=item.consumed))
 
     def _write(self, data: memoryview, extent: Extent) -> None:
-        """Write one extent. Zeros are left out of a file, and a drive is told to write them by itself."""
+        """Write one extent. Zeros are skipped in a file, and written by the drive itself if possible."""
         target = self.target
         if target.capacity is not None and extent.end > target.capacity:
             raise too_small(target, target.capacity)
-        plainly = self.full and target.capacity is not None
-        for start, end, is_zero in [(0, len(data), False)] if plainly else _stretches(extent):
+        write_zeros = self.full and target.capacity is not None
+        for start, end, is_zero in [(0, len(data), False)] if write_zeros else _zero_runs(extent):
             if is_zero and target.capacity is None:
                 continue
             self._since = time.monotonic()
@@ -210,10 +210,10 @@ class TargetWriter:
             self.written += end - start
 
     def _write_own(self, end_of_image: EndOfImage) -> list[Extent]:
-        """Write what belongs to this target alone, all but the head; what is then on it."""
+        """Write the parts that are specific to this target, except the head; returns their extents."""
         own = [part for held in end_of_image.held for part in self._outside_head(held)]
         self._own = [(offset, with_changes(data, offset, self.changes)) for offset, data in own]
-        self._own += self._behind(end_of_image.size)
+        self._own += self._end_of_drive(end_of_image.size)
         return [self._write_part(offset, data) for offset, data in self._own]
 
     def _write_part(self, offset: int, data: bytes) -> Extent:
@@ -226,8 +226,8 @@ class TargetWriter:
         self.written += len(data)
         return extent
 
-    def _behind(self, size: int) -> list[tuple[int, bytes]]:
-        """The end of a drive, behind the image: no stale backup of a GPT stays there."""
+    def _end_of_drive(self, size: int) -> list[tuple[int, bytes]]:
+        """The end of a drive after the image, so that no stale backup GPT remains."""
         start, end = self.target.tail
         places = [offset for offset, _ in self.changes if offset >= size]
         start = max(min([start, *places]), round_up(size, self.target.block))
@@ -260,7 +260,7 @@ class TargetWriter:
     # verifying
 
     def _verify(self, extents: Sequence[Extent], step: str) -> None:
-        """Compare what the medium holds; what is bad is written once more. Raises VerifyFailed."""
+        """Compare the medium; bad blocks are written once more. Raises VerifyFailed."""
         started = time.monotonic()
         try:
             bad = self._differences(extents, step)
@@ -270,7 +270,7 @@ class TargetWriter:
             if repeated:
                 bad = self._differences(_extents_of(bad), "verifying again")
             if bad:
-                original = next((data for _, data in self._original(bad[:1]) or ()), None)
+                original = next((data for _, data in self._expected_content(bad[:1]) or ()), None)
                 partitions = self.context.partitions()
                 raise verify_failure(self.target.path, bad, extents, partitions, original, repeated=repeated)
         finally:
@@ -280,13 +280,13 @@ class TargetWriter:
         target = self.target
         self.reading = target.drop_cache()
         if not self.reading.past_cache and not any(n.code == "read-back-cached" for n in target.notices):
-            target.notices.append(_from_cache(target, self.reading))
+            target.notices.append(_cached_notice(target, self.reading))
         advance = self._step(step, sum(extent.length for extent in extents))
         return differences(target.descriptor, target.path, extents, self.context.pipeline, advance)
 
     def _write_again(self, bad: Sequence[BadBlock]) -> bool:
-        """Write the blocks that differ once more; tells whether their content could be had again."""
-        content = self._original(bad)
+        """Write the differing blocks once more; returns whether their content was available."""
+        content = self._expected_content(bad)
         if content is None:
             return False
         for offset, data in content:
@@ -295,9 +295,9 @@ class TargetWriter:
         self.target.flush()
         return True
 
-    def _original(self, bad: Sequence[BadBlock]) -> Iterable[tuple[int, bytes]] | None:
-        """What the blocks should hold, in their order; own content from memory, the image's once more."""
-        own = {block.offset: self._own_bytes(block) for block in bad}
+    def _expected_content(self, bad: Sequence[BadBlock]) -> Iterable[tuple[int, bytes]] | None:
+        """The expected content of the blocks, in order, from memory or from reading the image again."""
+        own = {block.offset: self._own_content(block) for block in bad}
         reread = self.context.reread([(g.offset, g.length) for g in bad if own[g.offset] is None])
         if reread is None:
             return None
@@ -312,7 +312,7 @@ class TargetWriter:
             content = own[block.offset]
             yield (block.offset, content) if content is not None else next(others)
 
-    def _own_bytes(self, block: BadBlock) -> bytes | None:
+    def _own_content(self, block: BadBlock) -> bytes | None:
         for offset, data in self._own:
             if offset <= block.offset < offset + round_up(len(data), self._block):
                 start = block.offset - offset
@@ -324,34 +324,34 @@ class TargetWriter:
 
 
 class _Steps:
-    """Progress that is shown by the thread that waits for the lanes."""
+    """Progress that is sent to the thread that waits for the writers."""
 
     def __init__(self, writer: TargetWriter) -> None:
-        self._lane = writer
+        self._writer = writer
 
     def step(self, name: str, total: int | None, *, subject: str = "") -> _WriterStep:  # noqa: ARG002
-        self._lane.context.events.put(WriterEvent(self._lane, name=name, total=total))
-        return _WriterStep(self._lane)
+        self._writer.context.events.put(WriterEvent(self._writer, name=name, total=total))
+        return _WriterStep(self._writer)
 
 
 class _WriterStep(SilentStep):
     def __init__(self, writer: TargetWriter) -> None:
-        self._lane = writer
+        self._writer = writer
 
     def advance(self, amount: int) -> None:
-        self._lane.context.events.put(WriterEvent(self._lane, amount=amount))
+        self._writer.context.events.put(WriterEvent(self._writer, amount=amount))
 
 
 def _split(part: tuple[int, bytes]) -> list[tuple[int, bytes]]:
-    """The part, cut where the head ends."""
+    """Split a part at the end of the head."""
     offset, data = part
     if offset < HEAD < offset + len(data):
         return [(offset, data[: HEAD - offset]), (HEAD, data[HEAD - offset :])]
     return [part]
 
 
-def _stretches(extent: Extent) -> list[tuple[int, int, bool]]:
-    """The parts of an extent, as (start, end, whether all of it is zero), within it."""
+def _zero_runs(extent: Extent) -> list[tuple[int, int, bool]]:
+    """Split an extent into (start, end, is_zero), relative to its start."""
     found: list[tuple[int, int, bool]] = []
     for number in range(len(extent.hashes) // HASH):
         start, end = number * HASH_BLOCK, min((number + 1) * HASH_BLOCK, extent.length)
@@ -366,8 +366,8 @@ def _extents_of(bad: Iterable[BadBlock]) -> list[Extent]:
     return [Extent(block.offset, block.length, block.expected) for block in bad]
 
 
-def _from_cache(target: Target, reading: ReadAccess) -> Notice:
+def _cached_notice(target: Target, reading: ReadAccess) -> Notice:
     return Notice(
         "read-back-cached",
-        f"{target.path} was read back, but maybe from the page cache, not the medium: {reading.reason}.",
+        f"{target.path} was read back, but possibly from the page cache: {reading.reason}.",
     )

@@ -16,7 +16,7 @@ from support.flash_runs import STALE, content, to_drive, to_file
 from support.loop_devices import blank_loop, loop_device
 
 from image_tools.flash import FlashJob, FlashOptions, flash, flow_control
-from image_tools.flash.capacity import probe_capacity, stamp_places
+from image_tools.flash.capacity import probe_capacity, stamp_offsets
 from image_tools.flash.direct_io import aligned
 from image_tools.flash.target import open_drive
 from image_tools.source import open_source
@@ -217,7 +217,7 @@ def test_the_probe_tells_of_a_block_that_cannot_be_written(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("size", [4096, 5000, MIB, 64 * 10**9, 10**12 + 512])
 def test_the_stamps_reach_from_the_start_to_the_end(size: int) -> None:
-    places = stamp_places(size)
+    places = stamp_offsets(size)
     assert places == sorted(set(places))
     assert places[0] == 0
     assert size - 8192 < places[-1] + 4096 <= size

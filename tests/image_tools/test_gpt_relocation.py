@@ -95,7 +95,7 @@ def test_a_gpt_of_other_sectors_is_told_of(tmp_path: Path) -> None:
     with blank_loop(tmp_path, 20 * MIB, sector=4096) as device:
         done = to_drive(str(image), device)
     [told] = [n.message for n in done.target.notices if n.code == "other-sector-size"]
-    assert re.search(r"512 .* 4096", told)
+    assert re.search(r"512-byte .* 4096-byte", told)
 
 
 @pytest.mark.root

@@ -161,7 +161,7 @@ def test_a_chain_that_leads_to_no_table_is_damage(tmp_path: Path) -> None:
 def test_a_chain_that_leads_out_of_the_extended_partition_is_damage(tmp_path: Path) -> None:
     image = chain(tmp_path / "image", 3)
     set_slot(image, 2048, 1, 0x05, 2048 * 3 + 1024, 2048)
-    with pytest.raises(ImageDamaged, match="out of it"):
+    with pytest.raises(ImageDamaged, match="outside of it"):
         table_of(image)
 
 
