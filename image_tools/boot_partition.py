@@ -1,6 +1,6 @@
 """The boot partition: the FAT partition that the device reads its configuration from.
 
-It is found by the labels of resinOS and balenaOS (and of their flasher images), else by what lies in it.
+It is found by the labels of resinOS and balenaOS (and of their flasher images), otherwise by its contents.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MARKER_FILES = ("/device-type.json", "/config.json")
 
 @dataclass(frozen=True)
 class BootPartition:
-    """The boot partition of an image, opened; `notices` are those of the table and of the file system."""
+    """An open boot partition; `notices` are those of the table and the file system."""
 
     table: PartitionTable
     partition: Partition
@@ -37,7 +37,7 @@ class BootPartition:
 
 
 def open_boot(file: BinaryIO, number: int | None = None) -> BootPartition:
-    """The boot partition of the image in `file`, or partition `number` of it.
+    """Open the boot partition of the image in `file`, or partition `number`.
 
     Raises PartitionNotFound, PartitionAmbiguous (more than one could be it), NotAnImage or FileSystemDamaged.
     """
@@ -56,7 +56,7 @@ def open_boot(file: BinaryIO, number: int | None = None) -> BootPartition:
     if not candidates:
         raise PartitionNotFound(
             f"The image has no FAT partition that could be the boot partition; {_listing(table.partitions)}.",
-            hint="Is it a resinOS or balenaOS image? `resin image info` shows what is in it.",
+            hint="Check that it is a resinOS or balenaOS image, with `resin image info`.",
         )
     return candidates[0]
 
@@ -65,15 +65,15 @@ def _numbered(file: BinaryIO, table: PartitionTable, number: int) -> BootPartiti
     partition = next((p for p in table.partitions if p.number == number), None)
     if partition is None or partition.is_extended:
         raise PartitionNotFound(
-            f"The image has no partition {number} that could hold files; {_listing(table.partitions)}.",
-            hint="`resin image info` shows its partitions.",
+            f"The image has no partition {number} with files; {_listing(table.partitions)}.",
+            hint="List its partitions with `resin image info`.",
         )
     try:
         filesystem = _open_fat(file, table, partition)
     except NotAnImage:
         raise PartitionNotFound(
-            f"Partition {number} holds no FAT file system.",
-            hint="The boot partition is a FAT one; `resin image info` shows them.",
+            f"Partition {number} has no FAT file system.",
+            hint="The boot partition must be FAT. List the partitions with `resin image info`.",
         ) from None
     return BootPartition(table, partition, filesystem)
 
@@ -81,7 +81,7 @@ def _numbered(file: BinaryIO, table: PartitionTable, number: int) -> BootPartiti
 def _fat_partitions(
     file: BinaryIO, table: PartitionTable
 ) -> tuple[list[BootPartition], FileSystemDamaged | None]:
-    """The partitions that hold a readable FAT file system, and what is wrong with the first that does not."""
+    """The partitions with a readable FAT file system, and the error of the first damaged one."""
     found, damage = [], None
     for partition in table.partitions:
         if partition.is_extended:
@@ -98,7 +98,7 @@ def _fat_partitions(
 
 
 def _open_fat(file: BinaryIO, table: PartitionTable, partition: Partition) -> FatFileSystem:
-    """The FAT file system of a partition, as much of which is taken to exist as the image has bytes for."""
+    """Open the FAT file system of a partition, which a truncated image may cut off."""
     start = min(partition.start, table.size)
     return FatFileSystem.open(file, start, min(partition.size, table.size - start))
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from image_tools.boot_partition import open_boot
 from image_tools.drives import check_not_attached
 from image_tools.fat import FatFileSystem
-from image_tools.image_file import opened_for_reading, opened_for_writing
+from image_tools.image_file import open_for_reading, open_for_writing
 from image_tools.os_info import OsInfo, read_os_info
 from image_tools.partitions import read_table
 from image_tools.pc_boot import Startup, read_startup
@@ -41,7 +41,7 @@ class BootableImage:
 
 
 @contextmanager
-def opened_bootable(
+def open_bootable(
     image: Path, progress: Progress, *, writable: bool, partition: int | None = None
 ) -> Iterator[BootableImage]:
     """Open an image or a drive until the block ends; unless `writable`, a compressed one is unpacked.
@@ -53,20 +53,20 @@ def opened_bootable(
     if writable:
         if not stat.S_ISBLK(image.stat().st_mode):
             check_not_attached(str(image))
-        with _opened_for_writing(image) as file:
+        with _open_for_writing(image) as file:
             yield _inspect(image, file, partition)
     else:
-        with opened_for_reading(image, progress) as file:
+        with open_for_reading(image, progress) as file:
             _lock_shared(image, file)
             yield _inspect(image, file, partition)
 
 
 @contextmanager
-def _opened_for_writing(image: Path) -> Iterator[BinaryIO]:
-    """Like `opened_for_writing`, with a hint that fits an emulator."""
+def _open_for_writing(image: Path) -> Iterator[BinaryIO]:
+    """Like `open_for_writing`, with a hint that fits an emulator."""
     entered = False
     try:
-        with opened_for_writing(image) as file:
+        with open_for_writing(image) as file:
             entered = True
             yield file
     except Usage as error:

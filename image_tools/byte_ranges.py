@@ -1,4 +1,4 @@
-"""Ranges of bytes: ascending, and those of one list do not touch each other unless it says so."""
+"""Arithmetic of byte ranges. Lists of ranges are ascending and disjoint unless stated otherwise."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 Range = tuple[int, int]
-"""Bytes from a start up to an end."""
+"""A (start, end) pair; the end is exclusive."""
 
 
 def merged(ranges: Iterable[Range]) -> list[Range]:
-    """The ranges in order, those that touch or overlap joined."""
+    """Sort the ranges, and join adjacent and overlapping ones."""
     found: list[Range] = []
     for start, end in sorted(ranges):
         if found and start <= found[-1][1]:
@@ -21,7 +21,7 @@ def merged(ranges: Iterable[Range]) -> list[Range]:
 
 
 def subtracted(ranges: Sequence[Range], holes: Sequence[Range]) -> list[Range]:
-    """What is left of `ranges` outside of `holes`; both ascending and each of them disjoint."""
+    """The parts of `ranges` outside of `holes`."""
     left: list[Range] = []
     index = 0
     for start, end in ranges:
@@ -40,7 +40,7 @@ def subtracted(ranges: Sequence[Range], holes: Sequence[Range]) -> list[Range]:
 
 
 def touching(ranges: Sequence[Range], start: int, end: int) -> Sequence[Range]:
-    """Those of the ascending, disjoint ranges that touch the bytes from `start` up to `end`."""
+    """The ranges that overlap or touch the bytes from `start` up to `end`."""
     first = bisect_left(ranges, start, key=lambda part: part[1])
     last = bisect_left(ranges, end, key=lambda part: part[0])
     return ranges[first:last]

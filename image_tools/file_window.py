@@ -1,4 +1,4 @@
-"""A stretch of a file that can be read anywhere in it and never outside it."""
+"""A part of a file that is read at positions relative to its start."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Window:
     size: int
 
     def read(self, position: int, length: int) -> bytes:
-        """The bytes at `position`; fewer than `length` where the window or the file ends before.
+        """The bytes at `position`; fewer than `length` if the window or the file ends early.
 
-        Raises what `from_os_error` makes of an error of the medium.
+        Raises the error of an OSError.
         """
         if position < 0:
             return b""
-        # A block device refuses to seek past its end, and numbers found on a disk may be of any size.
+        # A block device refuses to seek past its end, and offsets read from a disk may be arbitrary.
         wanted = min(length, self.size - position)
         if wanted <= 0:
             return b""
@@ -50,5 +50,5 @@ def size_of(file: BinaryIO) -> int:
 
 
 def window_of(file: BinaryIO, offset: int, size: int) -> Window:
-    """The part of `size` bytes at `offset` that the file really has."""
+    """The `size` bytes at `offset`, limited to the end of the file."""
     return Window(file, offset, max(0, min(size, size_of(file) - offset)))

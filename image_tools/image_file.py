@@ -1,4 +1,4 @@
-"""Opening an image, which may be a file, a compressed file or a drive that was flashed."""
+"""Opening an image: a file, a compressed file, or a flashed drive."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _CHUNK = 4 << 20
 
 
 @contextmanager
-def opened_for_reading(image: Path, progress: Progress) -> Iterator[BinaryIO]:
-    """The bytes of an image, seekable; a compressed one is unpacked into a temporary file meanwhile."""
+def open_for_reading(image: Path, progress: Progress) -> Iterator[BinaryIO]:
+    """Open an image as a seekable file; a compressed one is decompressed to a temporary file."""
     _require_file_or_drive(image)
-    with image.open("rb", buffering=0) as file, _image_named(image), _errors_named(image):
+    with image.open("rb", buffering=0) as file, _name_image_in_errors(image), _name_in_errors(image):
         if not _is_compressed(file):
             file.seek(0)
             yield file
             return
     folder = Path(tempfile.gettempdir())
-    with _image_named(image), _errors_named(folder), tempfile.TemporaryFile() as unpacked:
-        _unpack(image, unpacked, progress)
+    with _name_image_in_errors(image), _name_in_errors(folder), tempfile.TemporaryFile() as unpacked:
+        _decompress(image, unpacked, progress)
         yield unpacked
 
 
 @contextmanager
-def opened_for_writing(image: Path) -> Iterator[BinaryIO]:
-    """The bytes of an image or drive, to be changed in place; no other `resin` writes to it meanwhile.
+def open_for_writing(image: Path) -> Iterator[BinaryIO]:
+    """Open an image or drive to change it in place, locked against other runs of `resin`.
 
-    Raises Usage for a compressed image and Refused for a drive that may not be written to.
+    Raises Usage for a compressed image, Refused for a drive that must not be written to.
     """
     is_drive = _require_file_or_drive(image)
     if is_drive:
@@ -47,7 +47,7 @@ def opened_for_writing(image: Path) -> Iterator[BinaryIO]:
 
         check_flashable(find_drive(str(image)), allow_fixed=True)
     held = _open_exclusively(image, os.O_EXCL if is_drive else 0)
-    with held as file, _image_named(image), _errors_named(image, changing=True):
+    with held as file, _name_image_in_errors(image), _name_in_errors(image, changing=True):
         if _is_compressed(file):
             raise Usage(
                 f"{image} is compressed and cannot be changed in place.",
@@ -58,19 +58,19 @@ def opened_for_writing(image: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def copied(image: Path, output: Path, progress: Progress) -> Iterator[BinaryIO]:
-    """A copy of an image, unpacked, to be changed; it becomes `output` only when the block ends well."""
+def open_copy(image: Path, output: Path, progress: Progress) -> Iterator[BinaryIO]:
+    """Open a decompressed copy of an image; it becomes `output` when the block ends without an error."""
     _require_file_or_drive(image)
     if output.exists() and (not output.is_file() or output.samefile(image)):
         raise Usage(
-            f"{output} cannot be the copy: it is the image itself, or no file.",
-            hint="Name a new file with --output; `resin flash` writes to drives.",
+            f"{output} cannot be the output: it is the image itself, or not a file.",
+            hint="Name a new file. To write to a drive, use `resin flash`.",
         )
     if not output.parent.is_dir():
         raise PathNotFound(f"The folder {output.parent} does not exist.", hint="Create it first.")
     output = output.resolve()
     partial = output.with_name(f".{output.name[:100]}.{os.getpid()}.partial")
-    # A configured image holds secrets: it is for no more people than what it replaces or comes from.
+    # A configured image contains secrets: it gets at most the permissions of what it replaces or copies.
     mode = (output if output.exists() else image).stat().st_mode & 0o666
     with _image_named(image), _errors_named(output, instead_of=partial), _temporary(partial) as file:
         os.fchmod(file.fileno(), mode if stat.S_ISREG(image.stat().st_mode) else mode & 0o600)
@@ -93,8 +93,8 @@ def _temporary(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _image_named(image: Path) -> Iterator[None]:
-    """What is found to be no image, once its bytes are looked at, is told of by its name."""
+def _name_image_in_errors(image: Path) -> Iterator[None]:
+    """Name the image in NotAnImage errors."""
     try:
         yield
     except NotAnImage as error:
@@ -107,10 +107,10 @@ def _image_named(image: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _errors_named(image: Path, *, instead_of: Path | None = None, changing: bool = False) -> Iterator[None]:
-    """Errors of the operating system that name no file, or `instead_of`, are about `image`.
+def _name_in_errors(image: Path, *, instead_of: Path | None = None, changing: bool = False) -> Iterator[None]:
+    """Name `image` in errors of the operating system that name no file, or `instead_of`.
 
-    Where it was being changed, they say what state it is in.
+    With `changing`, describe the state of the image.
     """
     try:
         yield
@@ -119,7 +119,9 @@ def _errors_named(image: Path, *, instead_of: Path | None = None, changing: bool
             raise
         failure = from_os_error(error, image)
         if changing:
-            failure.message += " Each file in it is either old or new; the same command completes it."
+            failure.message += (
+                " Each file in it is either old or new; run the same command again to complete it."
+            )
         raise failure from error
 
 
@@ -129,7 +131,7 @@ def _open_exclusively(image: Path, flags: int) -> BinaryIO:
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise Refused(
-                f"{image} is in use: it is mounted, or another program holds it.", hint="Unmount it first."
+                f"{image} is in use: it is mounted or open in another program.", hint="Unmount it first."
             ) from None
         raise
     file = os.fdopen(descriptor, "r+b", buffering=0)
@@ -142,7 +144,7 @@ def _open_exclusively(image: Path, flags: int) -> BinaryIO:
 
 
 def _require_file_or_drive(image: Path) -> bool:
-    """Whether it is a drive; raises BadValue for what is neither, before a pipe is waited for."""
+    """Whether it is a drive; raises BadValue if it is neither a drive nor a file, such as a pipe."""
     mode = image.stat().st_mode
     if stat.S_ISDIR(mode):
         raise BadValue(f"{image} is a directory, not an image.", hint="Name the image file itself.")
@@ -155,8 +157,8 @@ def _is_compressed(file: BinaryIO) -> bool:
     return image_format_of(file.read(_BLOCK)) is not ImageFormat.RAW
 
 
-def _unpack(image: Path, file: BinaryIO, progress: Progress) -> None:
-    """Write the image's bytes to an empty `file`, leaving holes where they are zero."""
+def _decompress(image: Path, file: BinaryIO, progress: Progress) -> None:
+    """Write the decompressed image to an empty `file`, with holes instead of zeros."""
     from image_tools.source import open_source
 
     with open_source(str(image)) as source, progress.step("unpacking", source.size) as step:

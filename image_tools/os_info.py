@@ -1,7 +1,7 @@
-"""What an image says of itself in its boot partition: system, version, variant, device type.
+"""The operating system of an image, from its boot partition: name, version, variant, device type.
 
 Read from `os-release` (freedesktop.org's os-release(5)), `device-type.json`, `image-version-info` and
-`config.json`; what none of them says is None.
+`config.json`; unknown fields are None.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from image_tools.fat import FatFileSystem
 from resin_toolkit.errors import PathNotFound
 from resin_toolkit.os_release import parse_os_release
 
-# Releases of the Yocto project that resinOS was built on: codename to version.
+# The Yocto Project releases that resinOS was built with: codename to version.
 YOCTO_RELEASES = {
     "pyro": "2.3",
     "morty": "2.2",
@@ -41,7 +41,7 @@ class OsInfo:
     yocto: str | None
     """Codename and version of the Yocto release, as in "Morty 2.2"."""
     build: str | None
-    """The name under which the image was built."""
+    """The name of the build."""
     device_type: str | None
     device_name: str | None
     architecture: str | None
@@ -49,7 +49,7 @@ class OsInfo:
 
 
 def read_os_info(filesystem: FatFileSystem, partition_name: str = "") -> OsInfo:
-    """The facts that the boot partition tells; `partition_name` is its GPT name, if it has one."""
+    """Read the facts in the boot partition; `partition_name` is its GPT name, if it has one."""
     release = parse_os_release(_text(filesystem, "/os-release"))
     build = _text(filesystem, "/image-version-info").strip()
     device = _object(filesystem, "/device-type.json")
@@ -89,10 +89,10 @@ def _yocto_release(texts: list[str]) -> str | None:
             if word in YOCTO_RELEASES:
                 return f"{word.capitalize()} {YOCTO_RELEASES[word]}"
     for text in texts:
-        told = re.search(r"(?:yocto|poky)\D{0,20}(\d+\.\d+)", text, re.IGNORECASE)
-        names = {version: name for name, version in YOCTO_RELEASES.items()}
-        if told and told[1] in names:
-            return f"{names[told[1]].capitalize()} {told[1]}"
+        version = re.search(r"(?:yocto|poky)\D{0,20}(\d+\.\d+)", text, re.IGNORECASE)
+        names = {release: name for name, release in YOCTO_RELEASES.items()}
+        if version and version[1] in names:
+            return f"{names[version[1]].capitalize()} {version[1]}"
     return None
 
 
@@ -101,7 +101,7 @@ def _string(*values: object) -> str | None:
 
 
 def _object(filesystem: FatFileSystem, path: str) -> dict[str, object]:
-    """The JSON object in a file; empty where there is none that can be read, which others report."""
+    """The JSON object in a file; empty if it is missing or invalid, which is reported elsewhere."""
     try:
         value = json.loads(_text(filesystem, path) or "{}")
     except (ValueError, RecursionError):

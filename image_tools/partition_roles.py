@@ -1,4 +1,4 @@
-"""What a partition is for, by the names that resinOS and balenaOS give."""
+"""The roles of partitions, from the names that resinOS and balenaOS give them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _ROLES = {
 
 
 def role_of(partition: Partition, filesystem: FileSystem) -> str:
-    """`boot`, `root`, `root (dormant)`, `update`, `state`, `data`, `extended`, or an empty text.
+    """`boot`, `root`, `root (dormant)`, `update`, `state`, `data`, `extended`, or an empty string.
 
-    The name in a GPT counts before the file system's label; case does not count. Which of the two roots is
-    active is the boot loader's to say: as an image is made, it is the first.
+    The GPT name takes precedence over the label of the file system; case is ignored. The boot loader decides
+    which root is active; in a new image it is the first one.
     """
     if partition.is_extended:
         return "extended"
@@ -32,6 +32,6 @@ def role_of(partition: Partition, filesystem: FileSystem) -> str:
 
 
 def role_of_name(name: str) -> str:
-    """The role that a GPT name or a label stands for; an empty text for a name that is not the system's."""
+    """The role of a GPT name or label; an empty string for other names."""
     family, _, part = name.strip().lower().partition("-")
     return _ROLES.get(part, "") if family in _FAMILIES else ""

@@ -1,4 +1,4 @@
-"""What an image has for a PC to start: a boot loader for a BIOS or UEFI, or a kernel that lies there."""
+"""What a PC can boot from an image: a boot loader for BIOS or UEFI, or a kernel."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from image_tools.partitions import PartitionTable
 
 _SECTOR = 512
 _CODE = 440
-"""Bytes of an MBR that are program; the disk's identity and the table follow."""
+"""The size of the boot code in an MBR; the disk signature and the table follow."""
 _PARTED = b"\xfa\xb8\x00\x10\x8e\xd0\xbc\x00\xb0"
-"""How the program begins that libparted writes into every MBR: it starts the active partition's."""
+"""The start of the boot code that libparted writes into every MBR; it boots the active partition."""
 _NO_SYSTEM = b"This is not a bootable disk"
-"""What mkfs.fat's program in a boot sector says, and nothing else does it do."""
+"""The message of the boot code of mkfs.fat, which does nothing else."""
 _EFI = {"x86_64": "/EFI/BOOT/BOOTX64.EFI", "i386": "/EFI/BOOT/BOOTIA32.EFI"}
 _KERNELS = ("vmlinuz", "bzimage")
 _INITRDS = ("initrd", "initramfs")
@@ -25,20 +25,20 @@ _INITRDS = ("initrd", "initramfs")
 
 @dataclass(frozen=True)
 class Startup:
-    """What can be started; what there is not is empty, False or None."""
+    """The ways to boot an image; empty, False or None if not available."""
 
     has_mbr_loader: bool
-    """Whether a BIOS finds a program in the first sector that leads to more than a refusal."""
+    """Whether the first sector has boot code that does more than print a message."""
     efi: frozenset[str]
-    """For which architectures, x86_64 or i386, the boot partition has a loader where UEFI looks for it."""
+    """The architectures (x86_64, i386) with a boot loader at the default path of UEFI."""
     kernel: str | None
     initrd: str | None
     root: int | None
-    """The number of the partition that holds the system."""
+    """The number of the root partition."""
 
 
 def read_startup(file: BinaryIO, table: PartitionTable, boot: FatFileSystem | None) -> Startup:
-    """What can be started of the image in `file`, whose boot partition is `boot`."""
+    """Read the ways to boot the image in `file`, whose boot partition is `boot`."""
     names = [entry.name for entry in boot.list() if not entry.is_directory] if boot else []
     return Startup(
         has_mbr_loader=_has_mbr_loader(file, table),
@@ -63,7 +63,7 @@ def _has_mbr_loader(file: BinaryIO, table: PartitionTable) -> bool:
 
 
 def _first(names: list[str], beginnings: tuple[str, ...]) -> str | None:
-    """The first file that is called so, or so and something more: vmlinuz before vmlinuz-6.1."""
+    """The first file whose name starts with one of `beginnings`: vmlinuz before vmlinuz-6.1."""
     for beginning in beginnings:
         fitting = sorted(name for name in names if name.lower().startswith(beginning))
         if fitting:

@@ -1,7 +1,7 @@
-"""What the firmware of a Raspberry Pi would start from a boot partition: it reads config.txt, and so is this.
+"""The files that the firmware of a Raspberry Pi loads from a boot partition, according to config.txt.
 
-https://www.raspberrypi.com/documentation/computers/config_txt.html; of its sections those for the model
-and [all] count, of its keys those that choose files.
+Source: https://www.raspberrypi.com/documentation/computers/config_txt.html. Only the sections of the model
+and [all] are evaluated, and only the keys that select files.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _MODELS = {
         ),
     ),
     "pi2": _Model(frozenset({"pi2"}), ("kernel7.img", "kernel.img"), _TREES_2),
-    # The 32-bit system of a Pi 3 is started on a Pi 2: its own tree comes first.
+    # The 32-bit system of a Pi 3 is booted on a Pi 2, whose device tree takes precedence.
     "pi3": _Model(frozenset({"pi3"}), ("kernel7.img", "kernel.img"), (*_TREES_2, *_TREES_3)),
     "pi3-64": _Model(frozenset({"pi3"}), ("kernel8.img",), _TREES_3),
     "pi4-64": _Model(frozenset({"pi4"}), ("kernel8.img",), ("bcm2711-rpi-4-b.dtb",)),
@@ -51,8 +51,8 @@ _MODELS = {
 
 
 @dataclass(frozen=True)
-class Started:
-    """Paths of files in the boot partition; None where the firmware would do without."""
+class BootFiles:
+    """Paths of files in the boot partition; None if the firmware loads none."""
 
     kernel: str | None
     tree: str | None
@@ -60,10 +60,10 @@ class Started:
     command_line: str
 
 
-def started_by(boot: FatFileSystem, model: str, *, needs_kernel: bool = True) -> Started:
-    """What the firmware of `model` starts: pi1, pi2, pi3, pi3-64 or pi4-64.
+def find_boot_files(boot: FatFileSystem, model: str, *, needs_kernel: bool = True) -> BootFiles:
+    """The files that the firmware of `model` loads: pi1, pi2, pi3, pi3-64 or pi4-64.
 
-    Raises PathNotFound where it would find no kernel and one is needed.
+    Raises PathNotFound if `needs_kernel` and there is no kernel.
     """
     about = _MODELS[model]
     settings = _settings(_text(boot, "config.txt"), about.sections)
@@ -76,11 +76,10 @@ def started_by(boot: FatFileSystem, model: str, *, needs_kernel: bool = True) ->
     kernel = first(kernels)
     if kernel is None and needs_kernel:
         raise PathNotFound(
-            f"The boot partition has no {' and no '.join(prefix + name for name in kernels)}, the kernel "
-            "that the board would start.",
-            hint="`resin image ls` shows what it has; --kernel FILE takes another one.",
+            f"The boot partition has no {' or '.join(prefix + name for name in kernels)}, the kernel of the board.",
+            hint="List the files with `resin image ls`, or use another kernel with --kernel FILE.",
         )
-    return Started(
+    return BootFiles(
         kernel=kernel,
         tree=first((settings["device_tree"],) if settings.get("device_tree") else about.trees),
         initrd=first((settings["initramfs"].split()[0],)) if settings.get("initramfs") else None,

@@ -209,17 +209,17 @@ def _write(
 
 @contextmanager
 def _opened(image: Path, output: Path | None, report: Report, *, dry_run: bool) -> Iterator[BinaryIO]:
-    from image_tools.image_file import copied, opened_for_reading, opened_for_writing
+    from image_tools.image_file import open_copy, open_for_reading, open_for_writing
 
     if dry_run:
-        with opened_for_reading(image, report.progress()) as file:
+        with open_for_reading(image, report.progress()) as file:
             yield file
     elif output is None:
-        with opened_for_writing(image) as file:
+        with open_for_writing(image) as file:
             yield file
     else:
         if output.exists():
             report.confirm(f"{output} exists. Replace it?")
         report.if_interrupted = Interrupted(f"Interrupted; {output} was not written.")
-        with copied(image, output, report.progress()) as file:
+        with open_copy(image, output, report.progress()) as file:
             yield file

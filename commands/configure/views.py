@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from image_tools import config as config_file
 from image_tools.boot_partition import BootPartition, open_boot
 from image_tools.configuration import list_connections, read_config
-from image_tools.image_file import opened_for_reading
+from image_tools.image_file import open_for_reading
 from image_tools.os_info import OsInfo, read_os_info
 from resin_toolkit.errors import Exit
 from resin_toolkit.terminal.report import Report
@@ -144,7 +144,7 @@ def checked(image: Path, partition: int | None, report: Report) -> Checked:
 
 @contextmanager
 def _opened_boot(image: Path, partition: int | None, report: Report) -> Iterator[BootPartition]:
-    with opened_for_reading(image, report.progress()) as file:
+    with open_for_reading(image, report.progress()) as file:
         boot = open_boot(file, partition)
         report.warn(*boot.notices)
         yield boot

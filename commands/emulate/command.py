@@ -101,7 +101,7 @@ def emulate(
     --snapshot, writes go to the image. Runs until Ctrl-C or until the machine powers off.
     """
     from commands.emulate.display import SessionDisplay
-    from image_tools.bootable_image import opened_bootable
+    from image_tools.bootable_image import open_bootable
     from resin_toolkit.emulation.boot_method import KernelOptions
     from resin_toolkit.emulation.interrupts import Interrupts
     from resin_toolkit.emulation.port_forwarding import choose_ports, parse_publish
@@ -115,7 +115,7 @@ def emulate(
         _confirm_drive(image, report)
     with ExitStack() as stack:
         bootable = stack.enter_context(
-            opened_bootable(image, report.progress(), writable=not snapshot, partition=partition)
+            open_bootable(image, report.progress(), writable=not snapshot, partition=partition)
         )
         report.warn(*bootable.notices)
         ports = choose_ports(published)
@@ -181,7 +181,7 @@ def _config(
 
 
 def _boot_source(image: BootableImage, machine: Machine, options: KernelOptions) -> BootSource:
-    from image_tools.raspberry_pi import started_by
+    from image_tools.raspberry_pi import find_boot_files
     from resin_toolkit.emulation.boot_method import BootSource
     from resin_toolkit.errors import PathNotFound
 
@@ -199,7 +199,7 @@ def _boot_source(image: BootableImage, machine: Machine, options: KernelOptions)
             "The image has no boot partition for the board's firmware.",
             hint="List its partitions with `resin image info`.",
         )
-    files = started_by(image.boot, machine.firmware, needs_kernel=options.kernel is None)
+    files = find_boot_files(image.boot, machine.firmware, needs_kernel=options.kernel is None)
     return BootSource(
         kernel=files.kernel,
         initrd=files.initrd,

@@ -100,11 +100,11 @@ class Content:
 def info(context: typer.Context, image: ImageArgument, partition: PartitionOption = None) -> Result:
     """Show an image's partitions, file systems, used space, OS version and configuration."""
     from commands.image.summary import ImageSummary
-    from image_tools.image_file import opened_for_reading
+    from image_tools.image_file import open_for_reading
     from image_tools.image_info import read_image_info
 
     report = report_of(context)
-    with opened_for_reading(image, report.progress()) as file:
+    with open_for_reading(image, report.progress()) as file:
         info, notices = read_image_info(str(image), file, partition)
     report.warn(*notices)
     return ImageSummary(info)
@@ -277,10 +277,10 @@ app = command_group(
 def _reading(context: typer.Context, image: Path, partition: int | None) -> Iterator[FatFileSystem]:
     """Open the boot partition of an image for reading."""
     from image_tools.boot_partition import open_boot
-    from image_tools.image_file import opened_for_reading
+    from image_tools.image_file import open_for_reading
 
     report = report_of(context)
-    with opened_for_reading(image, report.progress()) as file:
+    with open_for_reading(image, report.progress()) as file:
         boot = open_boot(file, partition)
         report.warn(*boot.notices)
         yield boot.filesystem
@@ -290,10 +290,10 @@ def _reading(context: typer.Context, image: Path, partition: int | None) -> Iter
 def _writing(context: typer.Context, image: Path, partition: int | None) -> Iterator[FatFileSystem]:
     """Open the boot partition of an image for writing."""
     from image_tools.boot_partition import open_boot
-    from image_tools.image_file import opened_for_writing
+    from image_tools.image_file import open_for_writing
 
     report = report_of(context)
-    with opened_for_writing(image) as file:
+    with open_for_writing(image) as file:
         boot = open_boot(file, partition)
         report.if_interrupted = Interrupted(
             f"Interrupted while writing; each file in {image} is either old or new.",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Event, Lock, Thread
 from typing import Self
 
-from image_tools.block_map import BlockMap, check_ranges
+from image_tools.block_map import BlockMap, verify_ranges
 from image_tools.source import Source
 
 VerifiedUpTo = int | BaseException
@@ -48,7 +48,7 @@ class BmapVerifier:
 
     def _run(self) -> None:
         try:
-            check_ranges(self._map, self.source.size or 0, self._read_at, self._verified)
+            verify_ranges(self._map, self.source.size or 0, self._read_at, self._verified)
         except _Closed:
             return
         except BaseException as failure:  # noqa: BLE001 - carried over to the thread that listens

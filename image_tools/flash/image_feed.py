@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Protocol
 
-from image_tools.block_map import BlockMap, RangeCheck
+from image_tools.block_map import BlockMap, RangeVerifier
 from image_tools.byte_ranges import Range, subtracted
 from image_tools.flash.bmap_verifier import BmapVerifier
 from image_tools.flash.direct_io import BLOCK, CHUNK, buffers, spans
@@ -95,7 +95,7 @@ class ImageFeed:
     """Verifies the block map ahead of the reading."""
     check_digest: Callable[[str | None], None] = lambda _: None
     """Called with the SHA-256 of the image, if computed, before the writers finish; may raise."""
-    _check: RangeCheck | None = None
+    _check: RangeVerifier | None = None
     _verified: Channel[object] | None = None
     _verified_up_to: int = 0
     _free: Channel[memoryview] = field(init=False)
@@ -114,7 +114,7 @@ class ImageFeed:
             self._verified = self.pipeline.channel(object)
             self.bmap_verifier.listen(self._verified.put)
         elif self.block_map is not None:
-            self._check = RangeCheck(self.block_map)
+            self._check = RangeVerifier(self.block_map)
         self.pipeline.stage("flash-hash", self._hash)
         read = self._read_parts if self._skips_reading else self._read_all
         self.pipeline.stage("flash-read", read, may_block=True)

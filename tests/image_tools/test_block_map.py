@@ -123,7 +123,7 @@ def test_a_range_with_another_checksum_is_a_damaged_image(place: int, packing: s
     data[place] ^= 1
     path = packed(packing, bytes(data), tmp_path)
     goal = tmp_path / "card.img"
-    with pytest.raises(ImageDamaged, match=r"differs from its block map") as failure:
+    with pytest.raises(ImageDamaged, match=r"does not match its block map") as failure:
         to_file(str(path), goal, block_map=parsed(map_text("2.0")))
     assert failure.value.facts["start"] <= place < failure.value.facts["end"]
     assert not goal.exists()
@@ -132,7 +132,7 @@ def test_a_range_with_another_checksum_is_a_damaged_image(place: int, packing: s
 def test_the_map_of_another_image_is_found_out(tmp_path: Path) -> None:
     longer = tmp_path / "longer.img"
     longer.write_bytes(image(tmp_path).read_bytes() + bytes(512))
-    with pytest.raises(ImageDamaged, match=f"of one with {SIZE}"):
+    with pytest.raises(ImageDamaged, match=f"for an image of {SIZE}"):
         to_file(str(longer), tmp_path / "card.img", block_map=parsed(map_text("2.0")))
 
 
@@ -140,12 +140,12 @@ def test_the_map_of_another_image_is_found_out(tmp_path: Path) -> None:
     ("old", "new", "told"),
     [
         (b"512-767", b"512-2048", "out of order"),
-        (b"2047-2048", b"2047-2049", "outside of the image"),
+        (b"2047-2048", b"2047-2049", "outside the image"),
         (b"512-767", b"767-512", "out of order"),
-        (b"512-767", b"5x2", "is no range"),
-        (b"<MappedBlocksCount> ", b"<MappedBlocksCount> 1", "it says that"),
-        (b"<BlockSize> 4096", b"<BlockSize> 0", "are not an image"),
-        (b"<ImageSize> ", b"<ImageSize> x", "is no number"),
+        (b"512-767", b"5x2", "is not a range"),
+        (b"<MappedBlocksCount> ", b"<MappedBlocksCount> 1", "instead of"),
+        (b"<BlockSize> 4096", b"<BlockSize> 0", "do not match the image"),
+        (b"<ImageSize> ", b"<ImageSize> x", "is not a number"),
     ],
 )
 def test_a_map_that_contradicts_itself_is_damaged(old: bytes, new: bytes, told: str) -> None:
@@ -168,10 +168,10 @@ def test_a_map_without_its_own_checksum_is_damaged() -> None:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"", "is no block map"),
-        (b"\x7fELF\0", "is no block map"),
-        (b"<other/>", "is no block map"),
-        (b'<!DOCTYPE bmap [<!ENTITY a "aa">]><bmap version="2.0"/>', "is no block map"),
+        (b"", "is not a block map"),
+        (b"\x7fELF\0", "is not a block map"),
+        (b"<other/>", "is not a block map"),
+        (b'<!DOCTYPE bmap [<!ENTITY a "aa">]><bmap version="2.0"/>', "is not a block map"),
         (b'<bmap version="1.2"/>', "version 1.2"),
         (b'<bmap version="3.0"/>', "version 3.0"),
         (b"<bmap/>", "version none"),

@@ -10,7 +10,7 @@ from support.disk_images import poke
 
 from image_tools.boot_partition import open_boot
 from image_tools.pc_boot import Startup, read_startup
-from image_tools.raspberry_pi import Started, started_by
+from image_tools.raspberry_pi import BootFiles, find_boot_files
 from resin_toolkit.errors import PathNotFound
 
 # As parted 3.5 writes it, up to the call that reads the active partition's first sector.
@@ -23,9 +23,9 @@ def startup(path: Path) -> Startup:
         return read_startup(file, boot.table, boot.filesystem)
 
 
-def pi(path: Path, model: str) -> Started:
+def pi(path: Path, model: str) -> BootFiles:
     with path.open("rb") as file:
-        return started_by(open_boot(file).filesystem, model)
+        return find_boot_files(open_boot(file).filesystem, model)
 
 
 def test_loaders_and_kernels_of_a_pc(tmp_path: Path) -> None:
@@ -47,10 +47,10 @@ def test_nothing_to_start(tmp_path: Path) -> None:
 def test_what_a_raspberry_pi_starts_by_default(tmp_path: Path) -> None:
     names = ("kernel.img", "kernel7.img", "kernel8.img", "bcm2708-rpi-b-plus.dtb", "bcm2710-rpi-3-b.dtb")
     image = boot_image(tmp_path / "a.img", {**dict.fromkeys(names, "x"), "cmdline.txt": "root=x\n\n"}).path
-    assert pi(image, "pi1") == Started("/kernel.img", "/bcm2708-rpi-b-plus.dtb", None, "root=x")
+    assert pi(image, "pi1") == BootFiles("/kernel.img", "/bcm2708-rpi-b-plus.dtb", None, "root=x")
     assert pi(image, "pi2").kernel == "/kernel7.img"
     assert pi(image, "pi3").tree == "/bcm2710-rpi-3-b.dtb"
-    assert pi(image, "pi3-64") == Started("/kernel8.img", "/bcm2710-rpi-3-b.dtb", None, "root=x")
+    assert pi(image, "pi3-64") == BootFiles("/kernel8.img", "/bcm2710-rpi-3-b.dtb", None, "root=x")
 
 
 def test_what_config_txt_chooses(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_what_config_txt_chooses(tmp_path: Path) -> None:
         **dict.fromkeys(("own.img", "four.img", "first.gz"), "x"),
     }
     image = boot_image(tmp_path / "a.img", files).path
-    assert pi(image, "pi3-64") == Started("/own.img", None, "/first.gz", "quiet")
+    assert pi(image, "pi3-64") == BootFiles("/own.img", None, "/first.gz", "quiet")
     assert pi(image, "pi4-64").kernel == "/four.img"
     with pytest.raises(PathNotFound, match=r"kernel8\.img"):
         pi(boot_image(tmp_path / "b.img", {"kernel.img": "x"}).path, "pi3-64")
