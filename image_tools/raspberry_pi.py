@@ -76,7 +76,7 @@ def find_boot_files(boot: FatFileSystem, model: str, *, needs_kernel: bool = Tru
     kernel = first(kernels)
     if kernel is None and needs_kernel:
         raise PathNotFound(
-            f"The boot partition has no {' or '.join(prefix + name for name in kernels)}, the kernel of the board.",
+            f"The boot partition has no kernel ({' or '.join(prefix + name for name in kernels)}).",
             hint="List the files with `resin image ls`, or use another kernel with --kernel FILE.",
         )
     return BootFiles(
