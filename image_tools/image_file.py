@@ -24,13 +24,13 @@ _CHUNK = 4 << 20
 def open_for_reading(image: Path, progress: Progress) -> Iterator[BinaryIO]:
     """Open an image as a seekable file; a compressed one is decompressed to a temporary file."""
     _require_file_or_drive(image)
-    with image.open("rb", buffering=0) as file, _name_image_in_errors(image), _name_in_errors(image):
+    with image.open("rb", buffering=0) as file, _name_image(image), _name_in_errors(image):
         if not _is_compressed(file):
             file.seek(0)
             yield file
             return
     folder = Path(tempfile.gettempdir())
-    with _name_image_in_errors(image), _name_in_errors(folder), tempfile.TemporaryFile() as unpacked:
+    with _name_image(image), _name_in_errors(folder), tempfile.TemporaryFile() as unpacked:
         _decompress(image, unpacked, progress)
         yield unpacked
 
@@ -47,7 +47,7 @@ def open_for_writing(image: Path) -> Iterator[BinaryIO]:
 
         check_flashable(find_drive(str(image)), allow_fixed=True)
     held = _open_exclusively(image, os.O_EXCL if is_drive else 0)
-    with held as file, _name_image_in_errors(image), _name_in_errors(image, changing=True):
+    with held as file, _name_image(image), _name_in_errors(image, changing=True):
         if _is_compressed(file):
             raise Usage(
                 f"{image} is compressed and cannot be changed in place.",
@@ -72,9 +72,9 @@ def open_copy(image: Path, output: Path, progress: Progress) -> Iterator[BinaryI
     partial = output.with_name(f".{output.name[:100]}.{os.getpid()}.partial")
     # A configured image contains secrets: it gets at most the permissions of what it replaces or copies.
     mode = (output if output.exists() else image).stat().st_mode & 0o666
-    with _image_named(image), _errors_named(output, instead_of=partial), _temporary(partial) as file:
+    with _name_image(image), _name_in_errors(output, instead_of=partial), _temporary(partial) as file:
         os.fchmod(file.fileno(), mode if stat.S_ISREG(image.stat().st_mode) else mode & 0o600)
-        _unpack(image, file, progress)
+        _decompress(image, file, progress)
         file.seek(0)
         yield file
         os.fsync(file.fileno())
@@ -93,7 +93,7 @@ def _temporary(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _name_image_in_errors(image: Path) -> Iterator[None]:
+def _name_image(image: Path) -> Iterator[None]:
     """Name the image in NotAnImage errors."""
     try:
         yield
