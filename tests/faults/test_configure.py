@@ -1,4 +1,4 @@
-"""Faults of `resin configure`: invalid options, settings files and secrets."""
+"""Faults of `resin configure`: invalid options, answers files and secrets."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ WIFI = ["--wifi", "--ssid", "Home"]
 )
 @fault(
     "configure",
-    "the settings file is missing",
+    "the answers file is missing",
     Exit.NOT_FOUND,
     "file-not-found",
     UNCHANGED,
@@ -66,7 +66,7 @@ WIFI = ["--wifi", "--ssid", "Home"]
 )
 @fault(
     "configure",
-    "a settings file with an unknown key",
+    "an answers file with an unknown key",
     Exit.USAGE,
     "bad-value",
     UNCHANGED,
