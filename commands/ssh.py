@@ -146,7 +146,7 @@ def _on_host(
     ask = password_prompt(report)
     with connect(device, ask=ask, tell=report.say) as shell, forward_ports(shell, forwards, report.say) as at:
         for (address, port), forward in zip(at, forwards, strict=True):
-            report.say(f"Port {port} of {address} forwards to {forward.host}:{forward.far_port}.")
+            report.say(f"Port {port} of {address} forwards to {forward.host}:{forward.host_port}.")
         if forwards and text is None and not stdin_is_terminal():
             shell.wait()
         if report.settings.json:

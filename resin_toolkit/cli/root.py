@@ -58,7 +58,7 @@ class RootGroup(Group):
 
 @dataclass(frozen=True)
 class Version:
-    """What `--version` prints where it is not the only word."""
+    """The result of `--version` beside other options, such as --json."""
 
     def data(self) -> Mapping[str, object]:
         return {"version": __version__}

@@ -10,11 +10,11 @@ from pathlib import Path
 from resin_toolkit.device.address import parse_address
 from resin_toolkit.doctor.findings import DEVICE_COMMANDS, IMAGE_COMMANDS, SSH_COMMANDS, Finding, Status
 from resin_toolkit.errors import BadValue
+from resin_toolkit.ssh.config import DEFAULT_KEY_FILES, ssh_folder
 from resin_toolkit.state import state_folder
 
 _BUS = "/run/dbus/system_bus_socket"
 _UDISKS = "dbus-1/system-services/org.freedesktop.UDisks2.service"
-_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 
 def check_drives() -> Finding:
@@ -61,7 +61,7 @@ def check_ssh_keys() -> Finding:
             f"No SSH agent answers at SSH_AUTH_SOCK ({agent}).",
             "Start ssh-agent again, or unset the variable.",
         )
-    files = [name for name in _KEYS if (Path.home() / ".ssh" / name).exists()]
+    files = [name for name in DEFAULT_KEY_FILES if (ssh_folder() / name).exists()]
     if agent or files:
         sources = ", ".join([*(["the agent"] if agent else []), *files])
         return Finding("ssh-keys", SSH_COMMANDS, Status.OK, f"SSH keys: {sources}.")

@@ -13,13 +13,13 @@ from resin_toolkit.terminal.screen import clean
 if TYPE_CHECKING:
     from resin_toolkit.ssh.transport import Transport
 
-_OF_RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
+_RSA_ALGORITHMS = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 """The algorithms that a key of type ssh-rsa signs with (RFC 8332)."""
 
 
 def host_key_algorithms(key_type: str) -> tuple[str, ...]:
     """The host key algorithms to request, so that the server presents a key of this type."""
-    return _OF_RSA if key_type == "ssh-rsa" else (key_type,) if key_type else ()
+    return _RSA_ALGORITHMS if key_type == "ssh-rsa" else (key_type,) if key_type else ()
 
 
 def negotiate(
@@ -47,7 +47,7 @@ def negotiate(
         transport.negotiate(within)
     except IncompatiblePeer as error:
         transport.close()
-        raise _nothing_in_common(host, transport) from error
+        raise _no_common_algorithm(host, transport) from error
     except HostKeyUnproven as error:
         transport.close()
         raise HostKeyInvalid(
@@ -66,7 +66,7 @@ def negotiate(
     return transport
 
 
-def _nothing_in_common(host: str, transport: Transport) -> Unreachable:
+def _no_common_algorithm(host: str, transport: Transport) -> Unreachable:
     kinds = (
         ("kex_algo_list", "key exchange", transport.preferred_kex),
         ("server_key_algo_list", "host key", transport.preferred_keys),

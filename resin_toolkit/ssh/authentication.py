@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Ask = Callable[[str], str]
 
-_TRIES = 3
+_ATTEMPTS = 3
 
 
 def log_in(transport: Transport, host: str, user: str, config: HostConfig, ask: Ask | None) -> None:
@@ -42,7 +42,7 @@ def log_in(transport: Transport, host: str, user: str, config: HostConfig, ask: 
 def _by_key(
     transport: Transport, session: UserAuthentication, answer: AuthResult, config: HostConfig, ask: Ask | None
 ) -> tuple[AuthResult, int]:
-    """The last answer, and how many keys were offered."""
+    """Return the last answer, and the number of keys that were offered."""
     offered = 0
     with candidate_keys(config, ask) as keys:
         for key in keys:
@@ -76,7 +76,7 @@ def _algorithm(transport: Transport, key: CandidateKey) -> str | None:
 
 
 def _by_password(session: UserAuthentication, answer: AuthResult, who: str, ask: Ask) -> AuthResult:
-    for _ in range(_TRIES):
+    for _ in range(_ATTEMPTS):
         if answer.done:
             break
         if "keyboard-interactive" in answer.methods:
@@ -89,7 +89,7 @@ def _by_password(session: UserAuthentication, answer: AuthResult, who: str, ask:
 
 
 def _replies(prompts: Prompts, who: str, ask: Ask) -> list[str]:
-    """Each prompt is shown as the server words it, without control characters, after whose it is."""
+    """Prompt with the server's own texts, without control characters, preceded by `who`."""
     return [ask(f"{who}: {clean(prompt).strip().rstrip(':') or 'answer'}") for prompt in prompts.prompts]
 
 

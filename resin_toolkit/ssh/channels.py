@@ -97,7 +97,10 @@ class StreamChannel(_Channel):  # type: ignore[misc]
             raise NotSupported("The SSH server of the device does not allow commands to be run.")
 
     def send_signal(self, name: str) -> None:
-        """Send a signal, such as `INT`, to the remote command. Old servers ignore the request."""
+        """Request that a signal such as `INT` is sent to the remote command (RFC 4254, section 6.9).
+
+        Dropbear does; OpenSSH ignores the request for commands of root, and before 7.9 for all.
+        """
         message = self._request("signal", answered=False)
         message.add_string(name)
         self.transport._send_user_message(message)

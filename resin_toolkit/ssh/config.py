@@ -15,6 +15,8 @@ from resin_toolkit.errors import ConfigInvalid
 if TYPE_CHECKING:
     from paramiko.config import SSHConfigDict
 
+DEFAULT_KEY_FILES = ("id_ed25519", "id_ecdsa", "id_rsa")
+"""Key files in ~/.ssh that are tried if none is configured."""
 _INCLUDES = 16
 """The maximum depth of Include, as in OpenSSH."""
 _WORD = re.compile(r'"([^"]*)"|(\S+)')

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Ask = Callable[[str], str]
 
-_KEY_EXCHANGE = 15.0
+_KEY_EXCHANGE_TIMEOUT = 15.0
 """Seconds for the key exchange; the smallest boards need some of them."""
 
 
@@ -97,7 +97,9 @@ def _exchange_keys(
 
     pinned = pinned_key(device)
     types = host_key_algorithms(pinned.type if pinned else "")
-    transport = negotiate(device.host, endpoint, connection, types, _KEY_EXCHANGE, rekey_bytes, on_version)
+    transport = negotiate(
+        device.host, endpoint, connection, types, _KEY_EXCHANGE_TIMEOUT, rekey_bytes, on_version
+    )
     shown = transport.get_remote_server_key()
     return transport, HostKey.of(shown.get_name(), shown.asbytes())
 

@@ -14,30 +14,30 @@ from dataclasses import dataclass
 from resin_toolkit.errors import BadValue, Refused, ResinError, from_os_error
 from resin_toolkit.ssh.session import Shell, Stream
 
-_FORM = re.compile(
-    r"(?:(?P<bind>\[[^\]]*\]|[^:\[\]]*):)?(?P<port>\d+):(?P<host>\[[^\]]+\]|[^:\[\]]+):(?P<far>\d+)"
+_PATTERN = re.compile(
+    r"(?:(?P<bind>\[[^\]]*\]|[^:\[\]]*):)?(?P<port>\d+):(?P<host>\[[^\]]+\]|[^:\[\]]+):(?P<host_port>\d+)"
 )
 
 
 @dataclass(frozen=True)
 class Forward:
-    """Forwards connections to `bind`:`port` to `host`:`far_port`, which the device resolves."""
+    """Forwards connections to `bind`:`port` to `host`:`host_port`, which the device resolves."""
 
     bind: str
     port: int
     host: str
-    far_port: int
+    host_port: int
 
 
 def parse_forward(word: str) -> Forward:
     """Parse `[BIND:]PORT:HOST:HOSTPORT`. Raises BadValue."""
-    match = _FORM.fullmatch(word)
-    if match is None or not 0 < int(match["far"]) < 65536 or int(match["port"]) > 65535:
+    match = _PATTERN.fullmatch(word)
+    if match is None or not 0 < int(match["host_port"]) < 65536 or int(match["port"]) > 65535:
         raise BadValue(
             f"Invalid port forwarding: {word!r}.", hint="Use [BIND:]PORT:HOST:HOSTPORT, as for ssh."
         )
     bind = {None: "127.0.0.1", "": "", "*": ""}.get(match["bind"], (match["bind"] or "").strip("[]"))
-    return Forward(bind, int(match["port"]), match["host"].strip("[]"), int(match["far"]))
+    return Forward(bind, int(match["port"]), match["host"].strip("[]"), int(match["host_port"]))
 
 
 @contextmanager
@@ -50,15 +50,15 @@ def forward_ports(
     ResinErrors if it cannot be bound.
     """
     with ExitStack() as opened:
-        listeners = [opened.enter_context(_listening(forward)) for forward in forwards]
-        serving = _Serving(shell, warn)
-        opened.callback(serving.close)
+        listeners = [opened.enter_context(_listen(forward)) for forward in forwards]
+        forwarder = _Forwarder(shell, warn)
+        opened.callback(forwarder.close)
         for listener, forward in zip(listeners, forwards, strict=True):
-            serving.start(listener, forward)
+            forwarder.start(listener, forward)
         yield [listener.getsockname()[:2] for listener in listeners]
 
 
-def _listening(forward: Forward) -> socket.socket:
+def _listen(forward: Forward) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in forward.bind else socket.AF_INET
         return socket.create_server((forward.bind, forward.port), family=family)
@@ -71,7 +71,7 @@ def _listening(forward: Forward) -> socket.socket:
         raise from_os_error(error, f"port {forward.port}") from error
 
 
-class _Serving:
+class _Forwarder:
     """The threads of all forwards: one for each listener, and two for each connection."""
 
     def __init__(self, shell: Shell, warn: Callable[[str], object]) -> None:
@@ -83,7 +83,7 @@ class _Serving:
         self._closed = False
 
     def start(self, listener: socket.socket, forward: Forward) -> None:
-        self._thread(self._accept, listener, forward)
+        self._start_thread(self._accept, listener, forward)
 
     def close(self) -> None:
         self._end.close()
@@ -100,7 +100,7 @@ class _Serving:
             thread.join()
         self._ended.close()
 
-    def _thread(self, target: Callable[..., object], *arguments: object) -> None:
+    def _start_thread(self, target: Callable[..., object], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments)
         with self._lock:
             self._threads = [other for other in self._threads if other.is_alive()]
@@ -113,30 +113,30 @@ class _Serving:
             selector.register(self._ended, selectors.EVENT_READ)
             while all(key.fileobj is listener for key, _ in selector.select()):
                 with suppress(OSError):
-                    near, _ = listener.accept()
-                    self._thread(self._join, near, forward)
+                    local, _ = listener.accept()
+                    self._start_thread(self._join, local, forward)
 
-    def _join(self, near: socket.socket, forward: Forward) -> None:
+    def _join(self, local: socket.socket, forward: Forward) -> None:
         try:
-            far = self._shell.open_tcp(forward.host, forward.far_port)
+            remote = self._shell.open_tcp(forward.host, forward.host_port)
         except ResinError as error:
-            near.close()
-            self._warn(f"Cannot connect to {forward.host}:{forward.far_port}: {error.message}")
+            local.close()
+            self._warn(f"Cannot connect to {forward.host}:{forward.host_port}: {error.message}")
             return
         with self._lock:
-            self._open |= {near, far}
-            ends = () if not self._closed else (near, far)
+            self._open |= {local, remote}
+            ends = () if not self._closed else (local, remote)
         for end in ends:  # Opened while `close` was running.
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        back = threading.Thread(target=_pump, args=(far, near))
+        back = threading.Thread(target=_pump, args=(remote, local))
         back.start()
-        _pump(near, far)
+        _pump(local, remote)
         back.join()
         with self._lock:
-            self._open -= {near, far}
-        near.close()
-        far.close()
+            self._open -= {local, remote}
+        local.close()
+        remote.close()
 
 
 def _pump(source: socket.socket | Stream, target: socket.socket | Stream) -> None:

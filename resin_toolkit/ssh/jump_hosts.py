@@ -25,7 +25,7 @@ from resin_toolkit.ssh.transport import ChannelRefused, Transport
 from resin_toolkit.tcp import connect_any, endpoints
 
 _JUMP_HOST = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?P<host>\[[^\]]+\]|[^:\[\]]+)(?::(?P<port>\d+))?")
-_SYSTEM_WIDE = Path("/etc/ssh/ssh_known_hosts")
+_SYSTEM_KNOWN_HOSTS = Path("/etc/ssh/ssh_known_hosts")
 _PORT = 22
 
 
@@ -123,7 +123,7 @@ def _known_keys(host: str, port: int) -> list[HostKey]:
     """The keys of `host` in the known_hosts files of OpenSSH."""
     name = host if port == _PORT else f"[{host}]:{port}"
     found = []
-    for path in (ssh_folder() / "known_hosts", _SYSTEM_WIDE):
+    for path in (ssh_folder() / "known_hosts", _SYSTEM_KNOWN_HOSTS):
         if path.is_file():
             entries: Any = HostKeys(str(path)).lookup(name) or {}
             found += [HostKey.of(key.get_name(), key.asbytes()) for key in entries.values()]

@@ -20,14 +20,12 @@ from paramiko.message import Message
 from paramiko.rsakey import RSAKey
 from paramiko.ssh_exception import PasswordRequiredException, SSHException
 
-from resin_toolkit.ssh.config import HostConfig, ssh_folder
+from resin_toolkit.ssh.config import DEFAULT_KEY_FILES, HostConfig, ssh_folder
 
-USUAL = ("id_ed25519", "id_ecdsa", "id_rsa")
-"""Key files in ~/.ssh that are tried if none is configured."""
 _CLASSES: dict[str, Any] = {"ssh-ed25519": Ed25519Key, "ssh-rsa": RSAKey}
 _PEM = {"RSA": "ssh-rsa", "EC": "ecdsa"}
-_TRIES = 3
-_AGENT_PATIENCE = 60.0
+_ATTEMPTS = 3
+_AGENT_TIMEOUT = 60.0
 """Seconds for an agent to sign: it may prompt its user."""
 
 Sign = Callable[[bytes, str], bytes]
@@ -55,11 +53,11 @@ def type_of(blob: bytes) -> str:
 @contextmanager
 def candidate_keys(config: HostConfig, ask: Callable[[str], str] | None) -> Iterator[list[CandidateKey]]:
     """All keys, those configured for this host first. `ask` prompts for a passphrase when a key must sign."""
-    files = [key for path in _paths(config) if (key := _of_file(path, ask)) is not None]
+    files = [key for path in _paths(config) if (key := _file_key(path, ask)) is not None]
     named = {key.blob for key in files if key.blob is not None}
     agent = Agent()
     try:
-        held = [_of_agent(key) for key in agent.load()]
+        held = [_agent_key(key) for key in agent.load()]
         first = [key for key in held if key.blob in named]
         others = [] if config.identities_only else [key for key in held if key.blob not in named]
         known = {key.blob for key in held}
@@ -80,7 +78,7 @@ class Agent(AgentSSH):
         if not path or not hasattr(socket, "AF_UNIX"):
             return ()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(_AGENT_PATIENCE)
+        self._socket.settimeout(_AGENT_TIMEOUT)
         try:
             self._socket.connect(path)
             self._connect(self._socket)  # type: ignore[attr-defined]
@@ -93,7 +91,7 @@ class Agent(AgentSSH):
             self._socket.close()
 
 
-def _of_agent(key: AgentKey) -> CandidateKey:
+def _agent_key(key: AgentKey) -> CandidateKey:
     def sign(data: bytes, algorithm: str) -> bytes:
         signature: Any = key.sign_ssh_data(data, algorithm)
         return bytes(signature)
@@ -102,10 +100,10 @@ def _of_agent(key: AgentKey) -> CandidateKey:
 
 
 def _paths(config: HostConfig) -> tuple[Path, ...]:
-    return config.identity_files or tuple(ssh_folder() / name for name in USUAL)
+    return config.identity_files or tuple(ssh_folder() / name for name in DEFAULT_KEY_FILES)
 
 
-def _of_file(path: Path, ask: Callable[[str], str] | None) -> CandidateKey | None:
+def _file_key(path: Path, ask: Callable[[str], str] | None) -> CandidateKey | None:
     """None if the file does not exist or is not a private key."""
     try:
         text = path.read_text(encoding="ascii")
@@ -135,7 +133,7 @@ def _unlocked(path: Path, text: str, key_type: str, ask: Callable[[str], str] | 
     except PasswordRequiredException:
         if ask is None:
             raise
-    for _ in range(_TRIES):
+    for _ in range(_ATTEMPTS):
         passphrase = ask(f"Passphrase for {path} (empty to skip this key)")
         if not passphrase:
             break

@@ -21,9 +21,9 @@ GIVE_UP = 15.0
 """Seconds of silence after which the server is probed, and after which the link counts as dead."""
 TICK = 1.0
 """The timeout of the connection in seconds: how long a thread takes at most to notice that it should end."""
-_LONGEST = 256 * 1024
+_MAX_PACKET = 256 * 1024
 """Bytes of the longest packet that is accepted, as in OpenSSH (RFC 4253, section 6.1 asks for 35,000)."""
-_LARGEST_MAC = 64
+_MAX_MAC = 64
 
 
 class Packetizer(_Packetizer):  # type: ignore[misc]
@@ -45,7 +45,7 @@ class Packetizer(_Packetizer):  # type: ignore[misc]
 
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:
         """As paramiko's, which would try to read as much as a packet claims to hold: up to 4 GiB."""
-        if n > _LONGEST + _LARGEST_MAC:
+        if n > _MAX_PACKET + _MAX_MAC:
             raise SSHException(f"the server announced a packet of {n} bytes")
         data: bytes = super().read_all(n, check_rekey)
         return data

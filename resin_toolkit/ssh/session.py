@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound="StreamChannel")
 
-NO_CODE = 255
+UNKNOWN_EXIT_CODE = 255
 """The exit code of OpenSSH when the remote command is killed by a signal, or its exit status is unknown."""
 
 
@@ -83,7 +83,7 @@ class Shell:
         Raises NotSupported, and Unreachable, also if it takes longer than `within` seconds.
         """
         with self.raising_unreachable(), self._command(command) as channel:
-            return _completed(self.device, command, channel, stdin, within)
+            return _run_to_end(self.device, command, channel, stdin, within)
 
     def open_command(self, command: str) -> Stream:
         """Start a shell command; the stream is its stdin and stdout. Raises Unreachable, NotSupported."""
@@ -194,14 +194,14 @@ class RemoteCommand:
         self._channel.request_size(rows, columns)
 
     def interrupt(self) -> None:
-        """Send SIGINT to a command that has no terminal."""
+        """Request SIGINT for a command without a terminal; not every server complies."""
         self._channel.send_signal("INT")
 
     def exit_code(self) -> int:
         """The exit code, once the output has ended; 255 after a signal. Raises Unreachable."""
         if self._channel.exit_status < 0 and self._channel.lost:
             raise connection_lost(self._shell.device)
-        return self._channel.exit_status if self._channel.exit_status >= 0 else NO_CODE
+        return self._channel.exit_status if self._channel.exit_status >= 0 else UNKNOWN_EXIT_CODE
 
     def close(self) -> None:
         self._channel.close()
@@ -224,7 +224,7 @@ def connection_lost(device: Device) -> Unreachable:
     )
 
 
-def _completed(
+def _run_to_end(
     device: Device, command: str, channel: CommandChannel, stdin: bytes, within: float | None
 ) -> Completed:
     deadline = None if within is None else time.monotonic() + within
@@ -249,7 +249,7 @@ def _completed(
         feeder.join()
     if channel.exit_status < 0 and channel.lost:
         raise connection_lost(device)
-    code = channel.exit_status if channel.exit_status >= 0 else NO_CODE
+    code = channel.exit_status if channel.exit_status >= 0 else UNKNOWN_EXIT_CODE
     return Completed(code, b"".join(written[1]), b"".join(written[2]))
 
 

@@ -34,10 +34,10 @@ _Transport: Any = paramiko_transport.Transport
 
 _FIRST_OF_CONNECTION = 80
 """Messages from this number on must not be sent during a key exchange (RFC 4253, section 7.1)."""
-_MOST_QUEUED = 1000
+_MAX_QUEUED = 1000
 """Messages queued during one key exchange. Honest servers cause a few for each open channel."""
-_OPENING = 30.0
-"""Seconds within which the server opens a channel, or refuses to."""
+_OPEN_TIMEOUT = 30.0
+"""Seconds within which the server must open a channel or refuse it."""
 
 
 _BROKEN = frozenset({"diffie-hellman-group1-sha1", "diffie-hellman-group-exchange-sha1"})
@@ -113,7 +113,7 @@ class Transport(_Transport):  # type: ignore[misc]
         self._refusals: dict[int, int] = {}
 
     def negotiate(self, within: float) -> None:
-        """Exchange keys within so many seconds. Raises SSHException, EOFError, OSError, TimeoutError."""
+        """Exchange keys within `within` seconds. Raises SSHException, EOFError, OSError, TimeoutError."""
         self.handshake_timeout = within
         done = threading.Event()
         self.start_client(event=done)
@@ -219,7 +219,7 @@ class Transport(_Transport):  # type: ignore[misc]
         # Only the messages of this thread are queued: another thread holds the lock, so that what it sends
         # precedes the key exchange, and queueing it would let later data overtake it.
         if exchanging and threading.current_thread() is self and data.asbytes()[0] >= _FIRST_OF_CONNECTION:
-            if len(self._queued) >= _MOST_QUEUED:
+            if len(self._queued) >= _MAX_QUEUED:
                 raise SSHException("the server sends requests instead of exchanging keys")
             self._queued.append(data)
         else:
@@ -253,7 +253,7 @@ class Transport(_Transport):  # type: ignore[misc]
         self._send_message(message)
 
     def _wait_for(self, opened: threading.Event) -> None:
-        until = time.monotonic() + _OPENING
+        until = time.monotonic() + _OPEN_TIMEOUT
         while not opened.wait(TICK):
             self.require_alive()
             if time.monotonic() > until:

@@ -35,9 +35,9 @@ _AuthHandler: Any = paramiko_auth_handler.AuthHandler
 _METHOD_SPECIFIC = 60
 """SSH_MSG_USERAUTH_PK_OK or SSH_MSG_USERAUTH_INFO_REQUEST, depending on the method."""
 _INFO_RESPONSE = b"\x3d"
-_PATIENCE = 30.0
-"""Seconds within which a server answers; one that hashes a password may be slow."""
-_MOST_PROMPTS = 16
+_TIMEOUT = 30.0
+"""Seconds within which a server must answer; one that hashes a password may be slow."""
+_MAX_PROMPTS = 16
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class UserAuthentication(_AuthHandler):  # type: ignore[misc]
         return answer if isinstance(answer, AuthResult) else AuthResult(False)
 
     def request_interactive(self, reply: Callable[[Prompts], Sequence[str]]) -> AuthResult:
-        """AuthResult questions until the device has had enough."""
+        """Answer the server's prompts until it accepts or rejects the answers."""
         message = self._new_request("keyboard-interactive")
         message.add_string("")
         message.add_string("")
@@ -165,7 +165,7 @@ class UserAuthentication(_AuthHandler):  # type: ignore[misc]
 
     def _next_answer(self) -> Message | AuthResult:
         try:
-            answer = self._answers.get(timeout=_PATIENCE)
+            answer = self._answers.get(timeout=_TIMEOUT)
         except queue.Empty:
             raise TimeoutError("timed out") from None
         if answer is None:
@@ -177,7 +177,7 @@ class UserAuthentication(_AuthHandler):  # type: ignore[misc]
 def _parse_prompts(m: Message) -> Prompts:
     title, instructions, _ = (m.get_string().decode("utf-8", "replace") for _ in range(3))
     prompts = []
-    for _ in range(min(m.get_int(), _MOST_PROMPTS)):
+    for _ in range(min(m.get_int(), _MAX_PROMPTS)):
         prompts.append(m.get_string().decode("utf-8", "replace"))
         m.get_boolean()
     return Prompts(title, instructions, tuple(prompts))

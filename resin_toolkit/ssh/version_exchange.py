@@ -17,9 +17,9 @@ from resin_toolkit.terminal.screen import clean
 LOCAL_VERSION = f"SSH-2.0-resin_{__version__.replace('-', '_')}"
 _BUSY = (b"Not allowed at this time", b"Exceeded MaxStartups")
 """What OpenSSH (sshd.c) sends in place of its version line."""
-PATIENCE = 5.0
+VERSION_TIMEOUT = 5.0
 """Seconds within which an SSH server sends its version; a small board may first have to start it."""
-_MOST = 32768
+_MAX_BYTES = 32768
 """Bytes that may precede the version line. The RFC allows other lines, and sets no limit."""
 
 
@@ -40,7 +40,7 @@ def send_version(connection: Connection) -> None:
         return
 
 
-def read_version(connection: Connection, host: str, endpoint: str, within: float = PATIENCE) -> str:
+def read_version(connection: Connection, host: str, endpoint: str, within: float = VERSION_TIMEOUT) -> str:
     """Read the server's version line, `SSH-2.0-dropbear_2016.74`, and not a byte beyond it.
 
     Raises Unreachable: `not-ssh`, `algorithms`, `refused` or `no-answer`.
@@ -51,25 +51,25 @@ def read_version(connection: Connection, host: str, endpoint: str, within: float
         # Byte by byte, so that the rest stays for paramiko to read.
         byte = _receive(connection, deadline)
         if byte is None:
-            raise _silent(host, endpoint, within) if not received else _not_ssh(host, endpoint)
+            raise _no_answer(host, endpoint, within) if not received else _not_ssh(host, endpoint)
         if not byte:
-            raise _ended(received, host, endpoint)
+            raise _closed(received, host, endpoint)
         received += byte
         line += byte
         if byte == b"\n":
             if line.startswith(b"SSH-"):
-                return _checked(line.rstrip(b"\r\n")[:255].decode("ascii", "replace"), host, endpoint)
+                return _check_version(line.rstrip(b"\r\n")[:255].decode("ascii", "replace"), host, endpoint)
             line = b""
-        if _is_something_else(received):
+        if _is_not_ssh(received):
             raise _not_ssh(host, endpoint)
 
 
-def _is_something_else(received: bytes) -> bool:
+def _is_not_ssh(received: bytes) -> bool:
     """Whether this is HTTP, TLS, binary data, or text without an end."""
     return (
         received.startswith((b"HTTP/", b"\x15\x03", b"\x16\x03"))
         or received.endswith(b"\0")
-        or len(received) > _MOST
+        or len(received) > _MAX_BYTES
     )
 
 
@@ -87,7 +87,7 @@ def _receive(connection: Connection, deadline: float) -> bytes | None:
         return b""
 
 
-def _checked(line: str, host: str, endpoint: str) -> str:
+def _check_version(line: str, host: str, endpoint: str) -> str:
     version = line.split("-", 2)[1]
     if version in ("2.0", "1.99"):
         return line
@@ -106,7 +106,7 @@ def _not_ssh(host: str, endpoint: str) -> Unreachable:
     )
 
 
-def _silent(host: str, endpoint: str, within: float) -> Unreachable:
+def _no_answer(host: str, endpoint: str, within: float) -> Unreachable:
     return Unreachable(
         f"{host} accepts the connection at {endpoint}, but sends nothing for {within:g} s.",
         hint="Its SSH server is overloaded or still starting. Try again.",
@@ -114,7 +114,7 @@ def _silent(host: str, endpoint: str, within: float) -> Unreachable:
     )
 
 
-def _ended(received: bytes, host: str, endpoint: str) -> Unreachable:
+def _closed(received: bytes, host: str, endpoint: str) -> Unreachable:
     """The error for a connection that the server closed after these bytes."""
     if not received:
         return Unreachable(
@@ -132,7 +132,7 @@ def _ended(received: bytes, host: str, endpoint: str) -> Unreachable:
 
 
 def tune(connection: socket.socket) -> None:
-    """Make the kernel detect a dead link within 15 s, and send small writes immediately.
+    """Make the kernel detect a dead connection within 15 s, and send small writes immediately.
 
     See tcp(7). Options that the system lacks are skipped; the probes of the SSH connection remain.
     """

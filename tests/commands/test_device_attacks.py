@@ -14,7 +14,7 @@ import pytest
 from device.stand_in import Desk, desk, stand_in
 from support.resin_command import PROGRAM, Run
 
-from resin_toolkit.ssh.version_exchange import PATIENCE
+from resin_toolkit.ssh.version_exchange import VERSION_TIMEOUT
 
 pytestmark = pytest.mark.root
 
@@ -105,8 +105,8 @@ def in_order(run: Run, code: int) -> None:
 @pytest.mark.parametrize("what", NO_ENGINES)
 def test_what_is_no_engine(table: Desk, what: str) -> None:
     with answering(table, 2377, NO_ENGINES[what]):
-        for verb in ("ps", "env"):
-            in_order(table.resin(verb, table.address, "--json"), 6)
+        for command in ("ps", "env"):
+            in_order(table.resin(command, table.address, "--json"), 6)
         in_order(table.resin("wait", table.address, "--timeout", "1", "--json"), 6)
 
 
@@ -135,7 +135,7 @@ def test_a_wait_ends_before_one_gives_up_a_silent_server(table: Desk) -> None:
     with answering(table, 22222, lambda connection: list(iter(lambda: connection.recv(4096), b""))):
         began = time.monotonic()
         in_order(table.resin("wait", table.address, "--timeout", "0.5", "--json"), 6)
-        assert time.monotonic() - began < PATIENCE
+        assert time.monotonic() - began < VERSION_TIMEOUT
 
 
 @pytest.mark.parametrize("after", [0.2, 0.5, 0.8])
@@ -170,14 +170,14 @@ def test_a_device_that_comes_up_later_is_waited_for(table: Desk) -> None:
     assert err == ""
 
 
-def test_a_configuration_of_ssh_that_cannot_be_read_is_told_by_each_verb(table: Desk) -> None:
+def test_a_configuration_of_ssh_that_cannot_be_read_is_told_by_each_command(table: Desk) -> None:
     with stand_in(table, "porch", engine_port=None) as porch:
         (table.home / ".ssh").mkdir()
         config = table.home / ".ssh" / "config"
         config.write_text("Host *\n  Port many\n  Match nonsense\n")
         try:
-            for verb in ("ps", "env", "reboot"):
-                run = table.resin(verb, porch.address, "--json", "--yes")
+            for command in ("ps", "env", "reboot"):
+                run = table.resin(command, porch.address, "--json", "--yes")
                 assert run.error["code"] == "config-invalid", run
                 assert run.err == ""
             scanned = table.resin("scan")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,7 @@ def test_one_comes_as_it_is(table: Desk, quiet: StandIn) -> None:
 
 
 def test_odd_bytes(table: Desk, quiet: StandIn) -> None:
-    assert service(table, "odd") == "a\ufffdb\ufffd\x1b[31mred\nno end"
+    assert service(table, "odd") == "a\ufffdb\ufffd\x1b[31mred\x1b[0m\nno end"
     assert service(table, "odd", "--raw") == quiet.docker("logs", "odd")
 
 
@@ -147,7 +146,8 @@ def test_what_makes_no_sense_is_told_before_a_device_is_looked_for(words: tuple[
     assert run.code == 2, run.err
 
 
-def broken(device: StandIn, shown: Followed, how: str) -> None:
+def interrupt(device: StandIn, how: str, shown: Followed) -> None:
+    """Interrupt the connection over which the log of `counter` is followed."""
     if how == "sockets":
         device.kill_sockets(device.engine_port or 0)
     elif how == "engine":
@@ -160,10 +160,17 @@ def broken(device: StandIn, shown: Followed, how: str) -> None:
         device.link(True)
     else:
         device.set_engine_clock(-86400)
-        time.sleep(0.5)
+        until_more_is_shown(device, shown)
         device.kill_sockets(device.engine_port or 0)
-        time.sleep(0.5)
+        shown.until_said(b"Reconnected")
+        until_more_is_shown(device, shown)
         device.set_engine_clock(0)
+
+
+def until_more_is_shown(device: StandIn, shown: Followed) -> None:
+    """Wait until lines are shown that `counter` writes from now on."""
+    number = int(until_now(device, "counter"))
+    shown.until(b"\n%d\n" % (number + 20))
 
 
 @pytest.mark.parametrize("how", ["sockets", "engine", "clock", "link", "address"])
@@ -172,7 +179,7 @@ def test_every_number_once(table: Desk, how: str) -> None:
         device.start("counter", COUNTER)
         with followed(table, device.hostname) as shown:
             shown.until(b"100\n")
-            broken(device, shown, how)
+            interrupt(device, how, shown)
             shown.until(b"\n" + until_now(device, "counter"))
             code, said = shown.interrupted()
         held = device.docker("logs", "counter").splitlines()
@@ -193,7 +200,7 @@ def test_lines_that_the_engine_has_thrown_away(table: Desk) -> None:
             device.stop_engine()
             (log,) = Path(device.folder).rglob("*-json.log")
             log.write_bytes(b"")
-            time.sleep(0.5)
+            shown.until_said(b"reconnecting")
             device.start_engine()
             shown.until(b"\n" + until_now(device, "counter"))
             _, said = shown.interrupted()

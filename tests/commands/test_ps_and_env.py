@@ -149,9 +149,9 @@ def test_a_link_local_address_reaches_docker(table: Desk, kitchen: StandIn) -> N
     assert done.returncode == 0, (run.out, done.stderr)
 
 
-@pytest.mark.parametrize("verb", ["ps", "env"])
-def test_a_closed_port(table: Desk, verb: str) -> None:
-    run = table.resin(verb, f"tcp://{table.address}:2", "--json")
+@pytest.mark.parametrize("command", ["ps", "env"])
+def test_a_closed_port(table: Desk, command: str) -> None:
+    run = table.resin(command, f"tcp://{table.address}:2", "--json")
     assert run.code == 6
     assert run.error["code"] == "unreachable"
     assert "nothing listens" in run.error["message"]

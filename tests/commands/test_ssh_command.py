@@ -120,7 +120,7 @@ def test_a_terminal(kitchen: StandIn) -> None:
     shell.type("stty size; echo $TERM-$((1+1))ü\r")
     shell.until("vt220-2ü")
     shell.type("sleep 12345; echo af''ter\r")
-    wait_for(lambda: "sleep 12345" in kitchen.run("ps", "-e", "-o", "args"), "the command of the shell")
+    wait_for(lambda: "sleep 12345" in kitchen.run("ps", "-e", "-o", "args"), "the remote command")
     shell.type("\x03")
     shell.type("echo al''ive\r")
     shell.until("alive")
@@ -150,7 +150,8 @@ def test_a_lost_connection_is_an_error(table: Desk) -> None:
         assert b"was lost" in err
 
 
-def test_an_interrupt_ends_it_with_130(kitchen: StandIn) -> None:
+def test_an_interrupt_is_sent_to_the_server(kitchen: StandIn) -> None:
+    """OpenSSH does not deliver it to commands of root, and says so in its log."""
     words = [*kitchen.desk.prefix, str(PROGRAM), "ssh", kitchen.address, "--", "echo up; exec sleep 12321"]
     with subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=kitchen.desk.environment
@@ -159,6 +160,7 @@ def test_an_interrupt_ends_it_with_130(kitchen: StandIn) -> None:
         assert running.stdout.readline() == b"up\n"
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 130
+    wait_for(lambda: "session_signal_req" in kitchen.log("ssh"), "the request in the log of sshd")
 
 
 def test_a_production_device_accepts_a_key(table: Desk) -> None:

@@ -51,6 +51,23 @@ def test_the_exit_code_is_what_openssh_gives(cabin: StandIn, command: str) -> No
     assert raw(cabin, "--", command).returncode == openssh(cabin, command)
 
 
+def test_an_interrupt_reaches_the_remote_command(cabin: StandIn) -> None:
+    words = [*cabin.desk.prefix, str(PROGRAM), "ssh", cabin.address, "--", "echo up; exec sleep 12321"]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=cabin.desk.environment
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"up\n"
+        wait_for(lambda: "sleep 12321" in processes(cabin), "the remote command")
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 130
+    wait_for(lambda: "sleep 12321" not in processes(cabin), "the end of the remote command")
+
+
+def processes(device: StandIn) -> str:
+    return device.run("ps", "-e", "-o", "args")
+
+
 def test_fifty_megabytes_go_both_ways_at_once(cabin: StandIn) -> None:
     data = os.urandom(50_000_000)
     done = raw(cabin, "--", "cat; printf '\\0\\377' >&2; exit 3", stdin=data)
@@ -84,16 +101,3 @@ def test_the_engine_is_reached_through_it(table: Desk, cabin: StandIn) -> None:
     """Dropbear does not forward to Unix sockets: a program of the device connects to it."""
     cabin.start("web", "sleep 1000")
     assert [c["service"] for c in table.resin("ps", cabin.address, "--json").data["containers"]] == ["web"]
-
-
-def test_an_interrupt_reaches_the_remote_command(cabin: StandIn) -> None:
-    """OpenSSH's server passes no signals on to what root runs."""
-    words = [*cabin.desk.prefix, str(PROGRAM), "ssh", cabin.address, "--", "echo up; exec sleep 12321"]
-    with subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=cabin.desk.environment
-    ) as running:
-        assert running.stdout is not None
-        assert running.stdout.readline() == b"up\n"
-        running.send_signal(signal.SIGINT)
-        assert running.wait(30) == 130
-    wait_for(lambda: "sleep 12321" not in cabin.run("ps", "-e", "-o", "args"), "the end of the command")

@@ -1,4 +1,4 @@
-"""`resin stop`, `restart` and `rm` on a stand-in device, for what `resin push` has brought there."""
+"""`resin stop`, `restart` and `rm` on a stand-in device, with applications deployed by `resin push`."""
 
 from __future__ import annotations
 
@@ -81,23 +81,23 @@ def test_services_that_are_named(bench: Bench, garden: Path) -> None:
     assert bench.container("garden_db")["State"]["Status"] == "running"
 
 
-@pytest.mark.parametrize("verb", ["stop", "restart", "rm"])
-def test_what_is_not_there(bench: Bench, garden: Path, verb: str) -> None:
+@pytest.mark.parametrize("command", ["stop", "restart", "rm"])
+def test_what_is_not_there(bench: Bench, garden: Path, command: str) -> None:
     address = bench.device.address
     for words, told in (
         (["wbe"], "garden on {} has no service wbe."),
         (["--name", "yard"], "yard is not deployed on {}."),
     ):
-        run = bench.resin(verb, address, *words, "--yes", "--json", cwd=garden)
+        run = bench.resin(command, address, *words, "--yes", "--json", cwd=garden)
         assert (run.code, run.error["code"]) == (3, "service-not-found")
         assert run.error["message"] == told.format(address)
         assert "garden" in run.error["hint"] or "db, once, web" in run.error["hint"]
     assert running(bench) == ["garden_db", "garden_web"]
 
 
-@pytest.mark.parametrize("verb", ["stop", "restart", "rm"])
-def test_a_device_with_nothing_or_with_several(bench: Bench, tmp_path: Path, verb: str) -> None:
-    words = (verb, bench.device.address, "--yes")
+@pytest.mark.parametrize("command", ["stop", "restart", "rm"])
+def test_a_device_with_nothing_or_with_several(bench: Bench, tmp_path: Path, command: str) -> None:
+    words = (command, bench.device.address, "--yes")
     run = bench.resin(*words, "--json", cwd=tmp_path)
     assert (run.code, run.error["code"]) == (3, "service-not-found")
     for name in ("garden", "yard"):

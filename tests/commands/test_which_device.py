@@ -1,4 +1,4 @@
-"""Which device a verb is about that names none, or one whose name two have."""
+"""Which device a command is about that names none, or one whose name two have."""
 
 from __future__ import annotations
 
@@ -120,10 +120,10 @@ def test_nobody_is_asked_with_no_input(table: Desk) -> None:
 
 def test_an_empty_word_is_no_device(table: Desk, kitchen: StandIn) -> None:
     """`resin reset "$BOARD" --yes` with a variable that is not set must not reset the one that is found."""
-    for verb in ("reset", "reboot", "ps", "env", "wait", "logs"):
-        words = ("--yes",) if verb in ("reset", "reboot") else ()
-        run = table.resin(verb, "", *words, "--json")
-        assert (run.code, run.error["code"]) == (2, "bad-value"), (verb, run)
+    for command in ("reset", "reboot", "ps", "env", "wait", "logs"):
+        words = ("--yes",) if command in ("reset", "reboot") else ()
+        run = table.resin(command, "", *words, "--json")
+        assert (run.code, run.error["code"]) == (2, "bad-value"), (command, run)
     run = table.resin("ssh", "", "--json", "--", "true")
     assert (run.code, run.error["code"]) == (2, "bad-value")
     assert kitchen.pid_now() is not None

@@ -117,7 +117,7 @@ GOING_ON = {
     STOPPED,
     Exit.INTERRUPTED,
     WORD,
-    "exits; the device is not affected, except for the command of `ssh`",
+    "exits; on the device, only the command of `ssh` is interrupted, if the SSH server supports it",
 )
 @pytest.mark.parametrize("number", SIGNALS[:2])
 def test_what_goes_on(fault: Fault, made: Bench, number: signal.Signals) -> None:

@@ -1,1 +1,1 @@
-"""The manual page `resin.1`: made of what the verbs say of themselves, and of `sections.roff`."""
+"""The manual page `resin.1`: made of what the commands say of themselves, and of `sections.roff`."""

@@ -25,7 +25,8 @@ _PLACE_OF_GROUPS = '.\\" The groups.\n'
 def page(date: str) -> str:
     """The page, with a date such as `2026-11-24`."""
     text = _SECTIONS.read_text(encoding="utf-8")
-    text = text.replace(_PLACE_OF_GROUPS, _lines(_groups())).replace(_PLACE_OF_COMMANDS, _lines(_verbs()))
+    text = text.replace(_PLACE_OF_GROUPS, _lines(_groups()))
+    text = text.replace(_PLACE_OF_COMMANDS, _lines(_command_sections()))
     return f'.TH RESIN 1 {date} "resin {__version__}"\n{text}'
 
 
@@ -48,7 +49,7 @@ def _group_names() -> list[str]:
     return list(dict.fromkeys(entry.group for entry in COMMANDS))
 
 
-def _verbs() -> Iterator[str]:
+def _command_sections() -> Iterator[str]:
     root = root_command()
     assert isinstance(root, click.Group)
     context = click.Context(root, help_option_names=HELP_OPTIONS["help_option_names"])
@@ -63,10 +64,10 @@ def _verbs() -> Iterator[str]:
         yield f".SH {group.upper()} COMMANDS"
         for entry in COMMANDS:
             if entry.group == group:
-                yield from _verb(entry, shared)
+                yield from _command_section(entry, shared)
 
 
-def _verb(entry: CommandEntry, shared: set[str]) -> Iterator[str]:
+def _command_section(entry: CommandEntry, shared: set[str]) -> Iterator[str]:
     command = load_command(entry)
     documented = shared
     if entry.name == "flash":

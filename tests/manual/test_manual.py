@@ -1,4 +1,4 @@
-"""The manual page: the one that is kept is what the verbs say, well formed, and installed where man looks."""
+"""The manual page is what the commands document, well formed, and installed where man looks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def section(title: str) -> str:
     return found[1]
 
 
-def test_the_page_is_what_the_verbs_say() -> None:
+def test_the_page_is_what_the_commands_say() -> None:
     kept = PAGE.read_text(encoding="utf-8")
     if kept != page(date_of(kept)):
         pytest.fail("completions/resin.1 is stale. Run tests/regenerate.", pytrace=False)
@@ -47,7 +47,7 @@ def test_it_is_well_formed() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_reader_finds_every_verb_with_its_options_and_examples() -> None:
+def test_a_reader_finds_every_command_with_its_options_and_examples() -> None:
     text = " ".join(shown().split())
     for entry in COMMANDS:
         command = load_command(entry)

@@ -1,4 +1,4 @@
-"""What is remembered from run to run."""
+"""The JSON files of the state directory."""
 
 from __future__ import annotations
 

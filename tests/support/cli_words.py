@@ -1,4 +1,4 @@
-"""Every verb there is, an image to name to it, and a shell to type it into."""
+"""The command lines of every command, an image to name in them, and a shell to run them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from support.boot_images import Boot, boot_image
 from support.resin_command import PROGRAM, environment
 
 NAMES = [entry.name for entry in COMMANDS]
-IMAGE_VERBS = ["info", "ls", "cat", "put", "get", "rm"]
-EVERY = [[], *([name] for name in NAMES), *(["image", name] for name in IMAGE_VERBS)]
+IMAGE_SUBCOMMANDS = ["info", "ls", "cat", "put", "get", "rm"]
+EVERY = [[], *([name] for name in NAMES), *(["image", name] for name in IMAGE_SUBCOMMANDS)]
 
 
 @pytest.fixture(name="boot")

@@ -22,12 +22,12 @@ from resin_toolkit.cli.command_table import COMMANDS, CommandEntry
 from resin_toolkit.cli.root import root_command
 from resin_toolkit.errors import ResinError
 
-# the table of verbs, help, version
+# the table of commands, help, version
 
 
-@pytest.mark.parametrize("verb", COMMANDS, ids=NAMES)
-def test_every_verb_of_the_table_opens(verb: CommandEntry) -> None:
-    app = import_module(verb.module).app
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_every_command_of_the_table_opens(command: CommandEntry) -> None:
+    app = import_module(command.module).app
     assert app.registered_commands
 
 
@@ -56,7 +56,7 @@ def test_examples_come_first_and_name_the_command(words: list[str]) -> None:
 
 @pytest.mark.parametrize("words", EVERY[1:], ids=" ".join)
 def test_every_example_can_be_typed(words: list[str]) -> None:
-    """Its options and the number of its words are those of the verb."""
+    """Its options and the number of its words are those of the command."""
     for line in resin(*words, "--help").out.split("\n\n")[1].splitlines()[1:]:
         found = re.search(r"resin ((?:[^\s'|;\")]|'[^']*'| (?!\|))+)", line)
         assert found is not None, line
@@ -75,14 +75,14 @@ def test_arguments_are_explained() -> None:
         assert re.search(r"^  \[?IMAGE\]? +Image file, or ", resin(*words, "--help").out, re.MULTILINE)
 
 
-def test_help_lists_every_verb() -> None:
+def test_help_lists_every_command() -> None:
     text = resin("--help").out
     for entry in COMMANDS:
         assert f"  {entry.name} " in text
 
 
 @pytest.mark.parametrize("words", [[], ["image"]])
-def test_a_group_without_a_verb_prints_its_help(words: list[str]) -> None:
+def test_a_group_without_a_command_prints_its_help(words: list[str]) -> None:
     run = resin(*words)
     assert run.code == 2
     assert run.out == resin(*words, "--help").out
@@ -112,7 +112,7 @@ def test_version_in_json() -> None:
         (["zzzz"], None),
     ],
 )
-def test_an_unknown_verb(words: list[str], guess: str | None) -> None:
+def test_an_unknown_command(words: list[str], guess: str | None) -> None:
     run = resin(*words)
     assert (run.code, run.out) == (2, "")
     assert run.err.startswith("error: No such command ")
@@ -161,7 +161,7 @@ def test_wrong_usage_is_one_sentence_and_a_hint_on_stderr(words: list[str]) -> N
     assert lines[0][-1] in ".?"
 
 
-def test_the_shared_options_may_stand_before_the_verb(boot: Boot) -> None:
+def test_the_shared_options_may_stand_before_the_command(boot: Boot) -> None:
     last, first, middle = (
         resin(*words)
         for words in (

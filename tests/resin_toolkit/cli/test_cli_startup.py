@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.boot_images import Boot
-from support.cli_words import IMAGE_VERBS, NAMES, named_boot, shell  # noqa: F401 - fixtures
+from support.cli_words import IMAGE_SUBCOMMANDS, NAMES, named_boot, shell  # noqa: F401 - fixtures
 from support.resin_command import PROGRAM, environment, program
 
 # completion
@@ -36,7 +36,7 @@ def completed(shell_name: str, line: str) -> list[str]:
 def test_completion(shell_name: str) -> None:
     assert completed(shell_name, "resin ") == NAMES
     assert completed(shell_name, "resin fl") == ["flash"]
-    assert completed(shell_name, "resin image ") == IMAGE_VERBS
+    assert completed(shell_name, "resin image ") == IMAGE_SUBCOMMANDS
     assert completed(shell_name, "resin configure --hostn") == ["--hostname"]
     assert completed(shell_name, "resin image ls --rec") == ["--recursive"]
     assert completed(shell_name, "resin configure x --security ") == [
@@ -54,7 +54,7 @@ def test_the_completion_script(shell_name: str) -> None:
     assert f"complete_{shell_name}" in run.out
 
 
-def test_bash_completes_a_verb_with_the_script() -> None:
+def test_bash_completes_a_command_with_the_script() -> None:
     script = """
         PATH="$(dirname "$resin"):$PATH"
         eval "$(_RESIN_COMPLETE=source_bash "$resin")"

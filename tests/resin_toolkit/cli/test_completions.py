@@ -52,7 +52,7 @@ volumes:
 """
 
 
-def test_an_empty_word_and_the_start_of_a_verb(bench: Shell) -> None:
+def test_an_empty_word_and_the_start_of_a_command(bench: Shell) -> None:
     assert bench.offers("resin ") == [entry.name for entry in COMMANDS]
     assert bench.offers("resin re") == ["restart", "reboot", "reset"]
     assert bench.offers("resin fl") == ["flash"]
@@ -61,7 +61,7 @@ def test_an_empty_word_and_the_start_of_a_verb(bench: Shell) -> None:
     assert bench.offers(f"{PROGRAM} fl") == ["flash"]
 
 
-def test_sub_verbs_and_options(bench: Shell) -> None:
+def test_sub_commands_and_options(bench: Shell) -> None:
     assert bench.offers("resin image ") == ["info", "ls", "cat", "put", "get", "rm"]
     assert bench.offers("resin image c") == ["cat"]
     assert bench.offers("resin image ls --rec") == ["--recursive"]
