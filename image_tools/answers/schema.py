@@ -148,7 +148,7 @@ PROXY: tuple[AnswerKey, ...] = (
     AnswerKey(
         "url",
         AnswerType.ADDRESS,
-        "Proxy URL, TYPE://HOST:PORT; use a file or variable for one with a password.",
+        "Proxy URL, TYPE://HOST:PORT.",
     ),
     AnswerKey("no-proxy", AnswerType.TEXTS, "IPv4 addresses and networks that bypass the proxy."),
 )
@@ -184,7 +184,9 @@ def markdown_table(table: str = "") -> str:
 def _row(table: str, entry: AnswerKey, key: str) -> AnswerRow:
     if key == entry.name:
         kind = "string" if entry.shape is AnswerType.ADDRESS else entry.shape.value
-        return AnswerRow(table, key, kind, entry.meaning, entry.choices)
+        secret = " Without a password." if entry.shape is AnswerType.ADDRESS else ""
+        return AnswerRow(table, key, kind, f"{entry.meaning}{secret}", entry.choices)
+    meaning = entry.meaning.rstrip(".")
     if key.endswith("-file"):
-        return AnswerRow(table, key, "file", f"File that holds it. {entry.meaning}", ())
-    return AnswerRow(table, key, "name", f"Environment variable that holds it. {entry.meaning}", ())
+        return AnswerRow(table, key, "file", f"{meaning}: the file that contains it.", ())
+    return AnswerRow(table, key, "name", f"{meaning}: the environment variable that contains it.", ())
