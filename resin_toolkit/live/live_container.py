@@ -11,7 +11,7 @@ from resin_toolkit.engine.images import Images
 from resin_toolkit.live.change_batch import ChangeBatch
 from resin_toolkit.live.container_files import delete_files, send_files
 from resin_toolkit.live.mapping.mapping_inputs import BaseImage
-from resin_toolkit.project.names import LIVE
+from resin_toolkit.project.names import LIVE_SUFFIX
 from resin_toolkit.push.apply.retries import retry_while_exiting
 
 _DIRECTORY = b"5"
@@ -73,8 +73,8 @@ def _mark_modified(engine: Engine, container: str) -> None:
     """Mark the container by its name: later pushes see that it differs from its image."""
     containers = Containers(engine)
     name = str(containers.raw(container).get("Name", "")).removeprefix("/")
-    if name and not name.endswith(LIVE):
-        retry_while_exiting(lambda: containers.rename(container, name + LIVE))
+    if name and not name.endswith(LIVE_SUFFIX):
+        retry_while_exiting(lambda: containers.rename(container, name + LIVE_SUFFIX))
 
 
 def _delete(engine: Engine, container: str, targets: list[str]) -> None:

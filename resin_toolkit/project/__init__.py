@@ -1,1 +1,1 @@
-"""A project on the workstation: what builds, what is sent for it, and what is to run on the device."""
+"""A project folder: its settings, Dockerfile and build context, and the services to run on a device."""

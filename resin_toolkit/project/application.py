@@ -1,8 +1,8 @@
-"""What is to run on a device: the services of a project, whichever file they were described in.
+"""The services of a project and what they use.
 
-`resin.toml` (one service) and compose files (several) are both read into these records, and
-`resin_toolkit.push` makes containers of them. Paths are absolute and on the workstation unless said
-otherwise; times are in seconds.
+`resin.toml` (one service) and compose files (several) are read into these records, and `resin_toolkit.push`
+creates containers from them. Unless stated otherwise, paths are absolute local paths, and times are in
+seconds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def is_restart_policy(text: str) -> bool:
 
 
 class DependencyCondition(StrEnum):
-    """What a service waits for in one that it depends on."""
+    """The state that a service waits for in a dependency."""
 
     STARTED = "service_started"
     HEALTHY = "service_healthy"
@@ -33,7 +33,7 @@ class DependencyCondition(StrEnum):
 
 
 class WatchAction(StrEnum):
-    """What follows where a watched file was saved."""
+    """What happens when a watched file changes."""
 
     SYNC = "sync"
     SYNC_RESTART = "sync+restart"
@@ -46,24 +46,24 @@ class Build:
     """How the image of a service is built."""
 
     context: Path
-    """The folder that is sent."""
+    """The folder of the build context."""
     dockerfile: str | None = None
-    """Relative to the context; None is whichever `recipe` chooses."""
+    """Relative to the context; if None, `choose_dockerfile` chooses."""
     target: str = ""
-    """The stage that is wanted; the last one if empty."""
+    """The stage to build; the last one if empty."""
     args: Mapping[str, str] = field(default_factory=dict)
     cache_from: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     network: str = ""
-    """The network of its RUN instructions, as `docker build --network` takes it."""
+    """The network mode of RUN instructions, as for `docker build --network`."""
 
 
 @dataclass(frozen=True)
 class Mount:
-    """Something that lies at `target` in the container.
+    """A mount at the path `target` in the container.
 
-    `source` is a path on the device, the name of a volume (a key of `Application.volumes`, or one that is
-    there already), or empty for an anonymous volume; with kind `tmpfs` it is empty.
+    `source` is a path on the device, the name of a volume (a key of `Application.volumes`, or an existing
+    one), or empty for an anonymous volume and for kind `tmpfs`.
     """
 
     kind: str
@@ -81,14 +81,14 @@ class Port:
 
     container: int
     host: int | None = None
-    """None is one that the engine chooses."""
+    """None if the engine chooses it."""
     protocol: str = "tcp"
     host_ip: str = ""
 
 
 @dataclass(frozen=True)
 class NetworkUse:
-    """How a service takes part in a network of `Application.networks`."""
+    """The connection of a service to a network of `Application.networks`."""
 
     aliases: tuple[str, ...] = ()
     ipv4: str = ""
@@ -97,7 +97,7 @@ class NetworkUse:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """As Docker's HEALTHCHECK; `test` is its words behind CMD, CMD-SHELL or NONE. Zero is the default."""
+    """As in Docker's HEALTHCHECK; `test` begins with CMD, CMD-SHELL or NONE. Zero means the default."""
 
     test: tuple[str, ...]
     interval: float = 0.0
@@ -108,7 +108,7 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class WatchRule:
-    """What happens where files below `path` are saved (compose's `develop.watch`)."""
+    """What happens when a file in `path` changes (`develop.watch` of compose)."""
 
     action: WatchAction
     path: Path
@@ -120,7 +120,7 @@ class WatchRule:
 
 @dataclass(frozen=True)
 class DeviceNode:
-    """A device file of the board that the container gets."""
+    """A device file of the host that the container can access."""
 
     host: str
     container: str
@@ -129,12 +129,12 @@ class DeviceNode:
 
 @dataclass(frozen=True)
 class Service:
-    """One container of an application. None and empty are the image's own, or the engine's default."""
+    """One container of an application. None and empty mean the image's value or the engine's default."""
 
     name: str
     build: Build | None = None
     image: str | None = None
-    """A reference; of a service that is built too, the further name that its image gets."""
+    """A reference; if the service is built, an additional tag of its image."""
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -174,16 +174,16 @@ class Service:
     logging_driver: str = ""
     logging_options: Mapping[str, str] = field(default_factory=dict)
     engine_socket: str = ""
-    """Where the engine's own socket lies in the container, wherever the device has it; empty for nowhere."""
+    """The path of the engine's socket in the container; empty if it is not mounted."""
     watch: tuple[WatchRule, ...] = ()
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network of the application; an `external` one must be there already, under `name`."""
+    """A network of the application; an `external` one must exist already, as `name`."""
 
     name: str
-    """Its name on the engine; empty for one made of the application's and the key."""
+    """Its name on the engine; if empty, it is derived from the application's name and the key."""
     driver: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -194,7 +194,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume of the application; an `external` one must be there already, under `name`."""
+    """A volume of the application; an `external` one must exist already, as `name`."""
 
     name: str
     driver: str = ""
@@ -205,13 +205,13 @@ class Volume:
 
 @dataclass(frozen=True)
 class Application:
-    """All that belongs together on a device; services in the order of their file."""
+    """The services that are deployed together, in the order of their file."""
 
     name: str
     services: tuple[Service, ...]
     networks: Mapping[str, Network] = field(default_factory=dict)
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
-    """The files that it was read from, compose's or `resin.toml`: a change of one means to read it anew."""
+    """The files that it was read from; it must be read again when one changes."""
     notices: tuple[Notice, ...] = ()
-    """What the user should know of these files."""
+    """Warnings about these files."""

@@ -1,4 +1,4 @@
-"""The build context: what of a folder is sent to the engine that builds, and how."""
+"""The build context: the files of a folder that are sent to the engine for a build."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ CHUNK = 256 * 1024
 
 @dataclass(frozen=True)
 class BuildContext:
-    """The folder `root`, less what `rules` leave out, and `extra`: files made for the build, by their paths.
+    """The files in the folder `root` that `rules` do not ignore, and `extra`: generated files by path.
 
-    The Dockerfile and `.dockerignore` are sent even if the rules leave them out: the engine needs them and
-    takes them away again before it builds. A file of `extra` is sent instead of what lies at its path.
+    The Dockerfile and `.dockerignore` are sent even if they are ignored: the engine needs them and removes
+    them again before the build. A file of `extra` replaces the one in the folder.
     """
 
     root: Path
@@ -32,60 +32,60 @@ class BuildContext:
     rules: IgnoreRules = field(default_factory=IgnoreRules)
     extra: Mapping[str, bytes] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list, compare=False)
-    """What the last walk through the folder came across and could not send."""
+    """The entries that could not be sent, of the last walk through the folder."""
 
     def entries(self) -> Iterator[ContextEntry]:
-        """The files of `extra`, then what is in the folder, a folder before what it holds, as it is found.
+        """Yield the files of `extra`, then the entries of the folder, each folder before its content.
 
-        What cannot be read raises an error that names it.
+        Raises an error that names the entry that cannot be read.
         """
-        made = self._made
+        generated = self._generated
         self.notices.clear()
-        for path in sorted(made, key=os.fsencode):
-            yield ContextEntry(path, FileType.FILE, 0o644, len(made[path]), content=made[path])
+        for path in sorted(generated, key=os.fsencode):
+            yield ContextEntry(path, FileType.FILE, 0o644, len(generated[path]), content=generated[path])
         rules = self.rules.with_exceptions_for((IGNORE_FILE, self.dockerfile))
         try:
-            yield from ContextWalk(self._folder, rules, frozenset(made), self.notices).entries()
+            yield from ContextWalk(self._folder, rules, frozenset(generated), self.notices).entries()
         except OSError as error:
             raise from_os_error(error, self.root) from error
 
     def size(self) -> ContextSize:
-        """How much would be sent, and which folders make the most of it; no file is read."""
+        """Return the size and the largest folders of the context; reads no file."""
         return measure_context(self.entries())
 
     def digest(self, cache: Path | None = None) -> str:
-        """A hash of every path, kind, mode, link and content, that is the same as long as all of them are.
+        """Return a hash of all paths, types, modes, link targets and contents.
 
-        `cache` is a file in which hashes are kept from time to time, so that only what changed is read.
+        `cache` is a file that keeps the hashes of files, so that only changed files are read.
         """
         with HashCache.at(cache) as known:
             return compute_digest(self._folder, self.entries(), known)
 
     def stream(self, chunk: int = CHUNK) -> Iterator[bytes]:
-        """The tar archive in pieces of about `chunk` bytes. It is whole only if no error was raised."""
-        folder, waiting = self._folder, bytearray()
+        """Yield the tar archive in pieces of about `chunk` bytes. It is incomplete if an error is raised."""
+        folder, buffer = self._folder, bytearray()
         for entry in self.entries():
             for piece in tar_member(folder, entry, chunk):
-                waiting += piece
-                if len(waiting) >= chunk:
-                    yield bytes(waiting)
-                    waiting.clear()
-        yield bytes(waiting + END)
+                buffer += piece
+                if len(buffer) >= chunk:
+                    yield bytes(buffer)
+                    buffer.clear()
+        yield bytes(buffer + END)
 
     @cached_property
     def _folder(self) -> str:
-        """Where the folder really is: it may itself be named by a link."""
+        """The folder with symbolic links in its own path resolved."""
         return os.path.realpath(self.root)
 
     @cached_property
-    def _made(self) -> Mapping[str, bytes]:
-        """The files that are made for the build.
+    def _generated(self) -> Mapping[str, bytes]:
+        """The generated files.
 
-        The engine knows of no other file of rules than `.dockerignore`, and by it takes the Dockerfile away.
-        Where the rules are from another one and ask for that, it goes by that name.
+        The engine reads only `.dockerignore`, to remove the ignored Dockerfile or rules from the context. If
+        the rules are in another file and ignore these, they are sent under that name.
         """
         rules = self.rules
-        asks = rules.is_ignored(IGNORE_FILE) or rules.is_ignored(self.dockerfile)
-        if rules.name == IGNORE_FILE or not asks:
+        ignores_own = rules.is_ignored(IGNORE_FILE) or rules.is_ignored(self.dockerfile)
+        if rules.name == IGNORE_FILE or not ignores_own:
             return self.extra
         return {IGNORE_FILE: os.fsencode(rules.text), **self.extra}

@@ -1,4 +1,4 @@
-"""One hash over all that is sent, to see that nothing changed since the last time."""
+"""A hash of a build context, which shows whether anything has changed since the last build."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import Any, Self
 
 from resin_toolkit.project.context_walk import ContextEntry, FileType, file_identity, unreadable_error
 
-PIECE = 1024 * 1024
+CHUNK = 1024 * 1024
 SETTLED_NS = 2_000_000_000
-"""A file that changed less than this ago may change once more without its times showing it: FAT keeps 2 s."""
+"""A file modified more recently may change again with the same times: FAT stores them in steps of 2 s."""
 FORMAT = 1
 
 
 @dataclass
 class HashCache:
-    """The hashes of files whose content was read before, by path, each with the identity that it had."""
+    """The hashes of files by path, each with the `file_identity` that the file had when it was read."""
 
     file: Path | None = None
     before: dict[str, Any] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class HashCache:
 
     @classmethod
     def at(cls, file: Path | None) -> HashCache:
-        """What the file holds; nothing, if there is none or it makes no sense."""
+        """Load the cache from a file; empty if it is missing or invalid."""
         if file is None:
             return cls()
         try:
@@ -47,27 +47,27 @@ class HashCache:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Keep what is known now, if all went well and it is other than before."""
+        """Save the cache if it has changed and no error was raised."""
         if self.file and kind is None and self.now != self.before:
-            _replace(self.file, json.dumps({"format": FORMAT, "files": self.now}))
+            _write_atomically(self.file, json.dumps({"format": FORMAT, "files": self.now}))
 
-    def get(self, path: str, same: tuple[int, ...]) -> str | None:
-        """The hash of the file at `path`, if it was read while it had this identity."""
+    def get(self, path: str, identity: tuple[int, ...]) -> str | None:
+        """Return the hash of the file at `path`, if it is known for this identity."""
         entry = self.before.get(path)
-        if not isinstance(entry, list) or entry[:-1] != list(same) or not isinstance(entry[-1], str):
+        if not isinstance(entry, list) or entry[:-1] != list(identity) or not isinstance(entry[-1], str):
             return None
         self.now[path] = entry
         return entry[-1]
 
-    def put(self, path: str, same: tuple[int, ...], value: str) -> None:
-        """Remember the hash, unless the file changed just now."""
-        _, modified, _, changed = same
+    def put(self, path: str, identity: tuple[int, ...], value: str) -> None:
+        """Store a hash, unless the file was modified just now."""
+        _, modified, _, changed = identity
         if self.file and max(modified, changed) < time.time_ns() - SETTLED_NS:
-            self.now[path] = [*same, value]
+            self.now[path] = [*identity, value]
 
 
 def compute_digest(root: str, entries: Iterable[ContextEntry], known: HashCache) -> str:
-    """The hash, in hexadecimal digits, whatever order the entries come in."""
+    """Return the hash as hexadecimal digits; it does not depend on the order of the entries."""
     lines = sorted(_line(root, entry, known) for entry in entries)
     whole = hashlib.blake2b(digest_size=32)
     for line in lines:
@@ -76,11 +76,11 @@ def compute_digest(root: str, entries: Iterable[ContextEntry], known: HashCache)
 
 
 def _line(root: str, entry: ContextEntry, known: HashCache) -> bytes:
-    """The entry in bytes that no other has. A hard link is a file like any other here."""
+    """An unambiguous encoding of an entry. A hard link counts as a file."""
     is_file = entry.kind in (FileType.FILE, FileType.HARD_LINK)
-    about = _content_hash(root, entry, known) if is_file else entry.target
+    value = _content_hash(root, entry, known) if is_file else entry.target
     kind = FileType.FILE if is_file else entry.kind
-    return os.fsencode(f"{entry.path}\0{kind}\0{entry.mode:o}\0{about}")
+    return os.fsencode(f"{entry.path}\0{kind}\0{entry.mode:o}\0{value}")
 
 
 def _content_hash(root: str, entry: ContextEntry, known: HashCache) -> str:
@@ -92,35 +92,35 @@ def _content_hash(root: str, entry: ContextEntry, known: HashCache) -> str:
 
 def _read_hash(file: str, entry: ContextEntry, known: HashCache) -> str:
     try:
-        same, value = hash_file(file)
+        identity, value = hash_file(file)
     except FileNotFoundError:
         return "gone"
     except OSError as error:
         raise unreadable_error(error, entry.path) from error
-    if same is not None:
-        known.put(entry.path, same, value)
+    if identity is not None:
+        known.put(entry.path, identity, value)
     return value
 
 
 def hash_file(file: str | os.PathLike[str]) -> tuple[tuple[int, ...] | None, str]:
-    """The hash of a file's content, and the identity that it had all the while; None if it changed meanwhile.
+    """Return the identity of a file (None if it changed while it was read) and the hash of its content.
 
-    Raises OSError where it cannot be read.
+    Raises OSError.
     """
     hashed = hashlib.blake2b(digest_size=32)
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         before = file_identity(os.fstat(descriptor))
-        while piece := os.read(descriptor, PIECE):
+        while piece := os.read(descriptor, CHUNK):
             hashed.update(piece)
-        same = before == file_identity(os.fstat(descriptor))
+        is_same = before == file_identity(os.fstat(descriptor))
     finally:
         os.close(descriptor)
-    return before if same else None, hashed.hexdigest()
+    return before if is_same else None, hashed.hexdigest()
 
 
-def _replace(file: Path, text: str) -> None:
-    """Write the whole file or leave the old one. Where that cannot be, everything is read again next time."""
+def _write_atomically(file: Path, text: str) -> None:
+    """Replace a file. On an error the old one remains, and more files are read next time."""
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)

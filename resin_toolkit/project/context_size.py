@@ -1,4 +1,4 @@
-"""What makes a build context large."""
+"""The size of a build context, and its largest folders."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from dataclasses import dataclass
 from resin_toolkit.project.context_walk import ContextEntry, FileType, printable_path
 from resin_toolkit.terminal.screen import format_size
 
-MOST = 3
-"""So many folders are named."""
-SHARE = 0.1
-"""A folder is named if it makes this share of the whole, or more."""
-DEEPER = 0.9
-"""A folder that holds this share of the one around it is named instead."""
-USUAL = frozenset(
+MAX_FOLDERS = 3
+"""The number of folders that are named."""
+MIN_SHARE = 0.1
+"""A folder is named if it has at least this share of the total size."""
+DESCEND_SHARE = 0.9
+"""A subfolder with at least this share of its parent is named instead of the parent."""
+GENERATED = frozenset(
     {"node_modules", ".venv", "venv", "target", "build", "dist", "__pycache__", ".tox", ".cache"}
 )
-"""What tools make, and is best left out whole: what lies within is never named."""
+"""Folders that tools generate, best ignored as a whole: their subfolders are never named."""
 
 
 @dataclass(frozen=True)
 class ContextSize:
-    """Bytes of content, the number of files, and the largest folders with their bytes."""
+    """The content in bytes, the number of files, and the largest folders with their size in bytes."""
 
     bytes: int
     files: int
     largest: tuple[tuple[str, int], ...] = ()
 
     def advice(self) -> str:
-        """What to leave out: "node_modules 180 MiB, .venv 90.0 MiB: add them to .dockerignore"; or empty."""
+        """Return "node_modules 180 MiB, .venv 90.0 MiB: add them to .dockerignore", or an empty string."""
         if not self.largest:
             return ""
         named = ", ".join(f"{printable_path(path)} {format_size(size)}" for path, size in self.largest)
@@ -38,7 +38,7 @@ class ContextSize:
 
 
 def measure_context(entries: Iterable[ContextEntry]) -> ContextSize:
-    """The sum of the entries."""
+    """Add up the entries of a context."""
     folders: dict[str, int] = defaultdict(int)
     size = files = 0
     for entry in entries:
@@ -49,11 +49,11 @@ def measure_context(entries: Iterable[ContextEntry]) -> ContextSize:
         folder = entry.path.rpartition("/")[0]
         if entry.size and folder:
             folders[folder] += entry.size
-    return ContextSize(size, files, _largest(_with_inner(folders), size))
+    return ContextSize(size, files, _largest(_with_subfolders(folders), size))
 
 
-def _with_inner(own: Mapping[str, int]) -> dict[str, int]:
-    """Of each folder, the bytes of all that lies below it."""
+def _with_subfolders(own: Mapping[str, int]) -> dict[str, int]:
+    """The size of each folder including its subfolders."""
     sums: dict[str, int] = defaultdict(int)
     for folder, size in own.items():
         while folder:
@@ -62,18 +62,18 @@ def _with_inner(own: Mapping[str, int]) -> dict[str, int]:
     return sums
 
 
-def _largest(sums: Mapping[str, int], whole: int) -> tuple[tuple[str, int], ...]:
-    inner: dict[str, list[str]] = defaultdict(list)
+def _largest(sums: Mapping[str, int], total: int) -> tuple[tuple[str, int], ...]:
+    subfolders: dict[str, list[str]] = defaultdict(list)
     for folder in sums:
-        inner[folder.rpartition("/")[0]].append(folder)
+        subfolders[folder.rpartition("/")[0]].append(folder)
     named = []
-    for top in inner[""]:
+    for top in subfolders[""]:
         folder = top
-        while folder.rpartition("/")[2] not in USUAL and inner[folder]:
-            heaviest = max(inner[folder], key=sums.__getitem__)
-            if sums[heaviest] < DEEPER * sums[folder]:
+        while folder.rpartition("/")[2] not in GENERATED and subfolders[folder]:
+            largest = max(subfolders[folder], key=sums.__getitem__)
+            if sums[largest] < DESCEND_SHARE * sums[folder]:
                 break
-            folder = heaviest
+            folder = largest
         named.append((folder, sums[folder]))
     named.sort(key=lambda one: (-one[1], one[0]))
-    return tuple(one for one in named[:MOST] if one[1] >= SHARE * whole)
+    return tuple(one for one in named[:MAX_FOLDERS] if one[1] >= MIN_SHARE * total)

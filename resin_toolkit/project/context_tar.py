@@ -1,4 +1,4 @@
-"""A build context as a tar archive (POSIX.1-2001, "pax"), made while it is sent."""
+"""A build context as a tar archive (POSIX.1-2001, "pax"), generated while it is sent."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from resin_toolkit.project.context_walk import ContextEntry, FileType, printable
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
-AT_ONCE = 1024 * 1024
-"""Up to this size a file is read before its header is made: both are right even if it changes meanwhile."""
+MAX_BUFFERED = 1024 * 1024
+"""Files up to this size are read before their header is written, so both agree even if the file changes."""
 _TYPES = {
     FileType.FILE: tarfile.REGTYPE,
     FileType.FOLDER: tarfile.DIRTYPE,
@@ -24,7 +24,7 @@ _CAPABILITY = "security.capability"
 
 
 def tar_member(root: str, entry: ContextEntry, chunk: int) -> Iterator[bytes]:
-    """The header of an entry, its content, zeros up to a whole block; nothing, if it is gone."""
+    """Yield the header, content and padding of an entry; nothing if the file no longer exists."""
     if entry.content is not None:
         yield header(entry, len(entry.content)) + entry.content + bytes(-len(entry.content) % BLOCK)
     elif entry.kind is FileType.FILE:
@@ -34,7 +34,7 @@ def tar_member(root: str, entry: ContextEntry, chunk: int) -> Iterator[bytes]:
 
 
 def header(entry: ContextEntry, size: int, capability: bytes = b"") -> bytes:
-    """The header alone. As Docker does, everything belongs to root, and times are whole seconds."""
+    """Return the header of an entry. Like with Docker, root owns everything, and times are whole seconds."""
     info = tarfile.TarInfo(entry.path)
     info.type = _TYPES[entry.kind]
     info.size = size
@@ -48,7 +48,7 @@ def header(entry: ContextEntry, size: int, capability: bytes = b"") -> bytes:
 
 def _file(root: str, entry: ContextEntry, chunk: int) -> Iterator[bytes]:
     try:
-        # Without waiting for the other end of a pipe, if one has taken the place of the file.
+        # Non-blocking, in case a pipe has replaced the file.
         descriptor = os.open(f"{root}/{entry.path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return
@@ -67,9 +67,9 @@ def _content(descriptor: int, entry: ContextEntry, chunk: int) -> Iterator[bytes
     if not stat.S_ISREG(found.st_mode):
         raise _changed(entry)
     capability = _capability(descriptor)
-    if found.st_size <= AT_ONCE:
+    if found.st_size <= MAX_BUFFERED:
         content = _read_all(descriptor, found.st_size + 1)
-        if len(content) <= AT_ONCE:
+        if len(content) <= MAX_BUFFERED:
             yield header(entry, len(content), capability) + content + bytes(-len(content) % BLOCK)
             return
         raise _changed(entry)
@@ -81,7 +81,7 @@ def _content(descriptor: int, entry: ContextEntry, chunk: int) -> Iterator[bytes
             raise _changed(entry)
         left -= len(piece)
         yield piece
-    # Its end is held back until it is known to be one file, not the beginning of one and the end of another.
+    # The end is sent only if the file did not change, so that no mixture of two versions is accepted.
     after = os.fstat(descriptor)
     if (after.st_size, after.st_mtime_ns) != (found.st_size, found.st_mtime_ns):
         raise _changed(entry)
@@ -89,25 +89,25 @@ def _content(descriptor: int, entry: ContextEntry, chunk: int) -> Iterator[bytes
 
 
 def _read_all(descriptor: int, size: int) -> bytes:
-    """The content of a file of about `size` bytes; of one that keeps growing, just above AT_ONCE."""
+    """The content of a file of about `size` bytes; at most a little more than MAX_BUFFERED."""
     content = os.read(descriptor, size)
-    while len(content) <= AT_ONCE and (more := os.read(descriptor, size)):
+    while len(content) <= MAX_BUFFERED and (more := os.read(descriptor, size)):
         content += more
     return content
 
 
 def _capability(descriptor: int) -> bytes:
-    """What Linux lets the program do that is in the file; the only extended attribute that Docker sends."""
-    if not hasattr(os, "getxattr"):  # a system without
+    """The Linux capabilities of a program, the only extended attribute that Docker sends."""
+    if not hasattr(os, "getxattr"):  # not on this platform
         return b""
     try:
         return os.getxattr(descriptor, _CAPABILITY)
-    except OSError:  # it has none, or its file system knows of none
+    except OSError:  # not set, or not supported by the file system
         return b""
 
 
 def _changed(entry: ContextEntry) -> IoFailed:
     return IoFailed(
         f"{printable_path(entry.path)} changed while it was being sent.",
-        hint="Try again when nothing writes to it, or leave it out by a line in .dockerignore.",
+        hint="Try again while nothing writes to it, or add it to .dockerignore.",
     )

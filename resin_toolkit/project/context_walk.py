@@ -1,4 +1,4 @@
-"""What a folder holds for a build: its entries in order, without those that the rules leave out."""
+"""Walk through the entries of a folder that belong to a build context."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from resin_toolkit.errors import Notice, ResinError, from_os_error
 from resin_toolkit.project.ignore import IgnoreRules
 
 NEVER_SENT = frozenset({".git", ".resin"})
-"""At the top of the folder, whatever the rules say: history, and what resin itself keeps there."""
-LEAVE_OUT = "Let this user read it, or leave it out by a line in .dockerignore."
+"""Entries of the top folder that are never sent: the history, and the state of resin."""
+UNREADABLE_HINT = "Make it readable, or add it to .dockerignore."
 
 
 class FileType(StrEnum):
+    """The type of an entry."""
+
     FILE = "file"
     FOLDER = "folder"
     LINK = "link"
@@ -25,40 +27,40 @@ class FileType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContextEntry:
-    """One file, folder or link. Paths are relative, with slashes; bytes that are not UTF-8 are surrogates."""
+    """A file, folder or link. The path is relative, with slashes; bytes that are not UTF-8 are surrogates."""
 
     path: str
     kind: FileType
     mode: int
-    """The permissions alone."""
+    """The permission bits."""
     size: int = 0
     mtime_ns: int = 0
     target: str = ""
-    """Where a link leads, as it is written there; of a hard link, the path of the same file sent before."""
+    """The target of a symbolic link; of a hard link, the path of the same file sent earlier."""
     content: bytes | None = None
-    """Of a file that was made for the build; None is one that lies in the folder."""
+    """The content of a generated file; None for a file in the folder."""
     identity: tuple[int, ...] = ()
-    """Changes when a file of the folder does, as far as that can be told without reading it."""
+    """The `file_identity` of a file in the folder."""
 
 
 @dataclass
 class ContextWalk:
-    """One walk through the folder `root`; `notices` grows with what cannot be sent."""
+    """One walk through the folder `root`; what cannot be sent is added to `notices`."""
 
     root: str
     rules: IgnoreRules
-    without: Collection[str] = ()
-    """Paths that something else is sent for."""
+    excluded: Collection[str] = ()
+    """Paths that generated files replace."""
     notices: list[Notice] = field(default_factory=list)
     _first: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def entries(self) -> Iterator[ContextEntry]:
-        """Everything that is to be sent, each folder before what it holds, names in the order of their bytes.
+        """Yield all entries to send, each folder before its content, sorted by the bytes of their names.
 
-        Raises OSError where `root` itself cannot be read, and ResinError for what is in it. What goes away
-        between being listed and being looked at was never there.
+        Raises OSError if `root` itself cannot be read, and ResinError for an entry in it. An entry that is
+        deleted meanwhile is skipped.
         """
-        open_folders = [self._inside("", 0)]
+        open_folders = [self._walk("", 0)]
         while open_folders:
             for entry, below in open_folders[-1]:
                 if entry:
@@ -69,19 +71,19 @@ class ContextWalk:
             else:
                 open_folders.pop()
 
-    def _inside(self, folder: str, state: int) -> Iterator[tuple[ContextEntry | None, _Inside | None]]:
+    def _walk(self, folder: str, state: int) -> Iterator[tuple[ContextEntry | None, _Walk | None]]:
         verdict, rules = self.rules.verdict, self.rules
-        for item in self._listed(folder):
+        for item in self._sorted_entries(folder):
             path = f"{folder}{item.name}"
-            if path in self.without or (not folder and item.name in NEVER_SENT):
+            if path in self.excluded or (not folder and item.name in NEVER_SENT):
                 continue
             ignored, inner = verdict(path, state)
             is_folder = item.is_dir(follow_symlinks=False)
             entry = None if ignored else self._entry(item, path)
             enters = is_folder and (entry is not None or (ignored and rules.can_include_below(path, inner)))
-            yield entry, self._inside(f"{path}/", inner) if enters else None
+            yield entry, self._walk(f"{path}/", inner) if enters else None
 
-    def _listed(self, folder: str) -> list[os.DirEntry[str]]:
+    def _sorted_entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(f"{self.root}/{folder}") as listing:
                 return sorted(listing, key=lambda item: os.fsencode(item.name))
@@ -95,7 +97,7 @@ class ContextWalk:
     def _entry(self, item: os.DirEntry[str], path: str) -> ContextEntry | None:
         try:
             found = item.stat(follow_symlinks=False)
-            target = os.readlink(item.path) if item.is_symlink() else ""  # noqa: PTH115 - as it is written
+            target = os.readlink(item.path) if item.is_symlink() else ""  # noqa: PTH115 - unchanged
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -121,22 +123,22 @@ class ContextWalk:
         )
 
 
-_Inside = Iterator[tuple[ContextEntry | None, "_Inside | None"]]
+_Walk = Iterator[tuple[ContextEntry | None, "_Walk | None"]]
 
 
 def file_identity(found: os.stat_result) -> tuple[int, ...]:
-    """What stays the same as long as the content does; nobody can set the time at which the inode changed."""
+    """Return values that change when the content does; the change time of an inode cannot be set."""
     return found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns
 
 
 def unreadable_error(error: OSError, path: str) -> ResinError:
-    """The failure to read something of the folder, which can also be left out."""
-    told = from_os_error(error, printable_path(path))
-    told.hint = LEAVE_OUT
-    return told
+    """Return the error for an entry that cannot be read."""
+    failure = from_os_error(error, printable_path(path))
+    failure.hint = UNREADABLE_HINT
+    return failure
 
 
 def printable_path(path: str) -> str:
-    """A path for a message, in one line that every screen can show."""
+    """Return a path for a message, with unprintable characters escaped."""
     path = path.removesuffix("/")
     return path if path.isprintable() else ascii(path)[1:-1]

@@ -1,4 +1,7 @@
-"""Comments of a Dockerfile that are for live mode: `#dev-cmd-live`, `#dev-run`, `#dev-copy`, `#dev-env`."""
+"""Comments in a Dockerfile for live mode: `#dev-cmd-live`, `#dev-run`, `#dev-copy`, `#dev-env`.
+
+They are those of balena's livepush: https://github.com/balena-io-modules/livepush
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ _LINE = re.compile(r"\s*#dev-([A-Za-z-]+)\s*=\s*(.*?)\s*\Z")
 
 
 class DirectiveKind(StrEnum):
+    """The name of a directive after `#dev-`."""
+
     COMMAND = "cmd-live"
     RUN = "run"
     COPY = "copy"
@@ -31,11 +36,11 @@ _KEYWORDS = {
 
 @dataclass(frozen=True)
 class DevDirective:
-    """One of them: `instruction` is what stands in its place in live mode, with the directive's own line."""
+    """A directive; `instruction` replaces it in live mode, in the same line."""
 
     kind: DirectiveKind
     text: str
-    """What follows the `=`."""
+    """The text after the `=`."""
     instruction: Instruction
 
     @property
@@ -45,25 +50,26 @@ class DevDirective:
 
 @dataclass(frozen=True)
 class DevDirectives:
-    """All of a Dockerfile, in their order."""
+    """All directives of a Dockerfile, in their order."""
 
     all: tuple[DevDirective, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
-    """Of `#dev-env`, as they are written."""
+    """The variables of `#dev-env`, with quotes."""
 
     @property
     def command(self) -> str | None:
-        """What the container runs in live mode; None for what it always runs. The last one counts."""
+        """The command in live mode, of the last `#dev-cmd-live`; None without one."""
         found = [directive.text for directive in self.all if directive.kind is DirectiveKind.COMMAND]
         return found[-1] if found else None
 
     @property
     def runs(self) -> tuple[str, ...]:
+        """The commands of `#dev-run`."""
         return tuple(directive.text for directive in self.all if directive.kind is DirectiveKind.RUN)
 
 
 def parse_dev_directives(text: str, name: str = "Dockerfile", escape: str = "\\") -> DevDirectives:
-    """The directives of a Dockerfile. Raises BadValue for one that does not exist or says nothing."""
+    """Parse the directives of a Dockerfile. Raises BadValue for one that is unknown or empty."""
     found: list[DevDirective] = []
     for number, line in enumerate(text.split("\n"), 1):
         match = _LINE.match(line.removesuffix("\r"))
@@ -78,13 +84,13 @@ def parse_dev_directives(text: str, name: str = "Dockerfile", escape: str = "\\"
     return DevDirectives(tuple(found), {key: value for key, _, value in pairs})
 
 
-def live_text(text: str, directives: DevDirectives) -> str:
-    """The Dockerfile for live mode: each directive as an instruction, in its own line.
+def live_dockerfile(text: str, directives: DevDirectives) -> str:
+    """Return the Dockerfile for live mode, in which each directive is an instruction in the same line.
 
-    A CMD that follows a `#dev-cmd-live` in its stage would count more than this: it is left out.
+    A CMD after a `#dev-cmd-live` in the same stage would override it, and is removed.
     """
     lines = text.split("\n")
-    for instruction in _overruled(text, directives):
+    for instruction in _overriding_commands(text, directives):
         lines[instruction.line - 1 : instruction.end_line] = [""] * (
             instruction.end_line - instruction.line + 1
         )
@@ -93,8 +99,8 @@ def live_text(text: str, directives: DevDirectives) -> str:
     return "\n".join(lines)
 
 
-def _overruled(text: str, directives: DevDirectives) -> list[Instruction]:
-    """The CMDs that stand in the place of one for live mode."""
+def _overriding_commands(text: str, directives: DevDirectives) -> list[Instruction]:
+    """The CMD instructions that would override a `#dev-cmd-live`."""
     lines = [directive.line for directive in directives.all if directive.kind is DirectiveKind.COMMAND]
     return [
         instruction
@@ -110,21 +116,19 @@ def _directive(word: str, text: str, name: str, line: int, escape: str) -> DevDi
     except ValueError as error:
         close = get_close_matches(word, list(DirectiveKind), n=1, cutoff=0.5)
         raise BadValue(
-            f"{name}, line {line}: there is no #dev-{word}.",
-            hint=f"Did you mean #dev-{close[0]}?"
-            if close
-            else f"There are #dev-{', #dev-'.join(DirectiveKind)}.",
+            f"{name}, line {line}: #dev-{word} is not a known directive.",
+            hint=f"Did you mean #dev-{close[0]}?" if close else f"Use #dev-{', #dev-'.join(DirectiveKind)}.",
             file=name,
             line=line,
         ) from error
     if not text:
         raise BadValue(
-            f"{name}, line {line}: #dev-{word} has nothing behind its =.",
-            hint=f"Write #dev-{word}=…, or take the line out.",
+            f"{name}, line {line}: #dev-{word} has no value.",
+            hint=f"Write #dev-{word}=…, or remove the line.",
             file=name,
             line=line,
         )
-    # As many lines in front as make it know its own.
+    # Empty lines before it give the instruction its line number.
     before = "\n" * (line - 1)
     (instruction,) = parse_instructions(f"{before}{_KEYWORDS[kind]} {text}", name, escape)
     return DevDirective(kind, text, instruction)

@@ -1,8 +1,4 @@
-"""A Dockerfile, read into records that keep the number of each line.
-
-Own code: the library dockerfile-parse knows neither the escape directive nor here-documents, and gives no
-flags.
-"""
+"""Parse a Dockerfile into stages and instructions with their line numbers."""
 
 from __future__ import annotations
 
@@ -18,46 +14,44 @@ from resin_toolkit.project.substitution import expand
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction, and where it stands."""
+    """An instruction and its lines."""
 
     keyword: str
     """In upper case."""
     flags: Mapping[str, str]
-    """By their names without `--`; a flag without a value is `true`, of one given several times the last."""
+    """By name without `--`. A flag without a value is `true`; of a repeated flag, the last value counts."""
     arguments: tuple[str, ...]
-    """With quotes and variables as they are written. Of the shell's form, and of what takes one text, all of
-    it; of ENV, LABEL and ARG each NAME=VALUE; of HEALTHCHECK first CMD or NONE."""
+    """Words with their quotes and variables. The shell form and instructions with a single argument have one;
+    ENV, LABEL and ARG have one for each NAME=VALUE; of HEALTHCHECK, the first is CMD or NONE."""
     line: int
     end_line: int
     text: str
-    """All of it in one line, without comments."""
+    """The instruction in one line, without comments."""
     is_json: bool = False
     heredocs: tuple[str, ...] = ()
-    """The words that end its here-documents."""
+    """The delimiters of its here-documents."""
 
     def __str__(self) -> str:
-        """As it is named in a sentence."""
+        """The instruction as messages show it."""
         shown = self.text if len(self.text) <= 60 else f"{self.text[:59]}…"
         return f"line {self.line} {shown}"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A FROM and what follows it."""
+    """A build stage: a FROM and the instructions after it."""
 
     name: str
-    """In lower case; empty where it has none."""
+    """In lower case; empty if it has none."""
     base: str
-    """An image, or the name of a stage before; variables are still in it."""
+    """An image or the name of an earlier stage; variables are not replaced."""
     start: Instruction
-    """Its FROM."""
     instructions: tuple[Instruction, ...] = ()
-    """What follows it."""
 
 
 @dataclass(frozen=True)
 class Dockerfile:
-    """The stages in their order; `before` are the ARG in front of the first FROM."""
+    """The stages in their order; `before` holds the ARG instructions before the first FROM."""
 
     stages: tuple[Stage, ...]
     before: tuple[Instruction, ...] = ()
@@ -65,19 +59,19 @@ class Dockerfile:
     name: str = "Dockerfile"
 
     def instruction_of_step(self, number: int) -> Instruction | None:
-        """The instruction of the engine's message `Step 3/7`; None for one that does not exist."""
+        """Return the instruction of step `number`, as in the engine's `Step 3/7`; None if there is none."""
         steps = list(self.steps())
         return steps[number - 1] if 0 < number <= len(steps) else None
 
     def steps(self) -> Iterator[Instruction]:
-        """What the builder counts: every ARG, FROM and other instruction."""
+        """Yield the instructions that the builder counts as steps: all of them."""
         yield from self.before
         for stage in self.stages:
             yield stage.start
             yield from stage.instructions
 
     def up_to(self, target: str) -> Dockerfile:
-        """With the stages that are built for `target`, all if it is empty. Raises BadValue if it has none."""
+        """Return the stages up to `target`, all if it is empty. Raises BadValue for an unknown stage."""
         if not target:
             return self
         for position, stage in enumerate(self.stages):
@@ -85,13 +79,13 @@ class Dockerfile:
                 return replace(self, stages=self.stages[: position + 1])
         names = [stage.name for stage in self.stages if stage.name]
         close = get_close_matches(target.lower(), names, n=1, cutoff=0.5)
-        known = f"It has {', '.join(names)}." if names else "None of its stages has a name."
+        known = f"Stages: {', '.join(names)}." if names else "None of its stages has a name."
         raise BadValue(
             f"{self.name} has no stage {target}.", hint=f"Did you mean {close[0]}?" if close else known
         )
 
     def find_stage(self, name: str, before: int) -> int | None:
-        """The position of the stage that FROM or --from at stage `before` means, None for an image."""
+        """Return the index of the stage that `name` means in stage `before`; None for an image."""
         for position in range(before - 1, -1, -1):
             if self.stages[position].name == name.lower() != "":
                 return position
@@ -100,7 +94,7 @@ class Dockerfile:
         return None
 
     def global_arg_values(self, build_args: Mapping[str, str]) -> dict[str, str]:
-        """The values of the ARG in front of the first FROM, which FROM itself may use. Raises BadWord."""
+        """Return the values of the ARGs before the first FROM, which FROM can use. Raises BadWord."""
         values: dict[str, str] = {}
         for instruction in self.before:
             for word in instruction.arguments:
@@ -113,7 +107,7 @@ class Dockerfile:
 
 
 def parse_dockerfile(text: str, name: str = "Dockerfile") -> Dockerfile:
-    """Read a Dockerfile; raises BadValue, with the line, for what no builder takes."""
+    """Parse a Dockerfile. Raises BadValue, with the line, for what every builder refuses."""
     try:
         directives = parse_directives(text)
     except BadLine as error:
@@ -133,15 +127,13 @@ def parse_dockerfile(text: str, name: str = "Dockerfile") -> Dockerfile:
         else:
             raise _bad(name, instruction.line, f"{instruction.keyword} comes before the first FROM")
     if not stages:
-        raise BadValue(
-            f"{name} has no FROM.", hint="It names the image to begin with: FROM alpine, for example."
-        )
+        raise BadValue(f"{name} has no FROM.", hint="Begin with the base image, for example: FROM alpine")
     _check_names(stages, name)
     return Dockerfile(tuple(stages), tuple(before), directives, name)
 
 
 def parse_instructions(text: str, name: str, escape: str = "\\") -> Iterator[Instruction]:
-    """Every instruction of a text, in its order. Raises BadValue."""
+    """Yield the instructions of a text. Raises BadValue."""
     for logical in logical_lines(text, escape):
         try:
             found = parse_instruction(logical.text, escape)
@@ -161,20 +153,20 @@ def parse_instructions(text: str, name: str, escape: str = "\\") -> Iterator[Ins
 
 
 def check_classic(dockerfile: Dockerfile) -> None:
-    """Raises NotSupported for what only BuildKit can build, which no device has."""
+    """Raise NotSupported for what only BuildKit can build, which devices do not have."""
     for instruction in dockerfile.steps():
         if instruction.heredocs:
-            raise _for_buildkit(dockerfile, instruction, f"the here-document <<{instruction.heredocs[0]}")
+            raise _needs_buildkit(dockerfile, instruction, f"the here-document <<{instruction.heredocs[0]}")
         for flag in instruction.flags:
             if flag in BUILDKIT.get(instruction.keyword, ()):
-                raise _for_buildkit(dockerfile, instruction, f"{instruction.keyword} --{flag}")
+                raise _needs_buildkit(dockerfile, instruction, f"{instruction.keyword} --{flag}")
 
 
-def _for_buildkit(dockerfile: Dockerfile, instruction: Instruction, what: str) -> NotSupported:
-    hint = "Copy the text from a file, or join commands with && and \\." if instruction.heredocs else ""
+def _needs_buildkit(dockerfile: Dockerfile, instruction: Instruction, what: str) -> NotSupported:
+    hint = "COPY the text from a file, or join commands with && and \\." if instruction.heredocs else ""
     return NotSupported(
-        f"{dockerfile.name}, line {instruction.line}: {what} needs BuildKit, which devices do not have.",
-        hint=hint or "Leave the flag out; a RUN can do the same.",
+        f"{dockerfile.name}, line {instruction.line}: {what} requires BuildKit, which devices do not have.",
+        hint=hint or "Remove the flag; a RUN instruction can do the same.",
         file=dockerfile.name,
         line=instruction.line,
     )
@@ -185,14 +177,14 @@ def _check_names(stages: list[Stage], name: str) -> None:
     for stage in stages:
         if stage.name and stage.name in seen:
             line = seen[stage.name]
-            raise _bad(name, stage.start.line, f"the stage of line {line} has the name {stage.name}, too")
+            raise _bad(name, stage.start.line, f"the stage name {stage.name} is already used in line {line}")
         seen[stage.name] = stage.start.line
 
 
 def _bad(name: str, line: int, message: str, hint: str = "") -> BadValue:
     return BadValue(
         f"{name}, line {line}: {message}.",
-        hint=hint or "docs.docker.com/reference/dockerfile describes the syntax.",
+        hint=hint or "See docs.docker.com/reference/dockerfile for the syntax.",
         file=name,
         line=line,
     )

@@ -1,4 +1,4 @@
-"""Which Dockerfile of a folder builds for a device, and its text for that device."""
+"""Choose the Dockerfile of a folder for a device, and fill in its variables."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ TEMPLATE = "Dockerfile.template"
 
 @dataclass(frozen=True)
 class ChosenDockerfile:
-    """A Dockerfile, chosen for a device."""
+    """The Dockerfile for a device."""
 
     path: Path
     name: str
     """Relative to the folder, with slashes."""
     text: str
-    """With the variables' values; bytes that are not UTF-8 are surrogates."""
+    """With its variables replaced; bytes that are not UTF-8 are surrogates."""
     is_template: bool
-    """Whether variables are replaced in it; the text may be that of the file all the same."""
+    """Whether variables are replaced in it; it need not contain any."""
 
 
 def choose_dockerfile(
@@ -37,12 +37,12 @@ def choose_dockerfile(
     service: str = "",
     application: str = "",
 ) -> ChosenDockerfile:
-    """The file that builds: `explicit`, or the machine's, the architecture's, the template, the plain one.
+    """Choose `explicit`, else Dockerfile.MACHINE, Dockerfile.ARCH, Dockerfile.template or Dockerfile.
 
-    `machine_names` are the names that the device's type goes by, its own first; those and `arch` are empty
-    where only the engine is known. Raises PathNotFound, and BadValue for a variable that has no value.
+    `machine_names` are the names of the device type, preferred first; they and `arch` are empty if they are
+    unknown. Raises PathNotFound, and BadValue for a variable without a value.
     """
-    name = _inside(folder, explicit) if explicit else _first(folder, [*machine_names, arch])
+    name = _relative_name(folder, explicit) if explicit else _first(folder, [*machine_names, arch])
     path = folder / name
     try:
         text = path.read_bytes().decode("utf-8", "surrogateescape")
@@ -59,22 +59,22 @@ def choose_dockerfile(
     return ChosenDockerfile(path, name, text, is_template)
 
 
-def _inside(folder: Path, name: str) -> str:
-    """The name relative to the folder. Raises BadValue where it leads out of it: an engine builds no such."""
-    path = os.path.relpath(os.path.abspath(folder / name), os.path.abspath(folder))  # noqa: PTH100 - by names alone
+def _relative_name(folder: Path, name: str) -> str:
+    """The name relative to the folder. Raises BadValue if it is outside, where the engine cannot read it."""
+    path = os.path.relpath(os.path.abspath(folder / name), os.path.abspath(folder))  # noqa: PTH100 - keeps links
     inside = path.replace(os.sep, "/")
     if inside.startswith("../"):
         raise BadValue(
             f"{name} is outside the build context {folder}.",
-            hint="Move it there, or name a folder further up that holds both.",
+            hint="Move it into the folder, or use a parent folder as the context.",
         )
     return inside
 
 
-def _first(folder: Path, kinds: Sequence[str]) -> str:
-    """The first that is there; raises PathNotFound. A file system may not tell upper case from lower."""
+def _first(folder: Path, suffixes: Sequence[str]) -> str:
+    """The first that exists, in the exact case, even on a case-insensitive file system."""
     listed = _files(folder)
-    wanted = [f"{PLAIN}.{kind}" for kind in kinds if kind and "/" not in kind]
+    wanted = [f"{PLAIN}.{suffix}" for suffix in suffixes if suffix and "/" not in suffix]
     for name in (*wanted, TEMPLATE, PLAIN):
         if name in listed:
             return name
@@ -85,24 +85,22 @@ def _hint(listed: Sequence[str], wanted: Sequence[str]) -> str:
     folded = {name.casefold(): name for name in wanted}
     for name in listed:
         if name.casefold() in folded:
-            return f"There is {name}: name it {folded[name.casefold()]}, or give `--dockerfile {name}`."
+            return f"There is {name}: rename it to {folded[name.casefold()]}, or use --dockerfile {name}."
     others = [name for name in listed if name.startswith(f"{PLAIN}.") and not name.endswith(".dockerignore")]
     if others:
-        kind = others[0].removeprefix(f"{PLAIN}.")
-        return (
-            f"There is {', '.join(others)}: `--device-type {kind}` or `--dockerfile {others[0]}` chooses it."
-        )
+        suffix = others[0].removeprefix(f"{PLAIN}.")
+        return f"There is {', '.join(others)}: use --device-type {suffix} or --dockerfile {others[0]}."
     return "Create a project with `resin init`."
 
 
 def _no_such(folder: Path, name: str) -> ResinError:
-    """What is wrong with a name that was given."""
+    """The error for an explicit name that does not exist."""
     near = (folder / name).parent
     listed = _files(near) if near.is_dir() else ()
     wanted = PurePosixPath(name).name
     folded = [other for other in listed if other.casefold() == wanted.casefold()]
     close = folded or get_close_matches(wanted, listed, n=1, cutoff=0.7)
-    hint = f"Did you mean {PurePosixPath(name).with_name(close[0])}?" if close else "Check its spelling."
+    hint = f"Did you mean {PurePosixPath(name).with_name(close[0])}?" if close else "Check the spelling."
     return PathNotFound(f"{folder} has no {name}.", hint=hint)
 
 
@@ -115,7 +113,7 @@ def _files(folder: Path) -> tuple[str, ...]:
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    """A link may lead through what is no folder, or to itself: that is no file, and no failure."""
+    """Whether it is a file; a broken link, which may raise, is not."""
     try:
         return entry.is_file()
     except OSError:

@@ -1,4 +1,4 @@
-"""The lines of a Dockerfile that belong together: what continues, comments, here-documents."""
+"""Split a Dockerfile into logical lines: continuations, comments, here-documents and parser directives."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _WITH_HEREDOC = re.compile(r"(?:ONBUILD\s+)?(?:RUN|COPY|ADD)\s", re.IGNORECASE)
 
 
 class BadLine(ValueError):
-    """A line that means nothing; the second argument is its number."""
+    """An invalid line; the second argument is its number."""
 
 
 @dataclass(frozen=True)
 class ParserDirectives:
-    """What the first comments say to the builder."""
+    """The parser directives in the first comments."""
 
     escape: str = "\\"
     syntax: str = ""
@@ -28,7 +28,7 @@ class ParserDirectives:
 
 @dataclass(frozen=True)
 class LogicalLine:
-    """One instruction's text, in one line; `heredocs` are the words that end its here-documents."""
+    """The text of an instruction in one line; `heredocs` are the delimiters of its here-documents."""
 
     text: str
     line: int
@@ -37,7 +37,7 @@ class LogicalLine:
 
 
 def parse_directives(text: str) -> ParserDirectives:
-    """The directives: known ones, from the first line on, without anything in between. Raises BadLine."""
+    """Parse the known directives, which must be the first lines without gaps. Raises BadLine."""
     found: dict[str, str] = {}
     for number, line in enumerate(_physical(text), 1):
         match = _DIRECTIVE.match(line.strip())
@@ -45,36 +45,36 @@ def parse_directives(text: str) -> ParserDirectives:
             break
         name, value = match[1].lower(), match[2]
         if name in found:
-            raise BadLine(f"there is a second directive {name}", number)
+            raise BadLine(f"the directive {name} is given twice", number)
         if name == "escape" and value not in ("\\", "`"):
-            raise BadLine(f"the directive escape is \\ or `, not {value}", number)
+            raise BadLine(f"the directive escape must be \\ or `, not {value}", number)
         found[name] = value
     return ParserDirectives(**found)
 
 
 def logical_lines(text: str, escape: str = "\\") -> Iterator[LogicalLine]:
-    """Each instruction with its lines put together; comments and blank lines are left out, inside too."""
+    """Yield each instruction with its lines joined; comments and blank lines are removed, also inside."""
     lines = _physical(text)
-    # One that is escaped itself does not make the line go on.
+    # An escape character that is itself escaped does not continue the line.
     mark = re.escape(escape)
-    goes_on = re.compile(rf"(?<!{mark}){mark}[ \t]*\Z")
+    continuation = re.compile(rf"(?<!{mark}){mark}[ \t]*\Z")
     at = 0
     while at < len(lines):
-        start, made, continues = at, "", False
+        start, joined, continues = at, "", False
         while at < len(lines):
             line = lines[at]
             at += 1
-            if _says_nothing(line):
+            if _is_blank_or_comment(line):
                 if not continues:
                     break
                 continue
-            made += goes_on.sub("", line)
-            continues = bool(goes_on.search(line))
+            joined += continuation.sub("", line)
+            continues = bool(continuation.search(line))
             if not continues:
                 break
-        if made.strip() or continues:
-            words, at = _heredocs(made, lines, at, escape)
-            yield LogicalLine(made.strip(), start + 1, at if words else _last(lines, start, at), words)
+        if joined.strip() or continues:
+            words, at = _heredocs(joined, lines, at, escape)
+            yield LogicalLine(joined.strip(), start + 1, at if words else _last(lines, start, at), words)
 
 
 def _physical(text: str) -> list[str]:
@@ -82,22 +82,22 @@ def _physical(text: str) -> list[str]:
     return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
-def _says_nothing(line: str) -> bool:
+def _is_blank_or_comment(line: str) -> bool:
     inner = line.strip()
     return not inner or inner.startswith("#")
 
 
 def _last(lines: list[str], start: int, end: int) -> int:
-    """The number of the last line that says something: the text may end within an instruction."""
-    while end > start + 1 and _says_nothing(lines[end - 1]):
+    """The number of the last line of an instruction at the end of the text, without blank lines."""
+    while end > start + 1 and _is_blank_or_comment(lines[end - 1]):
         end -= 1
     return end
 
 
 def _heredocs(text: str, lines: list[str], at: int, escape: str) -> tuple[tuple[str, ...], int]:
-    """The words that end the instruction's here-documents, and where these end.
+    """The delimiters of an instruction's here-documents, and the line after them.
 
-    One whose end is not there is none: then `<<` is the shell's own.
+    Without a closing delimiter there is no here-document: then `<<` belongs to the shell.
     """
     found: list[str] = []
     if not _WITH_HEREDOC.match(text.lstrip()):

@@ -1,7 +1,7 @@
-"""What one instruction of a Dockerfile says: its flags and its arguments.
+"""Parse one instruction of a Dockerfile into its flags and arguments.
 
-Source: https://docs.docker.com/reference/dockerfile/; where the page is silent, what the classic builder of
-20.10 takes and refuses.
+Source: https://docs.docker.com/reference/dockerfile/, and where it is silent, what the classic builder of
+Docker 20.10 accepts.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ CLASSIC: Mapping[str, frozenset[str]] = {
     "ADD": frozenset({"chown"}),
     "HEALTHCHECK": frozenset({"interval", "timeout", "start-period", "retries"}),
 }
-"""The flags that the classic builder knows."""
+"""The flags of the classic builder."""
 BUILDKIT: Mapping[str, frozenset[str]] = {
     "COPY": frozenset({"chmod", "link", "parents", "exclude"}),
     "ADD": frozenset({"chmod", "link", "checksum", "keep-git-dir", "exclude", "unpack"}),
     "RUN": frozenset({"mount", "network", "security", "device"}),
     "HEALTHCHECK": frozenset({"start-interval"}),
 }
-"""Those that only BuildKit knows."""
+"""The flags that only BuildKit has."""
 _BARE = frozenset({"link", "parents", "keep-git-dir", "unpack"})
 _REPEATED = frozenset({"mount", "exclude", "device"})
 KEYWORDS = (
@@ -48,21 +48,21 @@ KEYWORDS = (
     ),
     *("ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"),
 )
-_LISTS = frozenset({"ADD", "COPY", "EXPOSE", "FROM", "VOLUME"})
+_WORD_LISTS = frozenset({"ADD", "COPY", "EXPOSE", "FROM", "VOLUME"})
 _JSON = frozenset({"ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME"})
 _PAIRS = frozenset({"ENV", "LABEL"})
 _STAGE = re.compile(r"[a-z][a-z0-9._-]*")
-_NOT_TRIGGERS = frozenset({"FROM", "MAINTAINER", "ONBUILD"})
-_FEWEST = {"COPY": 2, "ADD": 2, "RUN": 0, "CMD": 0, "ENTRYPOINT": 0}
+_NO_TRIGGERS = frozenset({"FROM", "MAINTAINER", "ONBUILD"})
+_MIN_ARGUMENTS = {"COPY": 2, "ADD": 2, "RUN": 0, "CMD": 0, "ENTRYPOINT": 0}
 
 
 class BadInstruction(ValueError):
-    """An instruction that the builder would refuse; the second argument is what to do, it may be empty."""
+    """An instruction that the builder would refuse; the second argument is a hint, which may be empty."""
 
 
 @dataclass(frozen=True)
 class ParsedInstruction:
-    """An instruction taken apart. Words keep their quotes and variables; those in JSON have no quotes."""
+    """A parsed instruction. Words keep their quotes and variables, except in the JSON form."""
 
     keyword: str
     flags: tuple[tuple[str, str], ...]
@@ -71,7 +71,7 @@ class ParsedInstruction:
 
 
 def parse_instruction(text: str, escape: str = "\\") -> ParsedInstruction:
-    """What an instruction says. Raises BadInstruction."""
+    """Parse an instruction. Raises BadInstruction."""
     keyword, rest = _keyword(text)
     flags, rest = _flags(keyword, rest, escape)
     words = _json_words(rest) if keyword in _JSON else None
@@ -95,8 +95,8 @@ def _keyword(text: str) -> tuple[str, str]:
     if keyword not in KEYWORDS:
         close = get_close_matches(keyword, KEYWORDS, n=1, cutoff=0.6)
         raise BadInstruction(
-            f"there is no instruction {first}",
-            f"Did you mean {close[0]}?" if close else "If the line before goes on here, it must end in \\.",
+            f"unknown instruction {first}",
+            f"Did you mean {close[0]}?" if close else "To continue a line, end it with \\.",
         )
     return keyword, rest[0].strip() if rest else ""
 
@@ -118,17 +118,17 @@ def _flags(keyword: str, rest: str, escape: str) -> tuple[tuple[tuple[str, str],
         if not equals and name not in _BARE:
             raise BadInstruction(f"--{name} has no value", f"Write --{name}=VALUE.")
         if name not in _REPEATED and name in dict(found):
-            raise BadInstruction(f"--{name} is there twice")
+            raise BadInstruction(f"--{name} is given twice")
         found.append((name, value if equals else "true"))
     return tuple(found), rest
 
 
 def _json_words(rest: str) -> Arguments | None:
-    """The words of a JSON list; None for a text that is none, which the shell gets."""
+    """The words of a JSON list; None if it is not one, so that it is the shell form."""
     if not rest.startswith("["):
         return None
     try:
-        # What follows the list is not looked at.
+        # The builder ignores text after the list.
         words, _ = json.JSONDecoder().raw_decode(rest)
     except ValueError:
         return None
@@ -138,8 +138,8 @@ def _json_words(rest: str) -> Arguments | None:
 
 
 def _words(keyword: str, rest: str, escape: str) -> Arguments:
-    if keyword in _LISTS:
-        # Docker parts these at any white space, even in quotes.
+    if keyword in _WORD_LISTS:
+        # The builder splits these at white space, even within quotes.
         return tuple(rest.split())
     if keyword in _PAIRS:
         return _pairs(keyword, rest, escape)
@@ -149,7 +149,7 @@ def _words(keyword: str, rest: str, escape: str) -> Arguments:
 
 
 def _pairs(keyword: str, rest: str, escape: str) -> Arguments:
-    """Each NAME=VALUE; the old form `NAME all the rest` gives one."""
+    """Each NAME=VALUE; the legacy form `NAME VALUE…` is a single one."""
     words = split_words(rest, escape)
     if not words:
         return ()
@@ -160,7 +160,7 @@ def _pairs(keyword: str, rest: str, escape: str) -> Arguments:
         return (f"{name}={value[0]}",)
     for word in words:
         if "=" not in word:
-            raise BadInstruction(f"{word} has no =", "Each is NAME=VALUE; quotes keep words together.")
+            raise BadInstruction(f"{word} has no =", "Use NAME=VALUE, and quote a value with spaces.")
     return tuple(words)
 
 
@@ -183,7 +183,7 @@ def _health(rest: str) -> Arguments:
 def _check(keyword: str, arguments: Arguments, is_json: bool) -> None:
     if keyword == "SHELL" and not is_json:
         raise BadInstruction("SHELL requires a JSON list", 'Write SHELL ["/bin/sh", "-c"], for example.')
-    if len(arguments) < _FEWEST.get(keyword, 1):
+    if len(arguments) < _MIN_ARGUMENTS.get(keyword, 1):
         raise BadInstruction(
             f"{keyword} has too few arguments",
             f"Write {keyword} SOURCE… DESTINATION." if keyword in ("COPY", "ADD") else "",
@@ -193,10 +193,10 @@ def _check(keyword: str, arguments: Arguments, is_json: bool) -> None:
     elif keyword == "VOLUME" and "" in arguments:
         raise BadInstruction("VOLUME has an empty path")
     elif keyword in (*_PAIRS, "ARG") and any(word.startswith("=") for word in arguments):
-        raise BadInstruction(f"{keyword} has a name that is empty")
+        raise BadInstruction(f"{keyword} has an empty name")
     elif keyword == "ONBUILD":
         trigger = arguments[0].split()[0].upper()
-        if trigger in _NOT_TRIGGERS:
+        if trigger in _NO_TRIGGERS:
             raise BadInstruction(f"ONBUILD {trigger} is not allowed")
 
 
@@ -208,5 +208,5 @@ def _check_from(arguments: Arguments) -> None:
     if len(arguments) == 3 and not _STAGE.fullmatch(arguments[2].lower()):
         raise BadInstruction(
             f"{arguments[2]} is not a valid stage name",
-            "It begins with a letter; then digits, . _ and - may come.",
+            "Begin it with a letter; then digits, . _ and - are allowed.",
         )

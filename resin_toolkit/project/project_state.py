@@ -1,8 +1,8 @@
-"""What a project remembers between pushes, in a folder of its own that git leaves out: `.resin`.
+"""The state that a project keeps between pushes, in the folder `.resin`, which git ignores.
 
-`device` holds the DEVICE word it was last pushed to, `app` the application's name there, `built` the IDs of
-the images that its builds have made on the way, a line each, `board` and `rate` the ID of an engine with its
-board, and with the bytes a second that the link to it carried.
+Its files: `device`, the DEVICE of the last push; `app`, the application's name; `built`, the IDs of
+intermediate images of its builds, one per line; `board`, the ID of an engine and the slug of its device type;
+`rate`, the ID of an engine and the bytes per second of the link to it.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ from pathlib import Path
 from resin_toolkit.errors import Notice
 
 FOLDER = ".resin"
-_IGNORE = "# What resin remembers of this project on this workstation.\n*\n"
+_IGNORE = "# The state of resin for this project on this machine.\n*\n"
 
 
 class ProjectState:
-    """The memory of the project in a folder; nothing is written before something is remembered."""
+    """The state of the project in a folder."""
 
     def __init__(self, project: Path) -> None:
         self.folder = project / FOLDER
 
     @property
     def device(self) -> str:
-        """The DEVICE word of the last push; empty for none."""
+        """The DEVICE of the last push; empty without one."""
         return self._read("device").strip()
 
     @property
     def app(self) -> str:
-        """The application's name on that device; empty for none."""
+        """The application's name on that device; empty without one."""
         return self._read("app").strip()
 
     @property
     def built(self) -> tuple[str, ...]:
-        """IDs of images that builds have made on the way."""
+        """The IDs of intermediate images of its builds."""
         return tuple(self._read("built").split())
 
-    def board_of(self, engine: str) -> str | None:
-        """The board of the device whose engine has that ID; None where it is not known."""
+    def device_type_of(self, engine: str) -> str | None:
+        """Return the device type of the device whose engine has this ID; None if it is unknown."""
         known, _, slug = self._read("board").strip().partition(" ")
         return slug if slug and known == engine else None
 
     def link_rate_to(self, engine: str) -> float | None:
-        """Bytes a second that the link to that engine carried; None where that is not known."""
+        """Return the bytes per second of the link to the engine with this ID; None if unknown."""
         known, _, rate = self._read("rate").strip().partition(" ")
         return float(rate) if known == engine and rate.isdecimal() else None
 
@@ -54,14 +54,14 @@ class ProjectState:
         device: str | None = None,
         app: str | None = None,
         built: Iterable[str] | None = None,
-        kind: tuple[str, str] | None = None,
+        device_type: tuple[str, str] | None = None,
         rate: tuple[str, float] | None = None,
     ) -> list[Notice]:
-        """Keep what is given. A folder that cannot be written is no failure: it comes back as a notice."""
+        """Store the given values. If the folder cannot be written, return a notice instead of raising."""
         given = {
             "device": None if device is None else f"{device}\n",
             "app": None if app is None else f"{app}\n",
-            "board": None if kind is None else f"{kind[0]} {kind[1]}\n",
+            "board": None if device_type is None else f"{device_type[0]} {device_type[1]}\n",
             "rate": None if rate is None else f"{rate[0]} {rate[1]:.0f}\n",
             "built": None if built is None else "".join(f"{each}\n" for each in built),
         }
@@ -73,7 +73,7 @@ class ProjectState:
                     self._write(name, text)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            return [Notice("not-remembered", f"The project does not remember its device: {reason}.")]
+            return [Notice("not-remembered", f"The device cannot be saved for the next push: {reason}.")]
         return []
 
     def _read(self, name: str) -> str:
@@ -83,7 +83,7 @@ class ProjectState:
             return ""
 
     def _write(self, name: str, text: str) -> None:
-        """In one step: a reader sees the old text or the new one."""
+        """Replace a file atomically."""
         partial = self.folder / f".{name}.{os.getpid()}"
         try:
             partial.write_text(text, encoding="utf-8")
@@ -93,8 +93,8 @@ class ProjectState:
 
 
 def find_project_state(folder: Path) -> ProjectState | None:
-    """The memory of the project that `folder` lies in, the nearest one; None for none."""
-    for place in (folder, *folder.parents):
-        if (place / FOLDER / "device").is_file():
-            return ProjectState(place)
+    """Return the state of the nearest project that contains `folder`; None without one."""
+    for parent in (folder, *folder.parents):
+        if (parent / FOLDER / "device").is_file():
+            return ProjectState(parent)
     return None

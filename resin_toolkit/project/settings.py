@@ -1,4 +1,4 @@
-"""`resin.toml`: what a project says of itself, each key typed and checked."""
+"""Read `resin.toml`, the settings of a project."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """`[build]`: what the build is given."""
+    """`[build]`: options of the build."""
 
     args: Mapping[str, str] = field(default_factory=dict)
     target: str = ""
-    """The stage that is wanted; the last one if empty."""
+    """The stage to build; the last one if empty."""
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """`[run]`: how the container runs. Times are in seconds; None is the image's, or the caller's default."""
+    """`[run]`: how the container runs. Times are in seconds; None is the image's or the caller's default."""
 
     privileged: bool = True
     network: str | None = None
-    """host, bridge or none; None is bridge where ports are published, else host."""
+    """host, bridge or none; None means bridge if ports are published, else host."""
     restart: str = "always"
     volumes: tuple[Mount, ...] = ()
     ports: tuple[Port, ...] = ()
@@ -40,47 +40,47 @@ class RunSettings:
     env: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] | None = None
     grace: float | None = None
-    """For how long a new container is watched before it takes the place of the old one."""
+    """How long a new container must run before it replaces the old one."""
     user: str = ""
     stop_signal: str = ""
     stop_grace: float | None = None
-    """How long it may take to stop."""
+    """How long the container may take to stop."""
     data: bool = True
-    """Whether it gets `/data`, a folder of its own on the device's data partition."""
+    """Whether `/data` is mounted: a persistent folder on the device's data partition."""
     dbus: bool = True
-    """Whether it gets the D-Bus of the device, at `/host/run/dbus`."""
+    """Whether the D-Bus of the device is mounted at `/host/run/dbus`."""
     kernel_modules: bool = True
     firmware: bool = True
     environment: bool = True
-    """Whether it gets the variables RESIN_… and BALENA_… that tell it where it runs."""
+    """Whether the variables RESIN_… and BALENA_… are set, which describe the device."""
 
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """`[live]`: what happens while files are saved. None is the caller's default."""
+    """`[live]`: options of live mode. None means the caller's default."""
 
     enabled: bool | None = None
     debounce: float | None = None
-    """Seconds that a burst of changes is waited out."""
+    """Seconds without changes before they are synced."""
     ignore: tuple[str, ...] = ()
     """Patterns of files that are not watched, as in `.dockerignore`."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a project says of itself; without a file, the defaults."""
+    """The settings of a project; without a file, the defaults."""
 
     folder: Path
     name: str = ""
-    """Of the application; empty for one made of the folder's name."""
+    """The application's name; if empty, it is derived from the folder's name."""
     device: str = ""
-    """A DEVICE word."""
+    """The default DEVICE."""
     device_type: str = ""
-    """The slug of a board; empty is what the device says that it is."""
+    """The slug of the device type; if empty, the device is asked."""
     source: Path | None = None
-    """The folder that is built, absolute; None is `folder`."""
+    """The folder to build, absolute; if None, `folder`."""
     dockerfile: str | None = None
-    """Relative to the source; None is whichever `recipe` chooses."""
+    """Relative to the source; if None, `choose_dockerfile` chooses."""
     build: BuildSettings = field(default_factory=BuildSettings)
     run: RunSettings = field(default_factory=RunSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
@@ -89,12 +89,12 @@ class Settings:
 
     @property
     def context(self) -> Path:
-        """The folder that is built, absolute."""
+        """The folder to build, absolute."""
         return self.source or self.folder
 
     @property
     def app_name(self) -> str:
-        """What the application is called on a device."""
+        """The name of the application on a device."""
         from resin_toolkit.project.names import app_name
 
         return self.name or app_name(self.folder.name)
@@ -130,9 +130,9 @@ _TABLES: Mapping[str, tuple[type, Mapping[str, _Reader]]] = {
 
 
 def read_settings(folder: Path) -> Settings:
-    """What `resin.toml` in `folder` says; the defaults where there is none.
+    """Read `resin.toml` in `folder`; return the defaults if it does not exist.
 
-    Raises BadValue, which names file, line and key, ConfigInvalid, and the failures of reading a file.
+    Raises BadValue with file, line and key, ConfigInvalid if it is not TOML, and the errors of reading it.
     """
     folder = folder.absolute()
     path = folder / FILE
@@ -148,7 +148,7 @@ def read_settings(folder: Path) -> Settings:
 
 
 class _File:
-    """The text of a `resin.toml`, and where in it things stand."""
+    """The text of a `resin.toml`, in which keys are located for messages."""
 
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
@@ -162,9 +162,9 @@ class _File:
             "source": lambda value: _source(folder, value),
             "dockerfile": values.text,
         }
-        found = self._parsed()
-        said = {key: value for key, value in found.items() if key not in _TABLES}
-        read = self._read("", said, top)
+        found = self._parse()
+        top_level = {key: value for key, value in found.items() if key not in _TABLES}
+        read = self._read("", top_level, top)
         for name, (record, readers) in _TABLES.items():
             if name in found:
                 table = found[name]
@@ -177,15 +177,15 @@ class _File:
         self._check_ports(settings.run)
         return settings
 
-    def _parsed(self) -> dict[str, Any]:
+    def _parse(self) -> dict[str, Any]:
         import tomllib
 
         try:
             return tomllib.loads(self.text)
         except (ValueError, RecursionError) as error:
-            place = re.search(r"\(at (line \d+), column \d+\)", str(error))
-            where = f"{self.path}, {place[1]}" if place else str(self.path)
-            # The parser's own words may repeat what stands in the file.
+            position = re.search(r"\(at (line \d+), column \d+\)", str(error))
+            where = f"{self.path}, {position[1]}" if position else str(self.path)
+            # The parser's own message may quote the file, which may contain secrets.
             raise ConfigInvalid(
                 f"{where}: invalid TOML.",
                 hint='Lines are key = "text", key = true, or [table]; text needs quotes.',
@@ -196,7 +196,7 @@ class _File:
         for key, value in found.items():
             if key not in readers:
                 raise self.error(
-                    table, key, InvalidSetting("is not a known key", _meant(table, key, readers))
+                    table, key, InvalidSetting("is not a known key", _suggest(table, key, readers))
                 )
             try:
                 read[key] = readers[key](value)
@@ -207,8 +207,8 @@ class _File:
     def _check_ports(self, run: RunSettings) -> None:
         if run.ports and run.network in ("host", "none"):
             problem = InvalidSetting(
-                f"are published, which they cannot be with network = {run.network!r}",
-                "On the host's network every port is the device's; leave out one of the two.",
+                f"cannot be published with network = {run.network!r}",
+                "In the host network every port is a port of the device; remove one of the two.",
             )
             raise self.error("run", "ports", problem)
 
@@ -226,7 +226,7 @@ class _File:
         )
 
     def _line_of(self, table: str, key: str) -> int | None:
-        """The line where a key of the table stands, as well as can be told without parsing."""
+        """The line of a key, found with regular expressions: tomllib does not report it."""
         inside = ""
         plain = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""")
         dotted = re.compile(rf"""\s*{table}\s*\.\s*["']?{re.escape(key)}["']?\s*[=.]""")
@@ -244,8 +244,8 @@ class _File:
         return None
 
 
-def _meant(table: str, key: str, readers: Mapping[str, _Reader]) -> str:
-    """A hint on an unknown key: a near one, the table that has it, or all that there are."""
+def _suggest(table: str, key: str, readers: Mapping[str, _Reader]) -> str:
+    """The hint for an unknown key: a similar key, its table, or all keys."""
     from difflib import get_close_matches
 
     wanted = key.replace("-", "_").lower()
@@ -257,7 +257,7 @@ def _meant(table: str, key: str, readers: Mapping[str, _Reader]) -> str:
         if other != table and wanted in names:
             return f"It belongs in [{other}]." if other else "It belongs at the top, before the first table."
     near = get_close_matches(wanted, here, n=1)
-    return f'Did you mean "{near[0]}"?' if near else f"The keys are {', '.join(here)}."
+    return f'Did you mean "{near[0]}"?' if near else f"Known keys: {', '.join(here)}."
 
 
 def _name(value: object) -> str:
@@ -266,11 +266,11 @@ def _name(value: object) -> str:
     try:
         return checked_app_name(values.text(value))
     except BadValue as error:
-        raise InvalidSetting(f"is {value!r}, which is not a name for an application", error.hint) from None
+        raise InvalidSetting(f"is {value!r}, which is not a valid application name", error.hint) from None
 
 
 def _device_type(value: object) -> str:
-    """The slug of the board. One that is newer than the table need not be named: the device itself tells."""
+    """The slug of a known device type. For a newer one, the key can be omitted: the device is asked."""
     from resin_toolkit.device.types import device_type
 
     try:

@@ -1,4 +1,4 @@
-"""The service of a project without a compose file: what `resin.toml` says, and what the OS gives it."""
+"""The service of a project without a compose file, from `resin.toml` and the defaults for a device."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from resin_toolkit.project.application import Application, Build, Mount, Service
 from resin_toolkit.project.settings import RunSettings, Settings
 
 MAIN_SERVICE = "main"
-"""What the service of a single app is called."""
+"""The name of its service."""
 DATA_ROOT = "/mnt/data/resin-data"
-"""The folder of the device that holds a folder for each application's `/data`."""
+"""The folder on the device with a subfolder for the `/data` of each application."""
 _DBUS = Mount("bind", "/host/run/dbus", "/run/dbus")
 _BUS_ADDRESS = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/host/run/dbus/system_bus_socket"}
 _MODULES = Mount("bind", "/lib/modules", "/lib/modules", read_only=True)
@@ -26,10 +26,10 @@ def single_service(
     arch: str = "",
     image: str | None = None,
 ) -> Service:
-    """The service of a single app. `device_type` and `arch` are the device's; empty where they are not known.
+    """Return the service. `device_type` and `arch` are those of the device; empty if they are unknown.
 
-    With `image` nothing is built. What the settings say counts more than what the OS gives: variables, and
-    mounts with the same target.
+    With `image` nothing is built. Variables of the settings, and mounts with the same target, override the
+    defaults.
     """
     run = settings.run
     return Service(
@@ -51,7 +51,7 @@ def single_service(
 
 
 def single_application(settings: Settings, service: Service, app_name: str) -> Application:
-    """The application of one service, with the volumes that it names."""
+    """Return an application of one service, with the volumes that it uses."""
     named = [mount.source for mount in service.mounts if mount.kind == "volume" and mount.source]
     return Application(
         app_name,
@@ -68,7 +68,7 @@ def _build(settings: Settings) -> Build:
 
 
 def _network(run: RunSettings) -> str:
-    """On the host's network nothing can be published: who publishes ports means another one."""
+    """Ports cannot be published in the host network, so with ports the default is bridge."""
     network = run.network or ("bridge" if run.ports else "host")
     return "" if network == "bridge" else network
 
@@ -76,26 +76,26 @@ def _network(run: RunSettings) -> str:
 def _environment(
     run: RunSettings, app_name: str, service_name: str, device_type: str, arch: str
 ) -> Mapping[str, str]:
-    said = {
+    values = {
         "": "1",
         "_DEVICE_TYPE": device_type,
         "_DEVICE_ARCH": arch,
         "_APP_NAME": app_name,
         "_SERVICE_NAME": service_name,
     }
-    told = {
-        f"{family}{name}": value for family in ("RESIN", "BALENA") for name, value in said.items() if value
+    variables = {
+        f"{family}{name}": value for family in ("RESIN", "BALENA") for name, value in values.items() if value
     }
-    return {**(told if run.environment else {}), **(_BUS_ADDRESS if run.dbus else {})}
+    return {**(variables if run.environment else {}), **(_BUS_ADDRESS if run.dbus else {})}
 
 
 def _mounts(run: RunSettings, app_name: str) -> tuple[Mount, ...]:
-    """A target is mounted once: what the settings name comes first."""
-    given = (
+    """The volumes of the settings, and the default mounts of other targets."""
+    defaults = (
         (run.data, Mount("bind", "/data", f"{DATA_ROOT}/{app_name}")),
         (run.kernel_modules, _MODULES),
         (run.firmware, _FIRMWARE),
         (run.dbus, _DBUS),
     )
     taken = {mount.target.rstrip("/") for mount in run.volumes}
-    return (*run.volumes, *(mount for wanted, mount in given if wanted and mount.target not in taken))
+    return (*run.volumes, *(mount for enabled, mount in defaults if enabled and mount.target not in taken))

@@ -1,7 +1,7 @@
-"""Words of a Dockerfile: quotes, escapes and variables, as Docker's builder reads them.
+"""Quotes, escapes and variables in the words of a Dockerfile, as the classic builder handles them.
 
-Source: https://docs.docker.com/reference/dockerfile/#environment-replacement; where the page is silent, what
-the classic builder of 20.10 does.
+Source: https://docs.docker.com/reference/dockerfile/#environment-replacement, and where it is silent, the
+classic builder of Docker 20.10.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ _SPECIAL = "@*#?-$!"
 
 
 class BadWord(ValueError):
-    """A word with a quote or a brace that does not end, or a substitution that the builder does not know."""
+    """A word with an unclosed quote or brace, or with an unknown substitution."""
 
 
 def expand(word: str, values: Mapping[str, str], escape: str = "\\") -> str:
-    """The word without its quotes and escapes, and with the variables' values. Raises BadWord."""
+    """Remove the quotes and escapes of a word and replace its variables. Raises BadWord."""
     return _Reader(word, values, escape).until("")
 
 
 def split_words(text: str, escape: str = "\\") -> list[str]:
-    """Words apart at white space that is not in quotes and not escaped; quotes and escapes stay."""
+    """Split a text at white space that is neither quoted nor escaped; quotes and escapes are kept."""
     words: list[str] = []
     word, quote, at = "", "", 0
     while at < len(text):
@@ -51,7 +51,7 @@ class _Reader:
         self._at = 0
 
     def until(self, end: str) -> str:
-        """What comes up to the character `end`, which is taken too; up to the end of the word if empty."""
+        """Expand up to and including the character `end`, or to the end of the word if `end` is empty."""
         made: list[str] = []
         while char := self._next():
             if char == end:
@@ -80,14 +80,14 @@ class _Reader:
         made, quote, self._text = self._text[self._at :].partition("'")
         self._at = 0
         if not quote:
-            raise BadWord("a single quote does not end")
+            raise BadWord("a single quote is not closed")
         return made
 
     def _double(self) -> str:
         made: list[str] = []
         while (char := self._next()) != '"':
             if not char:
-                raise BadWord("a double quote does not end")
+                raise BadWord("a double quote is not closed")
             if char == "$":
                 made.append(self._dollar())
             elif char == self._escape and not self._peek():
@@ -104,7 +104,7 @@ class _Reader:
             return self._value(name) if name else "$"
         self._at += 1
         if self._peek() in ("", "{", "}", ":"):
-            raise BadWord("${ is followed by no name")
+            raise BadWord("${ is not followed by a name")
         name = self._name()
         after = self._next()
         if after == "}":
@@ -126,7 +126,7 @@ class _Reader:
             if not value:
                 raise BadWord(f"{name} has no value{f': {word}' if word else ''}")
             return value
-        raise BadWord(f"${{{name}:{modifier} is no substitution")
+        raise BadWord(f"${{{name}:{modifier} is not a valid substitution")
 
     def _name(self) -> str:
         if self._peek() and self._peek() in _SPECIAL:

@@ -1,4 +1,7 @@
-"""`%%NAME%%` in a Dockerfile: what differs from board to board, and from service to service."""
+"""Variables `%%NAME%%` in a Dockerfile, which depend on the device and the service.
+
+Source: https://docs.balena.io/learn/develop/dockerfile/#dockerfile-templates
+"""
 
 from __future__ import annotations
 
@@ -18,21 +21,21 @@ NAMES = tuple(
 def template_values(
     machine: str = "", arch: str = "", service: str = "", application: str = ""
 ) -> dict[str, str]:
-    """The value of each variable; empty is one that is not known."""
+    """Return the value of each variable; empty if it is unknown."""
     known = {_MACHINE: machine, _ARCH: arch, _SERVICE: service, _APPLICATION: application}
     return {name: known[name.partition("_")[2]] for name in NAMES}
 
 
 def fill_template(text: str, known: Mapping[str, str], file: str) -> str:
-    """The text of `file` with each variable's value in its place.
+    """Replace the variables in the text of `file`.
 
-    Raises BadValue for a variable that does not exist or whose value is not known; in a comment both stay.
+    Raises BadValue for a variable that is unknown or has no value; in comments, these are kept.
     """
     lines = text.split("\n")
-    return "\n".join(_filled_line(line, known, file, number) for number, line in enumerate(lines, 1))
+    return "\n".join(_fill_line(line, known, file, number) for number, line in enumerate(lines, 1))
 
 
-def _filled_line(line: str, known: Mapping[str, str], file: str, number: int) -> str:
+def _fill_line(line: str, known: Mapping[str, str], file: str, number: int) -> str:
     is_comment = line.lstrip().startswith("#")
 
     def value(found: re.Match[str]) -> str:
@@ -50,23 +53,23 @@ def _failure(name: str, file: str, line: int) -> BadValue:
     if name not in NAMES:
         close = get_close_matches(name.upper(), NAMES, n=1, cutoff=0.5)
         return BadValue(
-            f"{file}, line {line}: there is no variable %%{name}%%.",
-            hint=f"Did you mean %%{close[0]}%%?" if close else f"There are {', '.join(NAMES)}.",
+            f"{file}, line {line}: %%{name}%% is not a known variable.",
+            hint=f"Did you mean %%{close[0]}%%?" if close else f"Use {', '.join(NAMES)}.",
             file=file,
             line=line,
         )
     what = name.partition("_")[2]
     if what in (_MACHINE, _ARCH):
-        wanted = "type" if what == _MACHINE else "architecture"
+        wanted = "device type" if what == _MACHINE else "architecture"
         return BadValue(
-            f"{file}, line {line}: %%{name}%% has no value, because the device's {wanted} is not known.",
-            hint="`--device-type NAME` tells it: raspberrypi3, for example.",
+            f"{file}, line {line}: %%{name}%% has no value: the {wanted} is unknown.",
+            hint="Pass it with --device-type, for example raspberrypi3.",
             file=file,
             line=line,
         )
     return BadValue(
         f"{file}, line {line}: %%{name}%% has no value here.",
-        hint="Write the name itself in its place.",
+        hint="Write the value instead of the variable.",
         file=file,
         line=line,
     )

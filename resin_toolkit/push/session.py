@@ -114,12 +114,12 @@ class PushSession:
             self._remember(built=sorted(built.entries), rate=rate)
 
     def _device_type(self, engine: Engine, detect_type: Callable[[], str]) -> str:
-        known = self.project.memory.board_of(engine.facts.id)
+        known = self.project.memory.device_type_of(engine.facts.id)
         if known is not None:
             return known
         slug = detect_type()
         if slug and engine.facts.id:
-            self._remember(kind=(engine.facts.id, slug))
+            self._remember(device_type=(engine.facts.id, slug))
         return slug
 
     def _remember(self, **facts: object) -> None:

@@ -9,7 +9,7 @@ import socket
 from resin_toolkit.engine import Container, Engine
 from resin_toolkit.engine.timestamps import SECOND, nanoseconds
 from resin_toolkit.errors import Refused, ResinError
-from resin_toolkit.project.names import APP_LABEL, NEXT, SERVICE_LABEL
+from resin_toolkit.project.names import APP_LABEL, NEXT_SUFFIX, SERVICE_LABEL
 from resin_toolkit.push.plan.observed_state import pusher_of
 
 _ABANDONED = 900
@@ -48,7 +48,7 @@ def check_unchanged(engine: Engine, app: str, service: str, name: str, old: Cont
 
     To be called once the new container exists: its name locks out all other pushes of the service.
     """
-    containers = [c for c in engine.containers(all=True) if not c.name.endswith(NEXT)]
+    containers = [c for c in engine.containers(all=True) if not c.name.endswith(NEXT_SUFFIX)]
     own = [c for c in containers if (c.labels.get(APP_LABEL), c.labels.get(SERVICE_LABEL)) == (app, service)]
     if any(c.name == name and c not in own for c in containers):
         raise Refused(

@@ -31,7 +31,7 @@ from resin_toolkit.engine.request_batch import Request, send_batch
 from resin_toolkit.errors import EngineFailed, ImageNotFound, Refused, ResinError, ServiceNotFound
 from resin_toolkit.project.names import (
     APP_LABEL,
-    NEXT,
+    NEXT_SUFFIX,
     PUSHER_LABEL,
     RESTART_LABEL,
     SOURCE_LABEL,
@@ -226,7 +226,7 @@ class ContainerReplacer:
             binds = self._anonymous_volumes(old, spec)
         except ServiceNotFound as error:
             raise changed_meanwhile(service, self._engine.host) from error
-        new = self._create(name + NEXT, spec, binds)
+        new = self._create(name + NEXT_SUFFIX, spec, binds)
         try:
             check_unchanged(self._engine, app, service, name, old)
         except Refused:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from resin_toolkit.project.application import Application, Service
 from resin_toolkit.project.context import BuildContext
-from resin_toolkit.project.dev_directives import DevDirectives, live_text, parse_dev_directives
+from resin_toolkit.project.dev_directives import DevDirectives, live_dockerfile, parse_dev_directives
 from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse_dockerfile
 from resin_toolkit.project.dockerfile_choice import ChosenDockerfile, choose_dockerfile
 from resin_toolkit.project.ignore import read_ignore_rules
@@ -105,7 +105,7 @@ def read_build_source(
     directives = (
         parse_dev_directives(recipe.text, recipe.name, plain.directives.escape) if live else DevDirectives()
     )
-    text = live_text(recipe.text, directives)
+    text = live_dockerfile(recipe.text, directives)
     parsed = parse_dockerfile(text, recipe.name).up_to(wanted)
     check_classic(parsed)
     made = text.encode("utf-8", "surrogateescape")

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resin_toolkit.engine import Container, Engine
-from resin_toolkit.project.names import APP_LABEL, HASH_LABEL, LIVE, NEXT, PUSHER_LABEL, SERVICE_LABEL
+from resin_toolkit.project.names import (
+    APP_LABEL,
+    HASH_LABEL,
+    LIVE_SUFFIX,
+    NEXT_SUFFIX,
+    PUSHER_LABEL,
+    SERVICE_LABEL,
+)
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class ObservedService:
     @property
     def definition(self) -> str:
         """The hash of the current specification; empty without a container, or if files were synced to it."""
-        if self.current is None or self.current.name.endswith(LIVE):
+        if self.current is None or self.current.name.endswith(LIVE_SUFFIX):
             return ""
         return self.current.labels.get(HASH_LABEL, "")
 
@@ -31,7 +38,7 @@ def observe(engine: Engine, app: str) -> dict[str, ObservedService]:
     for container in sorted(containers, key=lambda c: c.name):
         service = container.labels.get(SERVICE_LABEL, "")
         known = found.get(service, ObservedService(service, None, None))
-        if container.name.endswith(NEXT):
+        if container.name.endswith(NEXT_SUFFIX):
             found[service] = ObservedService(service, known.current, container)
         else:
             found[service] = ObservedService(service, container, known.next)

@@ -37,7 +37,7 @@ def test_dev_directives_are_parsed() -> None:
     assert found.command == "npm run watch"
     assert found.values == {"DEBUG": "1", "MODE": '"a b"'}
     assert dev_directives.parse_dev_directives("FROM a\n#dev-run=apk add x\n").runs == ("apk add x",)
-    live = dev_directives.live_text(LIVE, found).split("\n")
+    live = dev_directives.live_dockerfile(LIVE, found).split("\n")
     assert live[4:7] == [
         'ENV DEBUG=1 MODE="a b"',
         "COPY package.json lib ./live/",
@@ -49,8 +49,8 @@ def test_dev_directives_are_parsed() -> None:
 @pytest.mark.parametrize(
     ("line", "message", "hint"),
     [
-        ("#dev-cmd=x", "there is no #dev-cmd", "Did you mean #dev-cmd-live?"),
-        ("#dev-copy=", "#dev-copy has nothing", "Write #dev-copy=…"),
+        ("#dev-cmd=x", "#dev-cmd is not a known directive", "Did you mean #dev-cmd-live?"),
+        ("#dev-copy=", "#dev-copy has no value", "Write #dev-copy=…"),
         ("#dev-copy=x", "COPY has too few arguments", "Write COPY"),
     ],
 )

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from resin_toolkit.project.compression import SAMPLE, choose_compression, compress_if_faster, gzip_stream
+from resin_toolkit.project.compression import SAMPLE_SIZE, choose_compression, compress_if_faster, gzip_stream
 
-TEXT = b"".join(b"line %d of a file that is much like others\n" % number for number in range(30_000))[:SAMPLE]
-NOISE = random.Random(1).randbytes(SAMPLE)
+TEXT = b"".join(b"line %d of a file that compresses well\n" % number for number in range(30_000))[
+    :SAMPLE_SIZE
+]
+NOISE = random.Random(1).randbytes(SAMPLE_SIZE)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,7 @@ def test_choice(rate: float | None, sample: bytes, chosen: bool) -> None:
 
 
 @pytest.mark.parametrize(("rate", "is_gzip"), [(1e6, True), (1e9, False)])
-@pytest.mark.parametrize("size", [100_000, 5 * SAMPLE])
+@pytest.mark.parametrize("size", [100_000, 5 * SAMPLE_SIZE])
 def test_the_whole_stream_arrives(rate: float, is_gzip: bool, size: int) -> None:
     data = (TEXT * 6)[:size]
     body = b"".join(compress_if_faster((data[at : at + 65536] for at in range(0, size, 65536)), rate))

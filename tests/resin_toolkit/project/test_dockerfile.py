@@ -116,7 +116,9 @@ def test_a_heredoc_is_known_and_refused(command: str) -> None:
     first, second = found.stages[0].instructions
     assert second.keyword == "CMD"
     assert first.end_line == second.line - 1
-    with pytest.raises(NotSupported, match=r"Dockerfile, line 2: the here-document <<(EOF|A) needs BuildKit"):
+    with pytest.raises(
+        NotSupported, match=r"Dockerfile, line 2: the here-document <<(EOF|A) requires BuildKit"
+    ):
         check_classic(found)
 
 
@@ -143,7 +145,9 @@ def test_what_only_looks_like_a_heredoc_is_none(command: str) -> None:
     ["COPY --chmod=755 a b", "COPY --link a b", "RUN --mount=type=cache,target=/x a", "ADD --checksum=a b c"],
 )
 def test_flags_of_buildkit_are_refused_by_name(command: str) -> None:
-    with pytest.raises(NotSupported, match=f"line 2: {command.split('=')[0].split(' a')[0]} needs BuildKit"):
+    with pytest.raises(
+        NotSupported, match=f"line 2: {command.split('=')[0].split(' a')[0]} requires BuildKit"
+    ):
         check_classic(parse_dockerfile(f"FROM a\n{command}\n"))
 
 

@@ -99,10 +99,10 @@ def test_a_project_without_any_is_told_how_to_make_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("there", "hint"),
     [
-        ("dockerfile", "There is dockerfile: name it Dockerfile,"),
-        ("DockerFile.Template", "There is DockerFile.Template: name it Dockerfile.template,"),
-        ("dockerfile.raspberrypi3", "name it Dockerfile.raspberrypi3,"),
-        ("Dockerfile.intel-nuc", "`--device-type intel-nuc`"),
+        ("dockerfile", "There is dockerfile: rename it to Dockerfile,"),
+        ("DockerFile.Template", "There is DockerFile.Template: rename it to Dockerfile.template,"),
+        ("dockerfile.raspberrypi3", "rename it to Dockerfile.raspberrypi3,"),
+        ("Dockerfile.intel-nuc", "--device-type intel-nuc"),
         ("Dockerfile.dockerignore", "`resin init`"),
     ],
 )
