@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from support.resin_command import Run, Terminal
 
 PATIENCE = 30.0
-"""Seconds after which what should have come about is taken for broken."""
+"""Seconds to wait for anything that should happen."""
 _NEW_NETWORK = 0x40000000
 _NOT_INHERITED = re.compile(r"RESIN|^(DOCKER|SSH|XDG|BALENA)_|_proxy$", re.IGNORECASE)
 _HOLDER = 'cat; rm -rf "$1"'
@@ -48,7 +48,7 @@ class Desk:
         return f"10.91.{self.number}.1"
 
     def run(self, *words: str, stdin: str = "") -> str:
-        """What a command prints that is run on this network; it must succeed."""
+        """Run a command on this network and return its output; it must succeed."""
         return run([*self.prefix, *words], stdin=stdin)
 
     def resin(
@@ -76,7 +76,7 @@ class Desk:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """While it lasts, the calling thread, and what it starts, is on this network."""
+        """Put the calling thread, and what it starts, on this network for the length of the block."""
         with Path("/proc/thread-self/ns/net").open() as before, self.namespace.open() as wanted:
             _enter(wanted.fileno())
             try:
@@ -164,7 +164,7 @@ def _enter(descriptor: int) -> None:
 
 @contextmanager
 def held(command: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that lives until its stdin ends: until the block does, or this process, whatever kills it."""
+    """Run a process that ends with its stdin: when the block ends, or this process in any way."""
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdin is not None
         try:
@@ -179,7 +179,7 @@ def held(command: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def wait_for(holds: Callable[[], object], what: str, *, within: float = PATIENCE) -> None:
-    """Return once it holds; raises TimeoutError, which names `what`."""
+    """Wait until `holds` is true; after `within` seconds raise TimeoutError, which names `what`."""
     deadline = time.monotonic() + within
     while not holds():
         if time.monotonic() > deadline:
@@ -188,7 +188,7 @@ def wait_for(holds: Callable[[], object], what: str, *, within: float = PATIENCE
 
 
 def run(command: Sequence[str | Path], *, stdin: str = "") -> str:
-    """What a command prints; it must succeed."""
+    """Run a command and return its output; it must succeed."""
     done = subprocess.run(
         [str(word) for word in command], input=stdin, capture_output=True, text=True, timeout=300, check=False
     )

@@ -1,4 +1,4 @@
-"""A stand-in device while it runs: its processes, its services, its place on the desk's network."""
+"""A running stand-in device: its processes, its services and its network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from device import busybox_image
 from device.desk import Desk, is_elsewhere, run, wait_for
-from device.settings import BOUNDED, ENVIRONMENT, SSH_PORT, Kind
+from device.settings import BOUNDED, ENVIRONMENT, SSH_PORT, DeviceSettings
 
 _BOOT = 60.0
 """Seconds within which a device has started everything, on a machine that is busy."""
@@ -17,17 +17,19 @@ _LISTENS = "0A"
 
 
 class Running:
-    """A device that runs. `address` and `prefix` change with what is done to it: read them anew each time."""
+    """A running device. `address` and `prefix` can change: read them each time, do not keep them."""
 
     ssh_port = SSH_PORT
 
-    def __init__(self, table: Desk, folder: Path, kind: Kind, power: subprocess.Popen[bytes]) -> None:
+    def __init__(
+        self, table: Desk, folder: Path, settings: DeviceSettings, power: subprocess.Popen[bytes]
+    ) -> None:
         self.desk = table
         self.folder = folder
         """What it keeps over a reboot: `boot/`, `state/`, `data/`, and the logs of its services in `log/`."""
-        self.kind = kind
-        self.hostname = kind.hostname
-        self.engine_port = kind.engine_port
+        self.settings = settings
+        self.hostname = settings.hostname
+        self.engine_port = settings.engine_port
         self.address = table.next_address()
         self._power = power
         self.port = f"{table.interface}p{table.devices}"
@@ -66,7 +68,7 @@ class Running:
 
     @property
     def prefix(self) -> tuple[str, ...]:
-        """What is put before a command so that it runs on the device, in the device's environment."""
+        """The words to put before a command to run it on the device, in the device's environment."""
         enter = ("nsenter", f"--target={self.pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--")
         return (*enter, *BOUNDED, "env", "-i", *ENVIRONMENT, "TERM=xterm")
 
@@ -77,7 +79,7 @@ class Running:
         return f"{shown.split()[2].partition('/')[0]}%{self.desk.interface}"
 
     def run(self, *words: str, stdin: str = "") -> str:
-        """What a command prints on the device; it must succeed."""
+        """Run a command on the device and return its output; it must succeed."""
         return run([*self.prefix, *words], stdin=stdin)
 
     def log(self, service: str) -> str:
@@ -88,7 +90,7 @@ class Running:
     # what runs on it
 
     def docker(self, *words: str) -> str:
-        """What the docker CLI prints, on the device's engine."""
+        """Run the docker CLI on the device and return its output."""
         return self.run("docker", *words)
 
     def start(
@@ -120,7 +122,7 @@ class Running:
         self.run("systemd-cat", "-t", identifier, "-p", priority, stdin=text)
 
     def authorize(self, public_key: str) -> None:
-        """Let the owner of an SSH key log in."""
+        """Allow an SSH key to log in."""
         with (self.folder / "authorized_keys").open("a") as file:
             file.write(public_key.strip() + "\n")
 
@@ -141,9 +143,9 @@ class Running:
         wait_for(self._has_booted, f"the boot of {self.hostname}", within=_BOOT)
         wait_for(Path(f"/proc/{self.pid}/root/run/systemd/journal/stdout").exists, "the journal")
         self.wait_for_ssh()
-        if self.kind.engine:
+        if self.settings.engine:
             self.wait_for_engine()
-        if self.kind.announces:
+        if self.settings.announces:
             self.wait_for_mdns()
 
     def switch(self, word: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What a stand-in device is made of: the files that its first process reads, in a folder of its own."""
+"""The settings of a stand-in device, and the files that its first process reads."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ _SERVICE = """\
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What kind of device it is; `ssh_options` are further lines of its sshd_config."""
+class DeviceSettings:
+    """How a stand-in device is set up; `ssh_options` are further lines of its sshd_config."""
 
     hostname: str
     engine_port: int | None
@@ -100,7 +100,7 @@ class Kind:
     ssh_options: Sequence[str]
 
 
-def write_device(folder: Path, kind: Kind) -> None:
+def write_device(folder: Path, settings: DeviceSettings) -> None:
     """Fill the empty folder of a device."""
     for name in ("avahi/services", "boot", "state", "data", "log", "programs", "ssh", "system"):
         (folder / name).mkdir(parents=True)
@@ -108,56 +108,60 @@ def write_device(folder: Path, kind: Kind) -> None:
         (folder / partition / "remove_me_to_reset").write_text("Remove this file to reset the partition.\n")
     (folder / "journald.conf").write_text(_JOURNAL)
     (folder / "machine-id").write_text(f"{secrets.token_hex(16)}\n")
-    _write_settings(folder, kind)
-    _write_boot(folder, kind)
-    _write_mdns(folder, kind)
-    write_ssh(folder, kind)
-    write_host_keys(folder, kind)
+    _write_settings(folder, settings)
+    _write_boot(folder, settings)
+    _write_mdns(folder, settings)
+    write_ssh(folder, settings)
+    write_host_keys(folder, settings)
 
 
-def write_ssh(folder: Path, kind: Kind) -> None:
-    names = _key_kinds(kind)
+def write_ssh(folder: Path, settings: DeviceSettings) -> None:
+    names = _key_types(settings)
     keys = [f"HostKey /stand-in/ssh/ssh_host_{name}_key" for name in names]
     # The first line that names a setting is the one that counts.
-    lines = [*kind.ssh_options, *keys, _SSH.format(port=SSH_PORT, open="no" if kind.production else "yes")]
-    (folder / "sshd_config").write_text("\n".join(lines) + (_OLD if kind.old_algorithms else ""))
+    lines = [
+        *settings.ssh_options,
+        *keys,
+        _SSH.format(port=SSH_PORT, open="no" if settings.production else "yes"),
+    ]
+    (folder / "sshd_config").write_text("\n".join(lines) + (_OLD if settings.old_algorithms else ""))
     keys_file = folder / "authorized_keys"
     keys_file.touch(mode=0o600)
 
 
-def write_host_keys(folder: Path, kind: Kind) -> None:
+def write_host_keys(folder: Path, settings: DeviceSettings) -> None:
     """Fresh SSH host keys, in the place of any that are there."""
-    for name in _key_kinds(kind):
+    for name in _key_types(settings):
         path = folder / "ssh" / f"ssh_host_{name}_key"
         path.unlink(missing_ok=True)
-        if kind.dropbear:
+        if settings.dropbear:
             run(["dropbearkey", "-t", name, "-f", path])
             continue
-        run(["ssh-keygen", "-q", "-t", name, "-N", "", "-C", kind.hostname, "-f", path], stdin="y\n")
+        run(["ssh-keygen", "-q", "-t", name, "-N", "", "-C", settings.hostname, "-f", path], stdin="y\n")
 
 
-def _key_kinds(kind: Kind) -> tuple[str, ...]:
-    return ("rsa",) if kind.old_algorithms or kind.dropbear else ("ed25519", "ecdsa", "rsa")
+def _key_types(settings: DeviceSettings) -> tuple[str, ...]:
+    return ("rsa",) if settings.old_algorithms or settings.dropbear else ("ed25519", "ecdsa", "rsa")
 
 
-def _write_settings(folder: Path, kind: Kind) -> None:
-    wanted = {"journal": True, "ssh": True, "engine": kind.engine, "mdns": kind.announces}
+def _write_settings(folder: Path, settings: DeviceSettings) -> None:
+    wanted = {"journal": True, "ssh": True, "engine": settings.engine, "mdns": settings.announces}
     values = {
-        "hostname": kind.hostname,
+        "hostname": settings.hostname,
         # Nobody's, but not locked: sshd takes a locked account's keys no more than its password.
-        "password": "*" if kind.production else "",
+        "password": "*" if settings.production else "",
         "cgroup": folder.name,
-        "engine_port": "" if kind.engine_port is None else str(kind.engine_port),
-        "dropbear": "yes" if kind.dropbear else "",
+        "engine_port": "" if settings.engine_port is None else str(settings.engine_port),
+        "dropbear": "yes" if settings.dropbear else "",
         "services": " ".join(name for name, is_wanted in wanted.items() if is_wanted),
     }
     lines = (f"{name}={shlex.quote(value)}\n" for name, value in values.items())
     (folder / "settings").write_text("".join(lines))
 
 
-def _write_boot(folder: Path, kind: Kind) -> None:
+def _write_boot(folder: Path, settings: DeviceSettings) -> None:
     system = (_SAMPLE / "os-release").read_text()
-    if kind.production:
+    if settings.production:
         system = re.sub(r'VARIANT="\w+"', 'VARIANT="Production"', system)
         system = re.sub(r'VARIANT_ID="\w+"', 'VARIANT_ID="prod"', system)
     (folder / "os-release").write_text(system)
@@ -165,9 +169,11 @@ def _write_boot(folder: Path, kind: Kind) -> None:
         (folder / "boot" / name).write_bytes((_SAMPLE / name).read_bytes())
     (folder / "boot" / "os-release").write_text(system)
     config = json.loads((_SAMPLE / "config.json").read_text())
-    (folder / "boot" / "config.json").write_text(json.dumps({**config, "hostname": kind.hostname}, indent=2))
+    (folder / "boot" / "config.json").write_text(
+        json.dumps({**config, "hostname": settings.hostname}, indent=2)
+    )
 
 
-def _write_mdns(folder: Path, kind: Kind) -> None:
-    (folder / "avahi" / "avahi-daemon.conf").write_text(_AVAHI.format(hostname=kind.hostname))
+def _write_mdns(folder: Path, settings: DeviceSettings) -> None:
+    (folder / "avahi" / "avahi-daemon.conf").write_text(_AVAHI.format(hostname=settings.hostname))
     (folder / "avahi" / "services" / "resin-device.service").write_text(_SERVICE.format(port=SSH_PORT))

@@ -1,4 +1,4 @@
-"""A device on the desk: a real engine, SSH server and mDNS announcement, and the ways in which they break.
+"""Stand-in devices: a real engine, SSH server and mDNS announcement, and methods to break them.
 
     with desk() as table, stand_in(table, "kitchen") as kitchen:
         kitchen.start("counter", "while sleep 1; do date; done")
@@ -21,7 +21,7 @@ from pathlib import Path
 from device.desk import Desk, desk, desk_here, held, wait_for
 from device.engine_clock import set_clock, set_clock_at_exec
 from device.running import Running
-from device.settings import Kind, write_device, write_host_keys
+from device.settings import DeviceSettings, write_device, write_host_keys
 
 __all__ = ["Desk", "StandIn", "desk", "desk_here", "stand_in"]
 
@@ -32,7 +32,7 @@ POWER = ("env", f"PYTHONPATH={Path(__file__).parent.parent}", sys.executable, "-
 
 
 class StandIn(Running):
-    """A device that can be broken. `address`, `prefix` and `pid` change with that: read them anew."""
+    """A device that can be broken. `address`, `prefix` and `pid` can change: do not keep them."""
 
     _seconds_ahead = 0
 
@@ -63,7 +63,7 @@ class StandIn(Running):
     # services
 
     def stop_ssh(self) -> None:
-        """End its SSH server; sessions go on."""
+        """Stop its SSH server; open sessions stay."""
         self.service("ssh", "stop")
 
     def start_ssh(self) -> None:
@@ -73,11 +73,11 @@ class StandIn(Running):
     def new_host_keys(self) -> None:
         """Fresh SSH host keys, as after it was flashed again."""
         self.stop_ssh()
-        write_host_keys(self.folder, self.kind)
+        write_host_keys(self.folder, self.settings)
         self.start_ssh()
 
     def stop_engine(self) -> None:
-        """End its engine; containers go on."""
+        """Stop its engine; containers keep running."""
         self.service("engine", "stop")
 
     def start_engine(self) -> None:
@@ -89,7 +89,7 @@ class StandIn(Running):
         self.wait_for_engine()
 
     def restart_engine(self) -> None:
-        """A new engine in the place of the old one; containers run on meanwhile (live restore)."""
+        """Restart its engine; containers keep running (live restore)."""
         self.stop_engine()
         self.start_engine()
 
@@ -99,7 +99,7 @@ class StandIn(Running):
         self._seconds_ahead = seconds_ahead
 
     def stop_mdns(self) -> None:
-        """Let it take back what it has announced, and announce nothing."""
+        """Withdraw its mDNS announcement."""
         self.service("mdns", "stop")
 
     def start_mdns(self) -> None:
@@ -109,7 +109,7 @@ class StandIn(Running):
     # all of it
 
     def reboot(self, off_for: float = 0.5) -> None:
-        """Cut its power, and switch it on again after some seconds; returns once everything answers."""
+        """Cut its power, switch it on after `off_for` seconds, and wait until everything answers."""
         self.power_off()
         self._seconds_ahead = 0
         time.sleep(off_for)
@@ -138,11 +138,11 @@ def stand_in(
     """A device on the desk, up and answering; it is gone without a trace when the block ends.
 
     `engine_port` is where its engine listens on TCP, None for nowhere. A production device announces nothing,
-    has no engine on TCP, and lets in by key only. `old_algorithms` are the only ones that its SSH server then
+    has no engine on TCP, and accepts only keys. `old_algorithms` are the only ones that its SSH server then
     has; `dropbear` is the server that resinOS had, in the place of OpenSSH's. `engine=False` is a device
     without an engine. `ssh_options` are further lines of its sshd_config.
     """
-    kind = Kind(
+    settings = DeviceSettings(
         hostname,
         engine_port=engine_port if engine and not production else None,
         production=production,
@@ -154,9 +154,9 @@ def stand_in(
     )
     folder = Path(tempfile.mkdtemp(prefix="resin-device-", dir=_storage()))
     try:
-        write_device(folder, kind)
+        write_device(folder, settings)
         with held(["unshare", "--net", "--", *POWER, folder]) as power:
-            device = StandIn(table, folder, kind, power)
+            device = StandIn(table, folder, settings, power)
             device.boot()
             yield device
     finally:
