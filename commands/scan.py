@@ -99,7 +99,7 @@ class _ScanDisplay:
         if change is DeviceChange.COMPLETED:
             self._print(found)
         self.inventory.update(event)
-        if change is not DeviceChange.LEARNT:
+        if change is not DeviceChange.UPDATED:
             self._report.event(change.value, device=device_data(found))
         if change is DeviceChange.FOUND and not self._live:
             self._report.say(f"found: {found.device.name} at {next(iter(found.device.addresses), '')}")

@@ -42,14 +42,14 @@ class Address:
         return is_ip(self.host)
 
 
-def parse_address(word: str) -> Address:
+def parse_address(argument: str) -> Address:
     """Parse a DEVICE argument. Raises BadValue."""
-    scheme, separator, rest = word.partition("://")
+    scheme, separator, rest = argument.partition("://")
     if not separator:
-        host, port = _host_and_port(word, word)
+        host, port = _host_and_port(argument, argument)
         return Address(host, engine_port=port)
     if scheme == "tcp":
-        host, port = _host_and_port(rest.rstrip("/"), word)
+        host, port = _host_and_port(rest.rstrip("/"), argument)
         return Address(host, engine_port=port, access_method=AccessMethod.TCP)
     if scheme == "ssh":
         user, at, location = rest.rstrip("/").rpartition("@")
@@ -58,53 +58,53 @@ def parse_address(word: str) -> Address:
                 "A device URL must not contain a password.",
                 hint="Leave it out; resin asks for it if it is needed.",
             )
-        host, port = _host_and_port(location, word)
+        host, port = _host_and_port(location, argument)
         return Address(
-            host, user=_user(user, word) if at else None, ssh_port=port, access_method=AccessMethod.SSH
+            host, user=_user(user, argument) if at else None, ssh_port=port, access_method=AccessMethod.SSH
         )
-    raise BadValue(f"{word} is not a valid device: unknown scheme {scheme}://.", hint=_FORMS)
+    raise BadValue(f"{argument} is not a valid device: unknown scheme {scheme}://.", hint=_FORMS)
 
 
-def _host_and_port(text: str, word: str) -> tuple[str, int | None]:
+def _host_and_port(text: str, argument: str) -> tuple[str, int | None]:
     if is_ip(text):
-        _check_zone(text, word)
+        _check_zone(text, argument)
         return text, None
     match = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
     host, port = (match["host"], match["port"]) if match else (text, None)
     bracketed = text.startswith("[")
     if bracketed and not (is_ip(host) and ":" in host):
-        raise BadValue(f"{word} is not a valid device: only IPv6 addresses take brackets.", hint=_FORMS)
+        raise BadValue(f"{argument} is not a valid device: only IPv6 addresses take brackets.", hint=_FORMS)
     if is_ip(host):
-        _check_zone(host, word)
+        _check_zone(host, argument)
     else:
-        _check_name(host, word)
-    return host if is_ip(host) else host.rstrip(".").lower(), None if port is None else _port(port, word)
+        _check_name(host, argument)
+    return host if is_ip(host) else host.rstrip(".").lower(), None if port is None else _port(port, argument)
 
 
-def _check_zone(host: str, word: str) -> None:
+def _check_zone(host: str, argument: str) -> None:
     ip = ipaddress.ip_address(host)
     if isinstance(ip, ipaddress.IPv6Address) and ip.is_link_local and not ip.scope_id:
         raise BadValue(
-            f"{word} is not a valid device: a link-local address needs an interface.",
+            f"{argument} is not a valid device: a link-local address needs an interface.",
             hint=f"Add the interface of this machine, for example [{host}%eth0].",
         )
 
 
-def _check_name(name: str, word: str) -> None:
+def _check_name(name: str, argument: str) -> None:
     if not _NAME.fullmatch(name) or name.startswith(("-", ".")) or ".." in name:
         raise BadValue(
-            f"{word!r} is not a valid device: it is neither a host name nor an address.", hint=_FORMS
+            f"{argument!r} is not a valid device: it is neither a host name nor an address.", hint=_FORMS
         )
 
 
-def _port(text: str, word: str) -> int:
+def _port(text: str, argument: str) -> int:
     port = int(text)
     if not 0 < port < 65536:
-        raise BadValue(f"{word} is not a valid device: a port is a number from 1 to 65535.", hint=_FORMS)
+        raise BadValue(f"{argument} is not a valid device: a port is a number from 1 to 65535.", hint=_FORMS)
     return port
 
 
-def _user(name: str, word: str) -> str:
+def _user(name: str, argument: str) -> str:
     if not re.fullmatch(r"[\w.$][\w.$-]*", name):
-        raise BadValue(f"{word!r} is not a valid device: {name!r} is not a user name.", hint=_FORMS)
+        raise BadValue(f"{argument!r} is not a valid device: {name!r} is not a user name.", hint=_FORMS)
     return name

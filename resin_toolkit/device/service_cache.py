@@ -26,23 +26,23 @@ def cache_services(host: str, names: Iterable[str], *, all_of_them: bool = False
         add_entry(state, host, {"services": kept}, limit=_MAX_DEVICES)
 
 
-def cached_services(word: str = "") -> list[str]:
+def cached_services(device: str = "") -> list[str]:
     """The cached services of a DEVICE argument, or of the most recently seen device."""
     state = read_state(_FILE)
-    if word:
-        host = _host(word)
+    if device:
+        host = _host(device)
         return _names(state.get(host) or state.get(f"{host}.local"))
     return _names(state[max(state, key=lambda host: entry_time(state[host]))]) if state else []
 
 
-def _host(word: str) -> str:
+def _host(device: str) -> str:
     from resin_toolkit.device.address import parse_address
     from resin_toolkit.errors import BadValue
 
     try:
-        return parse_address(word).host
+        return parse_address(device).host
     except BadValue:
-        return word
+        return device
 
 
 def _names(entry: Any) -> list[str]:

@@ -65,12 +65,12 @@ class _Row:
     versions: tuple[str, ...]
 
 
-def device_type(word: str) -> DeviceType:
-    """The device type with the slug, earlier slug or name `word`, in any case. Raises BadValue."""
-    found = _by_word().get(_normalize(word))
+def device_type(name: str) -> DeviceType:
+    """The device type with the slug, earlier slug or name `name`, in any case. Raises BadValue."""
+    found = _by_name().get(_normalize(name))
     if found is None:
         raise BadValue(
-            f"Unknown device type {word!r}.", hint=_hint(word, [t.slug for t in all_device_types()])
+            f"Unknown device type {name!r}.", hint=_hint(name, [t.slug for t in all_device_types()])
         )
     return found
 
@@ -89,10 +89,9 @@ def architectures() -> tuple[str, ...]:
     return tuple(_data()["architectures"])
 
 
-def os_architecture(word: str) -> str:
+def os_architecture(name: str) -> str:
     """The OS name of an architecture such as `x86_64` or `arm64`; empty if it is not supported."""
-    name = word.lower()
-    return next((arch for arch, words in _data()["architectures"].items() if name in words), "")
+    return next((arch for arch, names in _data()["architectures"].items() if name.lower() in names), "")
 
 
 def distros() -> tuple[str, ...]:
@@ -110,24 +109,24 @@ def language_name(language: str) -> str:
     return _LANGUAGE_NAMES[language]
 
 
-def language(word: str) -> str:
+def language(name: str) -> str:
     """The language of a name or alias (`javascript`, `Go`). Raises BadValue."""
-    wanted = word.strip().lower()
-    for name, others in _LANGUAGES.items():
-        if wanted in (name, *others):
-            return name
+    wanted = name.strip().lower()
+    for known, aliases in _LANGUAGES.items():
+        if wanted in (known, *aliases):
+            return known
     raise BadValue(
-        f"There are no base images of the language {word!r}.",
-        hint=_hint(word, list(_LANGUAGES), _LANGUAGE_NAMES),
+        f"There are no base images of the language {name!r}.",
+        hint=_hint(name, list(_LANGUAGES), _LANGUAGE_NAMES),
     )
 
 
-def distro(word: str) -> str:
-    """The distribution named `word`, in any case. Raises BadValue."""
-    wanted = word.strip().lower()
+def distro(name: str) -> str:
+    """The distribution named `name`, in any case. Raises BadValue."""
+    wanted = name.strip().lower()
     if wanted not in distros():
         raise BadValue(
-            f"There are no base images of the distribution {word!r}.", hint=_hint(word, list(distros()))
+            f"There are no base images of the distribution {name!r}.", hint=_hint(name, list(distros()))
         )
     return wanted
 
@@ -195,25 +194,25 @@ def _rows() -> tuple[_Row, ...]:
 
 
 @cache
-def _by_word() -> Mapping[str, DeviceType]:
+def _by_name() -> Mapping[str, DeviceType]:
     return {
-        _normalize(word): found
+        _normalize(name): found
         for found in all_device_types()
-        for word in (found.slug, *found.aliases, found.name)
+        for name in (found.slug, *found.aliases, found.name)
     }
 
 
-def _normalize(word: str) -> str:
-    return "".join(char for char in word.casefold() if char.isalnum() or char == "+")
+def _normalize(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum() or char == "+")
 
 
-def _hint(word: str, known: list[str], names: Mapping[str, str] | None = None) -> str:
+def _hint(name: str, known: list[str], names: Mapping[str, str] | None = None) -> str:
     """A similar name, else all names unless there are too many."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word.strip().lower().replace("_", "-").replace(" ", "-"), known, n=1)
+    near = get_close_matches(name.strip().lower().replace("_", "-").replace(" ", "-"), known, n=1)
     if near:
         return f"Did you mean {near[0]!r}?"
     if len(known) > 20:
         return "Use a slug such as raspberrypi3 or intel-nuc."
-    return f"Available: {', '.join((names or {}).get(name, name) for name in known)}."
+    return f"Available: {', '.join((names or {}).get(each, each) for each in known)}."

@@ -16,7 +16,7 @@ class DeviceChange(Enum):
     """What changed about a device."""
 
     FOUND = "found"
-    LEARNT = "learnt"
+    UPDATED = "updated"
     """More facts are known."""
     CHANGED = "changed"
     """Its addresses or interfaces changed."""

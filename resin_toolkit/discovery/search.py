@@ -93,7 +93,7 @@ class Search:
                 self._responders.add(datagram, time.monotonic())
             self._responders.expire(time.monotonic())
             self._query_missing_records()
-            for event in (*self._device_changes(schedule), *self._learnt_facts()):
+            for event in (*self._device_changes(schedule), *self._updated_facts()):
                 schedule.record_change(time.monotonic())
                 yield event
             self._repeat_probes()
@@ -190,7 +190,7 @@ class Search:
                 if time.monotonic() - known.probed >= _PROBE_INTERVAL:
                     self._probe(known)
 
-    def _learnt_facts(self) -> Iterator[DiscoveryEvent]:
+    def _updated_facts(self) -> Iterator[DiscoveryEvent]:
         """The facts that probes have found since the last call."""
         for number, device, facts, complete in self._probes.results() if self._probes else ():
             known = self._known.get(number)
@@ -198,7 +198,9 @@ class Search:
                 continue
             if complete or facts != known.found.facts:
                 known.found = replace(known.found, facts=facts)
-                yield DiscoveryEvent(DeviceChange.COMPLETED if complete else DeviceChange.LEARNT, known.found)
+                yield DiscoveryEvent(
+                    DeviceChange.COMPLETED if complete else DeviceChange.UPDATED, known.found
+                )
 
 
 @dataclass

@@ -21,7 +21,7 @@ from resin_toolkit.errors import (
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds between two attempts, doubled each time."""
-_STEADY = 2.0
+_STABLE_AFTER = 2.0
 """Seconds after which a connection is considered stable."""
 NOT_AN_ENGINE = "not-an-engine"
 """The `cause` of Unreachable if what responded is not an engine."""
@@ -111,7 +111,7 @@ class ReconnectingEngine:
 
     def _back_off(self, now: float, cause: ResinError) -> None:
         """Sleep if connections fail as soon as they are made. Raises `cause` when patience ends."""
-        if now - self._connected_at > _STEADY:
+        if now - self._connected_at > _STABLE_AFTER:
             self._failing_since, self._pause = now, 0.0
             return
         if self._patience is not None and now - self._failing_since > self._patience:

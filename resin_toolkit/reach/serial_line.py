@@ -74,25 +74,25 @@ class SerialLine:
         return IoFailed(f"{self._name} was disconnected.", hint="Check the adapter and the device's power.")
 
 
-def open_serial_line(word: str, baud: int = BAUD) -> SerialLine:
+def open_serial_line(name: str, baud: int = BAUD) -> SerialLine:
     """Open a port such as /dev/ttyUSB0, or the Unix socket of an emulated device.
 
     Raises DeviceNotFound, NotPermitted, Refused if another program uses it, Unreachable, IoFailed.
     """
-    path = Path(word)
+    path = Path(name)
     if path.is_socket():
         return _unix_socket(path)
     if not path.exists():
-        raise DeviceNotFound(f"There is no serial port {word}.", hint=_hint())
+        raise DeviceNotFound(f"There is no serial port {name}.", hint=_hint())
     import serial
 
     try:
-        port = serial.Serial(word, baud, timeout=0, exclusive=True)
+        port = serial.Serial(name, baud, timeout=0, exclusive=True)
     except serial.SerialException as error:
-        raise _refused(word, error) from error
+        raise _refused(name, error) from error
     except (OSError, ValueError) as error:
-        raise IoFailed(f"{word} is not a serial port that supports {baud} baud.", hint=_hint()) from error
-    return SerialLine(port.fileno(), port.close, word)
+        raise IoFailed(f"{name} is not a serial port that supports {baud} baud.", hint=_hint()) from error
+    return SerialLine(port.fileno(), port.close, name)
 
 
 def serial_ports() -> list[tuple[str, str]]:
@@ -119,19 +119,19 @@ def _unix_socket(path: Path) -> SerialLine:
     return SerialLine(connection.fileno(), connection.close, str(path))
 
 
-def _refused(word: str, error: Exception) -> ResinError:
+def _refused(name: str, error: Exception) -> ResinError:
     number = getattr(error, "errno", None)
     text = str(error).lower()
     if "lock" in text or "busy" in text:
         return Refused(
-            f"{word} is in use by another program.",
+            f"{name} is in use by another program.",
             hint="Close the other program, such as screen or minicom.",
         )
     if number in (1, 13) or "permission" in text:
         return NotPermitted(
-            f"Permission denied: {word}.", hint="Join its group, usually `dialout`, and log in again."
+            f"Permission denied: {name}.", hint="Join its group, usually `dialout`, and log in again."
         )
-    return IoFailed(f"{word} cannot be opened as a serial port.", hint=_hint())
+    return IoFailed(f"{name} cannot be opened as a serial port.", hint=_hint())
 
 
 def _hint() -> str:

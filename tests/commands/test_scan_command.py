@@ -34,7 +34,7 @@ def kitchen(table: Desk) -> Iterator[StandIn]:
 
 @contextmanager
 def neighbour(table: Desk, instance: str, kind: str, host: str, port: int = 22222) -> Iterator[None]:
-    """Somebody on the desk's own machine who announces a service."""
+    """A responder on this machine that announces a service."""
     with table.entered():
         announcer = Zeroconf(interfaces=[table.address])
         info = ServiceInfo(
@@ -52,8 +52,8 @@ def neighbour(table: Desk, instance: str, kind: str, host: str, port: int = 2222
 
 
 @contextmanager
-def shouting(table: Desk, name: str) -> Iterator[None]:
-    """Somebody who announces a device of any name, again and again."""
+def announced(table: Desk, name: str) -> Iterator[None]:
+    """A responder that announces a device of any name, repeatedly."""
     instance = f"{name}._ssh._tcp.local."
     message = DNSOutgoing(0x8400)
     message.add_answer_at_time(DNSPointer("_resin-device._sub._ssh._tcp.local.", 12, 1, 120, instance), 0)
@@ -145,7 +145,7 @@ def test_on_a_terminal_the_table_is_written_in_its_place(kitchen: StandIn) -> No
 
 def test_no_line_of_a_terminal_wraps_whatever_the_names_are(kitchen: StandIn) -> None:
     for name in ("n" * 63, "\u53a8" * 20, "evil\x1b[2J\nrow"):
-        with shouting(kitchen.desk, name):
+        with announced(kitchen.desk, name):
             terminal = kitchen.desk.terminal("scan")
             terminal.resize(24, 80)
             assert terminal.end() == 0, terminal.screen
@@ -179,7 +179,7 @@ def test_other_ssh_servers_are_not_contacted(kitchen: StandIn) -> None:
 
 
 def test_control_characters_in_a_name_are_replaced(kitchen: StandIn) -> None:
-    with shouting(kitchen.desk, "evil\x1b[2J\nrow"):
+    with announced(kitchen.desk, "evil\x1b[2J\nrow"):
         run = kitchen.desk.resin("scan")
     assert "evil\ufffd[2J\ufffdrow" in run.out
     assert "\x1b" not in run.out + run.err

@@ -119,7 +119,7 @@ def test_nobody_is_asked_with_no_input(table: Desk) -> None:
 
 
 def test_an_empty_word_is_no_device(table: Desk, kitchen: StandIn) -> None:
-    """`resin reset "$BOARD" --yes` with a variable that is not set must not reset the one that is found."""
+    """`resin reset "$BOARD" --yes` with an unset variable must not reset the only device found."""
     for command in ("reset", "reboot", "ps", "env", "wait", "logs"):
         words = ("--yes",) if command in ("reset", "reboot") else ()
         run = table.resin(command, "", *words, "--json")
@@ -161,7 +161,7 @@ def test_a_scan_and_the_picker_call_them_by_their_addresses(table: Desk, kitchen
 
 
 def test_a_device_with_two_addresses_is_one(table: Desk) -> None:
-    """A board on the network by cable and by Wi-Fi announces each address by itself."""
+    """A board on the network by cable and by Wi-Fi announces each address on its own."""
     with second_network(table) as wifi, stand_in(wifi, "attic") as attic:
         attic.desk, before = table, attic.address
         attic.address = table.next_address()
