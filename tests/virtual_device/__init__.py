@@ -1,1 +1,1 @@
-"""A virtual device: an operating system with the layout and services of resinOS, in QEMU on the desk."""
+"""A virtual device: QEMU runs a system with the layout and services of resinOS."""

@@ -1,4 +1,4 @@
-"""What the mission is done with: a card, a person's key, `resin` as it is typed, a project."""
+"""What the test of a device's life uses: an SD card, an SSH key, the installed `resin`, a project."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from virtual_device.image import image, production
 
 HOST = "kitchen"
 PATIENCE = 400.0
-"""Seconds that a verb may take: some wait for a device to start."""
+"""Seconds that a command may take: some wait for a device to boot."""
 TOO_SLOW = "Its SSH server is overloaded or still starting."
 _DOCKERFILE = """\
 FROM scratch
@@ -37,7 +37,7 @@ while :; do i=$((i+1)); echo "$start $i"; busybox usleep 50000; done
 
 @dataclass(frozen=True)
 class Mission:
-    """A desk, a folder to work in, and a card that is written and booted from."""
+    """A network, a folder to work in, and a card to write and boot from."""
 
     desk: Desk
     folder: Path
@@ -46,7 +46,7 @@ class Mission:
 
     @property
     def key(self) -> Path:
-        """The person's public key, of which `ssh` and `resin` find the other half by themselves."""
+        """The user's public key; its private key is where `ssh` and `resin` look for it."""
         return self.desk.home / ".ssh" / "id_ed25519.pub"
 
     def resin(self, *words: str | Path, cwd: Path | None = None, home: Path | None = None) -> Run:
@@ -64,13 +64,13 @@ class Mission:
         return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def ssh(self, command: str) -> str:
-        """What a command prints on the device, by `resin ssh`."""
+        """Return the output of a command on the device, run with `resin ssh`."""
         done = self.resin("ssh", HOST, "--", command)
         assert done.code == 0, done
         return done.out
 
     def flash(self, *, development: bool = True) -> Run:
-        """Configure an image, pack it, and write it to the card."""
+        """Configure an image, compress it, and flash the card."""
         disk = self.folder / "resin.img"
         run(["cp", "--sparse=always", image(), disk])
         if not development:
@@ -85,7 +85,7 @@ class Mission:
 
 @contextmanager
 def mission(table: Desk, folder: Path) -> Iterator[Mission]:
-    """A card somewhat larger than the image, full of what an earlier owner has left there."""
+    """A card somewhat larger than the image, and a key for its user."""
     keys = table.home / ".ssh"
     keys.mkdir(mode=0o700)
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "a person", "-f", keys / "id_ed25519"])
@@ -98,7 +98,7 @@ def mission(table: Desk, folder: Path) -> Iterator[Mission]:
 
 
 def write_project(folder: Path) -> Path:
-    """A project that writes what is in its file `note`, then counts; nothing has to be downloaded for it."""
+    """Write a project that prints its file `note` and then counts; it needs no downloads."""
     folder.mkdir()
     shutil.copy(shutil.which("busybox") or "/bin/busybox", folder / "busybox")
     for name, text in {"Dockerfile": _DOCKERFILE, "main.sh": _MAIN, "note": "first\n"}.items():

@@ -1,4 +1,4 @@
-"""A virtual device that runs: QEMU boots what lies on a drive, with a cable to the desk."""
+"""A running virtual device: QEMU boots a drive and is connected to the test network."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from virtual_device.making import BOOT, MIB
 
 SSH_PORT = 22222
 BOOTS = 400.0
-"""Seconds within which it has booted, on a machine that is busy and emulates each instruction."""
+"""Seconds to boot, with emulation on a busy machine."""
 _KERNEL = "root=/dev/vda2 rw console=ttyS0 net.ifnames=0 mitigations=off quiet"
-# The machine goes with the one who made it, however that ends.
+# QEMU is killed when the test process ends, however that happens.
 _HOLDER = '"$@" </dev/null >"$0" 2>&1 & machine=$!; cat; kill "$machine" 2>/dev/null; wait "$machine"; true'
 _MACHINE = (
     *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35"),
@@ -29,9 +29,9 @@ _MACHINE = (
 
 
 class Virtual:
-    """A device that is booted from `drive`, a disk image or a block device, and writes on it.
+    """A device that boots from `drive`, a disk image or block device, and writes to it.
 
-    `console` is the unix socket of its serial line, `log` all that it has said there.
+    `console` is the Unix socket of its serial port, `log` the output there.
     """
 
     ssh_port = SSH_PORT
@@ -51,7 +51,7 @@ class Virtual:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def command(self) -> list[str]:
-        """How QEMU is started. Kernel and initrd are those of the drive's own boot partition."""
+        """The command that starts QEMU, with kernel and initrd from the drive's boot partition."""
         for name in ("vmlinuz", "initrd.img"):
             run(["mcopy", "-n", "-o", "-i", f"{self.drive}@@{BOOT.start * MIB}", f"::{name}", self.folder])
         disk = f"file={self.drive},format=raw,if=virtio,cache=writeback,discard=unmap"
@@ -72,14 +72,14 @@ class Virtual:
         ]
 
     def power_off(self) -> None:
-        """Cut its power, for good."""
+        """Cut its power."""
         assert self.machine is not None
         assert self.machine.stdin is not None
         self.machine.stdin.close()
         self.machine.wait(PATIENCE)
 
     def wait_for_ssh(self, address: str) -> None:
-        """Return once its SSH server greets whoever comes."""
+        """Wait until its SSH server responds."""
         try:
             wait_for(lambda: self._greets(address), f"an SSH server at {address}", within=BOOTS)
         except TimeoutError as error:
@@ -97,7 +97,7 @@ class Virtual:
 
 @contextmanager
 def virtual(table: Desk, drive: Path) -> Iterator[Virtual]:
-    """A device that is switched on with `drive` in it, until the block ends; then its power is cut."""
+    """Boot a device from `drive`; its power is cut when the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="resin-virtual-"))
     try:
         made = Virtual(table, drive, folder)

@@ -1,4 +1,4 @@
-"""`resin emulate` with a whole system: booted, waited for, looked into, pushed to, followed, switched off."""
+"""`resin emulate` with a complete system: boot, wait, ssh, push, logs, shut down."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from support.emulated import emulated
 from virtual_device.image import image
 from virtual_device.mission import write_project
 
-# The packages of the image are unpacked within it where that was not done yet.
+# Includes building the image if it is not cached.
 pytestmark = pytest.mark.timeout(1200)
 
 
-def test_an_image_is_booted_and_pushed_to_and_stays_as_it_was(tmp_path: Path) -> None:
+def test_an_emulated_image_is_pushed_to_and_left_unchanged(tmp_path: Path) -> None:
     made = image()
     before = _digest(made)
     with desk() as table:

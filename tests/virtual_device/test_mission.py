@@ -1,6 +1,6 @@
-"""The whole way of a device: configured, flashed, booted, found, looked into, pushed to, followed, reset.
+"""The life of a device: configure, flash, boot, scan, ssh, push, logs, reset.
 
-The tests are the steps of it, one after the other: each begins with the device as the one before has left it.
+The tests are consecutive steps: each begins with the device in the state that the previous one left.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from support.resin_command import PROGRAM
 from virtual_device.mission import HOST, Mission, mission, write_project
 from virtual_device.running import Virtual, virtual
 
-# The packages are unpacked within it where that was not done yet, and each instruction is emulated.
+# Includes building the image if it is not cached, and boots with emulation.
 pytestmark = pytest.mark.timeout(1200)
 
 
@@ -39,7 +39,7 @@ def kitchen(way: Mission) -> Iterator[Virtual]:
         yield device
 
 
-def test_it_is_found_under_the_name_that_was_configured(way: Mission, kitchen: Virtual) -> None:
+def test_scan_finds_the_configured_name(way: Mission, kitchen: Virtual) -> None:
     waited = way.resin("wait", HOST, "--json")
     assert waited.code == 0, waited
     envelope = json.loads(way.resin("scan", "--json").out.splitlines()[-1])
@@ -54,7 +54,7 @@ def test_it_is_found_under_the_name_that_was_configured(way: Mission, kitchen: V
     )
 
 
-def test_it_runs_what_was_flashed_with_what_was_configured(way: Mission, kitchen: Virtual) -> None:
+def test_the_device_has_the_configured_settings(way: Mission, kitchen: Virtual) -> None:
     assert "kitchen login:" in kitchen.log
     assert "resin-root" in way.ssh("lsblk -no LABEL $(findmnt -no SOURCE /)")
     shown = way.ssh("nmcli -t -f NAME,TYPE,DEVICE,FILENAME connection show --active").splitlines()
@@ -65,13 +65,13 @@ def test_it_runs_what_was_flashed_with_what_was_configured(way: Mission, kitchen
     assert way.ssh("ls /var/log/journal").strip()
 
 
-def test_a_command_there_gives_its_own_exit_code(way: Mission, kitchen: Virtual) -> None:
+def test_ssh_returns_the_exit_code_of_the_command(way: Mission, kitchen: Virtual) -> None:
     assert kitchen.console.exists()
     done = way.resin("ssh", HOST, "--", "echo out; echo problem >&2; exit 7")
     assert (done.code, done.out, done.err) == (7, "out\n", "problem\n")
 
 
-def test_a_project_runs_there_and_a_saved_change_arrives(way: Mission, kitchen: Virtual) -> None:
+def test_a_project_is_pushed_and_changes_are_synced(way: Mission, kitchen: Virtual) -> None:
     project = write_project(way.folder / "garden")
     pushed = way.resin("push", HOST, "--detach", "--json", cwd=project)
     assert pushed.code == 0, pushed
@@ -93,7 +93,7 @@ def test_a_project_runs_there_and_a_saved_change_arrives(way: Mission, kitchen: 
     assert [row["state"] for row in ps.data["containers"]] == ["running"]
 
 
-def test_its_logs_are_followed_through_a_reboot(way: Mission, kitchen: Virtual) -> None:
+def test_logs_are_followed_across_a_reboot(way: Mission, kitchen: Virtual) -> None:
     [row] = way.resin("ps", HOST, "--json").data["containers"]
     with followed(kitchen.desk, HOST) as logs:
         logs.until(b"note: second")
@@ -108,7 +108,7 @@ def test_its_logs_are_followed_through_a_reboot(way: Mission, kitchen: Virtual) 
     assert logs.lines[begin : begin + len(kept)] == kept
 
 
-def test_it_is_put_back_to_what_was_flashed(way: Mission, kitchen: Virtual) -> None:
+def test_a_reset_restores_the_flashed_state(way: Mission, kitchen: Virtual) -> None:
     way.ssh("touch /mnt/state/mine /mnt/data/mine; nmcli connection add type dummy ifname d0 con-name mine")
     host_key = way.ssh("cat /mnt/state/root-overlay/etc/ssh/ssh_host_ed25519_key.pub")
     done = way.resin("reset", HOST, "--data", "--yes", "--json")
@@ -125,9 +125,9 @@ def test_it_is_put_back_to_what_was_flashed(way: Mission, kitchen: Virtual) -> N
     assert "ethernet" in way.ssh("nmcli -t -f NAME connection show --active").split()
 
 
-def test_a_production_device_lets_in_its_keys_owner_only(way: Mission, kitchen: Virtual) -> None:
-    # It will announce no name any more: its address has to be known, too.
-    # What a reset has started anew may take its SSH server away once more.
+def test_a_production_device_accepts_only_its_configured_key(way: Mission, kitchen: Virtual) -> None:
+    # A production device does not announce its name, so its address must be known, too. After a reset the
+    # SSH server may be restarted once more.
     deadline = time.monotonic() + 60.0
     while (run := way.resin("ssh", way.address, "--", "true")).code:
         assert time.monotonic() < deadline, run
@@ -147,7 +147,7 @@ def test_a_production_device_lets_in_its_keys_owner_only(way: Mission, kitchen: 
         assert way.resin("scan").code == 3
         told = way.resin("wait", way.address, "--json").data
         assert (told["variant"], told["ssh_port"]) == ("production", office.ssh_port)
-        # Its engine is reached all the same, through SSH.
+        # Its engine is reached through SSH.
         listed = way.resin("ps", way.address, "--json")
         assert (listed.code, listed.data["containers"]) == (0, [])
         assert way.resin("ssh", way.address, "--", "ss -Hltn sport = :2377").out == ""
