@@ -46,7 +46,7 @@ def open_bootable(
 ) -> Iterator[BootableImage]:
     """Open an image or a drive until the block ends; unless `writable`, a compressed one is unpacked.
 
-    `partition` is the number of the boot partition if the usual one is not meant. Raises Usage for a
+    `partition` is the number of the boot partition, None to find it. Raises Usage for a
     compressed image that would be written to, Refused if another program changes or has attached the image,
     PartitionNotFound, NotAnImage, and the errors of a damaged image.
     """

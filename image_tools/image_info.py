@@ -40,7 +40,7 @@ class PartitionInfo:
             "type": partition.type_code,
             "name": partition.name,
             "role": self.role,
-            "filesystem": filesystem.kind or None,
+            "filesystem": filesystem.type or None,
             "label": filesystem.label,
             "used": filesystem.used,
         }

@@ -79,7 +79,7 @@ def _partition_rows(partitions: tuple[PartitionInfo, ...], boot: int | None) -> 
         name = clean(filesystem.label or partition.name)
         start, size = format_size(partition.start), format_size(partition.size)
         role = "boot" if partition.number == boot else row.role
-        cells.append((str(partition.number), role, name, filesystem.kind, start, size, used))
+        cells.append((str(partition.number), role, name, filesystem.type, start, size, used))
     return table(cells, right=frozenset({0, 4, 5, 6}))
 
 

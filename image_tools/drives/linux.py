@@ -138,7 +138,7 @@ def _probed(sysfs: Sysfs, name: str) -> tuple[str, str]:
             found = probe(file, 0, sysfs.size(name), usage=False)
     except (OSError, ResinError):
         return "", ""
-    return found.label, found.kind
+    return found.label, found.type
 
 
 def _refusals(

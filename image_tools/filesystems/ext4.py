@@ -83,7 +83,7 @@ class Superblock:
     read_only_compatible: ReadOnlyCompatible
 
     @property
-    def kind(self) -> str:
+    def type(self) -> str:
         """`ext2`, `ext3` or `ext4`; `jbd` for an external journal."""
         if self.incompatible & Incompatible.JOURNAL_DEVICE:
             return "jbd"

@@ -19,12 +19,12 @@ SWAP_MARKS = (b"SWAPSPACE2", b"SWAP-SPACE")
 class FileSystem:
     """A detected file system.
 
-    `kind` is a lower-case name such as `fat16`, `ext4` or `squashfs`; `fat` for a FAT so damaged that its
-    width is unknown; `empty` where the first MiB is zero; empty where nothing was recognised.
-    `total` and `used` are in bytes, None where the file system does not tell, or `used` was not asked for.
+    `type` is a lower-case name such as `fat16`, `ext4` or `squashfs`; `fat` for a FAT too damaged to find its
+    type; `empty` if the first MiB is zero; an empty string if nothing was recognized. `total` and `used` are
+    in bytes, or None if unknown.
     """
 
-    kind: str
+    type: str
     label: str = ""
     total: int | None = None
     used: int | None = None
@@ -33,7 +33,7 @@ class FileSystem:
 
     @property
     def is_known(self) -> bool:
-        return self.kind not in ("", "empty")
+        return self.type not in ("", "empty")
 
 
 def probe(file: BinaryIO, offset: int, size: int, *, usage: bool = True) -> FileSystem:
@@ -78,7 +78,7 @@ def _ext(window: Window) -> FileSystem | None:
         return None
     except FileSystemDamaged as damage:
         return FileSystem("ext4", problem=damage.message)
-    return FileSystem(superblock.kind, superblock.label, superblock.total_bytes, superblock.used_bytes)
+    return FileSystem(superblock.type, superblock.label, superblock.total_bytes, superblock.used_bytes)
 
 
 def _luks(window: Window) -> FileSystem | None:

@@ -29,14 +29,14 @@ class BmapVerifier:
         self._closed = Event()
         self._lock = Lock()
         self._last: VerifiedUpTo = 0
-        self._tell: Callable[[VerifiedUpTo], object] = bool
-        self._thread = Thread(target=self._run, name="flash-check", daemon=True)
+        self._listener: Callable[[VerifiedUpTo], object] = bool
+        self._thread = Thread(target=self._run, name="bmap-verifier", daemon=True)
 
-    def listen(self, tell: Callable[[VerifiedUpTo], object]) -> None:
-        """Call `tell` with the current state, and with each later one, from any thread."""
+    def listen(self, listener: Callable[[VerifiedUpTo], object]) -> None:
+        """Call `listener` with the current state and each later one, from any thread."""
         with self._lock:
-            self._tell = tell
-            tell(self._last)
+            self._listener = listener
+            listener(self._last)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -51,7 +51,7 @@ class BmapVerifier:
             verify_ranges(self._map, self.source.size or 0, self._read_at, self._verified)
         except _Closed:
             return
-        except BaseException as failure:  # noqa: BLE001 - carried over to the thread that listens
+        except BaseException as failure:  # noqa: BLE001 - passed to the listener
             self._verified(failure)
 
     def _read_at(self, buffer: memoryview, offset: int) -> int:
@@ -59,7 +59,7 @@ class BmapVerifier:
             raise _Closed
         return self.source.read_at(buffer, offset)
 
-    def _verified(self, told: VerifiedUpTo) -> None:
+    def _verified(self, state: VerifiedUpTo) -> None:
         with self._lock:
-            self._last = told
-            self._tell(told)
+            self._last = state
+            self._listener(state)

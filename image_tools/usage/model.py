@@ -17,7 +17,7 @@ class PartitionUsage:
     """A partition and its file system; if its free blocks are not skipped (`trimmed`), `reason` says why."""
 
     partition: Partition
-    kind: str
+    filesystem: str
     trimmed: bool
     reason: str = ""
 

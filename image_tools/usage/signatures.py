@@ -45,7 +45,7 @@ def recognized_types(start: bytes, size: int) -> list[str]:
     `start` are its first `SIGNATURE_RANGE` bytes.
     """
     window = Window(io.BytesIO(start), 0, len(start))
-    found = [found.kind for found in find_signatures(window)]
+    found = [found.type for found in find_signatures(window)]
     if geometry_of(start, 1 << 62) is not None:
         found.insert(0, "fat")
     if start[:8] == VERITY:

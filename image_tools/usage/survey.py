@@ -159,7 +159,7 @@ class Survey:
             raise UsageContradicted(reason)
         self._disabled_reason = reason
         for number, usage in self.partition_usage.items():
-            self.partition_usage[number] = PartitionUsage(usage.partition, usage.kind, False, reason)
+            self.partition_usage[number] = PartitionUsage(usage.partition, usage.filesystem, False, reason)
         self._free = FreeGrains()
         self._trimmed_ranges, self._mapped, self._holes, self._empty = [], None, [], {}
 
@@ -288,7 +288,7 @@ class Survey:
             return
         first, last = layout.descriptors
         if last > layout.superblock.total_bytes:
-            self._keep_whole(partition, layout.superblock.kind, "its block groups are not laid out as usual")
+            self._keep_whole(partition, layout.superblock.type, "its block groups are not laid out as usual")
             return
         self._request(
             partition.start + first,
@@ -299,17 +299,17 @@ class Survey:
     def _on_descriptors(self, partition: Partition, layout: ExtLayout, data: bytes) -> None:
         superblock = layout.superblock
         if objection := self._objection(partition):
-            self._keep_whole(partition, superblock.kind, objection)
+            self._keep_whole(partition, superblock.type, objection)
             return
         groups = layout.groups(data)
         # The blocks of the inode tables are known only if every descriptor is valid.
         if not all(group.is_valid for group in groups):
-            self._keep_whole(partition, superblock.kind, "the checksum of a group descriptor is wrong")
+            self._keep_whole(partition, superblock.type, "the checksum of a group descriptor is wrong")
             return
         if any(group.block_bitmap >= superblock.block_count for group in groups):
-            self._keep_whole(partition, superblock.kind, "a block bitmap lies outside of it")
+            self._keep_whole(partition, superblock.type, "a block bitmap lies outside of it")
             return
-        self._trim(partition, superblock.kind, superblock.total_bytes)
+        self._trim(partition, superblock.type, superblock.total_bytes)
         metadata = _by_group(layout, groups)
         for group in groups:
             own = metadata.get(group.number, [])
@@ -337,7 +337,7 @@ class Survey:
         if ranges is None:
             reason = f"the block bitmap of group {group.number} is wrong"
             self.partition_usage[partition.number] = PartitionUsage(
-                partition, layout.superblock.kind, True, reason
+                partition, layout.superblock.type, True, reason
             )
             return
         for start, end in ranges:

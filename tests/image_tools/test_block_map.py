@@ -216,7 +216,7 @@ def told(path: Path, *, listens_late: bool) -> list[object]:
     with open_source(str(path)) as source, BmapVerifier(parsed(map_text("2.0")), source) as bmap_verifier:
         if listens_late:
             for thread in threading.enumerate():
-                if thread.name == "flash-check":
+                if thread.name == "bmap-verifier":
                     thread.join()
         bmap_verifier.listen(heard.put)
         found = [heard.get()]
@@ -244,4 +244,4 @@ def test_what_differs_is_told_to_who_listens_late(tmp_path: Path) -> None:
 def test_it_ends_with_its_block_whether_anybody_listened_or_not(tmp_path: Path) -> None:
     with open_source(str(image(tmp_path))) as source, BmapVerifier(parsed(map_text("2.0")), source):
         pass
-    assert not [thread for thread in threading.enumerate() if thread.name == "flash-check"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "bmap-verifier"]

@@ -61,7 +61,7 @@ def within(image: Path, folder: Path) -> Path:
 def test_kind_and_label(tmp_path: Path, kind: str) -> None:
     image = made(tmp_path / "image", FORMATS[kind])
     found = probed(image)
-    assert (found.kind, found.label, found.problem) == (kind, "A LABEL", "")
+    assert (found.type, found.label, found.problem) == (kind, "A LABEL", "")
     assert found.total is not None
     assert 0.8 * SIZE < found.total <= SIZE
     assert found.is_known
@@ -72,14 +72,14 @@ def test_kind_and_label(tmp_path: Path, kind: str) -> None:
 def test_kind_and_label_of_those_that_need_room(tmp_path: Path, kind: str) -> None:
     image = made(tmp_path / "image", LARGE_FORMATS[kind], 512 * MIB)
     found = probed(image)
-    assert (found.kind, found.label, found.total) == (kind, "A LABEL", 512 * MIB)
+    assert (found.type, found.label, found.total) == (kind, "A LABEL", 512 * MIB)
     assert found.used is not None
     assert 0 < found.used < 128 * MIB
 
 
 @pytest.mark.parametrize("kind", sorted(UNLABELLED))
 def test_kind_alone(tmp_path: Path, kind: str) -> None:
-    assert probed(made(tmp_path / "image", UNLABELLED[kind])).kind == kind
+    assert probed(made(tmp_path / "image", UNLABELLED[kind])).type == kind
 
 
 def test_the_label_of_luks_2(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_squashfs(tmp_path: Path) -> None:
     image = tmp_path / "image"
     run("mksquashfs", tmp_path / "tree", image, "-quiet", "-no-progress")
     found = probed(image)
-    assert (found.kind, found.used) == ("squashfs", found.total)
+    assert (found.type, found.used) == ("squashfs", found.total)
     assert found.total is not None
     assert image.stat().st_size - 4096 < found.total <= image.stat().st_size
 
@@ -125,7 +125,7 @@ def test_what_is_none_of_them(tmp_path: Path) -> None:
 )
 def test_places_outside_the_file(tmp_path: Path, offset: int, size: int) -> None:
     zeros = blank(tmp_path / "zeros", 2 * MIB)
-    assert probed(zeros, offset, size).kind in ("", "empty")
+    assert probed(zeros, offset, size).type in ("", "empty")
 
 
 @pytest.mark.parametrize("length", [0, 1, 511, 512, 1023, 1024, 1100, 2047, 2048, 4096, 40_000])
@@ -135,7 +135,7 @@ def test_a_file_that_ends_early(tmp_path: Path, kind: str, length: int) -> None:
     with image.open("r+b") as file:
         file.truncate(length)
     found = probed(image, 0, SIZE)
-    assert found.kind in (kind, kind[:3], "", "empty")
+    assert found.type in (kind, kind[:3], "", "empty")
 
 
 def test_a_truncated_fat_is_known_with_its_problem(tmp_path: Path) -> None:
@@ -143,8 +143,8 @@ def test_a_truncated_fat_is_known_with_its_problem(tmp_path: Path) -> None:
     with image.open("r+b") as file:
         file.truncate(MIB)
     found = probed(image, 0, SIZE)
-    assert found.kind == "fat"
-    assert found.kind.startswith("fat")
+    assert found.type == "fat"
+    assert found.type.startswith("fat")
     assert "in a partition of" in found.problem
 
 
@@ -179,7 +179,7 @@ def test_the_superblock_of_ext4(tmp_path: Path, options: tuple[str, ...]) -> Non
     told = {name: text.strip() for name, text in told.items()}
     with image.open("rb") as file:
         superblock = read_superblock(Window(file, 0, SIZE))
-    assert superblock.kind == "ext4"
+    assert superblock.type == "ext4"
     assert superblock.label == told["Filesystem volume name"]
     assert superblock.block_size == int(told["Block size"])
     assert superblock.cluster_size == int(told.get("Cluster size", told["Block size"]))
@@ -217,7 +217,7 @@ def test_a_damaged_superblock(tmp_path: Path) -> None:
     with image.open("rb") as file, pytest.raises(FileSystemDamaged, match="checksum"):
         read_superblock(Window(file, 0, SIZE))
     found = probed(image)
-    assert (found.kind, found.label) == ("ext4", "")
+    assert (found.type, found.label) == ("ext4", "")
     assert "checksum" in found.problem
 
 
@@ -227,7 +227,7 @@ def test_a_superblock_without_checksum_that_cannot_be(tmp_path: Path, field: int
     image = made(tmp_path / "image", FORMATS["ext2"])
     poke(image, 1024 + field, value.to_bytes(4, "little"))
     if (field, value) in ((0x18, 0), (0x04, 0xFFFFFFFF), (0x20, 0xFFFFFFFF), (0x28, 0xFFFFFFFF)):
-        assert probed(image).kind == "ext2"
+        assert probed(image).type == "ext2"
     else:
         assert probed(image).problem
 
@@ -254,9 +254,9 @@ def test_a_mounted_file_system_is_not_clean(tmp_path: Path) -> None:
 def test_a_fat_over_an_ext4_and_the_reverse(tmp_path: Path) -> None:
     image = made(tmp_path / "image", FORMATS["ext4"])
     run(*FORMATS["fat16"], image)
-    assert probed(image).kind == "fat16"
+    assert probed(image).type == "fat16"
     run("mkfs.ext4", "-q", "-F", image)
-    assert probed(image).kind == "ext4"
+    assert probed(image).type == "ext4"
 
 
 @pytest.mark.parametrize(

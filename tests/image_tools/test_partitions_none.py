@@ -193,7 +193,7 @@ def test_a_probe_of_damage_tells_or_tells_nothing(
         data[position : position + len(content)] = content
     file = CountedReads(bytes(data[:length]))
     found = probe(file, offset, 4 * MIB, usage=usage)
-    assert found.kind == found.kind.lower()
+    assert found.type == found.type.lower()
     assert file.amount < 8 * MIB
 
 

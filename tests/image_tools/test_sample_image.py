@@ -75,7 +75,7 @@ def contents(image: Path, folder: Path) -> Contents:
         if number > 1:
             for path in ("/", "/etc", "/usr", "/mnt", "/root-overlay"):
                 listings.append(run("debugfs", "-R", f"ls -l {path}", part))
-    return Contents(table, tuple((f.kind, f.label) for f in found), boot_files, tuple(listings))
+    return Contents(table, tuple((f.type, f.label) for f in found), boot_files, tuple(listings))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_its_layout(packaged: Path) -> None:
         (row.number, row.start, row.size) for row in sfdisk_rows(packaged)
     ]
     assert all(p.start % (4 * MIB) == 0 for p in table.partitions)
-    assert {p.number: (found[p.number].kind, found[p.number].label) for p in table.partitions} == {
+    assert {p.number: (found[p.number].type, found[p.number].label) for p in table.partitions} == {
         1: ("fat16", "resin-boot"),
         2: ("ext4", "resin-root"),
         3: ("ext4", "resin-updt"),

@@ -158,7 +158,7 @@ def test_a_great_many_groups_cost_little(tmp_path: Path) -> None:
         poke(path, 1024 + 0x38, bytes.fromhex("53ef 0100"))
         start = time.process_time()
         usage, _ = streamed(path)
-        assert usage.partitions[0].kind == "ext2"
+        assert usage.partitions[0].filesystem == "ext2"
         return time.process_time() - start
 
     def at_best(groups: int) -> float:
