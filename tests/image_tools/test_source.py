@@ -177,7 +177,7 @@ def test_zstd_of_a_pipe_does_not_tell_its_size(tmp_path: Path) -> None:
 def test_a_long_run_of_zeros_comes_in_bounded_pieces(kind: str, tmp_path: Path) -> None:
     image = IMAGE + bytes(48 * MIB)
     with open_source(str(write(tmp_path, PACKERS[kind](image)))) as source:
-        largest = max(len(piece) for piece in source._pieces)
+        largest = max(len(piece) for piece in source._chunks)
     assert largest <= MIB
 
 
