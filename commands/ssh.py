@@ -161,7 +161,13 @@ def _in_service(
     report: Report, device: Device, service: str, command: list[str] | None, *, tty: bool
 ) -> int | CommandResult:
     from resin_toolkit.reach.container_status import find_running_container
-    from resin_toolkit.terminal.attachment import attach, stdin_is_terminal, terminal_size, terminal_type
+    from resin_toolkit.terminal.attachment import (
+        attach,
+        capture,
+        stdin_is_terminal,
+        terminal_size,
+        terminal_type,
+    )
 
     with open_engine(report, device) as engine:
         container = find_running_container(engine, service)
@@ -170,12 +176,7 @@ def _in_service(
         environment = {"TERM": terminal_type()} if raw else None
         remote = engine.exec(container.id, words, tty=raw, environment=environment)
         if report.settings.json:
-            remote.end_input()
-            output = {1: b"", 2: b""}
-            while chunks := remote.read():
-                for stream, data in chunks:
-                    output[stream] += data
-            return CommandResult(remote.exit_code(), output[1], output[2])
+            return CommandResult(*capture(remote))
         if raw:
             remote.resize(*terminal_size())
         return attach(remote, raw=raw)

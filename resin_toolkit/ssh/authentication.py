@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from paramiko.ssh_exception import SSHException
@@ -14,9 +13,8 @@ from resin_toolkit.ssh.userauth import AuthResult, Prompts, UserAuthentication
 from resin_toolkit.terminal.screen import clean
 
 if TYPE_CHECKING:
+    from resin_toolkit.ssh.connection import Ask
     from resin_toolkit.ssh.transport import Transport
-
-Ask = Callable[[str], str]
 
 _ATTEMPTS = 3
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from resin_toolkit.ssh.transport import Transport
 
 Ask = Callable[[str], str]
+"""Prompts a person for a secret, and returns it."""
 
 _KEY_EXCHANGE_TIMEOUT = 15.0
 """Seconds for the key exchange; the smallest boards need some of them."""

@@ -79,6 +79,16 @@ def attach(
     return _DISCONNECTED if sender.disconnected else remote.exit_code()
 
 
+def capture(remote: RemoteCommand) -> tuple[int, bytes, bytes]:
+    """Run `remote` to its end without input. Returns its exit code, stdout and stderr."""
+    remote.end_input()
+    output: dict[int, list[bytes]] = {1: [], 2: []}
+    while chunks := remote.read():
+        for stream, data in chunks:
+            output[stream].append(bytes(data))
+    return remote.exit_code(), b"".join(output[1]), b"".join(output[2])
+
+
 def _copy_output(
     remote: RemoteCommand, acknowledge: Callable[[int], object], modes: TerminalModes | None
 ) -> None:

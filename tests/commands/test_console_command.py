@@ -55,7 +55,7 @@ def board() -> Iterator[Board]:
             continue
 
 
-def test_what_is_typed_goes_there_and_what_comes_is_shown(board: Board) -> None:
+def test_input_is_sent_and_output_is_shown(board: Board) -> None:
     terminal = Terminal("console", board.port)
     terminal.until("Type ~.")
     board.say(b"login: ")
@@ -84,7 +84,7 @@ def test_without_a_terminal_stdin_is_sent(board: Board) -> None:
         assert process.wait(PATIENCE) == 130
 
 
-def test_an_adapter_that_is_pulled_out_is_told_of(board: Board) -> None:
+def test_an_unplugged_adapter_is_reported(board: Board) -> None:
     terminal = Terminal("console", board.port)
     terminal.until("Type ~.")
     board.vanish()
@@ -92,13 +92,13 @@ def test_an_adapter_that_is_pulled_out_is_told_of(board: Board) -> None:
     assert terminal.end() == 1
 
 
-def test_a_port_that_is_not_there_is_told_of() -> None:
+def test_a_missing_port_is_reported() -> None:
     run = resin("console", "/dev/ttyUSB77")
     assert run.code == 3
     assert "There is no serial port /dev/ttyUSB77" in run.err
 
 
-def test_what_is_no_serial_port_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_serial_port_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("")
     run = resin("console", path)
@@ -106,7 +106,7 @@ def test_what_is_no_serial_port_is_refused(tmp_path: Path) -> None:
     assert "cannot be opened as a serial port" in run.err
 
 
-def test_a_port_that_another_program_has_is_refused(board: Board) -> None:
+def test_a_busy_port_is_refused(board: Board) -> None:
     terminal = Terminal("console", board.port)
     terminal.until("Type ~.")
     run = resin("console", board.port)

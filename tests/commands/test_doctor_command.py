@@ -40,7 +40,7 @@ def table() -> Iterator[Desk]:
 
 
 @pytest.mark.root
-def test_a_network_where_all_is_well(table: Desk) -> None:
+def test_a_working_network(table: Desk) -> None:
     done = table.resin("doctor", "--json")
     found = findings(done)
     assert done.code == 0, found
@@ -80,7 +80,7 @@ def test_a_firewall_that_drops_mdns(table: Desk, chain: str, target: str) -> Non
 
 
 @pytest.mark.root
-def test_a_program_that_holds_the_port_for_itself(table: Desk) -> None:
+def test_a_program_that_binds_the_port_exclusively(table: Desk) -> None:
     with table.entered():
         holders = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
     try:
@@ -124,7 +124,7 @@ def test_python_packages_that_are_missing(tmp_path: Path) -> None:
     assert programs.check_packages().status is Status.OK
 
 
-def test_a_state_folder_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_directory_that_cannot_be_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file" / "below"))
     found = access.check_state()
@@ -136,7 +136,7 @@ def test_a_state_folder_that_cannot_be(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.root
-def test_a_user_without_rights(tmp_path: Path) -> None:
+def test_an_unprivileged_user(tmp_path: Path) -> None:
     """Nobody, who has no udisks2 here either, and a state folder of root's."""
     script = "from resin_toolkit.doctor import access as a; "
     script += "print(a.check_state().message); print(a.check_drives().message)"

@@ -53,7 +53,7 @@ def service(table: Desk, name: str, *words: str) -> str:
     return run.out
 
 
-def test_several_are_merged_in_the_order_of_time(table: Desk, quiet: StandIn) -> None:
+def test_logs_are_merged_by_time(table: Desk, quiet: StandIn) -> None:
     run = table.resin("logs", quiet.hostname, "--service", "first", "--service", "second")
     stamped = [
         (*line.split(), name)
@@ -64,7 +64,7 @@ def test_several_are_merged_in_the_order_of_time(table: Desk, quiet: StandIn) ->
     assert len(stamped) == 4
 
 
-def test_one_comes_as_it_is(table: Desk, quiet: StandIn) -> None:
+def test_a_single_log_is_shown_without_labels(table: Desk, quiet: StandIn) -> None:
     assert service(table, "first") == "one\nthree\n"
     assert service(table, "first", "--tail", "1") == "three\n"
     assert service(table, "first", "--tail", "0") == ""
@@ -99,14 +99,14 @@ def test_events(table: Desk, quiet: StandIn) -> None:
     assert envelope["data"]["lines"] == 2
 
 
-def test_a_service_that_is_not_there(table: Desk, quiet: StandIn) -> None:
+def test_an_unknown_service(table: Desk, quiet: StandIn) -> None:
     run = table.resin("logs", quiet.hostname, "--service", "nobody")
     assert run.code == 3
     assert "nobody" in run.err
 
 
 @pytest.mark.parametrize("words", [["--grep", "("], ["--since", "soon"], ["--since", "1m", "--until", "1h"]])
-def test_what_can_never_work(table: Desk, quiet: StandIn, words: list[str]) -> None:
+def test_invalid_combinations_of_options(table: Desk, quiet: StandIn, words: list[str]) -> None:
     assert table.resin("logs", quiet.hostname, *words).code == 2
 
 
@@ -117,7 +117,7 @@ def test_the_journal_beside_a_service(table: Desk, quiet: StandIn) -> None:
     assert {line.partition(" | ")[0] for line in both.out.splitlines()} == {"system", "first"}
 
 
-def test_a_reader_that_goes_ends_it_quietly(table: Desk, kitchen: StandIn) -> None:
+def test_a_closed_pipe_ends_following_silently(table: Desk, kitchen: StandIn) -> None:
     kitchen.start("once", "echo once; sleep 1000")
     words = f"{PROGRAM} logs kitchen -f --service once | head -1; echo ${{PIPESTATUS[0]}}"
     run = subprocess.run(
@@ -141,7 +141,7 @@ def test_containers_that_start_later_and_again(table: Desk, kitchen: StandIn) ->
 
 
 @pytest.mark.parametrize("words", [("--since", "nonsense"), ("--until", "25:99"), ("--grep", "(")])
-def test_what_makes_no_sense_is_told_before_a_device_is_looked_for(words: tuple[str, str]) -> None:
+def test_invalid_values_are_reported_before_a_device_is_searched_for(words: tuple[str, str]) -> None:
     run = resin("logs", "127.0.0.1:1", *words)
     assert run.code == 2, run.err
 
@@ -174,7 +174,7 @@ def until_more_is_shown(device: StandIn, shown: Followed) -> None:
 
 
 @pytest.mark.parametrize("how", ["sockets", "engine", "clock", "link", "address"])
-def test_every_number_once(table: Desk, how: str) -> None:
+def test_every_line_is_shown_once(table: Desk, how: str) -> None:
     with stand_in(table, f"broken-{how}") as device:
         device.start("counter", COUNTER)
         with followed(table, device.hostname) as shown:
@@ -192,7 +192,7 @@ def test_every_number_once(table: Desk, how: str) -> None:
         assert said.count("reconnecting") == said.count("Reconnected") == 1
 
 
-def test_lines_that_the_engine_has_thrown_away(table: Desk) -> None:
+def test_lines_that_the_engine_has_discarded(table: Desk) -> None:
     with stand_in(table, "forgetful") as device:
         device.start("counter", COUNTER)
         with followed(table, device.hostname) as shown:

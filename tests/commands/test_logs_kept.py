@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
 from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
+from device.desk import wait_for
 from device.stand_in import Desk, StandIn, desk, stand_in
 from support.followed_logs import COUNTER, followed, until_now
 
@@ -17,6 +17,8 @@ pytestmark = pytest.mark.root
 
 ROTATING = ("--log-opt=max-size=20k", "--log-opt=max-file=3")
 COUNTED = "i=0; while [ $i -lt {} ]; do i=$((i+1)); echo $i; usleep {}; done"
+WAIT = "until [ -e /go ]; do usleep 10000; done"
+"""Waits for `go_on`, so that no line is written before the log is followed."""
 WEB = "--label=io.resin-toolkit.service=web"
 
 
@@ -52,31 +54,39 @@ def start(device: StandIn, name: str, script: str, *words: str) -> None:
     )
 
 
+def go_on(device: StandIn, name: str) -> None:
+    device.docker("exec", name, "touch", "/go")
+
+
 @pytest.mark.parametrize("driver", ["json-file", "local"])
-def test_a_log_that_rotates_is_followed_without_repeating_or_passing_over(
+def test_a_rotating_log_is_followed_without_repeating_or_skipping_lines(
     table: Desk, shed: StandIn, driver: str
 ) -> None:
     """Engine 20.10 itself repeats lines, as it begins a new file."""
-    start(shed, driver, COUNTED.format(1500, 2000), f"--log-driver={driver}", *ROTATING)
+    script = f"echo 0; {WAIT}; {COUNTED.format(1500, 2000)}"
+    start(shed, driver, script, f"--log-driver={driver}", *ROTATING)
     with followed(table, "shed", "--service", driver) as shown:
+        shown.until(b"0\n")
+        go_on(shed, driver)
         shown.until(b"\n1500\n")
         _, said = shown.interrupted()
     assert said == "error: Stopped.\n"
-    assert shown.lines == [str(number) for number in range(1, 1501)]
+    assert shown.lines == [str(number) for number in range(1501)]
 
 
 @pytest.mark.parametrize("how", ["sleep", "link"])
-def test_what_was_rotated_away_meanwhile_is_told(table: Desk, shed: StandIn, how: str) -> None:
+def test_lines_lost_by_rotation_are_reported(table: Desk, shed: StandIn, how: str) -> None:
     """While the reader sleeps, or the link is down, more is written than the engine keeps."""
-    start(shed, how, COUNTED.format(200, 5000) + "; " + COUNTED.format(3000, 100) + "; sleep 1000", *ROTATING)
+    script = f"{COUNTED.format(200, 5000)}; {WAIT}; {COUNTED.format(3000, 100)}; sleep 1000"
+    start(shed, how, script, *ROTATING)
     with followed(table, "shed", "--service", how) as shown:
         shown.until(b"\n100\n")
         if how == "sleep":
             shown.process.send_signal(signal.SIGSTOP)
         else:
             shed.link(False)
-        while until_now(shed, how) != b"3000\n":
-            time.sleep(0.2)
+        go_on(shed, how)
+        wait_for(lambda: until_now(shed, how) == b"3000\n", "the end of the second count")
         if how == "sleep":
             shown.process.send_signal(signal.SIGCONT)
         else:
@@ -87,11 +97,11 @@ def test_what_was_rotated_away_meanwhile_is_told(table: Desk, shed: StandIn, how
     assert shown.lines[-len(held) :] == held
     numbers = [int(line) for line in shown.lines]
     gaps = [(before, after) for before, after in pairwise(numbers) if after != before + 1]
-    # The second count begins anew at 1, which is among what is gone.
+    # The second count starts at 1 again, which is among the lost lines.
     assert len(gaps) == said.count("are lost") == 1
 
 
-def test_what_may_be_missing_without_a_trace_is_said_once(table: Desk, shed: StandIn) -> None:
+def test_drivers_that_may_drop_lines_are_reported_once(table: Desk, shed: StandIn) -> None:
     start(shed, "noted", "echo by journald; sleep 1000", "--log-driver=journald")
     start(shed, "hasty", "echo hasty; sleep 1000", "--log-opt=mode=non-blocking")
     words = ("shed", "--service", "noted", "--service", "hasty")
@@ -108,7 +118,7 @@ def test_what_may_be_missing_without_a_trace_is_said_once(table: Desk, shed: Sta
         shown.until(b'"may-drop", "services": ["noted"]')
 
 
-def test_much_of_what_may_have_been_dropped(table: Desk, shed: StandIn) -> None:
+def test_many_lines_of_a_driver_that_may_drop_some(table: Desk, shed: StandIn) -> None:
     start(shed, "much", "seq 12000", "--log-opt=mode=non-blocking", "--log-opt=max-buffer-size=10m")
     shed.docker("wait", "much")
     run = table.resin("logs", "shed", "--service", "much")
@@ -116,7 +126,7 @@ def test_much_of_what_may_have_been_dropped(table: Desk, shed: StandIn) -> None:
     assert "may drop lines" in run.err
 
 
-def test_a_driver_that_gives_nothing_back(table: Desk, shed: StandIn) -> None:
+def test_a_driver_that_does_not_support_reading(table: Desk, shed: StandIn) -> None:
     start(shed, "mute", "echo nobody hears; sleep 1000", "--log-driver=none")
     held = shed.docker("logs", "first").splitlines()
     alone = table.resin("logs", "shed", "--service", "mute")
@@ -135,7 +145,7 @@ def test_a_driver_that_gives_nothing_back(table: Desk, shed: StandIn) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ROTATING], ids=["one file", "rotating"])
-def test_the_last_line_has_no_end(table: Desk, shed: StandIn, options: tuple[str, ...]) -> None:
+def test_a_last_line_without_a_newline(table: Desk, shed: StandIn, options: tuple[str, ...]) -> None:
     """Engine 20.10 leaves it out of what it sends of a log that it follows."""
     name = f"endless{len(options)}"
     start(shed, name, "until rm go; do sleep 0.1; done 2>/dev/null; echo one; printf 'no end'", *options)
@@ -150,7 +160,7 @@ def test_the_last_line_has_no_end(table: Desk, shed: StandIn, options: tuple[str
     assert [text for text in texts if text] == ["one", "no end"] * 2
 
 
-def test_a_container_that_is_made_anew_under_the_same_name(table: Desk, shed: StandIn) -> None:
+def test_a_container_that_is_recreated_with_the_same_name(table: Desk, shed: StandIn) -> None:
     start(shed, "web", "echo old; " + COUNTER, WEB)
     with followed(table, "shed", "--service", "web") as shown:
         shown.until(b"old\n")
@@ -169,7 +179,7 @@ def test_a_container_that_is_made_anew_under_the_same_name(table: Desk, shed: St
     assert [line for line in shown.lines if not line.startswith("new")] == held
 
 
-def test_containers_that_have_ended_when_they_are_looked_for(table: Desk, shed: StandIn) -> None:
+def test_containers_that_have_exited_before_they_are_followed(table: Desk, shed: StandIn) -> None:
     start(shed, "awake", "echo awake; sleep 1000")
     with followed(table, "shed", "--tail", "1") as shown:
         shown.until(b"awake | awake\n")
@@ -189,7 +199,7 @@ def test_containers_that_have_ended_when_they_are_looked_for(table: Desk, shed: 
     assert said.count("removed") == 1
 
 
-def test_containers_that_come_and_end_while_the_link_is_down(table: Desk, shed: StandIn) -> None:
+def test_containers_that_start_and_exit_while_the_link_is_down(table: Desk, shed: StandIn) -> None:
     start(shed, "constant", COUNTER, WEB)
     with followed(table, "shed", "--service", "web", "--tail", "1") as shown:
         shown.until(b"\n")

@@ -34,7 +34,7 @@ def kitchen(table: Desk) -> Iterator[StandIn]:
         yield device
 
 
-def test_what_runs_is_listed(table: Desk, kitchen: StandIn) -> None:
+def test_running_containers_are_listed(table: Desk, kitchen: StandIn) -> None:
     run = table.resin("ps", kitchen.address)
     assert run.code == 0, run
     head, *rows = run.out.splitlines()
@@ -47,12 +47,12 @@ def test_what_runs_is_listed(table: Desk, kitchen: StandIn) -> None:
     assert all(row.split()[-1] == "0" and " running " in row for row in rows)
 
 
-def test_all_shows_what_has_ended(table: Desk, kitchen: StandIn) -> None:
+def test_all_includes_exited_containers(table: Desk, kitchen: StandIn) -> None:
     run = table.resin("ps", kitchen.address, "--all")
     assert any(line.startswith("ended") and "exited (0)" in line for line in run.out.splitlines())
 
 
-def test_services_and_containers_that_are_named(table: Desk, kitchen: StandIn) -> None:
+def test_services_and_containers_by_name(table: Desk, kitchen: StandIn) -> None:
     for name, service, state in (
         ("radio", "radio", "running"),
         ("one", "radio", "running"),
@@ -81,14 +81,14 @@ def test_no_row_wraps_on_a_terminal(table: Desk, kitchen: StandIn) -> None:
     assert any(row.startswith("nnnnnn") and "…" in row for row in rows)
 
 
-def test_a_service_that_is_not_there(table: Desk, kitchen: StandIn) -> None:
+def test_an_unknown_service(table: Desk, kitchen: StandIn) -> None:
     run = table.resin("ps", kitchen.address, "radio", "no\x1bsuch", "--json")
     assert (run.code, run.error["code"]) == (3, "service-not-found")
     assert "no service no\ufffdsuch." in run.error["message"]
     assert "ended, plain, radio" in run.error["hint"]
 
 
-def test_as_json(table: Desk, kitchen: StandIn) -> None:
+def test_json_output(table: Desk, kitchen: StandIn) -> None:
     data = table.resin("ps", kitchen.address, "--all", "--json").data
     assert data["device"] == kitchen.address
     by_name = {entry["name"]: entry for entry in data["containers"]}
@@ -100,7 +100,7 @@ def test_as_json(table: Desk, kitchen: StandIn) -> None:
     assert by_name["one"]["since"] == since
 
 
-def test_the_open_engine_is_warned_of_once(table: Desk, kitchen: StandIn, tmp_path: Path) -> None:
+def test_an_open_engine_is_warned_about_once(table: Desk, kitchen: StandIn, tmp_path: Path) -> None:
     state = {"XDG_STATE_HOME": str(tmp_path / "state")}
     first, second = (table.resin("ps", kitchen.address, env=state) for _ in range(2))
     assert "anyone on the network" in first.err
@@ -118,7 +118,7 @@ def test_the_other_port_is_found(table: Desk) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "fish"])
-def test_a_shell_takes_the_line(table: Desk, kitchen: StandIn, shell: str) -> None:
+def test_a_shell_evaluates_the_output(table: Desk, kitchen: StandIn, shell: str) -> None:
     run = table.resin("env", kitchen.address, "--shell", shell, env={"DOCKER_TLS_VERIFY": "1"})
     assert run.code == 0, run
     if shell == "fish" and not shutil.which("fish"):

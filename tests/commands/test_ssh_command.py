@@ -77,13 +77,13 @@ def test_the_exit_code_is_what_openssh_gives(kitchen: StandIn, command: str) -> 
     assert raw(kitchen, "--", command).returncode == openssh(kitchen, command)
 
 
-def test_bytes_go_through_as_they_are(kitchen: StandIn) -> None:
+def test_bytes_are_passed_through_unchanged(kitchen: StandIn) -> None:
     data = os.urandom(3_000_000)
     done = raw(kitchen, "--", "cat; printf '\\0\\377' >&2; exit 3", stdin=data)
     assert (done.returncode, done.stdout, done.stderr) == (3, data, b"\0\xff")
 
 
-def test_words_are_joined_and_no_terminal_is_given(kitchen: StandIn) -> None:
+def test_arguments_are_joined_and_no_terminal_is_allocated(kitchen: StandIn) -> None:
     done = raw(kitchen, "--", "echo", "a  b;", "tty")
     assert done.stdout == b"a b\nnot a tty\n"
 
@@ -100,13 +100,13 @@ def test_a_command_is_never_taken_for_the_device(kitchen: StandIn) -> None:
     assert (done.code, done.out) == (0, "kitchen\n")
 
 
-def test_json_is_one_object_with_what_was_written(kitchen: StandIn) -> None:
+def test_json_is_one_object_with_the_output(kitchen: StandIn) -> None:
     done = kitchen.desk.resin("ssh", kitchen.address, "--json", "--", "echo out; echo err >&2")
     assert done.data == {"exit_code": 0, "stdout": "out\n", "stderr": "err\n"}
     assert kitchen.desk.resin("ssh", kitchen.address, "--json").code == 2
 
 
-def test_a_closed_pipe_ends_it_quietly(kitchen: StandIn) -> None:
+def test_a_closed_pipe_ends_the_command_silently(kitchen: StandIn) -> None:
     line = f"'{PROGRAM}' ssh {kitchen.address} -- yes | head -1; echo ${{PIPESTATUS[0]}}"
     words = [*kitchen.desk.prefix, "bash", "-c", line]
     done = subprocess.run(
@@ -128,7 +128,7 @@ def test_a_terminal(kitchen: StandIn) -> None:
     assert shell.end() == 5
 
 
-def test_escape_leaves_a_shell_that_hangs(kitchen: StandIn) -> None:
+def test_an_escape_disconnects_from_a_hanging_shell(kitchen: StandIn) -> None:
     shell = kitchen.desk.terminal("ssh", kitchen.address)
     shell.type("echo re''ady; sleep 100\r")
     shell.until("ready")
@@ -204,7 +204,7 @@ def test_reboot_wait_returns_when_the_engine_is_up(table: Desk) -> None:
         assert table.resin("ps", f"tcp://{loft.address}:{loft.engine_port}").code == 0
 
 
-def test_reset_removes_what_it_says_and_nothing_else(table: Desk) -> None:
+def test_reset_removes_the_reported_files_only(table: Desk) -> None:
     with stand_in(table, "cellar", engine=False, announces=False) as cellar:
         cellar.run("sh", "-c", "touch /mnt/state/mine /mnt/data/mine")
         assert table.resin("reset", cellar.address).code == 4

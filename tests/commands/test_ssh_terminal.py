@@ -46,7 +46,7 @@ def in_a_program(device: StandIn, seconds: int = 100) -> Terminal:
 
 @pytest.mark.root
 @pytest.mark.parametrize("words", [(), ("--service", "web")], ids=["host", "container"])
-def test_a_new_size_of_the_window_reaches_the_far_end(kitchen: StandIn, words: tuple[str, ...]) -> None:
+def test_a_resize_reaches_the_remote_terminal(kitchen: StandIn, words: tuple[str, ...]) -> None:
     shell = kitchen.desk.terminal("ssh", kitchen.address, *words)
     shell.resize(24, 80)
     shell.type("echo re''ady\r")
@@ -130,7 +130,7 @@ def test_the_command_line_takes_precedence_over_the_configuration(
         assert f"refuses the login of {user[1]}" in run.error["message"]
 
 
-def test_modes_that_come_in_pieces_and_those_that_were_undone() -> None:
+def test_modes_in_split_sequences_and_modes_that_were_reset() -> None:
     modes = TerminalModes()
     for piece in (b"text \x1b", b"[?20", b"04h more \x1b[?25", b"l\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?7l"):
         modes.observe(piece)

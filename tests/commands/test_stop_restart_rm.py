@@ -50,7 +50,7 @@ def policy(bench: Bench, name: str) -> str:
     return str(bench.container(name)["HostConfig"]["RestartPolicy"]["Name"])
 
 
-def test_all_of_the_project(bench: Bench, garden: Path) -> None:
+def test_all_services_of_the_project(bench: Bench, garden: Path) -> None:
     run = bench.resin("stop", cwd=garden)
     assert run.code == 0, run
     assert run.out == (
@@ -70,7 +70,7 @@ def test_all_of_the_project(bench: Bench, garden: Path) -> None:
     assert policy(bench, "garden_once") == "no"
 
 
-def test_services_that_are_named(bench: Bench, garden: Path) -> None:
+def test_services_by_name(bench: Bench, garden: Path) -> None:
     address = bench.device.address
     assert bench.resin("stop", address, "web", "once", "--json").data["stopped"] == ["once", "web"]
     assert running(bench) == ["garden_db"]
@@ -96,7 +96,7 @@ def test_what_is_not_there(bench: Bench, garden: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["stop", "restart", "rm"])
-def test_a_device_with_nothing_or_with_several(bench: Bench, tmp_path: Path, command: str) -> None:
+def test_a_device_with_no_or_several_applications(bench: Bench, tmp_path: Path, command: str) -> None:
     words = (command, bench.device.address, "--yes")
     run = bench.resin(*words, "--json", cwd=tmp_path)
     assert (run.code, run.error["code"]) == (3, "service-not-found")
@@ -111,7 +111,7 @@ def test_a_device_with_nothing_or_with_several(bench: Bench, tmp_path: Path, com
     assert bench.resin(*words, cwd=tmp_path / "garden").code == 0
 
 
-def test_what_was_stopped_stays_so_over_a_reboot(bench: Bench, garden: Path) -> None:
+def test_a_stopped_application_stays_stopped_across_a_reboot(bench: Bench, garden: Path) -> None:
     bench.resin("stop", bench.device.address, "web", cwd=garden)
     bench.device.reboot()
     wait_for(lambda: running(bench) == ["garden_db"], "the container that was not stopped")
@@ -121,7 +121,7 @@ def test_what_was_stopped_stays_so_over_a_reboot(bench: Bench, garden: Path) -> 
     wait_for(lambda: running(bench) == ["garden_db", "garden_web"], "both containers")
 
 
-def test_one_that_crashes_again_and_again(bench: Bench, tmp_path: Path) -> None:
+def test_a_crash_looping_container(bench: Bench, tmp_path: Path) -> None:
     """It is stopped and started whatever it does at that moment."""
     project = single(tmp_path / "garden", Dockerfile='FROM stand-in\nCMD ["sh", "-c", "sleep 0.1; exit 3"]\n')
     bench.push(project, "--no-rollback")
@@ -133,7 +133,7 @@ def test_one_that_crashes_again_and_again(bench: Bench, tmp_path: Path) -> None:
         assert policy(bench, "garden_main") == "no"
 
 
-def test_nothing_is_removed_unasked(bench: Bench, garden: Path) -> None:
+def test_removal_requires_confirmation(bench: Bench, garden: Path) -> None:
     for words in ([], ["--json"], ["--no-input"]):
         run = bench.resin("rm", *words, cwd=garden)
         assert run.code == 4
@@ -144,7 +144,7 @@ def test_nothing_is_removed_unasked(bench: Bench, garden: Path) -> None:
     assert running(bench) == ["garden_db", "garden_web"]
 
 
-def test_all_of_an_application_is_removed_and_nothing_else(
+def test_an_application_is_removed_completely_and_nothing_else(
     bench: Bench, garden: Path, tmp_path: Path
 ) -> None:
     device = bench.device

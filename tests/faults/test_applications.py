@@ -60,7 +60,7 @@ def test_an_empty_device(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     "declined",
     "asks for confirmation, or requires `--yes`; removes nothing",
 )
-def test_nobody_to_ask(fault: Fault, made: Bench, tmp_path: Path) -> None:
+def test_no_confirmation(fault: Fault, made: Bench, tmp_path: Path) -> None:
     project = single(tmp_path / "garden")
     assert made.push(project).code == 0
     for stdin in (b"", b"y\n"):
@@ -76,7 +76,7 @@ def test_nobody_to_ask(fault: Fault, made: Bench, tmp_path: Path) -> None:
     "unreachable",
     "reports it; the same command completes the work",
 )
-def test_a_cut(fault: Fault, bench: Bench, tmp_path: Path) -> None:
+def test_a_lost_connection(fault: Fault, bench: Bench, tmp_path: Path) -> None:
     device = bench.device
     project = single(tmp_path / "garden", Dockerfile=SINGLE.replace("'exit 0'", "'sleep 1; exit 0'"))
     assert bench.push(project).code == 0

@@ -50,7 +50,7 @@ def test_no_such_service(fault: Fault, bench: Bench) -> None:
     "reports it before a device is searched for",
     ["--grep", "("],
 )
-def test_words_that_mean_nothing(fault: Fault) -> None:
+def test_an_invalid_time_or_expression(fault: Fault) -> None:
     fault.met(resin("logs", "nobody", *fault.given, "--json"), fault.given[1])
 
 
@@ -98,7 +98,7 @@ def test_a_clock_that_is_off(fault: Fault, bench: Bench, ahead: int) -> None:
     "reconnects and continues; prints every line once, in order",
     "cable",
 )
-def test_a_cut(fault: Fault, bench: Bench) -> None:
+def test_a_lost_connection(fault: Fault, bench: Bench) -> None:
     device = bench.device
     device.start("counter", COUNTS)
     with RunningCommand(

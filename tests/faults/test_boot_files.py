@@ -143,7 +143,7 @@ def test_a_bad_card(fault: Fault, boot: Boot, tmp_path: Path) -> None:
 
 
 @fault("configure image", "another program is changing the image", Exit.REFUSED, "refused", UNCHANGED)
-def test_two_at_once(fault: Fault, boot: Boot) -> None:
+def test_another_program_is_writing(fault: Fault, boot: Boot) -> None:
     import fcntl
 
     before = boot.digest()
@@ -173,7 +173,7 @@ def test_two_at_once(fault: Fault, boot: Boot) -> None:
 )
 @fault("image", "`cat` of a directory", Exit.USAGE, "bad-value", UNCHANGED, ["cat", "/"])
 @fault("image", "`put` of a device file", Exit.USAGE, "bad-value", UNCHANGED, ["put", "/dev/null", "/x"])
-def test_files_that_are_not_there(fault: Fault, boot: Boot) -> None:
+def test_missing_files(fault: Fault, boot: Boot) -> None:
     before, files = boot.digest(), set(Path().iterdir())
     verb, *words = fault.given
     fault.met(resin("image", verb, boot.path, *words, "--json"))
@@ -223,7 +223,7 @@ def test_a_copy_in_a_read_only_folder(fault: Fault, boot: Boot, tmp_path: Path) 
     "declined",
     ASKS,
 )
-def test_an_output_that_is_there(fault: Fault, boot: Boot) -> None:
+def test_an_existing_output_file(fault: Fault, boot: Boot) -> None:
     Path("copy.img").write_text("precious")
     fault.met(
         resin("configure", boot.path, "--hostname", "new", "--output", "copy.img", "--json"), "copy.img"

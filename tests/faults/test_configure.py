@@ -97,7 +97,7 @@ WIFI = ["--wifi", "--ssid", "Home"]
     WIFI,
 )
 @fault("configure", "nothing to configure", Exit.USAGE, "usage", UNCHANGED, [])
-def test_what_cannot_be(fault: Fault, boot: Boot) -> None:
+def test_invalid_options(fault: Fault, boot: Boot) -> None:
     Path("short").write_text("tooshrt")
     Path("long").write_text("long enough for it")
     Path("typo.toml").write_text('hostnam = "kitchen"\n')
@@ -143,7 +143,7 @@ def test_a_broken_config_json(fault: Fault, tmp_path: Path) -> None:
 @fault(
     "configure", "stdin is closed, and a passphrase should come from it", Exit.USAGE, "bad-value", UNCHANGED
 )
-def test_a_passphrase_from_nowhere(fault: Fault, boot: Boot) -> None:
+def test_a_passphrase_from_a_closed_stdin(fault: Fault, boot: Boot) -> None:
     before = boot.digest()
     words = ("configure", boot.path, *WIFI, "--passphrase-file", "-", "--json")
     fault.met(program(*words, command=("bash", "-c", 'exec "$@" <&-', "bash", PROGRAM)))

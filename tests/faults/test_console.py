@@ -99,7 +99,7 @@ def test_the_adapter_is_pulled_out(fault: Fault, line: tuple[int, int]) -> None:
     "unreachable",
     SAYS,
 )
-def test_a_socket_of_nobody(fault: Fault, tmp_path: Path) -> None:
+def test_a_socket_without_a_listener(fault: Fault, tmp_path: Path) -> None:
     import socket
 
     with socket.socket(socket.AF_UNIX) as server:

@@ -47,7 +47,7 @@ def test_no_network(fault: Fault) -> None:
 
 
 @fault("demo", "stdout is a file on a full disk", Exit.FAILED, "no-space", GONE)
-def test_nobody_takes_the_result(fault: Fault, tmp_path: Path) -> None:
+def test_the_result_cannot_be_written(fault: Fault, tmp_path: Path) -> None:
     env = environment(TMPDIR=str(tmp_path))
     fault.met_in_text(into(">/dev/full", "demo", env=env), "stdout")
     assert os.listdir(tmp_path) == []  # noqa: PTH208

@@ -102,7 +102,7 @@ def test_a_drive_that_lies(fault: Fault, image: Path, tmp_path: Path) -> None:
     "io-error",
     "names the drive; reports nothing as equal",
 )
-def test_a_drive_that_is_pulled_out(fault: Fault, tmp_path: Path) -> None:
+def test_an_unplugged_drive(fault: Fault, tmp_path: Path) -> None:
     big = tmp_path / "big.img"
     big.write_bytes(card_image(48 * MIB))
     lie = Lie.SLOW if fault.command == "flash" else Lie.SLOW_READ
@@ -157,7 +157,7 @@ def test_one_of_two(fault: Fault, image: Path, tmp_path: Path) -> None:
     "warns that a partition extends past the end of the image",
 )
 @pytest.mark.parametrize("way", ["file", "pipe", "gz"])
-def test_a_download_that_was_cut(fault: Fault, tmp_path: Path, way: str) -> None:
+def test_a_truncated_download(fault: Fault, tmp_path: Path, way: str) -> None:
     cut = IMAGE[: 4 * MIB]
     (tmp_path / "cut").write_bytes(gzip.compress(cut, 1) if way == "gz" else cut)
     run = program(
@@ -175,7 +175,7 @@ def test_a_download_that_was_cut(fault: Fault, tmp_path: Path, way: str) -> None
     "no-space",
     "completes the work, and reports that the result could not be written",
 )
-def test_nobody_takes_the_result(fault: Fault, image: Path, tmp_path: Path) -> None:
+def test_the_result_cannot_be_written(fault: Fault, image: Path, tmp_path: Path) -> None:
     card = tmp_path / "card.img"
     if fault.command == "verify":
         card.write_bytes(IMAGE)

@@ -18,7 +18,7 @@ ALL = " ".join(entry.name for entry in COMMANDS)
 
 
 @fault(ALL, "an unknown option", Exit.USAGE, "usage", "names the option and points to the help; does nothing")
-def test_an_option_that_is_none(fault: Fault) -> None:
+def test_an_unknown_option(fault: Fault) -> None:
     fault.met(resin(fault.command, "--frobnicate", "--json"), "--frobnicate", "--help")
 
 
@@ -56,7 +56,7 @@ def test_stdout_is_full(fault: Fault) -> None:
 
 @fault(" ".join(HERE), "the reader of its output has exited", Exit.DONE, CARRIES_ON, "exits silently")
 @image_here
-def test_the_reader_has_gone(fault: Fault) -> None:
+def test_the_reader_has_exited(fault: Fault) -> None:
     run = into("| head -c 0", *HERE[fault.command])
     # Who is quicker decides whether anything was found out before.
     assert (
@@ -101,7 +101,7 @@ def test_stdout_is_full_for_a_device(fault: Fault, talking: Bench) -> None:
 
 
 @fault("ps env logs ssh", "the reader of its output has exited", Exit.DONE, CARRIES_ON, "exits silently")
-def test_the_reader_has_gone_for_a_device(fault: Fault, talking: Bench) -> None:
+def test_the_reader_has_exited_for_a_device(fault: Fault, talking: Bench) -> None:
     talking.resin(*there(fault, talking))
     run = into(
         "| head -c 0", *there(fault, talking), env=talking.desk.environment, prefix=talking.desk.prefix

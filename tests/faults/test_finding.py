@@ -43,7 +43,7 @@ def test_nothing_announced(fault: Fault, made: Bench) -> None:
 
 @fault("scan wait", "an invalid time", Exit.USAGE, "usage", "reports it", "never")
 @fault("scan wait", "an invalid time", Exit.USAGE, "usage", "reports it", "-1")
-def test_a_time_that_is_none(fault: Fault) -> None:
+def test_an_invalid_time(fault: Fault) -> None:
     device = [] if fault.command == "scan" else ["kitchen"]
     fault.met(resin(fault.command, *device, "--timeout", fault.given, "--json"), "--timeout")
 

@@ -114,7 +114,7 @@ def test_a_fixed_drive(fault: Fault, image: Path, tmp_path: Path) -> None:
 
 
 @fault("flash", "the prompt is declined or not possible", Exit.REFUSED, "declined", UNTOUCHED)
-def test_nobody_to_ask(fault: Fault, image: Path, tmp_path: Path) -> None:
+def test_no_confirmation(fault: Fault, image: Path, tmp_path: Path) -> None:
     with drive(tmp_path) as device:
         for stdin in (b"", b"y\n"):
             run = program("flash", image, device, "--allow-fixed", "--json", stdin=stdin)
@@ -177,7 +177,7 @@ def test_no_rights(fault: Fault, image: Path, tmp_path: Path) -> None:
 
 
 @fault("flash", "no permission to write to the directory", Exit.NOT_PERMITTED, "not-permitted", UNTOUCHED)
-def test_a_folder_of_others(fault: Fault, image: Path) -> None:
+def test_a_directory_without_permission(fault: Fault, image: Path) -> None:
     folder = Path("others")
     folder.mkdir(mode=0o555)
     words = ("flash", image, folder / "card.img", "--json")

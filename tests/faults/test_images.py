@@ -75,7 +75,7 @@ TOLD = "reports the archive, not the drive, as damaged; removes a partial output
 
 @fault("configure flash verify", "a truncated archive", Exit.FAILED, "image-damaged", TOLD)
 @pytest.mark.parametrize("kind", PACKED)
-def test_a_download_that_was_cut(fault: Fault, boot: Boot, card: Path, kind: str) -> None:
+def test_a_truncated_download(fault: Fault, boot: Boot, card: Path, kind: str) -> None:
     damaged = Path("damaged")
     data = PACKED[kind](boot.path.read_bytes())
     damaged.write_bytes(data[: len(data) * 2 // 3])
@@ -96,7 +96,7 @@ def told_of(fault: Fault, damaged: Path, card: Path) -> None:
 
 @fault("configure flash verify", "a corrupted archive", Exit.FAILED, "image-damaged", TOLD)
 @pytest.mark.parametrize("kind", PACKED)
-def test_an_archive_that_rotted(fault: Fault, boot: Boot, card: Path, kind: str) -> None:
+def test_a_corrupted_archive(fault: Fault, boot: Boot, card: Path, kind: str) -> None:
     damaged = Path("damaged")
     data = bytearray(PACKED[kind](boot.path.read_bytes()))
     data[len(data) * 3 // 4] ^= 0x10

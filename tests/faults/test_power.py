@@ -12,7 +12,7 @@ RUNS_ON = "asks for confirmation, or requires `--yes`; the device keeps running"
 
 
 @fault("reboot reset", "the prompt is declined or not possible", Exit.REFUSED, "declined", RUNS_ON)
-def test_nobody_to_ask(fault: Fault, made: Bench) -> None:
+def test_no_confirmation(fault: Fault, made: Bench) -> None:
     before = made.device.pid
     for stdin in (b"", b"y\n"):
         fault.met(made.resin(fault.command, made.device.address, "--json", stdin=stdin), "--yes")

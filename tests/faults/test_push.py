@@ -167,7 +167,7 @@ def test_a_full_device(fault: Fault, bench: Bench, tmp_path: Path, monkeypatch: 
     LEFT,
     "engine",
 )
-def test_a_cut(fault: Fault, bench: Bench, running: Path) -> None:
+def test_a_lost_connection(fault: Fault, bench: Bench, running: Path) -> None:
     device = bench.device
     (running / "Dockerfile").write_text(dockerfile("RUN sleep 5"))
     words = ("push", device.address, "--detach", "--json")

@@ -19,7 +19,7 @@ LOST = 255
     "unreachable",
     "names the device and the reason",
 )
-def test_a_cut(fault: Fault, made: Bench) -> None:
+def test_a_lost_connection(fault: Fault, made: Bench) -> None:
     words = ("ssh", made.device.address, "--", "echo up; sleep 100")
     with RunningCommand(*words, prefix=made.desk.prefix, env=made.desk.environment) as begun:
         begun.until_shown("up", "out")
@@ -65,5 +65,5 @@ def test_a_port_that_is_taken(fault: Fault, made: Bench) -> None:
 
 @fault("ssh", "an invalid value of `-L`", Exit.USAGE, "bad-value", "reports it; forwards nothing")
 @pytest.mark.parametrize("word", ["80", "a:b:c", "1:host:99999"])
-def test_a_forward_that_is_none(fault: Fault, made: Bench, word: str) -> None:
+def test_an_invalid_forward(fault: Fault, made: Bench, word: str) -> None:
     fault.met(made.resin("ssh", made.device.address, "--json", "-L", word, "--", "true"), word)

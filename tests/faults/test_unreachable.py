@@ -48,7 +48,7 @@ def ask(made: Bench, garden: Path) -> Callable[[Fault, str], Run]:
     "bad-value",
     SAYS,
 )
-def test_a_word_that_is_no_device(fault: Fault, garden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_device(fault: Fault, garden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(garden)
     fault.met(resin(*asking(fault.command, "http://kitchen")), "http://kitchen")
 
@@ -61,7 +61,7 @@ def test_a_word_that_is_no_device(fault: Fault, garden: Path, monkeypatch: pytes
     SAYS,
 )
 @fault("ssh", "its name cannot be resolved", LOST, "device-not-found", SAYS)
-def test_a_name_of_nobody(fault: Fault, ask: Callable[[Fault, str], Run]) -> None:
+def test_a_name_that_cannot_be_resolved(fault: Fault, ask: Callable[[Fault, str], Run]) -> None:
     fault.met(ask(fault, "nobody-of-that-name"), "nobody-of-that-name")
 
 
@@ -142,7 +142,7 @@ WEB = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"
     SAYS,
     (22222, b""),
 )
-def test_somebody_else(fault: Fault, made: Bench, ask: Callable[[Fault, str], Run]) -> None:
+def test_another_kind_of_server(fault: Fault, made: Bench, ask: Callable[[Fault, str], Run]) -> None:
     with listening(made, *fault.given):
         where = f"{made.desk.address}:2377" if fault.given[0] == 2377 else made.desk.address
         fault.met(ask(fault, where), made.desk.address)

@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state" / "resin"
 
 
-def test_it_comes_back_and_nobody_else_may_read_it(folder: Path) -> None:
+def test_state_is_stored_and_readable_only_by_its_owner(folder: Path) -> None:
     assert read_state("a.json") == {}
     with update_state("a.json") as state:
         state["x"] = ["ü"]
@@ -45,7 +45,7 @@ def test_an_error_changes_nothing() -> None:
     assert read_state("a.json") == {"x": 1}
 
 
-def test_what_cannot_be_read_counts_as_nothing_and_can_be_written_anew(folder: Path) -> None:
+def test_an_invalid_file_is_empty_and_can_be_replaced(folder: Path) -> None:
     folder.mkdir(parents=True)
     for content in (b"\xff", b"[1]", b'{"x": '):
         (folder / "a.json").write_bytes(content)
@@ -55,13 +55,13 @@ def test_what_cannot_be_read_counts_as_nothing_and_can_be_written_anew(folder: P
     assert read_state("a.json") == {"x": 1}
 
 
-def test_a_relative_folder_is_not_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_relative_directory_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "here")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert state_folder() == tmp_path / ".local" / "state" / "resin"
 
 
-def test_runs_side_by_side_lose_nothing() -> None:
+def test_concurrent_updates_lose_nothing() -> None:
     runs = [subprocess.Popen([sys.executable, "-c", ADD_ONE]) for _ in range(4)]
     assert [run.wait() for run in runs] == [0] * 4
     assert read_state("count.json") == {"count": 100}

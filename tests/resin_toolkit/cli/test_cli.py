@@ -174,7 +174,7 @@ def test_the_shared_options_may_stand_before_the_command(boot: Boot) -> None:
     assert last.envelope["command"] == "image ls"
 
 
-def test_what_follows_two_dashes_is_no_option() -> None:
+def test_arguments_after_two_dashes_are_not_options() -> None:
     run = resin("image", "ls", "--", "--json")
     assert run.code == 3
     assert "--json does not exist" in run.err
@@ -214,7 +214,7 @@ def test_a_traceback_only_with_debug(tmp_path: Path) -> None:
     assert "Traceback" in in_json.err
 
 
-def test_a_defect_of_ours_ends_with_one_sentence_too(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_reported_in_one_sentence(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
     from image_tools import boot_partition as module
 
     def broken(*_: object) -> None:
@@ -230,7 +230,7 @@ def test_a_defect_of_ours_ends_with_one_sentence_too(boot: Boot, monkeypatch: py
     assert "ZeroDivisionError: a secret" in resin("image", "ls", boot.path, "--debug").err
 
 
-def test_a_failure_of_the_system_says_what_state_it_leaves(
+def test_a_system_error_says_in_which_state_things_were_left(
     boot: Boot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as one that meets flash while it is written."""

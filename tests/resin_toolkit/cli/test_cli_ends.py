@@ -26,7 +26,7 @@ from support.resin_command import PROGRAM, Terminal, environment
         "image nonsense --json",
     ],
 )
-def test_a_closed_pipe_is_no_failure_and_makes_no_noise(boot: Boot, words: str) -> None:
+def test_a_closed_pipe_is_not_an_error(boot: Boot, words: str) -> None:
     done = shell(f'"$resin" {words} | head -c 0; echo "${{PIPESTATUS[0]}}"', image=str(boot.path))
     expected = "2" if words in ("image", "image nonsense --json") else "0"
     assert done.stdout.split()[-1] in ("0", expected)
@@ -50,7 +50,7 @@ def test_a_pipe_that_is_closed_before_anything_is_written(boot: Boot) -> None:
 @pytest.mark.parametrize(
     "words", ["image ls $image", "image cat $image /big", "image info $image --json", "-V"]
 )
-def test_a_full_disk_behind_stdout_is_told(boot: Boot, words: str) -> None:
+def test_a_full_disk_behind_stdout_is_reported(boot: Boot, words: str) -> None:
     done = shell(f'"$resin" {words} > /dev/full', image=str(boot.path))
     assert done.returncode == 1
     assert done.stderr.lower().startswith("error: stdout: no space left on device.")

@@ -40,7 +40,7 @@ def test_nothing_is_run_before_a_tab(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_another_program_of_the_name_is_given_no_words(name: str, tmp_path: Path) -> None:
+def test_another_program_of_that_name_gets_no_arguments(name: str, tmp_path: Path) -> None:
     other = tmp_path / "other" / "resin"
     other.parent.mkdir()
     other.write_text(f'#!/bin/sh\necho "$#" >>{tmp_path}/count\necho oops >&2\nexit 3\n')
@@ -54,7 +54,7 @@ def test_another_program_of_the_name_is_given_no_words(name: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_a_wheel_brings_the_scripts_to_where_the_shells_look(name: str) -> None:
+def test_a_wheel_installs_the_scripts_where_the_shells_look(name: str) -> None:
     file, shared = SCRIPTS[name]
     placed = Path(sys.prefix) / shared
     listed = [
@@ -85,7 +85,7 @@ def test_the_script_of_an_earlier_version_is_replaced(name: str, old: str, tmp_p
     assert before.read_text() == (tmp_path / INSTALLED[name]).read_text()
 
 
-def test_a_shell_that_there_is_no_script_for(tmp_path: Path) -> None:
+def test_a_shell_without_a_script(tmp_path: Path) -> None:
     run = program("--install-completion", "--json", env=user(tmp_path, SHELL="/bin/tcsh"))
     assert (run.code, run.error["code"]) == (2, "bad-value")
     assert "tcsh" in run.error["message"]

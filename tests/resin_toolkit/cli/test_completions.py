@@ -98,7 +98,7 @@ def test_a_key_is_followed_by_its_value_without_a_space(bench: Shell) -> None:
         assert bench.tab("resin configure x --security=sa") == "resin configure x --security=sae "
 
 
-def test_devices_seen_lately(bench: Shell) -> None:
+def test_devices_seen_recently(bench: Shell) -> None:
     assert bench.offers("resin ps ") == ["kitchen", "garden", "fe80::1%eth0", "2001:db8::7"]
     assert bench.offers("resin ps kit") == ["kitchen"]
     assert bench.offers("resin ps kitchen.l") == ["kitchen.local"]

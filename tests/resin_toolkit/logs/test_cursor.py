@@ -83,7 +83,7 @@ SIZES = st.lists(st.integers(1, 9), min_size=1, max_size=5)
 
 
 @given(logs(), st.data(), SIZES, SIZES, st.integers(1, 30))
-def test_nothing_is_lost_and_nothing_comes_twice(
+def test_no_record_is_lost_or_repeated(
     stretches: list[Pieces], data: st.DataObject, sizes: list[int], others: list[int], memory: int
 ) -> None:
     log = flat(stretches)
@@ -92,7 +92,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(
 
 
 @given(logs(), st.data(), SIZES, SIZES)
-def test_the_engine_has_rotated_the_log(
+def test_a_rotated_log(
     stretches: list[Pieces], data: st.DataObject, sizes: list[int], others: list[int]
 ) -> None:
     """As long as it has the last record, nothing is lost; else that is told, and what is left is shown."""
@@ -106,7 +106,7 @@ def test_the_engine_has_rotated_the_log(
 
 
 @given(logs(), st.data(), SIZES, SIZES)
-def test_the_log_has_lost_its_end(
+def test_a_log_that_has_lost_its_end(
     stretches: list[Pieces], data: st.DataObject, sizes: list[int], others: list[int]
 ) -> None:
     """A device that lost its power: the records that were seen last are in no file; what follows is new."""
@@ -117,7 +117,7 @@ def test_the_log_has_lost_its_end(
 
 
 @given(logs(), st.data(), SIZES)
-def test_another_log_is_not_taken_for_this_one(
+def test_the_position_is_not_found_in_another_log(
     stretches: list[Pieces], data: st.DataObject, sizes: list[int]
 ) -> None:
     split = data.draw(st.integers(1, len(stretches)))
@@ -144,12 +144,12 @@ def test_the_same_line_many_times_at_one_time() -> None:
         assert resumed(log, taken(log[:cut], [7], memory=20), [50]) == (log[cut:], True)
 
 
-def test_the_stream_counts() -> None:
+def test_streams_are_distinguished() -> None:
     cursor = taken([record(0), record(1, stream=1)], [1], memory=9)
     assert resumed([record(0), record(1, stream=2)], cursor, [1]) == ([record(1, stream=2)], True)
 
 
-def test_a_few_of_the_last_pieces_are_enough() -> None:
+def test_a_few_of_the_last_records_are_enough() -> None:
     log = numbered(*range(10_000))
     finder = CursorFinder(taken(log[:-3], [1000], memory=5000), from_start=False)
     assert finder.feed(log[-4 - CONTEXT :]) == CONTEXT + 1

@@ -107,7 +107,7 @@ def shown(engine: ShuttingDown, out: list[bytes], lost: list[ResinError], told: 
 
 
 @pytest.mark.parametrize("cut", [0, 1, 250, 399])
-def test_what_an_engine_that_shuts_down_cuts_off_is_fetched_when_it_is_back(cut: int) -> None:
+def test_records_cut_off_by_a_stopping_engine_are_read_later(cut: int) -> None:
     out: list[bytes] = []
     lost: list[ResinError] = []
     with shown(ShuttingDown(cut), out, lost, Told()):
@@ -115,7 +115,7 @@ def test_what_an_engine_that_shuts_down_cuts_off_is_fetched_when_it_is_back(cut:
     assert len(lost) == 1
 
 
-def test_a_log_that_the_engine_falters_in_is_gone_on_with() -> None:
+def test_reading_resumes_after_an_error_within_the_log() -> None:
     out: list[bytes] = []
     told = Told()
     with shown(ShuttingDown(100, remark=b"Error grabbing logs: EOF"), out, [], told):

@@ -21,7 +21,7 @@ def answers(method: str, path: str) -> bytes:  # noqa: ARG001
     return http(json.dumps({"ApiVersion": "1.41", "Version": "25", "ID": "x"}).encode())
 
 
-def test_what_answers_as_no_engine_would_is_not_waited_for() -> None:
+def test_an_answer_that_is_not_from_an_engine_ends_the_wait() -> None:
     told: list[object] = []
     with serving(routes(answers)) as place:
         device = Device(
@@ -55,7 +55,7 @@ def ask_again_and_again(link: ReconnectingEngine) -> None:
         link.reconnect(number, asked.value)
 
 
-def test_connections_that_end_at_once_are_made_ever_more_slowly_and_end_the_patience() -> None:
+def test_connections_that_end_immediately_are_retried_with_longer_pauses_until_the_timeout() -> None:
     lost: list[ResinError] = []
     with serving(ends_when_asked) as place:
         device = Device(

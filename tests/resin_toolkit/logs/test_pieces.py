@@ -49,14 +49,18 @@ def parts(records: list[bytes]) -> list[tuple[int, bytes]]:
 
 
 @given(st.lists(st.tuples(st.sampled_from([1, 2]), TIMES, TEXTS)), st.integers(1, 50))
-def test_frames_come_whole_however_they_are_cut(messages: list[tuple[int, bytes, bytes]], size: int) -> None:
+def test_frames_are_parsed_from_chunks_of_any_size(
+    messages: list[tuple[int, bytes, bytes]], size: int
+) -> None:
     sent = b"".join(frame(stream, stamp + b" " + text) for stream, stamp, text in messages)
     records = read(FrameReader(), sent, size)
     assert parts(records) == [(stream, stamp + b" " + text) for stream, stamp, text in messages]
 
 
 @given(st.lists(st.tuples(TIMES, TEXTS), min_size=1), st.integers(1, 50), st.binary(max_size=9))
-def test_a_terminal_has_lines_alone(messages: list[tuple[bytes, bytes]], size: int, last: bytes) -> None:
+def test_the_log_of_a_terminal_has_no_frames(
+    messages: list[tuple[bytes, bytes]], size: int, last: bytes
+) -> None:
     sent = [stamp + b" " + text for stamp, text in messages]
     sent.append(STAMP + b" " + last.replace(b"\n", b""))
     assert parts(read(TerminalReader(), b"".join(sent), size)) == [(0, message) for message in sent]
@@ -76,7 +80,7 @@ def test_a_long_line_is_one(tty: bool, size: int) -> None:
     assert [line.text for line in lines] == [b"before", text, b"after"]
 
 
-def test_times_in_other_forms_become_the_usual_one() -> None:
+def test_timestamps_are_normalized() -> None:
     sent = frame(1, b"2026-01-02T03:04:05.12Z a\n") + frame(2, b"2026-01-02T04:04:05.5+01:00 b\n")
     assert parts(read(FrameReader(), sent, 7)) == [
         (1, b"2026-01-02T03:04:05.120000000Z a\n"),
@@ -84,7 +88,7 @@ def test_times_in_other_forms_become_the_usual_one() -> None:
     ]
 
 
-def test_what_the_engine_says_itself_is_no_line() -> None:
+def test_messages_of_the_engine_are_not_lines() -> None:
     reader = FrameReader()
     assert read(reader, frame(3, b"Error grabbing logs: EOF\n") + frame(1, STAMP + b" x\n"), 9)
     assert reader.messages == ["Error grabbing logs: EOF"]
@@ -95,7 +99,7 @@ def test_what_the_engine_says_itself_is_no_line() -> None:
     [b"HTTP/1.1 400 Bad", b"\x01\0\0\0\xff\xff\xff\xff", frame(1, b"no time\n"), b"\x09" + bytes(11)],
     ids=["text", "length", "time", "stream"],
 )
-def test_bytes_that_are_no_log(data: bytes) -> None:
+def test_data_that_is_not_a_log(data: bytes) -> None:
     with pytest.raises(EngineFailed):
         FrameReader().feed(data)
 
@@ -128,25 +132,25 @@ def test_lines_of_two_streams_do_not_mix() -> None:
         ("\x1b(Bä\tö\n", "ä\tö\n"),
     ],
 )
-def test_a_terminal_gets_colours_and_nothing_else(text: str, shown: str) -> None:
+def test_only_colours_are_kept_for_a_terminal(text: str, shown: str) -> None:
     assert strip_control_sequences(text.encode()).decode() == shown
 
 
 @given(st.binary())
-def test_what_is_cleaned_is_text_without_controls(data: bytes) -> None:
+def test_cleaned_text_has_no_control_characters(data: bytes) -> None:
     shown = re.sub("\x1b\\[[0-9;:]*m", "", strip_control_sequences(data).decode())
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown)
 
 
 @given(st.lists(st.tuples(st.sampled_from([1, 2]), TEXTS)), st.booleans())
-def test_the_fast_way_shows_what_the_slow_one_does(messages: list[tuple[int, bytes]], raw: bool) -> None:
+def test_unparsed_and_parsed_lines_are_rendered_alike(messages: list[tuple[int, bytes]], raw: bool) -> None:
     records = [make_record(stream, STAMP, text) for stream, text in messages]
     fast = Renderer(LogFormat(raw=raw), ServiceLabels(), "web", "web").render_records(records)
     slow = Renderer(LogFormat(raw=raw, since=STAMP), ServiceLabels(), "web", "web").render_records(records)
     assert (fast.data, fast.lines) == (slow.data, slow.lines)
 
 
-def test_names_colours_and_times_in_front() -> None:
+def test_labels_colours_and_timestamps() -> None:
     labels = ServiceLabels()
     labels.add("db")
     renderer = Renderer(LogFormat(timestamps=True, colour=True), labels, "we\x1bb", "web")
@@ -159,7 +163,7 @@ def test_names_colours_and_times_in_front() -> None:
     assert not shown.ended
 
 
-def test_grep_looks_through_colours() -> None:
+def test_grep_ignores_colours() -> None:
     view = LogFormat(grep=re.compile("^two words$"))
     records = [make_record(1, STAMP, b"two \x1b[1mwords\x1b[0m\n"), make_record(1, STAMP, b"others\n")]
     assert (
@@ -176,7 +180,7 @@ def test_a_stamp_and_its_nanoseconds(when: datetime, rest: int) -> None:
     assert query_time(nanoseconds(stamp)).endswith(f".{rest:09}")
 
 
-def test_times_as_people_type_them() -> None:
+def test_times_on_the_command_line() -> None:
     now = nanoseconds("2026-11-24T12:00:00Z")
     assert parse_time("10m", now) == now - 600 * SECOND
     assert parse_time("1h30m", now) == now - 5400 * SECOND
@@ -192,12 +196,12 @@ def test_times_as_people_type_them() -> None:
 @pytest.mark.parametrize(
     "word", ["", "x", "10 minutes", "25:00", "2026-13-01", "2026-01-01T", "-5m", "\u0661m"]
 )
-def test_what_is_no_time(word: str) -> None:
+def test_an_invalid_time(word: str) -> None:
     with pytest.raises(BadValue):
         parse_time(word, 10**18)
 
 
-def test_a_line_without_an_end_is_not_run_together_with_the_next_one() -> None:
+def test_a_line_without_a_newline_is_not_joined_with_the_next_one() -> None:
     records = [make_record(1, STAMP, b"no end"), make_record(1, STAMP, b"next\n")]
     assert (
         Renderer(LogFormat(), ServiceLabels(), "web", None).render_records(records).data == b"no end\nnext\n"
