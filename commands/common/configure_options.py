@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
@@ -34,6 +34,17 @@ def _list(metavar: str, text: str, *words: str, complete: Callable[[str], object
 class ConfigureOptions:
     """The configure options of a command line."""
 
+    HEADINGS: ClassVar = {
+        "wifi": "Wi-Fi",
+        "ethernet": "Ethernet, and IP settings of the Wi-Fi or Ethernet profile",
+        "cellular": "Cellular and hotspot",
+        "connection": "Other profiles and proxy",
+        "hostname": "System settings (config.json)",
+    }
+    from_: Annotated[
+        Path | None,
+        _value("FILE", "Read settings from a TOML answers file; options take precedence.", "--from"),
+    ] = None
     wifi: Annotated[bool, _flag("--wifi", "Add a Wi-Fi network; prompt for missing values.")] = False
     ssid: Annotated[str | None, _value("TEXT", "Set the SSID of the Wi-Fi network.")] = None
     passphrase_file: Annotated[
@@ -67,10 +78,8 @@ class ConfigureOptions:
     private_key_passphrase_file: Annotated[
         str | None, _value("FILE", "Read the passphrase of the private key from FILE.")
     ] = None
-    priority: Annotated[
-        int | None, _value("N", "Set the priority of the profile; the highest is tried first.")
-    ] = None
     ethernet: Annotated[bool, _flag("--ethernet", "Add an Ethernet profile.")] = False
+    shared: Annotated[bool, _flag("--shared", "Run a DHCP server and NAT on the Ethernet port.")] = False
     static: Annotated[
         list[str] | None,
         _list("ADDRESS/PREFIX", "Set a static address of the profile"),
@@ -85,7 +94,9 @@ class ConfigureOptions:
     route_metric: Annotated[
         int | None, _value("N", "Set the route metric of the profile; the lowest wins.")
     ] = None
-    shared: Annotated[bool, _flag("--shared", "Run a DHCP server and NAT on the Ethernet port.")] = False
+    priority: Annotated[
+        int | None, _value("N", "Set the priority of the profile; the highest is tried first.")
+    ] = None
     cellular: Annotated[str | None, _value("APN", "Add a cellular profile.")] = None
     gsm_number: Annotated[str | None, _value("NUMBER", "Set the number to dial. Default: *99#.")] = None
     gsm_username: Annotated[str | None, _value("NAME", "Set the APN user name.")] = None
@@ -125,10 +136,6 @@ class ConfigureOptions:
     unset: Annotated[list[str] | None, _list("KEY", "Remove a config.json key", complete=keys)] = None
     config: Annotated[Path | None, _value("FILE", "Merge this JSON file into config.json.")] = None
     replace: Annotated[bool, _flag("--replace", "Replace config.json instead of changing it.")] = False
-    from_: Annotated[
-        Path | None,
-        _value("FILE", "Read settings from a TOML answers file; options take precedence.", "--from"),
-    ] = None
 
     @property
     def given(self) -> bool:

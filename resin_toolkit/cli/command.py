@@ -66,6 +66,20 @@ class ResinCommand(TyperCommand):
         self.format_help_text(ctx, formatter)
         self.format_options(ctx, formatter)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the arguments and the options, with a section for each heading of `with_options`."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                is_argument = parameter.param_type_name == "argument"
+                heading = getattr(parameter, "rich_help_panel", None) or "Options"
+                sections.setdefault("Arguments" if is_argument else heading, []).append(record)
+        for heading, records in sections.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
     def _restore_help_of_arguments(self) -> None:
         """Work around click 8.5, whose own `help` of arguments empties the one that Typer has set."""
         signature = inspect.signature(self.callback, eval_str=True) if self.callback else inspect.Signature()
@@ -180,9 +194,13 @@ def with_options(options: type) -> Callable[[Callable[..., Any]], Callable[..., 
     """Decorate a command whose last parameter is a dataclass of options: each field becomes an option.
 
     The fields are annotated as Typer's parameters are and have defaults, so several commands can share a
-    group of options.
+    group of options. An attribute HEADINGS maps a field to the heading in the help that begins with it.
     """
     hints = get_type_hints(options, include_extras=True)
+    heading = None
+    for entry in fields(options):
+        heading = getattr(options, "HEADINGS", {}).get(entry.name, heading)
+        hints[entry.name].__metadata__[0].rich_help_panel = heading
     grouped = [
         inspect.Parameter(
             entry.name,
