@@ -11,7 +11,8 @@ from recording.scenes import film, stage
 
 PICTURE = Path(__file__).with_name("resin.svg")
 TITLE = (
-    "A terminal: resin looks into an image, flashes it, finds two devices and pushes an application to one."
+    "A terminal: resin inspects an image, flashes it, finds two devices, deploys a project to one and shows "
+    "its logs"
 )
 
 

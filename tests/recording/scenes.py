@@ -55,13 +55,13 @@ def film(camera: Camera, table: Desk, folder: Path) -> None:
 
     camera.cut()
     resin("resin image info resin.img.xz")
-    camera.hold(2.4)
+    camera.hold(2.0)
     camera.cut()
     resin(
         "resin flash resin.img.xz card.img --wifi --ssid Home --hostname kitchen",
         Cue("assphrase", "wild strawberries\n", wait=1.2),
     )
-    camera.hold(2.2)
+    camera.hold(1.8)
     camera.cut()
     resin("resin scan")
     camera.hold(1.8)
