@@ -134,13 +134,14 @@ def stand_in(
     announces: bool = True,
     engine: bool = True,
     ssh_options: Sequence[str] = (),
+    storage: Path | None = None,
 ) -> Iterator[StandIn]:
     """A device on the desk, up and answering; it is gone without a trace when the block ends.
 
     `engine_port` is where its engine listens on TCP, None for nowhere. A production device announces nothing,
     has no engine on TCP, and accepts only keys. `old_algorithms` are the only ones that its SSH server then
     has; `dropbear` is the server that resinOS had, in the place of OpenSSH's. `engine=False` is a device
-    without an engine. `ssh_options` are further lines of its sshd_config.
+    without an engine. `ssh_options` are further lines of its sshd_config. `storage` holds its disk.
     """
     settings = DeviceSettings(
         hostname,
@@ -152,7 +153,7 @@ def stand_in(
         engine=engine,
         ssh_options=ssh_options,
     )
-    folder = Path(tempfile.mkdtemp(prefix="resin-device-", dir=_storage()))
+    folder = Path(tempfile.mkdtemp(prefix="resin-device-", dir=storage or _storage()))
     try:
         write_device(folder, settings)
         with held(["unshare", "--net", "--", *POWER, folder]) as power:
