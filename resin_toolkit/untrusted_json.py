@@ -42,9 +42,11 @@ def text(known: Mapping[str, Any], key: str) -> str:
 
 
 def number(known: Mapping[str, Any], key: str) -> int:
-    """The integer under `key`; 0 if it is missing or not an integer."""
+    """The integer under `key`; 0 if it is missing, not an integer, or needs more than 64 bits."""
     value = known.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63:
+        return value
+    return 0
 
 
 def object_of(known: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -16,7 +16,12 @@ import resin_toolkit
 ROOMS = {
     package.__name__: Path(str(package.__file__)).parent for package in (commands, image_tools, resin_toolkit)
 }
-FOR_IMAGES = {"resin_toolkit.errors", "resin_toolkit.progress", "resin_toolkit.os_release"}
+FOR_IMAGES = {
+    "resin_toolkit.bounded_toml",
+    "resin_toolkit.errors",
+    "resin_toolkit.progress",
+    "resin_toolkit.os_release",
+}
 SCREEN = {"typer", "click"}
 HANDING_ON = {
     "resin_toolkit.live.project_sync",

@@ -18,6 +18,7 @@ from image_tools.answers.model import (
 )
 from image_tools.answers.problems import TableLocation, literal_secret, unknown_key
 from image_tools.answers.schema import TABLES, TOP, AnswerKey, AnswerType
+from resin_toolkit.bounded_toml import parse_toml
 from resin_toolkit.errors import BadValue, ConfigInvalid
 
 _SECTION_TYPES: dict[str, type[Any]] = {
@@ -257,11 +258,9 @@ def _decode(data: bytes, name: str) -> str:
 
 
 def _parse(text: str, name: str) -> dict[str, Any]:
-    import tomllib
-
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_toml(text)
+    except ValueError as error:
         place = re.search(r"\(at (line (\d+), column \d+|end of document)\)", str(error))
         where = f"{name}, {place[1]}" if place else name
         line = int(place[2]) if place and place[2] else None

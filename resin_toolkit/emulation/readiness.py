@@ -34,7 +34,7 @@ def engine_version(port: int) -> str | None:
         connection.request("GET", "/version")
         response = connection.getresponse()
         about: Any = json.loads(response.read(65536)) if response.status == 200 else None
-    except (OSError, HTTPException, ValueError):
+    except (OSError, HTTPException, ValueError, RecursionError):
         return None
     finally:
         connection.close()

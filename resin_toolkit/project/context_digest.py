@@ -36,7 +36,7 @@ class HashCache:
             return cls()
         try:
             found = json.loads(file.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return cls(file)
         files = found.get("files") if isinstance(found, dict) and found.get("format") == FORMAT else None
         return cls(file, files if isinstance(files, dict) else {})

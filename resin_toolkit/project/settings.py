@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from resin_toolkit.bounded_toml import parse_toml
 from resin_toolkit.errors import BadValue, ConfigInvalid, from_os_error
 from resin_toolkit.project import settings_values as values
 from resin_toolkit.project.application import DeviceNode, Mount, Port
@@ -178,11 +179,9 @@ class _File:
         return settings
 
     def _parse(self) -> dict[str, Any]:
-        import tomllib
-
         try:
-            return tomllib.loads(self.text)
-        except (ValueError, RecursionError) as error:
+            return parse_toml(self.text)
+        except ValueError as error:
             position = re.search(r"\(at (line \d+), column \d+\)", str(error))
             where = f"{self.path}, {position[1]}" if position else str(self.path)
             # The parser's own message may quote the file, which may contain secrets.

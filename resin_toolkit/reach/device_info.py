@@ -153,7 +153,7 @@ def _slug(board: str) -> str:
     """The slug in device-type.json."""
     try:
         known = json.loads(board)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     slug = known.get("slug") if isinstance(known, dict) else None
     return slug if isinstance(slug, str) else ""
