@@ -56,12 +56,7 @@ class Mission:
         return run
 
     def _resin(self, *words: str | Path, cwd: Path | None, home: Path | None) -> Run:
-        environment = {**self.desk.environment, **({"HOME": str(home)} if home else {})}
-        command = [*self.desk.prefix, str(PROGRAM), *map(str, words)]
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, cwd=cwd, timeout=PATIENCE
-        )
-        return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return run_resin(self.desk, *words, cwd=cwd, home=home)
 
     def ssh(self, command: str) -> str:
         """Return the output of a command on the device, run with `resin ssh`."""
@@ -81,6 +76,16 @@ class Mission:
         assert configured.code == 0, configured
         run(["nice", "zstd", "--quiet", "--force", "--rm", "-1", "-T0", disk])
         return self.resin("flash", f"{disk}.zst", self.card, "--yes", "--allow-fixed", "--json")
+
+
+def run_resin(desk: Desk, *words: str | Path, cwd: Path | None = None, home: Path | None = None) -> Run:
+    """Run the installed `resin` on the test network, with patience for an emulated device."""
+    environment = {**desk.environment, **({"HOME": str(home)} if home else {})}
+    command = [*desk.prefix, str(PROGRAM), *map(str, words)]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, cwd=cwd, timeout=PATIENCE
+    )
+    return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @contextmanager

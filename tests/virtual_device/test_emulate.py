@@ -10,7 +10,7 @@ from device.desk import desk
 from support.emulated import emulated
 
 from virtual_device.image import image
-from virtual_device.mission import write_project
+from virtual_device.mission import run_resin, write_project
 
 # Includes building the image if it is not cached.
 pytestmark = pytest.mark.timeout(1200)
@@ -22,7 +22,7 @@ def test_an_emulated_image_is_pushed_to_and_left_unchanged(tmp_path: Path) -> No
     with desk() as table:
 
         def resin(*words: str, cwd: Path | None = None) -> str:
-            done = table.resin(*words, cwd=cwd)
+            done = run_resin(table, *words, cwd=cwd)
             assert done.code == 0, done
             return done.out
 
