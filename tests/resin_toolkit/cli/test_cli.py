@@ -195,6 +195,11 @@ def test_every_failure_has_a_code_of_its_own() -> None:
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", code) for code in codes)
 
 
+def test_the_class_of_an_error_is_found_by_its_code() -> None:
+    assert errors.error_class("config-invalid") is errors.ConfigInvalid
+    assert errors.error_class("of a later version") is errors.InternalError
+
+
 def test_a_traceback_only_with_debug(tmp_path: Path) -> None:
     words = ["configure", str(tmp_path / "missing.img"), "--hostname", "a"]
     plain = program(*words)
