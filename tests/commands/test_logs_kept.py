@@ -33,7 +33,7 @@ def shed(table: Desk) -> Iterator[StandIn]:
     with stand_in(table, "shed") as device:
         # Whoever looks first is told that the engine accepts commands from anyone.
         device.start("first", "echo here")
-        table.resin("logs", "shed")
+        wait_for(lambda: table.resin("logs", "shed").code == 0, "the logs of the device")
         yield device
 
 

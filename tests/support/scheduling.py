@@ -23,7 +23,7 @@ TESTS = Path(__file__).resolve().parent.parent
 TABLE = TESTS / "durations.txt"
 UNKNOWN = 5.0
 """Seconds assumed for a file that was never measured."""
-QUICK = 8.0
+QUICK = 12.0
 """Seconds that a file may take to be part of the quick run."""
 INDEPENDENT = (
     "tests/commands/test_flash_command.py",
