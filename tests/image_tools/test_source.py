@@ -224,7 +224,7 @@ def test_an_empty_zip_is_no_image(tmp_path: Path) -> None:
     path = tmp_path / "empty.zip"
     with zipfile.ZipFile(path, "w"):
         pass
-    with pytest.raises(NotAnImage, match="holds no file"):
+    with pytest.raises(NotAnImage, match="contains no file"):
         open_source(str(path))
 
 
