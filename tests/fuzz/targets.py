@@ -204,11 +204,11 @@ def engine_json(data: bytes) -> None:
 
 
 def log_frames(data: bytes) -> None:
-    from resin_toolkit.logs.records import reader
+    from resin_toolkit.logs.records import record_reader
 
     for tty in (False, True):
         try:
-            frames = reader(tty=tty)
+            frames = record_reader(tty=tty)
             for start in range(0, len(data), 7):
                 frames.feed(data[start : start + 7])
             frames.end()
