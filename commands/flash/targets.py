@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.common.drive_text import format_drive
-from resin_toolkit.errors import Declined, DriveNotFound, NotPermitted, Usage
+from resin_toolkit.errors import Declined, DriveNotFound, NotPermitted, ResinError, Usage
 from resin_toolkit.terminal.report import Report
 
 if TYPE_CHECKING:
@@ -110,13 +110,21 @@ def _open(path: str, drive: Drive | None, image: str) -> Target:
 
     if drive is None:
         return open_file(path, like=image)
+    from image_tools.drives import check_not_exchanged
+
     try:
-        return open_drive(drive.path)
+        target = open_drive(drive.path)
     except NotPermitted as error:
         from commands.common.sudo import sudo_line
 
         error.hint = f"Run it as root: {sudo_line(sys.argv[1:])}"
         raise
+    try:
+        check_not_exchanged(drive, target.descriptor)
+    except ResinError:
+        with target:
+            raise
+    return target
 
 
 def _select_drive(report: Report, *, allow_fixed: bool) -> str:

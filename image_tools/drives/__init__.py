@@ -7,6 +7,7 @@ from image_tools.drives.checks import (
     check_not_attached,
     check_not_source,
 )
+from image_tools.drives.exchange import check_not_exchanged, disk_sequence, exchanged
 from image_tools.drives.linux import processes_using
 from image_tools.drives.listing import find_drive, list_drives
 from image_tools.drives.model import Drive, DrivePartition, Refusal, RefusalReason
@@ -21,7 +22,10 @@ __all__ = [
     "check_fits",
     "check_flashable",
     "check_not_attached",
+    "check_not_exchanged",
     "check_not_source",
+    "disk_sequence",
+    "exchanged",
     "find_drive",
     "list_drives",
     "processes_using",

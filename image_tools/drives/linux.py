@@ -110,6 +110,7 @@ def _drive(sysfs: Sysfs, name: str, mounts: Iterable[Mount], udev: _Udev) -> Dri
         partitions=tuple(_partition(sysfs, part, used, udev) for part in sysfs.partitions(name)),
         mount_points=tuple(dict.fromkeys(mount.point for mount in used)),
         refusals=_refusals(sysfs, name, used, udev, removable=removable),
+        sequence=sysfs.number(name, "diskseq") or None,
         to_unmount=tuple(dict.fromkeys(mount.point for mount in used)) if removable and not system else (),
     )
 

@@ -69,6 +69,8 @@ class Drive:
     mount_points: tuple[str, ...]
     """Everything mounted from it, also through layers of device mapper."""
     refusals: tuple[Refusal, ...]
+    sequence: int | None = None
+    """The disk sequence number, which no other drive or medium has until the next boot (Linux 5.15)."""
     to_unmount: tuple[str, ...] = ()
     """The mount points of a removable drive that must be unmounted before writing."""
 

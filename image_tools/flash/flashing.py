@@ -49,6 +49,7 @@ def _flash(
         usage = reader.usage(full=options.full, block_map=options.block_map)
         plans = [plan_target(reader, job, options.partition) for job in jobs]
         for job in jobs:
+            job.target.check_not_exchanged()
             _check_room(job.target, source.size, _needed(usage, source.size))
         run = FlashRun(reader, usage, progress, plans, options)
         run.run()

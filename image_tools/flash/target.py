@@ -87,6 +87,7 @@ class Target:
             self._lock()
         self.capacity = _ioctl_u64(self.descriptor, _BLKGETSIZE64) if is_drive else None
         self.block = max(512, _ioctl_u32(self.descriptor, _BLKSSZGET)) if is_drive else BLOCK
+        self._sequence = _sequence(self.descriptor) if is_drive else None
 
     @property
     def tail(self) -> tuple[int, int]:
@@ -202,6 +203,14 @@ class Target:
             return ReadAccess(False, "it does not support direct I/O")
         return drive_read_access(self.path) if self.is_drive else file_read_access(self.path)
 
+    def check_not_exchanged(self) -> None:
+        """Raise Refused if the medium in the drive is no longer the one that was opened."""
+        if self._sequence is not None:
+            from image_tools.drives import disk_sequence, exchanged
+
+            if disk_sequence(self.descriptor) != self._sequence:
+                raise exchanged(self.path)
+
     def finish(self) -> None:
         """Flush, make the kernel reread the partition table, and mark the target as complete."""
         self.flush()
@@ -209,8 +218,13 @@ class Target:
         self.state = TargetState.FINISHED
 
     def eject(self) -> None:
-        """Eject the medium of the drive; a notice says if that fails."""
+        """Eject the medium of the drive; a notice says if that fails, or if it is another medium now."""
         if not self.is_drive:
+            return
+        try:
+            self.check_not_exchanged()
+        except Refused as error:
+            self.notices.append(Notice("not-ejected", error.message))
             return
         try:
             fcntl.ioctl(self.descriptor, _CDROMEJECT)
@@ -434,6 +448,12 @@ def _busy(path: str) -> Refused:
 
 def _buffered(path: str) -> Notice:
     return Notice("buffered", f"{path} does not support direct I/O, so it is written through the page cache.")
+
+
+def _sequence(descriptor: int) -> int | None:
+    from image_tools.drives import disk_sequence
+
+    return disk_sequence(descriptor)
 
 
 def _ioctl_u64(descriptor: int, request: int) -> int:

@@ -100,6 +100,28 @@ def test_on_a_terminal_a_drive_is_picked_and_a_fixed_one_named(image: Path, tmp_
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("size", [8 * MIB, 16 * MIB], ids=["same-size", "another-size"])
+def test_a_drive_that_is_exchanged_during_the_question_is_refused(
+    image: Path, tmp_path: Path, size: int
+) -> None:
+    other = tmp_path / "precious"
+    other.write_bytes(b"precious" * (size // 8))
+    with (
+        blank_loop(tmp_path, 8 * MIB) as device,
+        on_terminal("flash", image, device, "--allow-fixed") as (terminal, process),
+    ):
+        until(terminal, b"Type its name")
+        run("losetup", "--detach", device)
+        run("losetup", device, other)
+        os.write(terminal, device.encode() + b"\n")
+        shown = until(terminal, None)
+        assert process.wait(20) == 4
+        assert b"is no longer the drive that you confirmed" in shown
+        assert b"Nothing was written" in shown
+    assert other.read_bytes() == b"precious" * (size // 8)
+
+
+@pytest.mark.root
 def test_another_name_than_that_of_the_fixed_drive_declines(image: Path, tmp_path: Path) -> None:
     with (
         blank_loop(tmp_path, 8 * MIB) as device,
