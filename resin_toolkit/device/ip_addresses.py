@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+_RESERVED = ipaddress.ip_network("240.0.0.0/4")
+"""Holds 255.255.255.255 too."""
 
 
 def is_ip(host: str) -> bool:
@@ -26,11 +29,22 @@ def zoned(address: str, interface: str) -> str:
     return f"{address}%{interface}" if ip.version == 6 and ip.is_link_local else address
 
 
-def sort_addresses(addresses: Iterable[str]) -> tuple[str, ...]:
-    """The distinct addresses in the order to try them: IPv4 first, link-local addresses last."""
-    return tuple(sorted(dict.fromkeys(addresses), key=_rank))
+def sort_addresses(addresses: Iterable[str], *, off_link: Collection[str] = ()) -> tuple[str, ...]:
+    """The distinct addresses in the order to try them.
+
+    IPv4 first, link-local addresses next, and those that are `off_link` last.
+    """
+
+    def rank(address: str) -> tuple[bool, bool, bool, str]:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+        return address in off_link, ip.is_link_local, ip.version == 6, address
+
+    return tuple(sorted(dict.fromkeys(addresses), key=rank))
 
 
-def _rank(address: str) -> tuple[bool, bool, str]:
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    return ip.is_link_local, ip.version == 6, address
+def is_unicast(address: str) -> bool:
+    """Whether an address without a zone can be that of another machine."""
+    ip = ipaddress.ip_address(address)
+    if ip.version == 6 and ip.ipv4_mapped is not None:
+        return False
+    return not (ip.is_multicast or ip.is_unspecified or ip.is_loopback or ip in _RESERVED)

@@ -53,7 +53,10 @@ def discovered_device(
     first = min(sightings, key=lambda sighting: sighting.key)
     device = Device(
         printable(first.host),
-        sort_addresses(address for sighting in sightings for address in sighting.addresses),
+        sort_addresses(
+            (address for sighting in sightings for address in sighting.addresses),
+            off_link=frozenset(address for sighting in sightings for address in sighting.off_link),
+        ),
         ssh_port=ssh_port or first.port,
     )
     interfaces = tuple(sorted({sighting.interface for sighting in sightings}))

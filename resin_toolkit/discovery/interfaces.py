@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from resin_toolkit.device.ip_addresses import is_unicast
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,43 @@ def local_addresses() -> tuple[LocalAddress, ...]:
         ]
         found += _of_interface(name, adapter.index, addresses)
     return tuple(sorted(found, key=lambda local: (local.is_loopback, local.index, local.is_ipv6)))
+
+
+@dataclass(frozen=True)
+class LocalNetworks:
+    """What the addresses in an answer are compared with."""
+
+    own: frozenset[str] = frozenset()
+    """All addresses of this machine, and the broadcast addresses of its networks, without zones."""
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The directly connected networks of each interface."""
+
+    def may_be_device(self, address: str) -> bool:
+        """Whether `address`, without a zone, can be that of another machine."""
+        return is_unicast(address) and address not in self.own
+
+    def is_on_link(self, interface: str, address: str) -> bool:
+        """Whether `address`, without a zone, is on a network that is directly connected to the interface."""
+        ip = ipaddress.ip_address(address)
+        networks = self.networks.get(interface, ())
+        return ip.is_link_local or any(ip in ipaddress.ip_network(network) for network in networks)
+
+
+def local_networks() -> LocalNetworks:
+    """The addresses and networks that this machine has now."""
+    import ifaddr
+
+    own: set[str] = set()
+    networks: dict[str, tuple[str, ...]] = {}
+    for adapter in ifaddr.get_adapters():
+        name = str(adapter.name).partition(":")[0]
+        for ip in adapter.ips:
+            address = ipaddress.ip_interface(f"{ip.ip if ip.is_IPv4 else ip.ip[0]}/{ip.network_prefix}")
+            own.add(str(address.ip))
+            networks[name] = (*networks.get(name, ()), str(address.network))
+            if address.version == 4 and address.network.prefixlen < 31:
+                own.add(str(address.network.broadcast_address))
+    return LocalNetworks(frozenset(own), networks)
 
 
 def _of_interface(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from resin_toolkit.device.ip_addresses import sort_addresses, zoned
+from resin_toolkit.discovery.interfaces import LocalNetworks
 from resin_toolkit.discovery.messages import RecordType, ip_address, query, question, read_answers
 from resin_toolkit.discovery.network import Network
 from resin_toolkit.discovery.responders import Sighting, group_by_device
@@ -18,8 +19,8 @@ _POLL_INTERVAL = 0.1
 _MORE_ADDRESSES = 0.03
 """Seconds to wait for further addresses after the first."""
 
-_Answers = dict[tuple[str, str], dict[str, None]]
-"""Addresses, by the interface and the sender that gave them."""
+_Answers = dict[tuple[str, str], dict[str, bool]]
+"""Addresses and whether they are on the link, by the interface and the sender that gave them."""
 
 
 def resolve(name: str, *, within: float, stop: Callable[[], bool] = lambda: False) -> list[tuple[str, ...]]:
@@ -45,22 +46,22 @@ def resolve(name: str, *, within: float, stop: Callable[[], bool] = lambda: Fals
                 network.send(message)
             until = deadline if answers or not pending else min(deadline, pending[0])
             for datagram in network.receive(min(until, now + _POLL_INTERVAL)):
-                _add_answer(answers, datagram, f"{name}.".lower())
+                _add_answer(answers, datagram, f"{name}.".lower(), network.local)
             if answers:
                 deadline = min(deadline, time.monotonic() + _MORE_ADDRESSES)
                 pending = []
     return _addresses_by_device(name, answers)
 
 
-def _add_answer(answers: _Answers, datagram: Datagram, name: str) -> None:
+def _add_answer(answers: _Answers, datagram: Datagram, name: str, local: LocalNetworks) -> None:
     from zeroconf import DNSAddress
 
     interface = datagram.origin.interface
     addresses = {
-        zoned(address, interface): None
+        zoned(address, interface): local.is_on_link(interface, address)
         for record in read_answers(datagram.data)
         if isinstance(record, DNSAddress) and record.key == name and record.ttl
-        if (address := ip_address(record))
+        if (address := ip_address(record)) and local.may_be_device(address)
     }
     if addresses:
         answers.setdefault((interface, datagram.source), {}).update(addresses)
@@ -68,10 +69,17 @@ def _add_answer(answers: _Answers, datagram: Datagram, name: str) -> None:
 
 def _addresses_by_device(name: str, answers: _Answers) -> list[tuple[str, ...]]:
     sightings = (
-        Sighting(interface, source, name, name, 0, tuple(addresses))
+        Sighting(interface, source, name, name, 0, tuple(addresses), _off_link(addresses))
         for (interface, source), addresses in answers.items()
     )
     return [
-        sort_addresses(address for sighting in group for address in sighting.addresses)
+        sort_addresses(
+            (address for sighting in group for address in sighting.addresses),
+            off_link=frozenset(address for sighting in group for address in sighting.off_link),
+        )
         for group in group_by_device(sightings)
     ]
+
+
+def _off_link(addresses: Mapping[str, bool]) -> frozenset[str]:
+    return frozenset(address for address, is_on_link in addresses.items() if not is_on_link)

@@ -10,7 +10,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from resin_toolkit.discovery.interfaces import LocalAddress, local_addresses
+from resin_toolkit.discovery.interfaces import LocalAddress, LocalNetworks, local_addresses, local_networks
 from resin_toolkit.discovery.sockets import Datagram, MulticastSocket
 
 _REFRESH_INTERVAL = 1.0
@@ -29,6 +29,7 @@ class Network:
             end.setblocking(False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._refreshed = 0.0
+        self.local = LocalNetworks()
         self.refresh()
 
     def __enter__(self) -> Self:
@@ -58,6 +59,7 @@ class Network:
         if self._refreshed and now - self._refreshed < _REFRESH_INTERVAL:
             return set(), set()
         self._refreshed = now
+        self.local = local_networks()
         present = set(local_addresses())
         removed = self._sockets.keys() - present
         for origin in removed:

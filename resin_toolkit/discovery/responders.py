@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from resin_toolkit.device.ip_addresses import zoned
+from resin_toolkit.discovery.interfaces import LocalNetworks
 from resin_toolkit.discovery.messages import (
     SUBTYPES,
     RecordType,
@@ -45,6 +46,8 @@ class Sighting:
     port: int
     addresses: tuple[str, ...]
     """IP addresses, link-local IPv6 ones with their zone."""
+    off_link: frozenset[str] = frozenset()
+    """Those of them that are on none of the networks of the interface."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -83,6 +86,7 @@ class _Sender:
     """When an instance is removed after its goodbye."""
     services: dict[str, DNSService] = field(default_factory=dict)
     addresses: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    off_link: set[str] = field(default_factory=set)
 
 
 class Responders:
@@ -91,8 +95,11 @@ class Responders:
     def __init__(self) -> None:
         self._senders: dict[tuple[str, str], _Sender] = {}
 
-    def add(self, datagram: Datagram, now: float) -> None:
-        """Add the records of a message; other services than devices are ignored."""
+    def add(self, datagram: Datagram, now: float, local: LocalNetworks) -> None:
+        """Add the records of a message; other services than devices are ignored.
+
+        So are addresses that are none of another machine.
+        """
         from zeroconf import DNSAddress, DNSPointer, DNSService
 
         records = read_answers(datagram.data)
@@ -108,7 +115,15 @@ class Responders:
         for record in records:
             if isinstance(record, DNSService) and record.key in sender.instances:
                 sender.services[record.key] = record
-        _add_addresses(sender, [record for record in records if isinstance(record, DNSAddress)])
+        found = [
+            record
+            for record in records
+            if isinstance(record, DNSAddress)
+            if (address := ip_address(record)) and local.may_be_device(address)
+        ]
+        interface = datagram.origin.interface
+        sender.off_link.update(a for a in map(ip_address, found) if not local.is_on_link(interface, a))
+        _add_addresses(sender, found)
 
     def expire(self, now: float) -> None:
         """Remove instances whose goodbye was not cancelled."""
@@ -143,6 +158,7 @@ class Responders:
                 service.server.rstrip(".").lower(),
                 service.port,
                 addresses,
+                frozenset(self._senders[interface, source].off_link),
             )
             for interface, source, instance, service, addresses in self._instances()
             if service is not None and addresses

@@ -90,7 +90,7 @@ class Search:
             if schedule.has_round_ended(now):
                 self._responders.drop_silent(schedule.round_started)
             for datagram in self._network.receive(schedule.next_time(now, self._responders.next_expiry())):
-                self._responders.add(datagram, time.monotonic())
+                self._responders.add(datagram, time.monotonic(), self._network.local)
             self._responders.expire(time.monotonic())
             self._query_missing_records()
             for event in (*self._device_changes(schedule), *self._updated_facts()):

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,15 +34,15 @@ def kitchen(table: Desk) -> Iterator[StandIn]:
 
 
 @contextmanager
-def neighbour(table: Desk, instance: str, kind: str, host: str, port: int = 22222) -> Iterator[None]:
-    """A responder on this machine that announces a service."""
+def neighbour(table: Desk, instance: str, kind: str, host: str, port: int, address: str) -> Iterator[None]:
+    """A responder on this machine that announces a service of another machine."""
     with table.entered():
         announcer = Zeroconf(interfaces=[table.address])
         info = ServiceInfo(
             kind,
             f"{instance}.{kind if '_sub' not in kind else '_ssh._tcp.local.'}",
             port=port,
-            addresses=[socket.inet_aton(table.address)],
+            addresses=[socket.inet_aton(address)],
             server=f"{host}.local.",
         )
         announcer.register_service(info, cooperating_responders=True, strict=False)
@@ -53,12 +54,13 @@ def neighbour(table: Desk, instance: str, kind: str, host: str, port: int = 2222
 
 @contextmanager
 def announced(table: Desk, name: str) -> Iterator[None]:
-    """A responder that announces a device of any name, repeatedly."""
+    """A responder that announces a device of any name, repeatedly, at an address that nobody has."""
+    absent = table.address.rpartition(".")[0] + ".254"
     instance = f"{name}._ssh._tcp.local."
     message = DNSOutgoing(0x8400)
     message.add_answer_at_time(DNSPointer("_resin-device._sub._ssh._tcp.local.", 12, 1, 120, instance), 0)
     message.add_answer_at_time(DNSService(instance, 33, 1, 120, 0, 0, 1, "evil.local."), 0)
-    message.add_answer_at_time(DNSAddress("evil.local.", 1, 1, 120, socket.inet_aton(table.address)), 0)
+    message.add_answer_at_time(DNSAddress("evil.local.", 1, 1, 120, socket.inet_aton(absent)), 0)
     [data] = message.packets()
     quiet = threading.Event()
     with table.entered():
@@ -169,12 +171,18 @@ def test_a_watch_shows_who_leaves_and_comes_back(kitchen: StandIn) -> None:
 
 
 def test_other_ssh_servers_are_not_contacted(kitchen: StandIn) -> None:
-    with kitchen.desk.entered(), socket.create_server((kitchen.desk.address, 0)) as server:
-        server.settimeout(0)
-        with neighbour(kitchen.desk, "server", "_ssh._tcp.local.", "server", server.getsockname()[1]):
+    listener = subprocess.Popen([*kitchen.prefix, "socat", "-u", "TCP-LISTEN:2345", "OPEN:/dev/null"])
+    try:
+        with neighbour(kitchen.desk, "server", "_ssh._tcp.local.", "server", 2345, kitchen.address):
             run = kitchen.desk.resin("scan")
-        with pytest.raises(BlockingIOError):
-            server.accept()
+        # It ends with its first connection.
+        assert listener.poll() is None
+        with kitchen.desk.entered():
+            socket.create_connection((kitchen.address, 2345)).close()
+        assert listener.wait(20) == 0
+    finally:
+        listener.kill()
+        listener.wait()
     assert "server" not in run.out
 
 

@@ -11,7 +11,7 @@ from zeroconf import DNSAddress, DNSIncoming, DNSOutgoing, DNSPointer, DNSRecord
 
 from resin_toolkit.device.facts import DeviceFacts
 from resin_toolkit.discovery.discovered_device import discovered_device, printable
-from resin_toolkit.discovery.interfaces import LocalAddress, local_addresses
+from resin_toolkit.discovery.interfaces import LocalAddress, LocalNetworks, local_addresses, local_networks
 from resin_toolkit.discovery.messages import SUBTYPES, RecordType, query, question, read_answers
 from resin_toolkit.discovery.responders import Responders, group_by_device
 from resin_toolkit.discovery.schedule import QuerySchedule
@@ -45,10 +45,16 @@ def address_of(host: str, address: str, ttl: int = 120) -> DNSAddress:
     return DNSAddress(host, kind, 1, ttl, socket.inet_pton(family, address))
 
 
+LOCAL = LocalNetworks(
+    own=frozenset({"10.0.0.1", "10.0.0.255", "fe80::1234", "192.168.7.1"}),
+    networks={"eth0": ("10.0.0.0/24", "fe80::/64", "fd00:1::/64"), "wlan0": ("10.1.0.0/24",)},
+)
+
+
 def announce(*messages: tuple[LocalAddress, str, bytes]) -> Responders:
     responders = Responders()
     for origin, source, data in messages:
-        responders.add(Datagram(origin, source, data), 0.0)
+        responders.add(Datagram(origin, source, data), 0.0, LOCAL)
     return responders
 
 
@@ -112,9 +118,9 @@ def test_records_that_an_announcement_leaves_out_are_queried() -> None:
     )
     assert list(responders.missing_records()) == [("eth0", question(instance, RecordType.SRV))]
     service = DNSService(instance, RecordType.SRV, 1, 120, 0, 0, 22, "kitchen.local.")
-    responders.add(Datagram(ETH, "10.0.0.7", answer(service)), 0.0)
+    responders.add(Datagram(ETH, "10.0.0.7", answer(service)), 0.0, LOCAL)
     assert ("eth0", question("kitchen.local.", RecordType.A)) in list(responders.missing_records())
-    responders.add(Datagram(ETH, "10.0.0.7", answer(address_of("kitchen.local.", "10.0.0.7"))), 0.0)
+    responders.add(Datagram(ETH, "10.0.0.7", answer(address_of("kitchen.local.", "10.0.0.7"))), 0.0, LOCAL)
     assert list(responders.missing_records()) == []
     assert len(responders.sightings()) == 1
 
@@ -125,6 +131,36 @@ def test_ipv4_and_ipv6_of_one_device_are_one() -> None:
         (ETH, "fe80::7", announced("kitchen", "fe80::7")),
     )
     assert addresses_by_device(responders) == [{"10.0.0.7", "fe80::7%eth0"}]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "127.8.9.10", "0.0.0.0", "255.255.255.255", "224.0.0.1", "239.1.2.3", "240.0.0.1"),
+        *("::1", "::", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.9"),
+        *("10.0.0.1", "10.0.0.255", "fe80::1234", "192.168.7.1"),
+    ],
+)
+def test_an_address_that_is_none_of_another_machine_is_ignored(address: str) -> None:
+    assert announce((ETH, "10.0.0.9", announced("kitchen", address))).sightings() == []
+    [sighting] = announce((ETH, "10.0.0.9", announced("kitchen", address, "10.0.0.9"))).sightings()
+    assert sighting.addresses == ("10.0.0.9",)
+
+
+def test_an_address_of_another_network_is_tried_last() -> None:
+    for addresses in (("8.8.8.8", "10.0.0.9", "fd00:1::9"), ("fd00:1::9", "10.0.0.9", "8.8.8.8")):
+        [sighting] = announce((ETH, "10.0.0.9", announced("kitchen", *addresses))).sightings()
+        found = discovered_device(1, [sighting], DeviceFacts(), ssh_port=None)
+        assert found.device.addresses == ("10.0.0.9", "fd00:1::9", "8.8.8.8")
+
+
+def test_the_local_networks_are_those_of_this_machine() -> None:
+    local = local_networks()
+    assert "127.0.0.1" in local.own
+    assert local.is_on_link("lo", "127.0.0.1")
+    assert not local.is_on_link("lo", "8.8.8.8")
+    assert not local.may_be_device("127.0.0.1")
+    assert local.may_be_device("8.8.8.8")
 
 
 def test_one_name_at_two_addresses_is_two_devices() -> None:
@@ -153,9 +189,9 @@ def test_one_device_seen_from_two_interfaces_is_one() -> None:
 def test_a_goodbye_counts_after_a_second_unless_it_is_cancelled() -> None:
     for is_cancelled in (False, True):
         responders = announce((ETH, "10.0.0.7", announced("kitchen", "10.0.0.7")))
-        responders.add(Datagram(ETH, "10.0.0.7", announced("kitchen", "10.0.0.7", ttl=0)), 5.0)
+        responders.add(Datagram(ETH, "10.0.0.7", announced("kitchen", "10.0.0.7", ttl=0)), 5.0, LOCAL)
         if is_cancelled:
-            responders.add(Datagram(ETH, "10.0.0.7", announced("kitchen", "10.0.0.7")), 5.5)
+            responders.add(Datagram(ETH, "10.0.0.7", announced("kitchen", "10.0.0.7")), 5.5, LOCAL)
         responders.expire(6.5)
         assert bool(responders.sightings()) is is_cancelled
 
