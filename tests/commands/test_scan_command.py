@@ -98,7 +98,7 @@ def test_the_error_of_an_empty_network_names_the_interface_and_usual_causes() ->
 
 
 def test_a_device_is_found_and_completed(kitchen: StandIn) -> None:
-    run = kitchen.desk.resin("scan", "--json")
+    run = kitchen.desk.resin("scan", "--timeout", "20", "--json")
     assert run.code == 0
     news = [(event["event"], event["device"]["name"]) for event in events(run.out)]  # type: ignore[index]
     assert news[0] == ("found", "kitchen")
@@ -130,7 +130,7 @@ def test_a_device_that_is_too_slow_is_shown_with_a_warning(kitchen: StandIn) -> 
 
 
 def test_off_a_terminal_each_device_is_one_row(kitchen: StandIn) -> None:
-    run = kitchen.desk.resin("scan")
+    run = kitchen.desk.resin("scan", "--timeout", "20")
     heading, row = run.out.splitlines()
     assert heading.startswith("DEVICE")
     assert row.split()[:2] == ["kitchen", kitchen.address]

@@ -42,7 +42,7 @@ def kitchen(way: Mission) -> Iterator[Virtual]:
 def test_scan_finds_the_configured_name(way: Mission, kitchen: Virtual) -> None:
     waited = way.resin("wait", HOST, "--json")
     assert waited.code == 0, waited
-    envelope = json.loads(way.resin("scan", "--json").out.splitlines()[-1])
+    envelope = json.loads(way.resin("scan", "--timeout", "20", "--json").out.splitlines()[-1])
     [found] = envelope["data"]["devices"]
     assert (found["name"], found["host"], found["ssh_port"]) == (HOST, f"{HOST}.local", kitchen.ssh_port)
     assert way.address in found["addresses"]
