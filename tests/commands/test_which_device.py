@@ -98,14 +98,14 @@ def test_a_device_of_the_project_that_is_not_there_is_left_out(
 
 def test_one_of_several_is_picked_on_a_terminal(table: Desk, kitchen: StandIn, hall: StandIn) -> None:
     terminal = table.terminal("ps")
-    terminal.until("Which device? [1-2]: ")
+    terminal.until("Which device? [1-2] ")
     rows = [line.split() for line in terminal.plain.splitlines() if line.startswith("  ")]
     assert {tuple(row[1:]) for row in rows} == {
         (device.hostname, device.address) for device in (kitchen, hall)
     }
     [number] = [row[0] for row in rows if row[1] == "hall"]
     terminal.type("3\n")
-    terminal.until("Which device? [1-2]: ")
+    terminal.until("Which device? [1-2] ")
     terminal.type(f"{number}\n")
     terminal.until("lamp")
     assert terminal.end() == 0

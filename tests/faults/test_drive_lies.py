@@ -105,7 +105,7 @@ def test_a_drive_that_lies(fault: Fault, image: Path, tmp_path: Path) -> None:
 def test_an_unplugged_drive(fault: Fault, tmp_path: Path) -> None:
     big = tmp_path / "big.img"
     big.write_bytes(card_image(48 * MIB))
-    lie = Lie.SLOW if fault.command == "flash" else Lie.SLOW_READ
+    lie = Lie.SLOW if fault.command == "flash" else Lie.SLOW_READS
     with lying(tmp_path, lie, 2 * MIB, 64 * MIB) as device:
         if fault.command == "verify":
             (tmp_path / "faulty-backing.img").write_bytes(big.read_bytes() + bytes(16 * MIB))
@@ -114,7 +114,7 @@ def test_an_unplugged_drive(fault: Fault, tmp_path: Path) -> None:
             if fault.command == "flash":
                 begun.until(lambda: _written(tmp_path) > 4 * MIB)
             else:
-                begun.until_asleep()
+                begun.until_shown('"comparing"', "out")
             _pull_out(tmp_path)
             run = begun.end()
     fault.met(run, device)

@@ -53,6 +53,8 @@ class Fault(Enum):
     """From the start."""
     SLOW_READ = "slow-read"
     """What covers the offset takes a second to be read."""
+    SLOW_READS = "slow-reads"
+    """From the offset on, each read takes a twentieth of a second."""
     SLOW = "slow"
     """From the offset on, it takes so much at a time that it writes 24 MiB/s."""
     LATE = "late"
@@ -156,6 +158,8 @@ class _Server:
     def _read(self, offset: int, size: int) -> bytes:
         if self._fault is Fault.SLOW_READ and offset <= self._offset < offset + size:
             time.sleep(1)
+        if self._fault is Fault.SLOW_READS and offset + size > self._offset:
+            time.sleep(0.05)
         if self._fault is Fault.READ_ERROR and self._written and offset <= self._offset < offset + size:
             raise OSError(errno.EIO, "a bad block")
         if self._fault is Fault.UNREADABLE and offset <= self._offset < offset + size:

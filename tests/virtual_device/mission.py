@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from virtual_device.image import image, production
 HOST = "kitchen"
 PATIENCE = 400.0
 """Seconds that a command may take: some wait for a device to boot."""
-TOO_SLOW = "Its SSH server is overloaded or still starting."
+TOO_SLOW = ("Its SSH server is overloaded or still starting.", "temporarily refuses connections")
+"""How an emulated SSH server is that does not greet in time, and one that was left alone for that."""
 _DOCKERFILE = """\
 FROM scratch
 COPY busybox /bin/busybox
@@ -51,9 +53,11 @@ class Mission:
 
     def resin(self, *words: str | Path, cwd: Path | None = None, home: Path | None = None) -> Run:
         """Run it; again if the emulated SSH server does not even greet in time, and nothing was done yet."""
-        while TOO_SLOW in (run := self._resin(*words, cwd=cwd, home=home)).out + run.err:
-            continue
-        return run
+        while True:
+            run = self._resin(*words, cwd=cwd, home=home)
+            if not any(text in run.out + run.err for text in TOO_SLOW):
+                return run
+            time.sleep(5)
 
     def _resin(self, *words: str | Path, cwd: Path | None, home: Path | None) -> Run:
         return run_resin(self.desk, *words, cwd=cwd, home=home)
