@@ -1,4 +1,4 @@
-"""The fuzzers' corpora, what they once found, and a short run of each with a fixed seed."""
+"""The corpora of the fuzzers and what they once found; with `tests/run --all` a run of each too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fuzz.targets import TARGETS, run
 
 FOLDER = Path(__file__).parent
 INPUTS = sorted(path for kind in ("corpus", "found") for path in (FOLDER / kind).glob("*/*"))
-RUNS = 400
+RUNS = 2000
 
 
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: "/".join(path.parts[-3:]))
@@ -28,6 +28,7 @@ def test_each_target_has_a_corpus() -> None:
 # atheris has wheels for Linux on x86-64 only.
 if find_spec("atheris"):
 
+    @pytest.mark.soak
     @pytest.mark.parametrize("name", TARGETS)
     def test_random_inputs_are_read_or_refused(name: str, tmp_path: Path) -> None:
         command = [sys.executable, "-m", "fuzz", name, "--runs", str(RUNS), "--failures", str(tmp_path)]
