@@ -13,6 +13,7 @@ from support.live_pushing import (  # noqa: F401 - fixtures
     APP,
     DOCKERFILE,
     TOML,
+    Pushed,
     fresh,
     live,
     live_garden,
@@ -27,6 +28,12 @@ pytestmark = pytest.mark.root
 # what happens to the device
 
 
+def until_shown(pushed: Pushed, text: str, times: int = 1) -> None:
+    """Wait until a line was shown so many times; it may come before the batch that causes it."""
+    while sum(event.get("text") == text for event in pushed.events) < times:
+        pushed.until("line", text=text)
+
+
 def test_exited_container_is_started_by_a_save(table: Desk, kitchen: StandIn, garden: Path) -> None:
     (garden / "resin.toml").write_text(TOML + 'restart = "no"\n')
     ends = 'echo "ended $(cat /app/text)"\n'
@@ -34,11 +41,11 @@ def test_exited_container_is_started_by_a_save(table: Desk, kitchen: StandIn, ga
         before = pushed.begun().container()
         (garden / "main.sh").write_text(ends)
         pushed.batch()
-        pushed.until("line", text="ended one")
+        until_shown(pushed, "ended one")
         wait_for(lambda: not kitchen.docker("ps", "--quiet"), "its end")
         (garden / "main.sh").write_text(APP)
         pushed.batch()
-        pushed.until("line", text="started one")
+        until_shown(pushed, "started one", times=2)
         assert pushed.container() == before
         (garden / "main.sh").write_text(ends)
         pushed.batch()
