@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from threading import Condition
 
 from resin_toolkit.logs.rendering import RenderedLines
@@ -72,6 +74,10 @@ class LogWriter:
 
         Raises the failure passed to `fail`, what `write` raises, and BrokenPipeError if nobody reads stdout.
         """
+        with _waking_on_signals(self._wake):
+            self._run(until)
+
+    def _run(self, until: float | None) -> None:
         poll = select.poll()
         poll.register(self._woken, select.POLLIN)
         if self._descriptor is not None:
@@ -126,3 +132,19 @@ class LogWriter:
         # If the pipe is full, `run` has enough to wake it.
         with suppress(BlockingIOError):
             os.write(self._wake, b"\0")
+
+
+@contextmanager
+def _waking_on_signals(descriptor: int) -> Iterator[None]:
+    """Write a byte to a non-blocking pipe for each signal, if this is the main thread.
+
+    A signal that arrives between Python's last look for signals and the wait of `poll` would not end it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
