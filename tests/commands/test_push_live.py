@@ -1,4 +1,4 @@
-"""`resin push` in live mode: each save reaches the container of a real engine, or it is built anew."""
+"""`resin push` in live mode: each save reaches the container of a real engine, or rebuilds its image."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_dance_of_an_editor_is_one_batch(table: Desk, kitchen: StandIn, garden: 
         assert pushed.holds() == fresh(kitchen, garden)
 
 
-# what is built anew
+# what is rebuilt
 
 
 def test_files_that_a_later_run_depends_on_are_rebuilt(table: Desk, kitchen: StandIn, garden: Path) -> None:

@@ -1,4 +1,4 @@
-"""`resin push` in live mode: what is written anew with the same content is no change, and all else is one."""
+"""`resin push` in live mode: a file rewritten with the same content is no change, anything else is."""
 
 from __future__ import annotations
 

@@ -236,7 +236,7 @@ def test_a_certificate_in_the_place_of_a_private_key_is_refused() -> None:
     assert "ca.pem" in _refused(lambda: Enterprise("me", private_key=CERTIFICATE))
 
 
-# who is let in
+# who is accepted
 
 _BY_PASSWORD = Enterprise("me", SECRET)
 _BY_KEY = Enterprise("me", client_cert=CERTIFICATE, private_key=KEY)

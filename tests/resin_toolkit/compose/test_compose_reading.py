@@ -1,4 +1,4 @@
-"""YAML: what words mean, anchors, and what is told of a file that is none."""
+"""YAML: what words mean, anchors, and the errors of an invalid file."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ NO_ENGINES = {
     "another JSON": saying(http(b'{"name": "elasticsearch", "version": {"number": "7.0"}}')),
     "a list": saying(http(b"[]")),
     "a version that is a number": saying(http(b'{"ApiVersion": 1.41}')),
-    "a version that is none": saying(http(b'{"ApiVersion": "../../1.41"}')),
+    "an invalid version": saying(http(b'{"ApiVersion": "../../1.41"}')),
     "JSON of great depth": saying(http(b"[" * 200_000)),
     "a number of great length": saying(http(b'{"ApiVersion": ' + b"9" * 100_000 + b"}")),
     "a false length": saying(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}"),

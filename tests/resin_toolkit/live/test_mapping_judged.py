@@ -1,4 +1,4 @@
-"""What a saved file is said to mean, and what an image then has that a real engine builds anew."""
+"""The predicted effect of a saved file, compared with an image that a real engine rebuilds."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def owner(text: str) -> tuple[int, int]:
 def judged(
     site: Site, dockerfile: str, first: dict[str, Look], before: Tree, change: tuple[str, FileChange, Tree]
 ) -> tuple[str, bool]:
-    """What is said of a change, and whether an image built anew has that and nothing else."""
+    """The predicted effect of a change, and whether a rebuilt image shows that and nothing else."""
     path, what, after = change
     context = TreeContext(before)
     mapping = site.planned(dockerfile, context, first)
