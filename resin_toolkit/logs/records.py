@@ -126,10 +126,7 @@ class FrameReader:
         if header[0] == ENGINE_MESSAGE:
             self.messages.append(payload.decode(errors="replace").strip())
             return []
-        match = _STAMP.match(payload)
-        if match is None:
-            raise EngineFailed("The engine sent a log line without a timestamp.", hint=_HINT)
-        return [make_record(header[0], normalize_stamp(match[0][:-1]), payload[match.end() :])]
+        return [_unusual_record(header[0], payload)]
 
 
 class TerminalReader:
@@ -145,7 +142,7 @@ class TerminalReader:
         records = []
         start = 0
         while stop := self._next(start):
-            records.append(_terminal_record(self._buffer[start:stop]))
+            records.append(_unusual_record(0, self._buffer[start:stop]))
             start = stop
             self._searched = 0
         self._buffer = self._buffer[start:]
@@ -155,7 +152,7 @@ class TerminalReader:
 
     def end(self) -> list[bytes]:
         rest, self._buffer, self._searched = self._buffer, b"", 0
-        return [_terminal_record(rest)] if _STAMP.match(rest) else []
+        return [_unusual_record(0, rest)] if _STAMP.match(rest) else []
 
     def _next(self, start: int) -> int:
         """The end of the record that begins at `start`; 0 if it is incomplete."""
@@ -172,11 +169,16 @@ class TerminalReader:
         return stop
 
 
-def _terminal_record(message: bytes) -> bytes:
+def _unusual_record(stream: int, message: bytes) -> bytes:
+    """The record of a message whose timestamp has any format of RFC 3339. Raises EngineFailed."""
     match = _STAMP.match(message)
-    if match is None:
+    try:
+        stamp = normalize_stamp(match[0][:-1]) if match else None
+    except ValueError:
+        stamp = None
+    if match is None or stamp is None:
         raise EngineFailed("The engine sent a log line without a timestamp.", hint=_HINT)
-    return make_record(0, normalize_stamp(match[0][:-1]), message[match.end() :])
+    return make_record(stream, stamp, message[match.end() :])
 
 
 _HINT = "Another program may be listening on that port. Check with `resin ps`."
