@@ -140,7 +140,13 @@ def _on_host(
 ) -> int | CommandResult:
     from resin_toolkit.ssh import connect
     from resin_toolkit.ssh.forwarding import forward_ports
-    from resin_toolkit.terminal.attachment import attach, stdin_is_terminal, terminal_size, terminal_type
+    from resin_toolkit.terminal.attachment import (
+        MAX_CAPTURED,
+        attach,
+        stdin_is_terminal,
+        terminal_size,
+        terminal_type,
+    )
 
     text = " ".join(command) if command else None
     ask = password_prompt(report)
@@ -150,7 +156,7 @@ def _on_host(
         if forwards and text is None and not stdin_is_terminal():
             shell.wait()
         if report.settings.json:
-            done = shell.run(text or "", within=None)
+            done = shell.run(text or "", within=None, at_most=MAX_CAPTURED)
             return CommandResult(done.code, done.out, done.err)
         raw = stdin_is_terminal() and (text is None or tty)
         remote = shell.start(text, (terminal_type(), *terminal_size()) if raw else None)

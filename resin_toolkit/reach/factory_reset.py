@@ -20,6 +20,8 @@ _PARTITIONS = {
 }
 """The mount points of the partitions, and their labels."""
 _UNMOUNTED = "unmounted"
+_SYNC_TIMEOUT = 60.0
+"""Seconds that a worn card may take to write what the system has buffered."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def remove_reset_markers(shell: Shell, markers: Sequence[ResetMarker]) -> None:
     """Remove the files and verify it. Raises NotPermitted, IoFailed."""
     for marker in markers:
         path = shlex.quote(marker.path)
-        done = shell.run(f"rm -f -- {path}; sync; [ ! -e {path} ] && echo gone")
+        done = shell.run(f"rm -f -- {path}; sync; [ ! -e {path} ] && echo gone", within=_SYNC_TIMEOUT)
         if done.out.strip() == b"gone":
             continue
         reason = done.err.decode(errors="replace").strip()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resin_toolkit.errors import HostKeyInvalid, Unreachable
 from resin_toolkit.ssh import lazy_paramiko
-from resin_toolkit.ssh.version_exchange import LOCAL_VERSION, read_version
-from resin_toolkit.terminal.screen import clean
+from resin_toolkit.ssh.version_exchange import LOCAL_VERSION, VERSION_TIMEOUT, read_version
+from resin_toolkit.untrusted_json import one_line
 
 if TYPE_CHECKING:
     from resin_toolkit.ssh.transport import Transport
@@ -31,20 +32,22 @@ def negotiate(
     rekey_bytes: int | None = None,
     on_version: Callable[[str], object] = str,
 ) -> Transport:
-    """Exchange keys on a connection that our version line was sent on.
+    """Exchange keys on a connection that our version line was sent on, within `within` seconds in all.
 
     `on_version` is called with the server's version line. Raises Unreachable, HostKeyInvalid.
     """
     lazy_paramiko.load()
     from paramiko.ssh_exception import IncompatiblePeer, SSHException
 
+    from resin_toolkit.ssh.packetizer import ExchangeTimedOut
     from resin_toolkit.ssh.transport import HostKeyUnproven, Transport
 
-    version = read_version(connection, host, endpoint)
+    deadline = time.monotonic() + within
+    version = read_version(connection, host, endpoint, min(within, VERSION_TIMEOUT))
     on_version(version)
     transport = Transport(connection, LOCAL_VERSION, version, key_types=key_types, rekey_bytes=rekey_bytes)
     try:
-        transport.negotiate(within)
+        transport.negotiate(deadline - time.monotonic())
     except IncompatiblePeer as error:
         transport.close()
         raise _no_common_algorithm(host, transport) from error
@@ -56,7 +59,7 @@ def negotiate(
         ) from error
     except (EOFError, OSError, SSHException) as error:
         transport.close()
-        slow = isinstance(error, TimeoutError)
+        slow = isinstance(error, TimeoutError | ExchangeTimedOut)
         problem = "timed out" if slow else "failed"
         raise Unreachable(
             f"The SSH key exchange with {host} at {endpoint} {problem}.",
@@ -78,7 +81,7 @@ def _no_common_algorithm(host: str, transport: Transport) -> Unreachable:
     for name, kind, ours in kinds:
         theirs = (transport.offered or {}).get(name, [])
         if not set(theirs) & set(ours):
-            offered = clean(", ".join(theirs)) or "nothing"
+            offered = one_line(", ".join(theirs)) or "nothing"
             return _incompatible(f"{host} and this machine have no {kind} in common: it offers {offered}.")
     return _incompatible(f"{host} and this machine have no algorithms in common.")
 

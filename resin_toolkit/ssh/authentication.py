@@ -9,7 +9,7 @@ from paramiko.ssh_exception import SSHException
 from resin_toolkit.errors import LoginRefused
 from resin_toolkit.ssh.config import HostConfig
 from resin_toolkit.ssh.keys import CandidateKey, candidate_keys
-from resin_toolkit.ssh.userauth import AuthResult, Prompts, UserAuthentication
+from resin_toolkit.ssh.userauth import LOGIN_TIMEOUT, AuthResult, Prompts, UserAuthentication
 from resin_toolkit.terminal.screen import clean
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def log_in(transport: Transport, host: str, user: str, config: HostConfig, ask: 
 
     Raises LoginRefused, or what ended the connection: EOFError, OSError, SSHException.
     """
-    session = UserAuthentication(transport, user)
+    session = UserAuthentication(transport, user, LOGIN_TIMEOUT)
     transport.auth_handler = session
     answer = session.request_none()
     offered = 0

@@ -6,15 +6,16 @@ import errno
 import os
 import socket
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from paramiko import channel as paramiko_channel
 from paramiko.common import cMSG_CHANNEL_REQUEST, cMSG_CHANNEL_WINDOW_ADJUST
 from paramiko.message import Message
-from paramiko.ssh_exception import SSHException
 
 from resin_toolkit.errors import NotSupported
+from resin_toolkit.ssh.packetizer import ProtocolViolation
 
 if TYPE_CHECKING:
     from resin_toolkit.ssh.transport import Transport
@@ -26,6 +27,15 @@ WINDOW = 4 << 20
 """Bytes that the server may send ahead of what was read."""
 PACKET = 128 << 10
 """Bytes of data in the longest packet that the server may send."""
+ANSWER_TIMEOUT = 10.0
+"""Seconds within which the server must answer a request: open a channel, or start a command."""
+_MAX_WINDOW = 0xFFFFFFFF
+"""RFC 4254, section 5.2."""
+_SMALL = 4096
+"""Bytes up to which pieces of output are joined, and bytes of a joined piece."""
+_MAX_PIECES = 20_000
+"""Unread pieces whose order is kept. If a command alternates between stdout and stderr more often before it
+is read, the order between the two is lost, never that within one."""
 
 
 class StreamChannel(_Channel):  # type: ignore[misc]
@@ -70,10 +80,16 @@ class StreamChannel(_Channel):  # type: ignore[misc]
         return sent
 
     def sendall(self, s: Any) -> None:
-        """Send all of the data. Raises OSError."""
-        view = memoryview(s)
-        while len(view):
-            view = view[self.send(view) :]
+        """Send all of the data within the timeout, if there is one. Raises OSError."""
+        view, timeout = memoryview(s), self.timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            while len(view):
+                view = view[self.send(view) :]
+                if len(view) and deadline is not None:
+                    self.settimeout(max(0.001, deadline - time.monotonic()))
+        finally:
+            self.settimeout(timeout)
 
     def shutdown(self, how: int) -> None:
         """As socket.shutdown. paramiko would not wake a thread that waits for data."""
@@ -90,8 +106,10 @@ class StreamChannel(_Channel):  # type: ignore[misc]
             message.add_string(command)
         self._event_pending()
         self.transport._send_user_message(message)
-        self.event.wait()
+        if not self.event.wait(ANSWER_TIMEOUT):
+            raise TimeoutError("timed out")
         if self.lost:
+            self.transport.require_alive()
             raise _reset()
         if not self.event_ready:
             raise NotSupported("The SSH server of the device does not allow commands to be run.")
@@ -124,7 +142,12 @@ class StreamChannel(_Channel):  # type: ignore[misc]
     def _require_window(self, unread: int) -> None:
         """paramiko buffers whatever a server sends; one that ignores the window would fill the memory."""
         if unread > WINDOW:
-            raise SSHException("the server sends more than the window allows")
+            raise ProtocolViolation("it sends more than the window allows")
+
+    def _window_adjust(self, m: Message) -> None:
+        super()._window_adjust(m)
+        if self.out_window_size > _MAX_WINDOW:
+            raise ProtocolViolation("it grants a window of more than 4 GiB")
 
     def __del__(self) -> None:
         """paramiko sends a close from here, at any moment and in any thread. Callers close channels."""
@@ -140,8 +163,11 @@ class CommandChannel(StreamChannel):
 
     def __init__(self, chanid: int) -> None:
         super().__init__(chanid)
-        self._arrived: deque[tuple[int, bytes]] = deque()
-        self._unread = 0
+        self._arrived: deque[tuple[int, bytes | bytearray]] = deque()
+        self._excess: dict[int, bytearray] = {}
+        """What arrived beyond `_MAX_PIECES`, by stream."""
+        self._unprocessed = 0
+        """Bytes that were not acknowledged yet."""
         self._arrival = threading.Condition()
 
     def read_output(self, within: float | None = None) -> list[tuple[int, bytes]]:
@@ -152,13 +178,15 @@ class CommandChannel(StreamChannel):
         with self._arrival:
             if not self._arrival.wait_for(lambda: self._arrived or self.closed, within):
                 raise TimeoutError("timed out")
-            output = list(self._arrived)
+            output = [(stream, bytes(data)) for stream, data in (*self._arrived, *self._excess.items())]
             self._arrived.clear()
-            self._unread = 0
+            self._excess.clear()
         return output
 
     def acknowledge(self, size: int) -> None:
         """Let the server send `size` more bytes, as many as were processed."""
+        with self._arrival:
+            self._unprocessed -= size
         more = self._check_add_window(size)
         if more:
             message = Message()
@@ -194,10 +222,20 @@ class CommandChannel(StreamChannel):
         if not data:
             return
         with self._arrival:
-            self._arrived.append((stream, data))
-            self._unread += len(data)
+            self._store(stream, data)
+            self._unprocessed += len(data)
             self._arrival.notify()
-            self._require_window(self._unread)
+            self._require_window(self._unprocessed)
+
+    def _store(self, stream: int, data: bytes) -> None:
+        """Keep data to be read. A server may send each byte in a packet of its own."""
+        last_stream, last = self._arrived[-1] if self._arrived and not self._excess else (0, b"")
+        if stream == last_stream and isinstance(last, bytearray) and len(last) + len(data) <= _SMALL:
+            last += data
+        elif len(self._arrived) < _MAX_PIECES and not self._excess:
+            self._arrived.append((stream, data if len(data) >= _SMALL else bytearray(data)))
+        else:
+            self._excess.setdefault(stream, bytearray()).extend(data)
 
     def _set_closed(self) -> None:
         super()._set_closed()

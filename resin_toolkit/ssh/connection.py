@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 Ask = Callable[[str], str]
 """Prompts a person for a secret, and returns it."""
 
-_KEY_EXCHANGE_TIMEOUT = 15.0
-"""Seconds for the key exchange; the smallest boards need some of them."""
-
 
 def connect(
     device: Device,
@@ -99,7 +96,7 @@ def _exchange_keys(
     pinned = pinned_key(device)
     types = host_key_algorithms(pinned.type if pinned else "")
     transport = negotiate(
-        device.host, endpoint, connection, types, _KEY_EXCHANGE_TIMEOUT, rekey_bytes, on_version
+        device.host, endpoint, connection, types, version_exchange.HANDSHAKE_TIMEOUT, rekey_bytes, on_version
     )
     shown = transport.get_remote_server_key()
     return transport, HostKey.of(shown.get_name(), shown.asbytes())
@@ -119,4 +116,4 @@ def _log_in(transport: Transport, device: Device, user: str, config: HostConfig,
             cause="no-answer",
         ) from error
     except (EOFError, OSError, SSHException) as error:
-        raise connection_lost(device) from error
+        raise connection_lost(device, error) from error

@@ -105,7 +105,9 @@ def _log_in_to(
 ) -> Transport:
     known = _known_keys(host, port)
     types = [name for key in known for name in host_key_algorithms(key.type)]
-    transport = negotiate(host, f"{url_host(host)}:{port}", connection, types, 15.0)
+    transport = negotiate(
+        host, f"{url_host(host)}:{port}", connection, types, version_exchange.HANDSHAKE_TIMEOUT
+    )
     try:
         shown = transport.get_remote_server_key()
         _require_known(host, port, known, HostKey.of(shown.get_name(), shown.asbytes()))

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from resin_toolkit.device.record import Device
-from resin_toolkit.errors import NotSupported, Unreachable
+from resin_toolkit.errors import NotSupported, Refused, Unreachable
 from resin_toolkit.ssh.host_keys import HostKey
+from resin_toolkit.terminal.screen import format_size
 
 if TYPE_CHECKING:
     from resin_toolkit.ssh.channels import CommandChannel, StreamChannel
@@ -22,6 +23,10 @@ C = TypeVar("C", bound="StreamChannel")
 
 UNKNOWN_EXIT_CODE = 255
 """The exit code of OpenSSH when the remote command is killed by a signal, or its exit status is unknown."""
+COMMAND_TIMEOUT = 12.0
+"""Seconds that a short command of this program takes at most on a device."""
+_MAX_OUTPUT = 1024 * 1024
+"""Bytes that such a command prints at most."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +80,26 @@ class Shell:
         """Wait until the connection is lost. Raises Unreachable then."""
         while self._chain[-1].is_alive():
             self._chain[-1].join(1.0)
-        raise connection_lost(self.device)
+        raise self.connection_lost()
 
-    def run(self, command: str, *, stdin: bytes = b"", within: float | None = 30.0) -> Completed:
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: bytes = b"",
+        within: float | None = COMMAND_TIMEOUT,
+        at_most: int = _MAX_OUTPUT,
+    ) -> Completed:
         """Run a shell command to its end.
 
-        Raises NotSupported, and Unreachable, also if it takes longer than `within` seconds.
+        Raises NotSupported, Refused if it prints more than `at_most` bytes, and Unreachable, also if it takes
+        longer than `within` seconds.
         """
         with self.raising_unreachable(), self._command(command) as channel:
-            return _run_to_end(self.device, command, channel, stdin, within)
+            done = _run_to_end(self.device, command, channel, stdin, within, at_most)
+        if done is None:
+            raise self.connection_lost()
+        return done
 
     def open_command(self, command: str) -> Stream:
         """Start a shell command; the stream is its stdin and stdout. Raises Unreachable, NotSupported."""
@@ -161,7 +177,13 @@ class Shell:
         try:
             yield
         except (EOFError, OSError, SSHException) as error:
-            raise connection_lost(self.device) from error
+            if isinstance(error, TimeoutError) and error.errno is None:
+                raise _not_responding(self.device) from error
+            raise self.connection_lost() from error
+
+    def connection_lost(self) -> Unreachable:
+        """The error for a connection that has ended."""
+        return connection_lost(self.device, self._chain[-1].failure)
 
 
 class RemoteCommand:
@@ -185,7 +207,7 @@ class RemoteCommand:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise connection_lost(self._shell.device) from error
+            raise self._shell.connection_lost() from error
 
     def end_input(self) -> None:
         self._channel.shutdown_write()
@@ -200,7 +222,7 @@ class RemoteCommand:
     def exit_code(self) -> int:
         """The exit code, once the output has ended; 255 after a signal. Raises Unreachable."""
         if self._channel.exit_status < 0 and self._channel.lost:
-            raise connection_lost(self._shell.device)
+            raise self._shell.connection_lost()
         return self._channel.exit_status if self._channel.exit_status >= 0 else UNKNOWN_EXIT_CODE
 
     def close(self) -> None:
@@ -216,7 +238,24 @@ _REFUSALS = {
 """RFC 4254, section 5.1."""
 
 
-def connection_lost(device: Device) -> Unreachable:
+def _not_responding(device: Device) -> Unreachable:
+    return Unreachable(
+        f"The SSH server of {device.host} accepts the login, but does not respond.",
+        hint="The device is overloaded, or its SSH server hangs. Try again.",
+        cause="no-answer",
+    )
+
+
+def connection_lost(device: Device, failure: Exception | None = None) -> Unreachable:
+    """The error for a connection that ended; `failure` is what ended it."""
+    from resin_toolkit.ssh.packetizer import ProtocolViolation
+
+    if isinstance(failure, ProtocolViolation):
+        return Unreachable(
+            f"The SSH server of {device.host} breaks the protocol: {failure}.",
+            hint="It is faulty, or another machine is impersonating the device.",
+            cause="lost",
+        )
     return Unreachable(
         f"The SSH connection to {device.host} was lost.",
         hint="Check that the device is on and on the network. `resin wait` waits until it is back.",
@@ -225,18 +264,30 @@ def connection_lost(device: Device) -> Unreachable:
 
 
 def _run_to_end(
-    device: Device, command: str, channel: CommandChannel, stdin: bytes, within: float | None
-) -> Completed:
+    device: Device,
+    command: str,
+    channel: CommandChannel,
+    stdin: bytes,
+    within: float | None,
+    at_most: int,
+) -> Completed | None:
+    """Return the exit code and output of a command; None if the connection ended before it did."""
     deadline = None if within is None else time.monotonic() + within
     feeder = threading.Thread(target=_feed, args=(channel, stdin))
     feeder.start()
-    written: dict[int, list[bytes]] = {1: [], 2: []}
+    written = {1: bytearray(), 2: bytearray()}
     try:
         while chunks := channel.read_output(
             None if deadline is None else max(0.0, deadline - time.monotonic())
         ):
             for stream, data in chunks:
-                written[stream].append(data)
+                written[stream] += data
+            if len(written[1]) + len(written[2]) > at_most:
+                raise Refused(
+                    f"The output of a command on {device.host} exceeds {format_size(at_most)}: "
+                    f"{command.split()[0]}.",
+                    hint="Without --json, `resin ssh` prints output of any size as it arrives.",
+                )
             channel.acknowledge(sum(len(data) for _, data in chunks))
     except TimeoutError as error:
         raise Unreachable(
@@ -248,9 +299,9 @@ def _run_to_end(
         channel.close()
         feeder.join()
     if channel.exit_status < 0 and channel.lost:
-        raise connection_lost(device)
+        return None
     code = channel.exit_status if channel.exit_status >= 0 else UNKNOWN_EXIT_CODE
-    return Completed(code, b"".join(written[1]), b"".join(written[2]))
+    return Completed(code, bytes(written[1]), bytes(written[2]))
 
 
 def _feed(channel: CommandChannel, stdin: bytes) -> None:

@@ -17,6 +17,7 @@ from paramiko import transport as paramiko_transport
 from paramiko.common import (
     MSG_CHANNEL_DATA,
     MSG_CHANNEL_EXTENDED_DATA,
+    MSG_CHANNEL_WINDOW_ADJUST,
     cMSG_CHANNEL_OPEN,
     cMSG_GLOBAL_REQUEST,
 )
@@ -24,8 +25,8 @@ from paramiko.kex_curve25519 import KexCurve25519
 from paramiko.message import Message
 from paramiko.ssh_exception import SSHException
 
-from resin_toolkit.ssh.channels import PACKET, WINDOW, StreamChannel
-from resin_toolkit.ssh.packetizer import TICK, Packetizer
+from resin_toolkit.ssh.channels import ANSWER_TIMEOUT, PACKET, WINDOW, StreamChannel
+from resin_toolkit.ssh.packetizer import TICK, Packetizer, ProtocolViolation
 
 S = TypeVar("S", bound=StreamChannel)
 
@@ -36,12 +37,22 @@ _FIRST_OF_CONNECTION = 80
 """Messages from this number on must not be sent during a key exchange (RFC 4253, section 7.1)."""
 _MAX_QUEUED = 1000
 """Messages queued during one key exchange. Honest servers cause a few for each open channel."""
-_OPEN_TIMEOUT = 30.0
-"""Seconds within which the server must open a channel or refuse it."""
+_MAX_EXTENSIONS = 64
+"""Extensions that a server may announce (RFC 8308); there are five."""
+_MAX_EXCHANGES = 20
+_EXCHANGE_PERIOD = 60.0
+"""Key exchanges in a row, each within this many seconds of the last, without data in between."""
 
 
-_BROKEN = frozenset({"diffie-hellman-group1-sha1", "diffie-hellman-group-exchange-sha1"})
-"""Key exchanges that are never offered (RFC 9142, section 4)."""
+_NOT_OFFERED = frozenset(
+    {
+        "diffie-hellman-group1-sha1",
+        "diffie-hellman-group-exchange-sha1",
+        "diffie-hellman-group-exchange-sha256",
+    }
+)
+"""Key exchanges that are never offered: the first two are broken (RFC 9142, section 4). In a group exchange
+the server chooses the numbers to calculate with, and the calculation may never end; no server needs it."""
 _OUTDATED = frozenset({"diffie-hellman-group14-sha1", "ssh-rsa", "hmac-sha1"})
 """What old releases of dropbear need: offered last, and warned of."""
 
@@ -64,7 +75,7 @@ class Transport(_Transport):  # type: ignore[misc]
     # Offered in this order: what paramiko knows, without what no SSH server of the last ten years needs.
     _preferred_kex = (
         "curve25519-sha256",
-        *(name for name in _Transport._preferred_kex if name not in _BROKEN),
+        *(name for name in _Transport._preferred_kex if name not in _NOT_OFFERED),
     )
     _kex_info: ClassVar[dict[str, Any]] = {**_Transport._kex_info, "curve25519-sha256": KexCurve25519}
     _preferred_ciphers = (
@@ -82,6 +93,7 @@ class Transport(_Transport):  # type: ignore[misc]
         **_Transport._channel_handler_table,
         MSG_CHANNEL_DATA: lambda channel, m: channel._feed(m),
         MSG_CHANNEL_EXTENDED_DATA: lambda channel, m: channel._feed_extended(m),
+        MSG_CHANNEL_WINDOW_ADJUST: lambda channel, m: channel._window_adjust(m),
     }
 
     packetizer: Packetizer
@@ -111,6 +123,9 @@ class Transport(_Transport):  # type: ignore[misc]
         """The algorithms that the server offers, as parsed from its first SSH_MSG_KEXINIT."""
         self._queued: list[Message] = []
         self._refusals: dict[int, int] = {}
+        self._failure: Exception | None = None
+        self._exchanges = 0
+        self._exchanged_at = 0.0
 
     def negotiate(self, within: float) -> None:
         """Exchange keys within `within` seconds. Raises SSHException, EOFError, OSError, TimeoutError."""
@@ -138,11 +153,17 @@ class Transport(_Transport):  # type: ignore[misc]
         """Raise what ended the connection, if it ended: SSHException, EOFError or OSError."""
         if self.active:
             return
-        error = self.get_exception() or EOFError()
+        error = self.failure or EOFError()
         if isinstance(error, (EOFError, OSError, SSHException)):
             raise error
         # The thread of paramiko ends with whatever it met: InvalidTag of a cipher, IndexError of a parser.
-        raise SSHException(f"the server sent an invalid packet ({type(error).__name__})") from error
+        raise ProtocolViolation(f"it sends an invalid packet ({type(error).__name__})") from error
+
+    @property
+    def failure(self) -> Exception | None:
+        """What ended the connection; None if nothing did."""
+        self._failure = self.get_exception() or self._failure
+        return self._failure
 
     def watch(self) -> None:
         """From now on, probe the server when it is silent."""
@@ -169,7 +190,13 @@ class Transport(_Transport):  # type: ignore[misc]
         message.add_int(PACKET)
         message.add_bytes(extra)
         self._send_user_message(message)
-        self._wait_for(opened)
+        try:
+            self._wait_for(opened)
+        except TimeoutError:
+            with self.lock:
+                self.channel_events.pop(number, None)
+                self._channels.delete(number)
+            raise
         if number in self._refusals:
             raise ChannelRefused(self._refusals.pop(number))
         return channel
@@ -195,11 +222,24 @@ class Transport(_Transport):  # type: ignore[misc]
 
     def _send_kex_init(self) -> None:
         self.clear_to_send.clear()
+        if self.initial_kex_done:
+            self.packetizer.begin_exchange()
         super()._send_kex_init()
 
     def _negotiate_keys(self, m: Message) -> None:
         self.clear_to_send.clear()
+        if self.initial_kex_done:
+            self.packetizer.begin_exchange()
+            self._count_exchange()
         super()._negotiate_keys(m)
+
+    def _count_exchange(self) -> None:
+        now = time.monotonic()
+        is_in_a_row = now - self._exchanged_at < _EXCHANGE_PERIOD and not self.packetizer.has_data
+        self.packetizer.has_data = False
+        self._exchanges, self._exchanged_at = self._exchanges + 1 if is_in_a_row else 1, now
+        if self._exchanges > _MAX_EXCHANGES:
+            raise ProtocolViolation("it exchanges keys again and again")
 
     def _verify_key(self, host_key: bytes, sig: bytes) -> None:
         try:
@@ -210,6 +250,7 @@ class Transport(_Transport):  # type: ignore[misc]
 
     def _parse_newkeys(self, m: Message) -> None:
         super()._parse_newkeys(m)
+        self.packetizer.end_exchange()
         queued, self._queued = self._queued, []
         for message in queued:
             self.packetizer.send_message(message)
@@ -220,7 +261,7 @@ class Transport(_Transport):  # type: ignore[misc]
         # precedes the key exchange, and queueing it would let later data overtake it.
         if exchanging and threading.current_thread() is self and data.asbytes()[0] >= _FIRST_OF_CONNECTION:
             if len(self._queued) >= _MAX_QUEUED:
-                raise SSHException("the server sends requests instead of exchanging keys")
+                raise ProtocolViolation("it sends requests instead of exchanging keys")
             self._queued.append(data)
         else:
             self.packetizer.send_message(data)
@@ -229,12 +270,21 @@ class Transport(_Transport):  # type: ignore[misc]
         if threading.current_thread() is self:
             self._send_message(data)
             return
+        self._exchanges = 0
         try:
             super()._send_user_message(data)
         except EOFError:
             return  # That the connection is lost shows when an answer, or data, is waited for.
         except SSHException as error:
             raise TimeoutError(str(error)) from error
+
+    def _parse_ext_info(self, msg: Message) -> None:
+        """As paramiko's, which would loop as often as the message says: up to 4,294,967,295 times."""
+        count = msg.get_int()
+        if count > _MAX_EXTENSIONS:
+            raise ProtocolViolation(f"it announces {count} extensions")
+        msg.rewind()
+        super()._parse_ext_info(msg)
 
     def _parse_channel_open_failure(self, m: Message) -> None:
         number, reason = m.get_int(), m.get_int()
@@ -253,7 +303,7 @@ class Transport(_Transport):  # type: ignore[misc]
         self._send_message(message)
 
     def _wait_for(self, opened: threading.Event) -> None:
-        until = time.monotonic() + _OPEN_TIMEOUT
+        until = time.monotonic() + ANSWER_TIMEOUT
         while not opened.wait(TICK):
             self.require_alive()
             if time.monotonic() > until:

@@ -10,6 +10,7 @@ state, dispatch and the end of the connection are paramiko's.
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ from paramiko.common import (
 )
 from paramiko.message import Message
 
+from resin_toolkit.ssh.packetizer import ProtocolViolation
+from resin_toolkit.untrusted_json import one_line
+
 if TYPE_CHECKING:
     from resin_toolkit.ssh.keys import CandidateKey
     from resin_toolkit.ssh.transport import Transport
@@ -35,9 +39,12 @@ _AuthHandler: Any = paramiko_auth_handler.AuthHandler
 _METHOD_SPECIFIC = 60
 """SSH_MSG_USERAUTH_PK_OK or SSH_MSG_USERAUTH_INFO_REQUEST, depending on the method."""
 _INFO_RESPONSE = b"\x3d"
-_TIMEOUT = 30.0
-"""Seconds within which a server must answer; one that hashes a password may be slow."""
+LOGIN_TIMEOUT = 10.0
+"""Seconds that a server may take for all its answers; one that hashes a password may be slow."""
 _MAX_PROMPTS = 16
+"""Prompts of one request, and requests of one login, with keyboard-interactive authentication."""
+_MAX_TEXT = 1000
+_MAX_METHODS = 16
 
 
 @dataclass(frozen=True)
@@ -61,13 +68,16 @@ class Prompts:
 class UserAuthentication(_AuthHandler):  # type: ignore[misc]
     """Authenticates `user`. The transport passes it the answers of the server.
 
+    The server may take `within` seconds for all its answers, and as long again after each input of a person.
     Each request raises EOFError, OSError or SSHException when the connection ends.
     """
 
-    def __init__(self, transport: Transport, user: str) -> None:
+    def __init__(self, transport: Transport, user: str, within: float) -> None:
         super().__init__(transport)
         self.username = user
         self._transport = transport
+        self._within = self._left = within
+        self._is_awaiting = False
         self._answers: queue.SimpleQueue[Message | AuthResult | None] = queue.SimpleQueue()
 
     def request_none(self) -> AuthResult:
@@ -75,7 +85,7 @@ class UserAuthentication(_AuthHandler):  # type: ignore[misc]
         message = Message()
         message.add_byte(cMSG_SERVICE_REQUEST)
         message.add_string("ssh-userauth")
-        self._transport._send_message(message)
+        self._send(message)
         self._next_answer()
         return self._request_answer(self._new_request("none"))
 
@@ -85,7 +95,7 @@ class UserAuthentication(_AuthHandler):  # type: ignore[misc]
         message.add_boolean(False)
         message.add_string(algorithm)
         message.add_string(blob)
-        self._transport._send_message(message)
+        self._send(message)
         return not isinstance(self._next_answer(), AuthResult)
 
     def request_publickey(self, key: CandidateKey, algorithm: str) -> AuthResult:
@@ -101,10 +111,12 @@ class UserAuthentication(_AuthHandler):  # type: ignore[misc]
         return self._request_answer(message)
 
     def request_password(self, password: str) -> AuthResult:
+        """Log in with a password that a person typed."""
+        self._left = self._within
         message = self._new_request("password")
         message.add_boolean(False)
         message.add_string(password)
-        self._transport._send_message(message)
+        self._send(message)
         answer = self._next_answer()
         # Any other message is a request to change the password, which is not supported here.
         return answer if isinstance(answer, AuthResult) else AuthResult(False)
@@ -114,15 +126,22 @@ class UserAuthentication(_AuthHandler):  # type: ignore[misc]
         message = self._new_request("keyboard-interactive")
         message.add_string("")
         message.add_string("")
-        self._transport._send_message(message)
+        self._send(message)
+        rounds = 0
         while not isinstance(answer := self._next_answer(), AuthResult):
-            replies = reply(_parse_prompts(answer))
+            rounds += 1
+            if rounds > _MAX_PROMPTS:
+                raise ProtocolViolation("its login prompts do not end")
+            prompts = _parse_prompts(answer)
+            replies = reply(prompts)
+            if prompts.prompts:
+                self._left = self._within
             message = Message()
             message.add_byte(_INFO_RESPONSE)
             message.add_int(len(replies))
             for text in replies:
                 message.add_string(text)
-            self._transport._send_message(message)
+            self._send(message)
         return answer
 
     # called by paramiko
@@ -130,23 +149,34 @@ class UserAuthentication(_AuthHandler):  # type: ignore[misc]
     @property
     def _client_handler_table(self) -> dict[int, Callable[[Message], object]]:
         return {
-            MSG_SERVICE_ACCEPT: self._answers.put,
+            MSG_SERVICE_ACCEPT: self._put,
             MSG_USERAUTH_SUCCESS: self._parse_userauth_success,
             MSG_USERAUTH_FAILURE: self._parse_userauth_failure,
             MSG_USERAUTH_BANNER: lambda m: None,  # noqa: ARG005 - not shown
-            _METHOD_SPECIFIC: self._answers.put,
+            _METHOD_SPECIFIC: self._put,
         }
 
     def _parse_userauth_success(self, m: Message) -> None:
         super()._parse_userauth_success(m)
-        self._answers.put(AuthResult(True))
+        self._put(AuthResult(True))
 
     def _parse_userauth_failure(self, m: Message) -> None:
-        methods = tuple(m.get_list())
-        self._answers.put(AuthResult(False, methods, m.get_boolean()))
+        methods = tuple(one_line(name, 64) for name in m.get_list()[:_MAX_METHODS])
+        self._put(AuthResult(False, methods, m.get_boolean()))
 
     def abort(self) -> None:
         self._answers.put(None)
+
+    def _put(self, answer: Message | AuthResult) -> None:
+        """Pass an answer on. There is one for each request, or a server could fill the memory with them."""
+        if not self._is_awaiting:
+            raise ProtocolViolation("it answers a login that was not requested")
+        self._is_awaiting = False
+        self._answers.put(answer)
+
+    def _send(self, message: Message) -> None:
+        self._is_awaiting = True
+        self._transport._send_message(message)
 
     def _new_request(self, method: str) -> Message:
         message = Message()
@@ -157,17 +187,19 @@ class UserAuthentication(_AuthHandler):  # type: ignore[misc]
         return message
 
     def _request_answer(self, message: Message) -> AuthResult:
-        self._transport._send_message(message)
+        self._send(message)
         answer = self._next_answer()
         if not isinstance(answer, AuthResult):
             raise EOFError
         return answer
 
     def _next_answer(self) -> Message | AuthResult:
+        began = time.monotonic()
         try:
-            answer = self._answers.get(timeout=_TIMEOUT)
+            answer = self._answers.get(timeout=max(0.0, self._left))
         except queue.Empty:
             raise TimeoutError("timed out") from None
+        self._left -= time.monotonic() - began
         if answer is None:
             self._transport.require_alive()
             raise EOFError
@@ -175,9 +207,17 @@ class UserAuthentication(_AuthHandler):  # type: ignore[misc]
 
 
 def _parse_prompts(m: Message) -> Prompts:
-    title, instructions, _ = (m.get_string().decode("utf-8", "replace") for _ in range(3))
+    title, instructions, _ = (_parse_text(m) for _ in range(3))
+    count = m.get_int()
+    if count > _MAX_PROMPTS:
+        raise ProtocolViolation(f"it prompts for {count} inputs at once")
     prompts = []
-    for _ in range(min(m.get_int(), _MAX_PROMPTS)):
-        prompts.append(m.get_string().decode("utf-8", "replace"))
+    for _ in range(count):
+        prompts.append(_parse_text(m))
         m.get_boolean()
     return Prompts(title, instructions, tuple(prompts))
+
+
+def _parse_text(m: Message) -> str:
+    text: str = m.get_string().decode("utf-8", "replace")
+    return text[:_MAX_TEXT]

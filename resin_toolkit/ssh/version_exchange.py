@@ -19,6 +19,8 @@ _BUSY = (b"Not allowed at this time", b"Exceeded MaxStartups")
 """What OpenSSH (sshd.c) sends in place of its version line."""
 VERSION_TIMEOUT = 5.0
 """Seconds within which an SSH server sends its version; a small board may first have to start it."""
+HANDSHAKE_TIMEOUT = 10.0
+"""Seconds for the version and the key exchange together; the smallest boards need some of them."""
 _MAX_BYTES = 32768
 """Bytes that may precede the version line. The RFC allows other lines, and sets no limit."""
 

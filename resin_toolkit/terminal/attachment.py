@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from resin_toolkit.errors import ResinError, from_os_error
+from resin_toolkit.errors import Refused, ResinError, from_os_error
 from resin_toolkit.terminal.modes import TerminalModes
+from resin_toolkit.terminal.screen import format_size
 
 _READ_SIZE = 1 << 18
+MAX_CAPTURED = 16 << 20
+"""Bytes of output that are kept for --json."""
 _DISCONNECTED = 255
 """The exit code of OpenSSH when its user disconnects with `~.`."""
 
@@ -80,13 +83,22 @@ def attach(
 
 
 def capture(remote: RemoteCommand) -> tuple[int, bytes, bytes]:
-    """Run `remote` to its end without input. Returns its exit code, stdout and stderr."""
+    """Run `remote` to its end without input. Returns its exit code, stdout and stderr.
+
+    Raises Refused if it prints more than `MAX_CAPTURED` bytes.
+    """
     remote.end_input()
-    output: dict[int, list[bytes]] = {1: [], 2: []}
+    output = {1: bytearray(), 2: bytearray()}
     while chunks := remote.read():
         for stream, data in chunks:
-            output[stream].append(bytes(data))
-    return remote.exit_code(), b"".join(output[1]), b"".join(output[2])
+            output[stream] += data
+        if len(output[1]) + len(output[2]) > MAX_CAPTURED:
+            remote.close()
+            raise Refused(
+                f"The output of the command exceeds {format_size(MAX_CAPTURED)}.",
+                hint="Without --json, `resin ssh` prints output of any size as it arrives.",
+            )
+    return remote.exit_code(), bytes(output[1]), bytes(output[2])
 
 
 def _copy_output(

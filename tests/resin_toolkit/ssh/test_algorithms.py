@@ -51,6 +51,7 @@ def test_what_is_better_is_used_where_both_know_it(home: Path) -> None:
     "option",
     [
         "KexAlgorithms diffie-hellman-group1-sha1",
+        "KexAlgorithms diffie-hellman-group-exchange-sha256",
         "Ciphers 3des-cbc",
         "Ciphers aes256-cbc",
         "MACs hmac-md5-96",

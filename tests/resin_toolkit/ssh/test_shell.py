@@ -23,7 +23,7 @@ def test_commands(home: Path) -> None:
         assert shell.run("echo out; echo err >&2; exit 9") == Completed(9, b"out\n", b"err\n")
         assert shell.run("kill -9 $$").code == 255
         data = os.urandom(12_000_000)
-        assert shell.run("cat", stdin=data).out == data
+        assert shell.run("cat", stdin=data, at_most=1 << 30).out == data
         assert shell.run("true", stdin=data).code == 0
         with pytest.raises(Unreachable, match="timed out: sleep"):
             shell.run("sleep 60", within=0.3)
@@ -67,7 +67,7 @@ def test_rekey_while_data_flows_both_ways(home: Path, limit: str) -> None:
     (home / ".ssh" / "config").write_text("Host 127.0.0.1\n  RekeyLimit 2M\n" if limit == "default" else "")
     data = os.urandom(1 << 20) * 48
     with sshd(home, f"RekeyLimit {limit}") as device, connect(device) as shell:
-        assert shell.run("cat", stdin=data, within=120).out == data
+        assert shell.run("cat", stdin=data, within=120, at_most=1 << 30).out == data
         assert shell.run("echo still").out == b"still\n"
 
 
@@ -85,7 +85,7 @@ def test_every_cipher_and_mac(home: Path, ciphers: str, macs: str) -> None:
     data = os.urandom(3_000_000)
     options = (f"Ciphers {ciphers}", f"MACs {macs}", "RekeyLimit 1M")
     with sshd(home, *options) as device, connect(device) as shell:
-        assert shell.run("cat", stdin=data, within=60).out == data
+        assert shell.run("cat", stdin=data, within=60, at_most=1 << 30).out == data
 
 
 @pytest.mark.root

@@ -112,7 +112,7 @@ def test_a_jump_host(home: Path) -> None:
         )
         (home / ".ssh" / "known_hosts").write_bytes(scanned.stdout)
         with connect(device) as shell:
-            assert shell.run("cat", stdin=bytes(9_000_000)).out == bytes(9_000_000)
+            assert shell.run("cat", stdin=bytes(9_000_000), at_most=1 << 30).out == bytes(9_000_000)
 
 
 @pytest.mark.root
