@@ -238,6 +238,13 @@ class Refused(ResinError):
     exit = Exit.REFUSED
 
 
+class MemoryLimitExceeded(ResinError):
+    """Decompressing a file needs more memory than `--memory-limit` allows."""
+
+    code = "memory-limit"
+    exit = Exit.REFUSED
+
+
 class Declined(ResinError):
     """The user declined, or a prompt was not possible."""
 

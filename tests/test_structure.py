@@ -19,6 +19,7 @@ ROOMS = {
 FOR_IMAGES = {
     "resin_toolkit.bounded_toml",
     "resin_toolkit.errors",
+    "resin_toolkit.memory_limit",
     "resin_toolkit.progress",
     "resin_toolkit.os_release",
 }
@@ -115,7 +116,8 @@ def test_nothing_points_back_to_the_commands() -> None:
 
 @pytest.mark.parametrize("module", sorted(FOR_IMAGES))
 def test_the_shared_ground_stands_on_nothing(module: str) -> None:
-    assert not {name for name in imports(module, at_import_time=False) if room_of(name) in ROOMS}
+    used = {name for name in imports(module, at_import_time=False) if room_of(name) in ROOMS}
+    assert used <= {"resin_toolkit.errors"} - {module}
 
 
 def in_circles(graph: dict[str, set[str]]) -> dict[str, set[str]]:

@@ -2,7 +2,7 @@
 
 gz: CRC and length of each member (RFC 1952). bz2: CRCs of blocks and streams. xz: the check of each block and
 the index of each stream (.xz file format 1.2). A file that is truncated, damaged, or followed by other data
-raises ImageDamaged.
+raises ImageDamaged, and so is one of very many members without contents, which would take forever to read.
 """
 
 from __future__ import annotations
@@ -11,14 +11,22 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from image_tools.source.input_file import InputFile
+from image_tools.source.input_file import READ_SIZE, InputFile
+from image_tools.source.xz_index import HEADER, dictionary_size
 from resin_toolkit.errors import ImageDamaged, Notice
+from resin_toolkit.memory_limit import check_memory, memory_limit_exceeded
 
 CHUNK = 1024 * 1024
 GZIP = 31
 """zlib's window bits for a gzip member."""
 _PADDING = 64 * 1024
 """Padding is read in chunks of this size."""
+_FIRST_READ = 4096
+"""Bytes that a decompressor gets first, then twice as many: what a short member does not use is returned."""
+_MAX_EMPTY = 10_000
+"""Consecutive members without contents. Some programs write one at the end of a file."""
+_MEMORY_SLACK = 4 * 1024 * 1024
+"""What liblzma needs beside the dictionary, at most."""
 DOWNLOAD_AGAIN = "Download or copy it again."
 
 
@@ -34,10 +42,32 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
+class EmptyParts:
+    """Counts consecutive parts of a file without contents, such as members of gzip; too many are damage."""
+
+    def __init__(self, raw: InputFile) -> None:
+        self._raw = raw
+        self._count = 0
+
+    def note(self, *, is_empty: bool) -> None:
+        self._count = self._count + 1 if is_empty else 0
+        if self._count > _MAX_EMPTY:
+            raise damaged_error(self._raw, f"more than {_MAX_EMPTY} parts in a row are empty")
+
+    def counted(self, part: Iterator[bytes]) -> Iterator[bytes]:
+        """The chunks of a part, which is counted at its end."""
+        is_empty = True
+        for chunk in part:
+            is_empty = False
+            yield chunk
+        self.note(is_empty=is_empty)
+
+
 def decode_gzip(raw: InputFile) -> Iterator[bytes]:
     """The contents of all members; zero bytes after the last one are padding."""
+    empty = EmptyParts(raw)
     while True:
-        yield from inflate(raw, GZIP)
+        yield from empty.counted(inflate(raw, GZIP))
         if not raw.peek(1):
             return
         if raw.peek(2) == b"\x1f\x8b":
@@ -46,17 +76,28 @@ def decode_gzip(raw: InputFile) -> Iterator[bytes]:
         return
 
 
-def decode_xz(raw: InputFile, notify: Callable[[Notice], None]) -> Iterator[bytes]:
-    """The contents of all streams; zero bytes between and after them, a multiple of four, are padding."""
+def decode_xz(raw: InputFile, notify: Callable[[Notice], None], memory_limit: int) -> Iterator[bytes]:
+    """The contents of all streams; zero bytes between and after them, a multiple of four, are padding.
+
+    Raises MemoryLimitExceeded for a dictionary of more than `memory_limit` bytes.
+    """
     import lzma
 
     def new() -> _Decompressor:
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ)
+        return xz_decompressor(memory_limit)
 
+    empty = EmptyParts(raw)
     while True:
         if raw.peek(8)[7:] == b"\0":
             notify(no_checksum_notice(raw))
-        yield from _stream(raw, new, (lzma.LZMAError,))
+        # A block header is at most 1 KiB long. Those of later blocks are checked by liblzma.
+        check_memory(raw.name, dictionary_size(raw.peek(HEADER + 1024)[HEADER:]), memory_limit)
+        try:
+            yield from empty.counted(_stream(raw, new, (lzma.LZMAError,)))
+        except ImageDamaged as error:
+            if is_memory_error(error.__cause__):
+                raise memory_limit_exceeded(raw.name, None, memory_limit) from error
+            raise
         _skip_padding(raw, unit=4, until=b"\xfd7zXZ\x00")
         if not raw.peek(1):
             return
@@ -66,12 +107,25 @@ def decode_bzip2(raw: InputFile) -> Iterator[bytes]:
     """The contents of all streams."""
     import bz2
 
+    empty = EmptyParts(raw)
     while True:
-        yield from _stream(raw, bz2.BZ2Decompressor, (OSError, ValueError))
+        yield from empty.counted(_stream(raw, bz2.BZ2Decompressor, (OSError, ValueError)))
         if not raw.peek(1):
             return
         if raw.peek(3) != b"BZh":
             raise trailing_garbage_error(raw)
+
+
+def xz_decompressor(memory_limit: int) -> _Decompressor:
+    """A decompressor for one .xz stream whose dictionary has at most `memory_limit` bytes."""
+    import lzma
+
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=memory_limit + _MEMORY_SLACK)
+
+
+def is_memory_error(error: BaseException | None) -> bool:
+    """Whether it is liblzma's error for a stream that needs more than its limit of memory."""
+    return "memory usage limit" in str(error).lower()
 
 
 def no_checksum_notice(raw: InputFile) -> Notice:
@@ -110,9 +164,10 @@ def deflate_decompressor(window_bits: int) -> tuple[Any, type[Exception]]:
 def inflate(raw: InputFile, window_bits: int) -> Iterator[bytes]:
     """The contents of one DEFLATE stream; what follows it stays in `raw`."""
     member, failure = deflate_decompressor(window_bits)
-    data = b""
+    data, limit = b"", _FIRST_READ
     while not member.eof:
-        data = data or raw.take()
+        if not data:
+            data, limit = raw.take(limit), min(2 * limit, READ_SIZE)
         if not data:
             raise raw.truncated_error()
         try:
@@ -128,11 +183,11 @@ def inflate(raw: InputFile, window_bits: int) -> Iterator[bytes]:
 def _stream(
     raw: InputFile, new: Callable[[], _Decompressor], failures: tuple[type[Exception], ...]
 ) -> Iterator[bytes]:
-    stream = new()
+    stream, limit = new(), _FIRST_READ
     while not stream.eof:
         data = b""
         if stream.needs_input:
-            data = raw.take()
+            data, limit = raw.take(limit), min(2 * limit, READ_SIZE)
             if not data:
                 raise raw.truncated_error()
         try:

@@ -15,8 +15,9 @@ from image_tools.partitions import notices_past_end, read_table
 from image_tools.source import decoders, sparse, xz_index, zstandard_frames
 from image_tools.source.formats import MAGIC_LENGTH, ImageFormat, image_format_of
 from image_tools.source.input_file import InputFile
-from image_tools.source.xz_parallel import BlockDamaged, ParallelXz
+from image_tools.source.xz_parallel import BlockDamaged, ParallelXz, memory_needed
 from resin_toolkit.errors import BadValue, ImageDamaged, NotAnImage, Notice, Usage, from_os_error
+from resin_toolkit.memory_limit import DEFAULT_MEMORY_LIMIT, check_memory
 
 if TYPE_CHECKING:
     from image_tools.source.zip_archive import ZipArchive
@@ -34,8 +35,17 @@ class Source:
     file, None for a pipe. `notices` may grow while the image is read.
     """
 
-    def __init__(self, file: io.FileIO, name: str, *, digest: bool = False, entry: str | None = None) -> None:
+    def __init__(
+        self,
+        file: io.FileIO,
+        name: str,
+        *,
+        digest: bool = False,
+        entry: str | None = None,
+        memory_limit: int = DEFAULT_MEMORY_LIMIT,
+    ) -> None:
         self.name = name
+        self._memory_limit = memory_limit
         self._wanted_entry = entry
         self.notices: list[Notice] = []
         self._path_is_known = isinstance(file.name, (str, bytes))
@@ -135,7 +145,7 @@ class Source:
 
     def reopen(self) -> Source:
         """Open the same image again, without a digest; raises ImageDamaged if the file has changed."""
-        again = open_source(self.name, entry=self._wanted_entry)
+        again = open_source(self.name, entry=self._wanted_entry, memory_limit=self._memory_limit)
         if again._identity != self._identity:
             again.close()
             raise self._changed()
@@ -192,7 +202,12 @@ class Source:
             from image_tools.source.zip_archive import ZipArchive
 
             self._archive = ZipArchive(
-                self._seekable_file(), self.name, looks_like_image, START, self._wanted_entry
+                self._seekable_file(),
+                self.name,
+                looks_like_image,
+                START,
+                self._wanted_entry,
+                self._memory_limit,
             )
             return self._archive.chunks()
         return iter(self._stream())
@@ -205,18 +220,20 @@ class Source:
         if self.format is ImageFormat.BZIP2:
             return decoders.decode_bzip2(self._raw)
         if self.format is ImageFormat.ZSTD:
-            return zstandard_frames.decode_zstandard(self._raw, self._notify)
+            return zstandard_frames.decode_zstandard(self._raw, self._notify, self._memory_limit)
         return ()
 
     def _decode_xz(self) -> Iterator[bytes]:
         """Decode several blocks in parallel if the file has them and a valid index; otherwise in order."""
         found = xz_index.blocks(self._read_at, self._seekable) if self._seekable is not None else None
         if found is None or len(found) < 2:
-            yield from decoders.decode_xz(self._raw, self._notify)
+            yield from decoders.decode_xz(self._raw, self._notify, self._memory_limit)
             return
+        dictionary = memory_needed(self._read_at, found)
+        check_memory(self.name, dictionary, self._memory_limit)
         if any(block.flags == b"\0\0" for block in found):
             self._notify(decoders.no_checksum_notice(self._raw))
-        self._parallel = ParallelXz(self._read_at, found)
+        self._parallel = ParallelXz(self._read_at, found, dictionary)
         try:
             yield from self._parallel.chunks()
         except BlockDamaged as damage:
@@ -321,21 +338,29 @@ class _RandomAccessView:
         return bytes(buffer[:got])
 
 
-def open_source(path: str, *, digest: bool = False, entry: str | None = None) -> Source:
+def open_source(
+    path: str,
+    *,
+    digest: bool = False,
+    entry: str | None = None,
+    memory_limit: int = DEFAULT_MEMORY_LIMIT,
+) -> Source:
     """Open the image at `path`, or stdin for `-`; raw, gz, xz, zst, bz2 or zip.
 
     The format is detected from the contents; `entry` names a file in a zip archive. With `digest`, the
-    SHA-256 of the file is computed while it is read. Raises PathNotFound, NotPermitted, BadValue (a folder),
-    NotAnImage (empty, or neither a partition table nor a file system), ImageDamaged, Usage (an archive with
-    several images).
+    SHA-256 of the file is computed while it is read. Decompression takes at most `memory_limit` bytes for its
+    window or dictionary.
+
+    Raises PathNotFound, NotPermitted, BadValue (a folder), NotAnImage (empty, or neither a partition table
+    nor a file system), ImageDamaged, Usage (an archive with several images), MemoryLimitExceeded.
     """
     if path == "-":
-        return Source(_unbuffered(0), "stdin", digest=digest, entry=entry)
+        return Source(_unbuffered(0), "stdin", digest=digest, entry=entry, memory_limit=memory_limit)
     try:
         file = open(path, "rb", buffering=0)  # noqa: SIM115, PTH123 - the source closes it
     except OSError as error:
         raise from_os_error(error, path) from error
-    return Source(file, path, digest=digest, entry=entry)
+    return Source(file, path, digest=digest, entry=entry, memory_limit=memory_limit)
 
 
 def parse_sha256(text: str) -> str:

@@ -41,10 +41,12 @@ class InputFile:
             self._rest, self._place = self._rest[self._place :] + more, 0
         return self._rest[self._place : self._place + count]
 
-    def take(self) -> bytes:
-        """The next available bytes; empty at the end."""
-        data = self._rest[self._place :] or self._read(READ_SIZE)
-        self._rest, self._place = b"", 0
+    def take(self, limit: int = READ_SIZE) -> bytes:
+        """The next available bytes, at most `limit`; empty at the end."""
+        if self._place >= len(self._rest):
+            self._rest, self._place = self._read(READ_SIZE), 0
+        data = self._rest[self._place : self._place + limit]
+        self._place += len(data)
         self.consumed += len(data)
         return data
 
@@ -70,8 +72,9 @@ class InputFile:
         return count
 
     def push_back(self, data: bytes) -> None:
-        """Push back bytes that were taken beyond the end of a member; they are not counted twice."""
-        self._rest, self._place = data + self._rest[self._place :], 0
+        """Push back the end of what was taken last, beyond the end of a member; it is not counted twice."""
+        assert len(data) <= self._place
+        self._place -= len(data)
         self.consumed -= len(data)
 
     def truncated_error(self) -> ImageDamaged:

@@ -13,7 +13,11 @@ _MAX_PADDING = 1024 * 1024
 _READ = 64 * 1024
 _MAX_INDEX = 1024 * 1024
 _MAX_STREAMS = 10_000
+_MAX_BLOCKS = 200_000
+"""An index of more blocks is not used. `xz -T` makes blocks of 192 KiB or more."""
 _LZMA2 = 0x21
+_MAX_DICTIONARY_BITS = 40
+"""4 GiB, less a byte."""
 
 ReadAt = Callable[[int, int], bytes]
 
@@ -37,25 +41,30 @@ class Block:
 def blocks(read_at: ReadAt, length: int) -> list[Block] | None:
     """All blocks of a file of `length` bytes, in order; None if its indexes are invalid.
 
-    Also None for a file with too many streams. Verifies headers, footers, indexes and stream padding, but not
-    the blocks themselves.
+    Also None for a file with too many streams or blocks. Verifies headers, footers, indexes and stream
+    padding, but not the blocks themselves.
     """
     streams: list[list[Block]] = []
-    end = length
+    end, left = length, _MAX_BLOCKS
     try:
         while end > 0 and len(streams) < _MAX_STREAMS:
             end = _without_padding(read_at, end)
-            stream, end = _last_stream(read_at, end)
+            stream, end = _last_stream(read_at, end, left)
             streams.append(stream)
+            left -= len(stream)
     except (ValueError, IndexError):
         return None
     return None if end > 0 else [block for stream in reversed(streams) for block in stream]
 
 
-def dictionary_size(read_at: ReadAt, block: Block) -> int:
-    """The dictionary size in bytes that the block's decoder needs, from its header (3.1, 5.3.1)."""
+def block_dictionary_size(read_at: ReadAt, block: Block) -> int:
+    """The dictionary size that the header of a block names, in bytes."""
     size = (read_at(block.offset, 1) or b"\0")[0] * 4 + 4
-    header = read_at(block.offset, size)
+    return dictionary_size(read_at(block.offset, size))
+
+
+def dictionary_size(header: bytes) -> int:
+    """The dictionary size in bytes that a block header names (3.1, 5.3.1); 0 if it is none."""
     try:
         flags, position = header[1], 2
         for bit in (0x40, 0x80):
@@ -66,7 +75,7 @@ def dictionary_size(read_at: ReadAt, block: Block) -> int:
             length, position = _number(header, position)
             if kind == _LZMA2:
                 bits = header[position]
-                return min((2 | bits & 1) << (bits // 2 + 11), block.content)
+                return (2 | bits & 1) << (bits // 2 + 11) if bits <= _MAX_DICTIONARY_BITS else 0
             position += length
     except (ValueError, IndexError):
         return 0
@@ -119,8 +128,8 @@ def _without_padding(read_at: ReadAt, end: int) -> int:
     raise ValueError("padding only, or too much of it")
 
 
-def _last_stream(read_at: ReadAt, end: int) -> tuple[list[Block], int]:
-    """The blocks of the stream that ends at `end`, and the offset of that stream."""
+def _last_stream(read_at: ReadAt, end: int, most: int) -> tuple[list[Block], int]:
+    """The blocks of the stream that ends at `end`, at most `most`, and the offset of that stream."""
     footer = read_at(end - FOOTER, FOOTER)
     flags = footer[8:10]
     index_length = (int.from_bytes(footer[4:8], "little") + 1) * 4
@@ -130,7 +139,7 @@ def _last_stream(read_at: ReadAt, end: int) -> tuple[list[Block], int]:
     index = read_at(start, index_length)
     if index[0] != 0 or zlib.crc32(index[:-4]) != int.from_bytes(index[-4:], "little"):
         raise ValueError("no index")
-    records = _records(index[:-4])
+    records = _records(index[:-4], most)
     begin = start - sum(unpadded + -unpadded % 4 for unpadded, _ in records) - HEADER
     if begin < 0 or read_at(begin, HEADER) != header_bytes(flags):
         raise ValueError("index longer than the file, or no header")
@@ -141,11 +150,11 @@ def _last_stream(read_at: ReadAt, end: int) -> tuple[list[Block], int]:
     return found, begin
 
 
-def _records(index: bytes) -> list[tuple[int, int]]:
+def _records(index: bytes, most: int) -> list[tuple[int, int]]:
     """Unpadded size and uncompressed size of all blocks."""
     count, position = _number(index, 1)
-    if count > len(index):
-        raise ValueError("more records than fit")
+    if count > min(len(index), most):
+        raise ValueError("more records than fit, or than are used")
     records = []
     for _ in range(count):
         unpadded, position = _number(index, position)

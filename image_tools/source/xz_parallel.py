@@ -13,10 +13,11 @@ from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeAlias
 
+from image_tools.source.decoders import is_memory_error, xz_decompressor
 from image_tools.source.xz_index import (
     Block,
     ReadAt,
-    dictionary_size,
+    block_dictionary_size,
     footer_bytes,
     header_bytes,
     index_bytes,
@@ -40,9 +41,18 @@ class BlockDamaged(Exception):
         self.offset = offset
 
 
-def worker_count(read_at: ReadAt, blocks: list[Block], processors: int) -> int:
-    """The number of blocks to decompress in parallel."""
-    largest = max(dictionary_size(read_at, block) for block in blocks)
+def memory_needed(read_at: ReadAt, blocks: list[Block]) -> int:
+    """The largest dictionary of the blocks, in bytes."""
+    return max(block_dictionary_size(read_at, block) for block in blocks)
+
+
+def worker_count(dictionary: int, blocks: list[Block], processors: int) -> int:
+    """The number of blocks to decompress in parallel.
+
+    Of a dictionary, only as much is used as a block has contents, and a block of more contents than its
+    record says is damaged.
+    """
+    largest = min(dictionary, max(block.content for block in blocks))
     return max(1, min(len(blocks), MAX_WORKERS, processors, MAX_DICTIONARIES_SIZE // max(largest, 1)))
 
 
@@ -50,13 +60,17 @@ _Item: TypeAlias = "bytes | BaseException | None"
 
 
 class ParallelXz:
-    """Decompresses blocks ahead of the reader in bounded memory; `close` ends the threads."""
+    """Decompresses blocks ahead of the reader in bounded memory; `close` ends the threads.
 
-    def __init__(self, read_at: ReadAt, blocks: list[Block]) -> None:
+    `dictionary` is what `memory_needed` returns for the blocks.
+    """
+
+    def __init__(self, read_at: ReadAt, blocks: list[Block], dictionary: int) -> None:
         self._read_at = read_at
         self._blocks = blocks
+        self._dictionary = dictionary
         self._closed = Event()
-        count = worker_count(read_at, blocks, len(os.sched_getaffinity(0)))
+        count = worker_count(dictionary, blocks, len(os.sched_getaffinity(0)))
         self._queues: list[Queue[_Item]] = [Queue(MAX_QUEUED_CHUNKS // count) for _ in range(count)]
         self._threads = [
             Thread(target=self._work, args=(number,), name=f"xz-{number}", daemon=True)
@@ -109,18 +123,22 @@ class ParallelXz:
         """The contents of one block, in chunks."""
         import lzma
 
-        decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ)
-        stream = self._stream(block)
+        decompressor = xz_decompressor(self._dictionary)
+        stream, left = self._stream(block), block.content
         try:
             while not decompressor.eof:
                 data = next(stream, b"") if decompressor.needs_input else b""
                 if decompressor.needs_input and not data:
                     raise BlockDamaged("a block is truncated", block.offset)
                 chunk = decompressor.decompress(data, CHUNK)
+                left -= len(chunk)
+                if left < 0:
+                    raise BlockDamaged("a block is longer than its record says", block.offset)
                 if chunk:
                     yield chunk
         except lzma.LZMAError as error:
-            raise BlockDamaged(str(error), block.offset) from error
+            reason = "a block header has changed" if is_memory_error(error) else str(error)
+            raise BlockDamaged(reason, block.offset) from error
         if decompressor.unused_data or next(stream, b""):
             raise BlockDamaged("a block is shorter than its record says", block.offset)
 

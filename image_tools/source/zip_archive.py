@@ -8,13 +8,14 @@ import shlex
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from image_tools.source.decoders import deflate_decompressor
 from resin_toolkit.errors import ImageDamaged, NotAnImage, PathNotFound, Usage, from_os_error
+from resin_toolkit.memory_limit import DEFAULT_MEMORY_LIMIT, check_memory
 
 CHUNK = 1024 * 1024
 _READ = 256 * 1024
@@ -22,6 +23,13 @@ _LOCAL_HEADER = 30
 _ENCRYPTED = 1
 # zipfile has no common class for damage. ValueError: file names in the wrong character set.
 _DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error, ValueError)
+_MAX_DIRECTORY = 8 * 1024 * 1024
+"""Bytes of a central directory. Its entries take up to 20 times as much memory."""
+_NAMES_SHOWN = 10
+_MAX_EXAMINED = 100
+"""Of more files, only the largest are examined: an image is larger than what comes with it."""
+_LZMA_PROPERTIES = 9
+"""The bytes before LZMA data (5.8.8): version, length, and properties that end with the dictionary size."""
 _UNPACK = "Extract the archive and name the image file."
 
 
@@ -36,7 +44,8 @@ class ArchiveEntry:
 class ZipArchive:
     """An open archive. `image_entry` is the only image, or the one named `entry` (its path or file name).
 
-    `is_image(data)` says whether the bytes may be the start of an image.
+    `is_image(data)` says whether the bytes may be the start of an image. Raises MemoryLimitExceeded for an
+    entry whose decompression needs more than `memory_limit` bytes.
     """
 
     def __init__(
@@ -46,10 +55,12 @@ class ZipArchive:
         is_image: Callable[[bytes], bool],
         peek: int,
         entry: str | None = None,
+        memory_limit: int = DEFAULT_MEMORY_LIMIT,
     ) -> None:
         self._name = name
+        self._memory_limit = memory_limit
         with self._as_errors():
-            self._archive = zipfile.ZipFile(file)
+            self._archive = zipfile.ZipFile(cast(BinaryIO, _BoundedReads(file)))
         self._file = file
         self._peek = peek
         self._entry = entry
@@ -75,11 +86,13 @@ class ZipArchive:
                 hint=_UNPACK,
             )
         if len(files) > 1:
-            files = [info for info in files if is_image(self._start(info.filename))] or files
+            largest = sorted(files, key=lambda info: info.file_size, reverse=True)[:_MAX_EXAMINED]
+            files = [info for info in largest if is_image(self._start(info.filename))] or files
         if len(files) > 1:
-            names = ", ".join(info.filename for info in files)
+            names = _listed(files)
             raise Usage(
-                f"{self._name} contains several files: {names}.",
+                f"{self._name} contains {'several' if len(files) <= _NAMES_SHOWN else len(files)} files: "
+                f"{names}.",
                 hint=f"Select one with --entry, such as --entry {shlex.quote(files[0].filename)}.",
                 entries=names,
             )
@@ -89,8 +102,9 @@ class ZipArchive:
         found = [info for info in files if info.filename == entry]
         found = found or [info for info in files if info.filename.rpartition("/")[2] == entry]
         if not found:
-            names = ", ".join(info.filename for info in files)
-            raise PathNotFound(f"{self._name} does not contain {entry}.", hint=f"It contains: {names}.")
+            raise PathNotFound(
+                f"{self._name} does not contain {entry}.", hint=f"It contains: {_listed(files)}."
+            )
         return found
 
     def _start(self, entry: str) -> bytes:
@@ -107,15 +121,14 @@ class ZipArchive:
             if info.compress_type == zipfile.ZIP_DEFLATED:
                 yield from self._inflate(info)
                 return
+            if info.compress_type == zipfile.ZIP_LZMA:
+                check_memory(self._name, self._lzma_dictionary(info), self._memory_limit)
             while chunk := file.read(CHUNK):
                 yield chunk
 
     def _inflate(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
         """Decompress an entry faster than zipfile, which has verified its local header (APPNOTE 4.3.7)."""
-        self._file.seek(info.header_offset)
-        header = self._file.read(_LOCAL_HEADER)
-        names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
-        left, position = info.compress_size, info.header_offset + _LOCAL_HEADER + names
+        left, position = info.compress_size, self._data_offset(info)
         member, failure = deflate_decompressor(-15)
         data, crc, size = b"", 0, 0
         while not member.eof:
@@ -136,11 +149,25 @@ class ZipArchive:
         if crc != info.CRC or size != info.file_size:
             raise zipfile.BadZipFile(f"the checksum of {info.filename} is wrong")
 
+    def _data_offset(self, info: zipfile.ZipInfo) -> int:
+        self._file.seek(info.header_offset)
+        header = self._file.read(_LOCAL_HEADER)
+        names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+        return info.header_offset + _LOCAL_HEADER + names
+
+    def _lzma_dictionary(self, info: zipfile.ZipInfo) -> int:
+        self._file.seek(self._data_offset(info))
+        return int.from_bytes(self._file.read(_LZMA_PROPERTIES)[-4:], "little")
+
     @contextmanager
     def _as_errors(self) -> Iterator[None]:
         """Translate the exceptions of zipfile and the decoders."""
         try:
             yield
+        except _TooManyFiles as error:
+            raise NotAnImage(
+                f"{self._name} has too many files for the archive of an image.", hint=_UNPACK
+            ) from error
         except NotImplementedError as error:
             raise NotAnImage(
                 f"{self._name} uses a compression method that resin does not support.", hint=_UNPACK
@@ -162,3 +189,26 @@ def _may_be_image(info: zipfile.ZipInfo) -> bool:
     """Whether it is a file, and not one that macOS adds to archives."""
     name = info.filename
     return not (name.endswith("/") or name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith("."))
+
+
+class _TooManyFiles(Exception):
+    """The central directory is longer than is read."""
+
+
+class _BoundedReads:
+    """The file of an archive for zipfile, which reads the whole central directory at once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _MAX_DIRECTORY:
+            raise _TooManyFiles
+        return self._file.read(size)
+
+
+def _listed(files: Sequence[zipfile.ZipInfo]) -> str:
+    """The names of the first files, and how many more there are."""
+    names = ", ".join(info.filename for info in files[:_NAMES_SHOWN])
+    return names if len(files) <= _NAMES_SHOWN else f"{names} and {len(files) - _NAMES_SHOWN} more"

@@ -1,7 +1,8 @@
 """Zstandard (RFC 8878), parsed block by block, to bound the memory and to detect truncation.
 
 The library's stream reader does not report a file that ends in the middle of a frame, and its one-shot
-interface may expand a few kilobytes to gigabytes. A block has at most 128 KiB of contents.
+interface may expand a few kilobytes to gigabytes. A block has at most 128 KiB of contents. The window of a
+frame, which its decoder keeps in memory, has up to 3.75 TiB by its header.
 """
 
 from __future__ import annotations
@@ -10,41 +11,60 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from image_tools.source.decoders import damaged_error, no_checksum_notice, trailing_garbage_error
+from image_tools.source.decoders import EmptyParts, damaged_error, no_checksum_notice, trailing_garbage_error
 from image_tools.source.formats import is_skippable_frame
 from image_tools.source.input_file import InputFile
-from resin_toolkit.errors import Notice
+from resin_toolkit.errors import NotAnImage, Notice
+from resin_toolkit.memory_limit import check_memory
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _RLE, _RESERVED = 1, 3
+_MAX_WINDOW = 1 << 31
+"""The largest that the library decodes."""
+_MAX_COUNTED = 1_000_000
+"""Blocks and frames beyond which the size of the contents is not computed; that would take seconds."""
 
 
 @dataclass(frozen=True)
 class FrameHeader:
-    """A frame header; `content` is the size of the contents in bytes, None if it is not given."""
+    """A frame header. Sizes in bytes; `content`, that of the contents, is None if it is not given."""
 
     raw: bytes
     content: int | None
+    window: int
     has_checksum: bool
+    needs_dictionary: bool
 
 
-def decode_zstandard(raw: InputFile, notify: Callable[[Notice], None]) -> Iterator[bytes]:
-    """The contents of all frames; verifies the checksum and content size of frames that have them."""
+def decode_zstandard(raw: InputFile, notify: Callable[[Notice], None], memory_limit: int) -> Iterator[bytes]:
+    """The contents of all frames; verifies the checksum and content size of frames that have them.
+
+    Raises MemoryLimitExceeded for a window of more than `memory_limit` bytes, NotAnImage for a frame that
+    needs a dictionary.
+    """
     import zstandard
 
-    decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=min(memory_limit, _MAX_WINDOW))
+    empty = EmptyParts(raw)
     while raw.peek(1):
         magic = raw.peek(4)
         if is_skippable_frame(magic):
             _skip_frame(raw)
+            empty.note(is_empty=True)
             continue
         if magic != _MAGIC:
             raise trailing_garbage_error(raw)
         header = read_header(raw.take_exactly)
+        check_memory(raw.name, header.window, memory_limit)
+        if header.needs_dictionary:
+            raise NotAnImage(
+                f"{raw.name} was compressed with a dictionary, which is not part of the file.",
+                hint="Decompress it with `zstd -D DICTIONARY`, and use the result.",
+            )
         if not header.has_checksum:
             notify(no_checksum_notice(raw))
         try:
-            yield from _frame(raw, header, decompressor.decompressobj())
+            yield from _frame(raw, header, decompressor.decompressobj(), empty)
         except zstandard.ZstdError as error:
             raise damaged_error(raw, error) from error
 
@@ -55,13 +75,16 @@ def read_header(take: Callable[[int], bytes]) -> FrameHeader:
     descriptor = start[4]
     single_segment = bool(descriptor & 0x20)
     size_flag = descriptor >> 6
-    skip = (0 if single_segment else 1) + (0, 1, 2, 4)[descriptor & 3]
+    own_window = 0 if single_segment else 1
+    skip = own_window + (0, 1, 2, 4)[descriptor & 3]
     size_length = (1 if single_segment else 0, 2, 4, 8)[size_flag]
     rest = take(skip + size_length) if skip + size_length else b""
     content = int.from_bytes(rest[skip:], "little") if size_length else None
     if content is not None and size_length == 2:
         content += 256
-    return FrameHeader(start + rest, content, bool(descriptor & 4))
+    # The window descriptor (3.1.1.1.2); without one, the window is as large as the contents.
+    window = (1 << 10 + (rest[0] >> 3)) // 8 * (8 + (rest[0] & 7)) if own_window else content or 0
+    return FrameHeader(start + rest, content, window, bool(descriptor & 4), any(rest[own_window:skip]))
 
 
 def block_length(header: bytes) -> tuple[int, bool]:
@@ -78,7 +101,7 @@ def content_size(read_at: Callable[[int, int], bytes], length: int) -> int | Non
 
     `read_at(offset, count)` reads the compressed file of `length` bytes. Damage is not reported here.
     """
-    total = position = 0
+    total = position = parts = 0
 
     def take(count: int) -> bytes:
         nonlocal position
@@ -91,6 +114,9 @@ def content_size(read_at: Callable[[int, int], bytes], length: int) -> int | Non
     try:
         while position < length:
             magic = read_at(position, 4)
+            parts += 1
+            if parts > _MAX_COUNTED:
+                return None
             if is_skippable_frame(magic):
                 position += 8 + int.from_bytes(read_at(position + 4, 4), "little")
                 continue
@@ -104,13 +130,16 @@ def content_size(read_at: Callable[[int, int], bytes], length: int) -> int | Non
             while not last:
                 stored, last = block_length(take(3))
                 position += stored
+                parts += 1
+                if parts > _MAX_COUNTED:
+                    return None
             position += 4 if header.has_checksum else 0
     except (EOFError, ValueError):
         return None
     return total
 
 
-def _frame(raw: InputFile, header: FrameHeader, decompressor: Any) -> Iterator[bytes]:
+def _frame(raw: InputFile, header: FrameHeader, decompressor: Any, empty: EmptyParts) -> Iterator[bytes]:
     first = decompressor.decompress(header.raw)
     if first:
         yield first
@@ -122,6 +151,7 @@ def _frame(raw: InputFile, header: FrameHeader, decompressor: Any) -> Iterator[b
         except ValueError as error:
             raise damaged_error(raw, error) from error
         chunk = decompressor.decompress(start + raw.take_exactly(stored))
+        empty.note(is_empty=not chunk)
         if chunk:
             yield chunk
     if header.has_checksum:

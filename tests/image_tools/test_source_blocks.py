@@ -16,7 +16,7 @@ from support.card_images import MIB, card_image
 from support.left_threads import no_thread_is_left  # noqa: F401 - fixture
 
 from image_tools.source import open_source
-from image_tools.source.xz_index import blocks, dictionary_size
+from image_tools.source.xz_index import block_dictionary_size, blocks
 from image_tools.source.xz_parallel import worker_count
 from resin_toolkit.errors import ImageDamaged, NotAnImage, PathNotFound, ResinError, Usage
 
@@ -97,10 +97,11 @@ def test_large_dictionaries_leave_room_for_fewer_workers(dictionary: int, worker
     assert found is not None
     # A block of so much content is known by its record alone.
     large = [replace(block, content=1 << 30) for block in found]
-    assert [dictionary_size(read_at, block) for block in large] == [dictionary] * 5
-    assert [dictionary_size(read_at, block) for block in found] == [min(dictionary, MIB)] * 5
-    assert worker_count(read_at, large, 8) == workers
-    assert worker_count(read_at, large, 1) == 1
+    assert [block_dictionary_size(read_at, block) for block in found] == [dictionary] * 5
+    assert worker_count(dictionary, large, 8) == workers
+    assert worker_count(dictionary, large, 1) == 1
+    # Blocks that are shorter than the dictionary use no more of it than their length.
+    assert worker_count(dictionary, found, 8) == 4
 
 
 def test_an_early_end_of_interest_leaves_no_thread(tmp_path: Path) -> None:
