@@ -14,7 +14,9 @@ from commands.common.image_options import (
     BmapOption,
     EntryOption,
     ImageArgument,
+    MemoryLimitOption,
     Sha256Option,
+    parse_memory_limit_option,
     read_image_checks,
 )
 from commands.common.secrets import check_stdin_readers
@@ -76,6 +78,7 @@ def verify(
     bmap: BmapOption = None,
     sha256: Sha256Option = None,
     entry: EntryOption = None,
+    memory_limit: MemoryLimitOption = None,
 ) -> Verified:
     """Compare an image with the contents of a drive. Nothing is written.
 
@@ -88,8 +91,11 @@ def verify(
     report = report_of(context)
     check_stdin_readers([("the image", image), ("--bmap", bmap)])
     checks = read_image_checks(sha256, bmap)
+    most_memory = parse_memory_limit_option(memory_limit)
     options = FlashOptions(full=full, sha256=checks.sha256, block_map=checks.block_map)
-    with open_source(image, digest=checks.sha256 is not None, entry=entry) as source:
+    with open_source(
+        image, digest=checks.sha256 is not None, entry=entry, memory_limit=most_memory
+    ) as source:
         try:
             result = compare(source, target, report.progress(), options)
         except NotPermitted as error:

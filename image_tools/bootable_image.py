@@ -19,6 +19,7 @@ from image_tools.os_info import OsInfo, read_os_info
 from image_tools.partitions import read_table
 from image_tools.pc_boot import Startup, read_startup
 from resin_toolkit.errors import Notice, PartitionNotFound, Refused, Usage
+from resin_toolkit.memory_limit import DEFAULT_MEMORY_LIMIT
 from resin_toolkit.progress import Progress
 
 _SECTOR = 512
@@ -42,11 +43,17 @@ class BootableImage:
 
 @contextmanager
 def open_bootable(
-    image: Path, progress: Progress, *, writable: bool, partition: int | None = None
+    image: Path,
+    progress: Progress,
+    *,
+    writable: bool,
+    partition: int | None = None,
+    memory_limit: int = DEFAULT_MEMORY_LIMIT,
 ) -> Iterator[BootableImage]:
     """Open an image or a drive until the block ends; unless `writable`, a compressed one is unpacked.
 
-    `partition` is the number of the boot partition, None to find it. Raises Usage for a
+    `partition` is the number of the boot partition, None to find it; `memory_limit` is that of `open_source`.
+    Raises Usage for a
     compressed image that would be written to, Refused if another program changes or has attached the image,
     PartitionNotFound, NotAnImage, and the errors of a damaged image.
     """
@@ -56,7 +63,7 @@ def open_bootable(
         with _open_for_writing(image) as file:
             yield _inspect(image, file, partition)
     else:
-        with open_for_reading(image, progress) as file:
+        with open_for_reading(image, progress, memory_limit) as file:
             _lock_shared(image, file)
             yield _inspect(image, file, partition)
 

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from image_tools.source.formats import ImageFormat, image_format_of
 from resin_toolkit.errors import BadValue, NotAnImage, PathNotFound, Refused, Usage, from_os_error
+from resin_toolkit.memory_limit import DEFAULT_MEMORY_LIMIT
 from resin_toolkit.progress import Progress
 
 _BLOCK = 64 << 10
@@ -21,8 +22,13 @@ _CHUNK = 4 << 20
 
 
 @contextmanager
-def open_for_reading(image: Path, progress: Progress) -> Iterator[BinaryIO]:
-    """Open an image as a seekable file; a compressed one is decompressed to a temporary file."""
+def open_for_reading(
+    image: Path, progress: Progress, memory_limit: int = DEFAULT_MEMORY_LIMIT
+) -> Iterator[BinaryIO]:
+    """Open an image as a seekable file; a compressed one is decompressed to a temporary file.
+
+    `memory_limit` is that of `open_source`.
+    """
     _require_file_or_drive(image)
     with image.open("rb", buffering=0) as file, _name_image(image), _name_in_errors(image):
         if not _is_compressed(file):
@@ -31,7 +37,7 @@ def open_for_reading(image: Path, progress: Progress) -> Iterator[BinaryIO]:
             return
     folder = Path(tempfile.gettempdir())
     with _name_image(image), _name_in_errors(folder), tempfile.TemporaryFile() as unpacked:
-        _decompress(image, unpacked, progress)
+        _decompress(image, unpacked, progress, memory_limit)
         yield unpacked
 
 
@@ -58,8 +64,13 @@ def open_for_writing(image: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def open_copy(image: Path, output: Path, progress: Progress) -> Iterator[BinaryIO]:
-    """Open a decompressed copy of an image; it becomes `output` when the block ends without an error."""
+def open_copy(
+    image: Path, output: Path, progress: Progress, memory_limit: int = DEFAULT_MEMORY_LIMIT
+) -> Iterator[BinaryIO]:
+    """Open a decompressed copy of an image; it becomes `output` when the block ends without an error.
+
+    `memory_limit` is that of `open_source`.
+    """
     _require_file_or_drive(image)
     if output.exists() and (not output.is_file() or output.samefile(image)):
         raise Usage(
@@ -74,7 +85,7 @@ def open_copy(image: Path, output: Path, progress: Progress) -> Iterator[BinaryI
     mode = (output if output.exists() else image).stat().st_mode & 0o666
     with _name_image(image), _name_in_errors(output, instead_of=partial), _temporary(partial) as file:
         os.fchmod(file.fileno(), mode if stat.S_ISREG(image.stat().st_mode) else mode & 0o600)
-        _decompress(image, file, progress)
+        _decompress(image, file, progress, memory_limit)
         file.seek(0)
         yield file
         os.fsync(file.fileno())
@@ -157,11 +168,14 @@ def _is_compressed(file: BinaryIO) -> bool:
     return image_format_of(file.read(_BLOCK)) is not ImageFormat.RAW
 
 
-def _decompress(image: Path, file: BinaryIO, progress: Progress) -> None:
+def _decompress(image: Path, file: BinaryIO, progress: Progress, memory_limit: int) -> None:
     """Write the decompressed image to an empty `file`, with holes instead of zeros."""
     from image_tools.source import open_source
 
-    with open_source(str(image)) as source, progress.step("unpacking", source.size) as step:
+    with (
+        open_source(str(image), memory_limit=memory_limit) as source,
+        progress.step("unpacking", source.size) as step,
+    ):
         position = 0
         buffer = memoryview(bytearray(_CHUNK))
         while count := source.readinto(buffer):

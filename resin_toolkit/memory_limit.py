@@ -11,6 +11,9 @@ from resin_toolkit.errors import BadValue, MemoryLimitExceeded
 
 DEFAULT_MEMORY_LIMIT = 512 * 1024 * 1024
 """In bytes. Files of `xz -9` need 65 MiB, those of `zstd --ultra -22` 128 MiB."""
+_LZMA2 = 0x21
+_MAX_DICTIONARY_BITS = 40
+"""4 GiB, less a byte."""
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d{1,12})\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 
@@ -43,6 +46,40 @@ def memory_limit_exceeded(name: str, needed: int | None, limit: int) -> MemoryLi
         needed=needed,
         limit=limit,
     )
+
+
+def xz_dictionary_size(header: bytes) -> int:
+    """The dictionary size in bytes that the header of an .xz block names; 0 if it names none.
+
+    Source: the .xz file format 1.2, 3.1 and 5.3.1.
+    """
+    try:
+        flags, position = header[1], 2
+        for bit in (0x40, 0x80):
+            if flags & bit:
+                _, position = xz_number(header, position)
+        for _ in range((flags & 3) + 1):
+            kind, position = xz_number(header, position)
+            length, position = xz_number(header, position)
+            if kind == _LZMA2:
+                bits = header[position]
+                return (2 | bits & 1) << (bits // 2 + 11) if bits <= _MAX_DICTIONARY_BITS else 0
+            position += length
+    except (ValueError, IndexError):
+        return 0
+    return 0
+
+
+def xz_number(data: bytes, position: int) -> tuple[int, int]:
+    """The variable-length integer at `position` of an .xz file (1.2), and the position after it."""
+    value = 0
+    for shift in range(0, 63, 7):
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if not byte & 0x80:
+            return value, position
+    raise ValueError("a number that is too long")
 
 
 def _shown(count: int) -> str:

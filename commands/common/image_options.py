@@ -1,4 +1,4 @@
-"""The image argument, and the options to read and check an image, shared by `flash` and `verify`."""
+"""The image argument, and the options to read and check an image, shared by commands."""
 
 from __future__ import annotations
 
@@ -38,6 +38,22 @@ Sha256Option = Annotated[
 EntryOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="Select a file in a zip archive that contains several.")
 ]
+MemoryLimitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-limit",
+        metavar="SIZE",
+        help="Let decompression use this much memory, such as 2G. Default: 512M.",
+        show_default=False,
+    ),
+]
+
+
+def parse_memory_limit_option(text: str | None) -> int:
+    """The bytes of `--memory-limit`. Raises BadValue."""
+    from resin_toolkit.memory_limit import DEFAULT_MEMORY_LIMIT, parse_memory_limit
+
+    return DEFAULT_MEMORY_LIMIT if text is None else parse_memory_limit(text)
 
 
 @dataclass(frozen=True)

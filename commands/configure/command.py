@@ -13,6 +13,7 @@ import typer
 from commands.common.completions import files, images
 from commands.common.configure_options import ConfigureOptions
 from commands.common.configure_request import build_requests, prompt_for_settings, resolve_answers
+from commands.common.image_options import MemoryLimitOption, parse_memory_limit_option
 from resin_toolkit.cli.command import as_examples, report_of, single_command, with_options
 from resin_toolkit.errors import Interrupted, Usage
 from resin_toolkit.terminal.report import Report, Result
@@ -101,6 +102,7 @@ def configure(
     partition: Annotated[
         int | None, typer.Option(metavar="N", help="Number of the boot partition (default: detected).")
     ] = None,
+    memory_limit: MemoryLimitOption = None,
     options: ConfigureOptions = ConfigureOptions(),
 ) -> Result:
     """Write config.json and network profiles to the boot partition of an image.
@@ -112,6 +114,7 @@ def configure(
 
     report = report_of(context)
     report.if_interrupted = Interrupted("Interrupted; nothing was changed.")
+    most_memory = parse_memory_limit_option(memory_limit)
     if keys or check or show or toml:
         others = (options.given, dry_run, output is not None, keys + check + show > 1, toml and not show)
         if any(others):
@@ -119,7 +122,7 @@ def configure(
                 "--show, --check and --keys cannot be combined with other options.",
                 hint="Use one of them alone; --toml requires --show.",
             )
-        return _view(image, partition, report, keys=keys, check=check, toml=toml)
+        return _view(image, partition, report, most_memory, keys=keys, check=check, toml=toml)
     if image is None:
         raise Usage("Missing argument 'IMAGE'.", hint="Give an image file or a flashed drive.")
     if not options.given and not report.interactive:
@@ -133,7 +136,7 @@ def configure(
     request = None
     if output is not None and answers is not None:
         request = _check_early(image, options, answers, report)
-    with _opened(image, output, report, dry_run=dry_run) as file:
+    with _opened(image, output, report, most_memory, dry_run=dry_run) as file:
         boot = open_boot(file, partition)
         planned = _planned(boot, options, answers, request, report)
         report.warn(*boot.notices, *planned.notices)
@@ -148,7 +151,14 @@ def configure(
 
 
 def _view(
-    image: Path | None, partition: int | None, report: Report, *, keys: bool, check: bool, toml: bool
+    image: Path | None,
+    partition: int | None,
+    report: Report,
+    memory_limit: int,
+    *,
+    keys: bool,
+    check: bool,
+    toml: bool,
 ) -> Result:
     from commands.configure import views as views
 
@@ -157,8 +167,8 @@ def _view(
     if image is None:
         raise Usage("Missing argument 'IMAGE'.", hint="Give an image file or a flashed drive.")
     if check:
-        return views.checked(image, partition, report)
-    return (views.shown_as_answers if toml else views.shown)(image, partition, report)
+        return views.checked(image, partition, report, memory_limit)
+    return (views.shown_as_answers if toml else views.shown)(image, partition, report, memory_limit)
 
 
 app = single_command(configure, epilog=as_examples(EXAMPLES))
@@ -208,11 +218,13 @@ def _write(
 
 
 @contextmanager
-def _opened(image: Path, output: Path | None, report: Report, *, dry_run: bool) -> Iterator[BinaryIO]:
+def _opened(
+    image: Path, output: Path | None, report: Report, memory_limit: int, *, dry_run: bool
+) -> Iterator[BinaryIO]:
     from image_tools.image_file import open_copy, open_for_reading, open_for_writing
 
     if dry_run:
-        with open_for_reading(image, report.progress()) as file:
+        with open_for_reading(image, report.progress(), memory_limit) as file:
             yield file
     elif output is None:
         with open_for_writing(image) as file:
@@ -221,5 +233,5 @@ def _opened(image: Path, output: Path | None, report: Report, *, dry_run: bool) 
         if output.exists():
             report.confirm(f"{output} exists. Replace it?")
         report.if_interrupted = Interrupted(f"Interrupted; {output} was not written.")
-        with open_copy(image, output, report.progress()) as file:
+        with open_copy(image, output, report.progress(), memory_limit) as file:
             yield file

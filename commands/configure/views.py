@@ -111,9 +111,9 @@ def known_keys() -> Keys:
     return Keys(tuple(config_file.keys_table()))
 
 
-def shown(image: Path, partition: int | None, report: Report) -> Configuration:
+def shown(image: Path, partition: int | None, report: Report, memory_limit: int) -> Configuration:
     """Read the configuration of an image."""
-    with _opened_boot(image, partition, report) as boot:
+    with _opened_boot(image, partition, report, memory_limit) as boot:
         return Configuration(
             str(image),
             boot.partition.number,
@@ -123,28 +123,30 @@ def shown(image: Path, partition: int | None, report: Report) -> Configuration:
         )
 
 
-def shown_as_answers(image: Path, partition: int | None, report: Report) -> AnswersFile:
+def shown_as_answers(image: Path, partition: int | None, report: Report, memory_limit: int) -> AnswersFile:
     """Return the answers file that configures another image the same way."""
     from image_tools.answers.from_image import answers_from_image
     from image_tools.answers.writer import write_answers
 
-    with _opened_boot(image, partition, report) as boot:
+    with _opened_boot(image, partition, report, memory_limit) as boot:
         answers, notices = answers_from_image(boot.filesystem)
         report.warn(*notices)
         return AnswersFile(write_answers(answers))
 
 
-def checked(image: Path, partition: int | None, report: Report) -> Checked:
+def checked(image: Path, partition: int | None, report: Report, memory_limit: int) -> Checked:
     """Lint the boot partition of an image."""
     from image_tools.lint.image import check_image
 
-    with _opened_boot(image, partition, report) as boot:
+    with _opened_boot(image, partition, report, memory_limit) as boot:
         return Checked(str(image), tuple(check_image(boot)))
 
 
 @contextmanager
-def _opened_boot(image: Path, partition: int | None, report: Report) -> Iterator[BootPartition]:
-    with open_for_reading(image, report.progress()) as file:
+def _opened_boot(
+    image: Path, partition: int | None, report: Report, memory_limit: int
+) -> Iterator[BootPartition]:
+    with open_for_reading(image, report.progress(), memory_limit) as file:
         boot = open_boot(file, partition)
         report.warn(*boot.notices)
         yield boot

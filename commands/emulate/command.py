@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.common.completions import files, images
+from commands.common.image_options import MemoryLimitOption, parse_memory_limit_option
 from resin_toolkit.cli.command import report_of, single_command
 from resin_toolkit.errors import Declined, Interrupted, Notice, Refused
 from resin_toolkit.terminal.report import Report
@@ -94,6 +95,7 @@ def emulate(
     partition: Annotated[
         int | None, typer.Option(metavar="N", help="Number of the boot partition (default: detected).")
     ] = None,
+    memory_limit: MemoryLimitOption = None,
 ) -> EmulationResult:
     """Boot an image in QEMU, as a PC or a Raspberry Pi depending on its device type.
 
@@ -111,11 +113,18 @@ def emulate(
     report = report_of(context)
     published = [parse_publish(text) for text in publish or ()]
     options = KernelOptions(kernel, initrd, append)
+    most_memory = parse_memory_limit_option(memory_limit)
     if not snapshot:
         _confirm_drive(image, report)
     with ExitStack() as stack:
         bootable = stack.enter_context(
-            open_bootable(image, report.progress(), writable=not snapshot, partition=partition)
+            open_bootable(
+                image,
+                report.progress(),
+                writable=not snapshot,
+                partition=partition,
+                memory_limit=most_memory,
+            )
         )
         report.warn(*bootable.notices)
         ports = choose_ports(published)

@@ -17,7 +17,9 @@ from commands.common.image_options import (
     BmapOption,
     EntryOption,
     ImageArgument,
+    MemoryLimitOption,
     Sha256Option,
+    parse_memory_limit_option,
     read_image_checks,
 )
 from commands.common.option_answers import stdin_readers
@@ -71,6 +73,7 @@ def flash(
     bmap: BmapOption = None,
     sha256: Sha256Option = None,
     entry: EntryOption = None,
+    memory_limit: MemoryLimitOption = None,
     probe: Annotated[
         bool, typer.Option("--probe", help="Test the real capacity of the drive first.")
     ] = False,
@@ -111,6 +114,7 @@ def flash(
     report.if_interrupted = Interrupted("Interrupted; nothing was written.")
     check_stdin_readers([("the image", image), ("--bmap", bmap), ("--hosts", hosts), *stdin_readers(options)])
     checks = read_image_checks(sha256, bmap)
+    most_memory = parse_memory_limit_option(memory_limit)
     cards = read_cards(hosts, max(1, len(targets or ())))
     answers = resolve_answers(options) if options.given or hosts is not None else None
     requests = _requests(options, answers, report, cards)
@@ -119,7 +123,10 @@ def flash(
     digest = checks.sha256 is not None or receipt is not None
     if receipt is not None:
         check_receipt(receipt, [image, *(targets or ())])
-    with open_source(image, digest=digest, entry=entry) as source, ExitStack() as stack:
+    with (
+        open_source(image, digest=digest, entry=entry, memory_limit=most_memory) as source,
+        ExitStack() as stack,
+    ):
         # Verifying a block map takes longest, so it starts before the rest is even imported.
         bmap_verifier = _start_bmap_verifier(source, checks.block_map, stack)
         from image_tools.flash import FlashOptions

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.common.completions import files, images
+from commands.common.image_options import MemoryLimitOption, parse_memory_limit_option
 from resin_toolkit.cli.command import command_group, report_of
 from resin_toolkit.errors import Interrupted, PathNotFound, Usage
 from resin_toolkit.terminal.report import Result
@@ -97,14 +98,20 @@ class Content:
         return ""
 
 
-def info(context: typer.Context, image: ImageArgument, partition: PartitionOption = None) -> Result:
+def info(
+    context: typer.Context,
+    image: ImageArgument,
+    partition: PartitionOption = None,
+    memory_limit: MemoryLimitOption = None,
+) -> Result:
     """Show an image's partitions, file systems, used space, OS version and configuration."""
     from commands.image.summary import ImageSummary
     from image_tools.image_file import open_for_reading
     from image_tools.image_info import read_image_info
 
     report = report_of(context)
-    with open_for_reading(image, report.progress()) as file:
+    limit = parse_memory_limit_option(memory_limit)
+    with open_for_reading(image, report.progress(), limit) as file:
         info, notices = read_image_info(str(image), file, partition)
     report.warn(*notices)
     return ImageSummary(info)
@@ -121,9 +128,10 @@ def ls(
     ] = "/",
     recursive: RecursiveOption = False,
     partition: PartitionOption = None,
+    memory_limit: MemoryLimitOption = None,
 ) -> Listing:
     """List the files of the boot partition."""
-    with _reading(context, image, partition) as files:
+    with _reading(context, image, partition, memory_limit) as files:
         entry = files.find(path)
         path = path if entry is None else entry.path
         if entry is not None and not entry.is_directory:
@@ -138,10 +146,11 @@ def cat(
         str, typer.Argument(metavar="PATH", help="A file in the boot partition.", show_default=False)
     ],
     partition: PartitionOption = None,
+    memory_limit: MemoryLimitOption = None,
 ) -> Result:
     """Print a file of the boot partition."""
     report = report_of(context)
-    with _reading(context, image, partition) as files:
+    with _reading(context, image, partition, memory_limit) as files:
         if report.settings.json:
             return Content(path, files.read(path))
         for chunk in files.chunks(path):
@@ -191,6 +200,7 @@ def get(
     ],
     recursive: RecursiveOption = False,
     partition: PartitionOption = None,
+    memory_limit: MemoryLimitOption = None,
 ) -> Transferred:
     """Copy files out of the boot partition, as `cp` does.
 
@@ -211,7 +221,7 @@ def get(
             hint="To copy several files, name an existing directory last.",
         )
     written: list[str] = []
-    with _reading(context, image, partition) as files:
+    with _reading(context, image, partition, memory_limit) as files:
         if len(paths) > 1 and not destination.exists() and files.find(paths[-1]) is not None:
             raise Usage(
                 f"The last argument is the local destination, but {paths[-1]} is in the image.",
@@ -274,13 +284,16 @@ app = command_group(
 
 
 @contextmanager
-def _reading(context: typer.Context, image: Path, partition: int | None) -> Iterator[FatFileSystem]:
+def _reading(
+    context: typer.Context, image: Path, partition: int | None, memory_limit: str | None
+) -> Iterator[FatFileSystem]:
     """Open the boot partition of an image for reading."""
     from image_tools.boot_partition import open_boot
     from image_tools.image_file import open_for_reading
 
     report = report_of(context)
-    with open_for_reading(image, report.progress()) as file:
+    limit = parse_memory_limit_option(memory_limit)
+    with open_for_reading(image, report.progress(), limit) as file:
         boot = open_boot(file, partition)
         report.warn(*boot.notices)
         yield boot.filesystem

@@ -9,6 +9,7 @@ import typer
 
 from commands.common.completions import device_types, files, folders, pushed_services
 from commands.common.device import DeviceArgument, DeviceOptions
+from commands.common.image_options import MemoryLimitOption, parse_memory_limit_option
 from resin_toolkit.cli.command import report_of, single_command, with_options
 from resin_toolkit.errors import Usage
 
@@ -91,6 +92,7 @@ def push(
             autocompletion=files,
         ),
     ] = None,
+    memory_limit: MemoryLimitOption = None,
     no_rollback: Annotated[
         bool, typer.Option("--no-rollback", help="Keep the new container even if it fails.")
     ] = False,
@@ -119,6 +121,7 @@ def push(
     from resin_toolkit.push.deployment import PushOptions
     from resin_toolkit.push.project import ProjectOverrides, parse_variables
 
+    most_memory = parse_memory_limit_option(memory_limit)
     environment = parse_variables(env or (), "--env")
     build_args = parse_variables(build_arg or (), "--build-arg")
 
@@ -142,7 +145,16 @@ def push(
         pull=pull,
         rollback=not no_rollback,
     )
-    run = PushRun(report_of(context), overrides, options, device, push_options, live=live, detach=detach)
+    run = PushRun(
+        report_of(context),
+        overrides,
+        options,
+        device,
+        push_options,
+        live=live,
+        detach=detach,
+        memory_limit=most_memory,
+    )
     return run.dry_run() if dry_run else run.run()
 
 

@@ -35,12 +35,14 @@ class PushRun:
         *,
         live: bool | None,
         detach: bool,
+        memory_limit: int,
     ) -> None:
         self._report = report
         self._overrides = overrides
         self._device_options = device_options
         self._device_name = device
         self._detach = detach
+        self._memory_limit = memory_limit
         project = read_project(overrides)
         enabled = project.settings.live.enabled is not False if live is None else live
         options = replace(
@@ -103,7 +105,7 @@ class PushRun:
     def _send_image(self, engine: Engine) -> None:
         """Send the image of --image, unless only the device can find it."""
         try:
-            self._session.send_image(engine, PushReport(self._report, several=False))
+            self._session.send_image(engine, PushReport(self._report, several=False), self._memory_limit)
         except ImageNotFound as error:
             if (self._overrides.image or "").startswith((".", "/", "~")):
                 raise

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from image_tools.source.input_file import READ_SIZE, InputFile
-from image_tools.source.xz_index import HEADER, dictionary_size
+from image_tools.source.xz_index import HEADER
 from resin_toolkit.errors import ImageDamaged, Notice
-from resin_toolkit.memory_limit import check_memory, memory_limit_exceeded
+from resin_toolkit.memory_limit import check_memory, memory_limit_exceeded, xz_dictionary_size
 
 CHUNK = 1024 * 1024
 GZIP = 31
@@ -91,7 +91,7 @@ def decode_xz(raw: InputFile, notify: Callable[[Notice], None], memory_limit: in
         if raw.peek(8)[7:] == b"\0":
             notify(no_checksum_notice(raw))
         # A block header is at most 1 KiB long. Those of later blocks are checked by liblzma.
-        check_memory(raw.name, dictionary_size(raw.peek(HEADER + 1024)[HEADER:]), memory_limit)
+        check_memory(raw.name, xz_dictionary_size(raw.peek(HEADER + 1024)[HEADER:]), memory_limit)
         try:
             yield from empty.counted(_stream(raw, new, (lzma.LZMAError,)))
         except ImageDamaged as error:

@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from resin_toolkit.memory_limit import xz_dictionary_size, xz_number
+
 HEADER = FOOTER = 12
 MAGIC = b"\xfd7zXZ\x00"
 FOOTER_MAGIC = b"YZ"
@@ -15,10 +17,6 @@ _MAX_INDEX = 1024 * 1024
 _MAX_STREAMS = 10_000
 _MAX_BLOCKS = 200_000
 """An index of more blocks is not used. `xz -T` makes blocks of 192 KiB or more."""
-_LZMA2 = 0x21
-_MAX_DICTIONARY_BITS = 40
-"""4 GiB, less a byte."""
-
 ReadAt = Callable[[int, int], bytes]
 
 
@@ -60,26 +58,7 @@ def blocks(read_at: ReadAt, length: int) -> list[Block] | None:
 def block_dictionary_size(read_at: ReadAt, block: Block) -> int:
     """The dictionary size that the header of a block names, in bytes."""
     size = (read_at(block.offset, 1) or b"\0")[0] * 4 + 4
-    return dictionary_size(read_at(block.offset, size))
-
-
-def dictionary_size(header: bytes) -> int:
-    """The dictionary size in bytes that a block header names (3.1, 5.3.1); 0 if it is none."""
-    try:
-        flags, position = header[1], 2
-        for bit in (0x40, 0x80):
-            if flags & bit:
-                _, position = _number(header, position)
-        for _ in range((flags & 3) + 1):
-            kind, position = _number(header, position)
-            length, position = _number(header, position)
-            if kind == _LZMA2:
-                bits = header[position]
-                return (2 | bits & 1) << (bits // 2 + 11) if bits <= _MAX_DICTIONARY_BITS else 0
-            position += length
-    except (ValueError, IndexError):
-        return 0
-    return 0
+    return xz_dictionary_size(read_at(block.offset, size))
 
 
 def content_size(read_at: ReadAt, length: int) -> int | None:
@@ -152,26 +131,14 @@ def _last_stream(read_at: ReadAt, end: int, most: int) -> tuple[list[Block], int
 
 def _records(index: bytes, most: int) -> list[tuple[int, int]]:
     """Unpadded size and uncompressed size of all blocks."""
-    count, position = _number(index, 1)
+    count, position = xz_number(index, 1)
     if count > min(len(index), most):
         raise ValueError("more records than fit, or than are used")
     records = []
     for _ in range(count):
-        unpadded, position = _number(index, position)
-        content, position = _number(index, position)
+        unpadded, position = xz_number(index, position)
+        content, position = xz_number(index, position)
         records.append((unpadded, content))
     if len(index) - position > 3 or any(index[position:]):
         raise ValueError("more than padding")
     return records
-
-
-def _number(data: bytes, position: int) -> tuple[int, int]:
-    """The variable-length integer at `position` (1.2), and the position after it."""
-    value = 0
-    for shift in range(0, 63, 7):
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            return value, position
-    raise ValueError("a number that is too long")

@@ -47,15 +47,16 @@ class PushSession:
         self._overrides = overrides
         self._warn = warn
 
-    def send_image(self, engine: Engine, listener: DeploymentListener) -> None:
+    def send_image(self, engine: Engine, listener: DeploymentListener, memory_limit: int) -> None:
         """Send the image of the overrides, which then goes by the name it has on the device.
 
+        Decompressing an archive may take `memory_limit` bytes.
         Raises ImageNotFound if there is neither such a file nor such an image on this workstation.
         """
         from resin_toolkit.push.transfer.images import send_image
 
         if self._overrides.image:
-            image = send_image(engine, self._overrides.image, listener, MAIN_SERVICE)
+            image = send_image(engine, self._overrides.image, listener, MAIN_SERVICE, memory_limit)
             self._overrides = replace(self._overrides, image=image)
 
     def prepare(self, engine: Engine, detect_type: Callable[[], str]) -> None:

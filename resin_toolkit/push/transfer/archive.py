@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from resin_toolkit.errors import BadValue, from_os_error
+from resin_toolkit.memory_limit import DEFAULT_MEMORY_LIMIT
 from resin_toolkit.push.transfer.archive_index import ArchiveIndex, damaged_archive, member_name
+from resin_toolkit.push.transfer.bounded_tar import TooLarge, read_members
 from resin_toolkit.push.transfer.decompression import (
     DECOMPRESSION_ERRORS,
     MAGIC_SIZE,
@@ -33,10 +35,14 @@ _BLOBS = "blobs/sha256"
 
 
 class Archive:
-    """An archive in a seekable file; `images` are the images in it."""
+    """An archive in a seekable file; `images` are the images in it.
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    Raises MemoryLimitExceeded if its decompression, or that of a layer, needs more than `memory_limit` bytes.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, memory_limit: int = DEFAULT_MEMORY_LIMIT) -> None:
         self._file = file
+        self._memory_limit = memory_limit
         self._index = ArchiveIndex(name)
         self._is_compressed = bool(compression_format(file.read(MAGIC_SIZE)))
         with _reading(self._index):
@@ -70,7 +76,7 @@ class Archive:
             if name in self._index.places:
                 place = LayerLocation(self._file, *self._index.places[name])
                 is_supported = compression_format(next(read_chunks(place), b"")) in _SUPPORTED
-                found[digest] = place if is_supported else spool.keep(decompressed(LayerReader(place)))[1]
+                found[digest] = place if is_supported else spool.keep(self._unpacked(LayerReader(place)))[1]
         return found
 
     def _spool_layers(self, files: dict[str, str], spool: LayerSpool) -> dict[str, LayerLocation]:
@@ -79,17 +85,19 @@ class Archive:
             digest = files.get(member_name(member))
             file = tar.extractfile(member) if digest and member.isfile() else None
             if digest and file:
-                found[digest] = spool.keep(_supported_layer(file))[1]
+                found[digest] = spool.keep(_supported_layer(file, self._index.name, self._memory_limit))[1]
             if len(found) == len(files):
                 break
         return found
 
     def _members(self) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
         self._file.seek(0)
-        source, mode = (decompressed(self._file), "r|") if self._is_compressed else (self._file, "r:")
-        with tarfile.open(fileobj=source, mode=mode) as tar:  # type: ignore[call-overload]
-            for member in tar:
-                yield tar, member
+        if self._is_compressed:
+            return read_members(self._unpacked(self._file))
+        return read_members(self._file, self._file.seek)
+
+    def _unpacked(self, source: Readable) -> Readable:
+        return decompressed(source, self._index.name, self._memory_limit)
 
 
 def read_saved_image(
@@ -103,12 +111,12 @@ def read_saved_image(
     index = ArchiveIndex(name)
     known = {f"{_BLOBS}/{digest.partition(':')[2]}" for digest in present & frozenset(layers)}
     places: dict[str, LayerLocation] = {}
-    with _reading(index), tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]
-        for member in tar:
+    with _reading(index):
+        for tar, member in read_members(stream):
             file = index.note(tar, member)
             if file is None or member_name(member) in known:
                 continue
-            digest, place = spool.keep(_supported_layer(file))
+            digest, place = spool.keep(_supported_layer(file, name, DEFAULT_MEMORY_LIMIT))
             if digest in present or digest in places:
                 spool.drop(place)
             else:
@@ -119,10 +127,12 @@ def read_saved_image(
     return images[0], ImageLayers(name, places)
 
 
-def _supported_layer(source: Readable) -> Readable:
+def _supported_layer(source: Readable, name: str, memory_limit: int) -> Readable:
     """A layer in a compression format that engines of every version accept."""
     peekable = PeekableStream(b"", source)
-    return peekable if compression_format(peekable.peek(MAGIC_SIZE)) in _SUPPORTED else decompressed(peekable)
+    if compression_format(peekable.peek(MAGIC_SIZE)) in _SUPPORTED:
+        return peekable
+    return decompressed(peekable, name, memory_limit)
 
 
 @contextmanager
@@ -130,6 +140,8 @@ def _reading(index: ArchiveIndex) -> Iterator[None]:
     """Turn errors while reading an archive into errors for the user."""
     try:
         yield
+    except TooLarge as error:
+        raise damaged_archive(index.name, str(error)) from error
     except (tarfile.TarError, *DECOMPRESSION_ERRORS) as error:
         if not index.places:
             raise BadValue(

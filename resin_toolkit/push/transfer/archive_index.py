@@ -13,6 +13,8 @@ from resin_toolkit.push.transfer.decompression import PeekableStream, Readable
 
 _TEXT_LIMIT = 4 * 1024 * 1024
 """The largest manifest or configuration, in bytes."""
+_TEXTS_LIMIT = 32 * 1024 * 1024
+"""Bytes of all manifests and configurations; and of those that are parsed, some maybe several times."""
 _HOPS = 16
 
 
@@ -35,6 +37,8 @@ class ArchiveIndex:
     places: dict[str, tuple[int, int]] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     texts: dict[str, bytes] = field(default_factory=dict)
+    _texts_left: int = _TEXTS_LIMIT
+    _parsing_left: int = _TEXTS_LIMIT
 
     def note(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Readable | None:
         """Add a member. Returns the content of a file that is not a JSON document."""
@@ -51,6 +55,9 @@ class ArchiveIndex:
         # A layer begins with the name of a file, as a tar archive, or is compressed.
         if beginning not in (b"{", b"[") or member.size > _TEXT_LIMIT or name.endswith(".tar"):
             return PeekableStream(beginning, file)
+        self._texts_left -= member.size
+        if self._texts_left < 0:
+            raise damaged_archive(self.name, f"its manifests have more than {_TEXTS_LIMIT >> 20} MiB")
         self.texts[name] = beginning + file.read()
         return None
 
@@ -71,8 +78,12 @@ class ArchiveIndex:
         return found
 
     def json(self, name: str) -> Any:
-        """A parsed manifest or configuration. Raises ImageDamaged."""
+        """A parsed manifest or configuration. Raises ImageDamaged, also after parsing too much."""
+        content = self.text(name)
+        self._parsing_left -= len(content)
+        if self._parsing_left < 0:
+            raise damaged_archive(self.name, "its manifests refer to each other too often")
         try:
-            return json.loads(self.text(name))
+            return json.loads(content)
         except (ValueError, RecursionError) as error:
             raise damaged_archive(self.name, f"{name} is not valid JSON") from error

@@ -8,10 +8,24 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
+from resin_toolkit.memory_limit import (
+    DEFAULT_MEMORY_LIMIT,
+    check_memory,
+    memory_limit_exceeded,
+    xz_dictionary_size,
+)
+
 CHUNK_SIZE = 256 * 1024
 _MAGIC = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
 MAGIC_SIZE = max(map(len, _MAGIC))
 """Bytes at the start of a stream that tell all formats apart."""
+_XZ_STREAM_HEADER = 12
+_XZ_HEADERS = _XZ_STREAM_HEADER + 1024
+_XZ_SLACK = 4 * 1024 * 1024
+"""What liblzma needs beside the dictionary, at most."""
+_MAX_FRAME_HEADER = 18
+_MAX_WINDOW = 1 << 31
+"""The largest window that the library decodes."""
 
 
 class ZstandardDamaged(Exception):
@@ -33,26 +47,78 @@ def compression_format(beginning: bytes) -> str:
     return next((name for magic, name in _MAGIC.items() if beginning.startswith(magic)), "")
 
 
-def decompressed(source: Readable) -> Readable:
-    """The decompressed content of `source`, which may be compressed."""
+def decompressed(source: Readable, name: str, memory_limit: int = DEFAULT_MEMORY_LIMIT) -> Readable:
+    """The decompressed content of `source`, which may be compressed.
+
+    Reading raises MemoryLimitExceeded, for the file `name`, if that needs more memory than `memory_limit`.
+    """
     peekable = PeekableStream(b"", source)
     kind = compression_format(peekable.peek(MAGIC_SIZE))
     if kind == "gzip":
         return GzipStream(peekable)
     if kind == "xz":
-        return lzma.open(peekable)  # type: ignore[call-overload,no-any-return]
+        return _Xz(peekable, name, memory_limit)
     if kind == "zstd":
-        return _Zstandard(peekable)
+        return _Zstandard(peekable, name, memory_limit)
     return bz2.open(peekable) if kind == "bzip2" else peekable  # type: ignore[call-overload]
+
+
+class _Xz:
+    """The content of an .xz file, which may have several streams, with padding after each."""
+
+    def __init__(self, source: PeekableStream, name: str, memory_limit: int) -> None:
+        self._source = source
+        self._name = name
+        self._memory_limit = memory_limit
+        self._stream: lzma.LZMADecompressor | None = None
+        self._rest = b""
+
+    def read(self, size: int, /) -> bytes:
+        while True:
+            if self._stream is None and not self._start_stream():
+                return b""
+            assert self._stream is not None
+            if self._stream.needs_input and not self._rest:
+                self._rest = self._source.read(CHUNK_SIZE)
+                if not self._rest:
+                    raise EOFError("truncated xz")
+            try:
+                made = self._stream.decompress(self._rest, size)
+            except lzma.LZMAError as error:
+                if "memory usage limit" in str(error).lower():
+                    raise memory_limit_exceeded(self._name, None, self._memory_limit) from error
+                raise
+            self._rest = b""
+            if self._stream.eof:
+                self._rest, self._stream = self._stream.unused_data, None
+            if made:
+                return made
+
+    def _start_stream(self) -> bool:
+        """Begin the next stream; False at the end of the file."""
+        self._rest = self._rest.lstrip(b"\0")
+        while not self._rest:
+            data = self._source.read(CHUNK_SIZE)
+            if not data:
+                return False
+            self._rest = data.lstrip(b"\0")
+        # A block header follows the header of the stream. Those of later blocks are checked by liblzma.
+        header = (self._rest + self._source.peek(_XZ_HEADERS))[_XZ_STREAM_HEADER:]
+        check_memory(self._name, xz_dictionary_size(header), self._memory_limit)
+        self._stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=self._memory_limit + _XZ_SLACK)
+        return True
 
 
 class _Zstandard:
     """The content of a Zstandard stream, which may have several frames."""
 
-    def __init__(self, source: PeekableStream) -> None:
+    def __init__(self, source: PeekableStream, name: str, memory_limit: int) -> None:
         import zstandard
 
-        decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
+        window = zstandard.get_frame_parameters(source.peek(_MAX_FRAME_HEADER)).window_size
+        check_memory(name, window, memory_limit)
+        self._name, self._memory_limit = name, memory_limit
+        decompressor = zstandard.ZstdDecompressor(max_window_size=min(memory_limit, _MAX_WINDOW))
         self._error = zstandard.ZstdError
         self._reader = decompressor.stream_reader(source, read_across_frames=True, closefd=False)  # type: ignore[arg-type]
 
@@ -60,6 +126,8 @@ class _Zstandard:
         try:
             return self._reader.read(size)
         except self._error as error:
+            if "too much memory" in str(error):
+                raise memory_limit_exceeded(self._name, None, self._memory_limit) from error
             raise ZstandardDamaged(str(error)) from error
 
 

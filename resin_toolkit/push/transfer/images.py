@@ -18,6 +18,7 @@ from resin_toolkit.errors import (
     Unreachable,
     from_os_error,
 )
+from resin_toolkit.memory_limit import DEFAULT_MEMORY_LIMIT
 from resin_toolkit.progress import Step
 from resin_toolkit.push.apply.listener import DeploymentListener
 from resin_toolkit.push.plan.architecture import can_run, is_same_architecture
@@ -59,15 +60,22 @@ def send_if_here(engine: Engine, reference: str, listener: DeploymentListener, s
         return True
 
 
-def send_image(engine: Engine, word: str, listener: DeploymentListener, subject: str) -> str:
+def send_image(
+    engine: Engine,
+    word: str,
+    listener: DeploymentListener,
+    subject: str,
+    memory_limit: int = DEFAULT_MEMORY_LIMIT,
+) -> str:
     """Send the image in the archive `word` if that is a file, else the workstation's image of that name.
 
     Returns its name on the device, or its ID if it has none. Raises ImageNotFound if there is neither, and
-    BadValue for a file that is no archive, several images, or another architecture; and ImageDamaged.
+    BadValue for a file that is no archive, several images, or another architecture; ImageDamaged; and
+    MemoryLimitExceeded if decompressing the archive needs more than `memory_limit` bytes.
     """
     path = Path(word)
     if path.is_file():
-        return _send_archive(engine, path, listener, subject)
+        return _send_archive(engine, path, listener, subject, memory_limit)
     try:
         local = connect_workstation()
     except _NO_ENGINE as error:
@@ -88,13 +96,15 @@ def send_image(engine: Engine, word: str, listener: DeploymentListener, subject:
         )
 
 
-def _send_archive(engine: Engine, path: Path, listener: DeploymentListener, subject: str) -> str:
+def _send_archive(
+    engine: Engine, path: Path, listener: DeploymentListener, subject: str, memory_limit: int
+) -> str:
     try:
         file = path.open("rb")
     except OSError as error:
         raise from_os_error(error, path) from error
     with file:
-        archive = Archive(file, str(path))
+        archive = Archive(file, str(path), memory_limit)
         image = _select_image(archive.images, path, engine)
         _check_architecture(engine, image.name, image.architecture)
         wanted = ImageToSend(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from resin_toolkit.push.transfer.archive_index import ArchiveIndex, damaged_archive
@@ -17,6 +18,9 @@ from resin_toolkit.untrusted_json import object_of, one_line, text, texts_of
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 """Annotations with the name of an image; the second often has only the tag."""
 _DEPTH = 4
+_MAX_IMAGES = 1000
+_MAX_LAYERS = 1000
+"""Layers of one image. Engines allow 127."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,14 @@ def with_tag(reference: str) -> str:
 def read_images(index: ArchiveIndex) -> list[ArchivedImage]:
     """The images in an archive, each once. Raises ImageDamaged."""
     if index.target("manifest.json") in index.texts:
-        found = list(_read_docker_save(index))
+        images = _read_docker_save(index)
     elif index.target("index.json") in index.texts:
-        found = list(_read_oci_layout(index, object_of({"": index.json("index.json")}, ""), (), _DEPTH))
+        images = _read_oci_layout(index, object_of({"": index.json("index.json")}, ""), (), _DEPTH)
     else:
         raise damaged_archive(index.name, "manifest.json and index.json are missing")
+    found = list(islice(images, _MAX_IMAGES + 1))
+    if len(found) > _MAX_IMAGES:
+        raise damaged_archive(index.name, f"it lists more than {_MAX_IMAGES} images")
     return list({(image.id, image.tags): image for image in found}.values())
 
 
@@ -92,6 +99,8 @@ def _read_image(
     content = index.text(config)
     known = object_of({"": index.json(config)}, "")
     layers = texts_of(object_of(known, "rootfs"), "diff_ids")
+    if max(len(layers), len(files)) > _MAX_LAYERS:
+        raise damaged_archive(index.name, f"an image has {max(len(layers), len(files))} layers")
     if len(layers) != len(files):
         raise damaged_archive(index.name, f"an image of {len(layers)} layers has {len(files)} files")
     return ArchivedImage(
