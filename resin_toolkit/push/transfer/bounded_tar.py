@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
 
-from resin_toolkit.push.transfer.decompression import CHUNK_SIZE, Readable
+from resin_toolkit.push.transfer.decompression import CHUNK_SIZE, PeekableStream, Readable
 
 MAX_MEMBERS = 20_000
 """An image has some dozens of files."""
@@ -60,7 +60,7 @@ class _TarStream:
     """A file object for tarfile that only moves forward, and bounds what is read for a member's headers."""
 
     def __init__(self, source: Readable, seek: Callable[[int], object] | None) -> None:
-        self._source = source
+        self._source = source if seek is not None else PeekableStream(b"", source)
         self._seek = seek
         self._position = 0
         self._left: int | None = None
