@@ -8,18 +8,17 @@ from dataclasses import dataclass, field
 from image_tools import config as config_file
 from image_tools import profiles
 from image_tools.config import Config, needs_rewrite
+from image_tools.connection_files import CONNECTIONS, LARGEST_PROFILE, connection_files
 from image_tools.fat import Change, DirectoryEntry, FatFileSystem, Put, Remove
 from image_tools.lint.keyfile import check_connection
 from image_tools.profiles.keyfile import read_keyfile
 from resin_toolkit.errors import BadValue, ConfigInvalid, FileSystemDamaged, Notice
 
 CONFIG_PATH = "/config.json"
-CONNECTIONS = "/system-connections"
 PROXY_PATH = "/system-proxy/redsocks.conf"
 NO_PROXY_PATH = "/system-proxy/no_proxy"
 UNUSED_SUFFIX = ".ignore"
 _LARGEST_CONFIG = 4 << 20
-_LARGEST_PROFILE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -171,7 +170,7 @@ def read_config(filesystem: FatFileSystem) -> Config:
 
 def list_connections(filesystem: FatFileSystem) -> tuple[Mapping[str, object], ...]:
     """Return the connection files of the boot partition as JSON objects, with secrets hidden."""
-    return tuple(_connection_data(filesystem, entry) for entry in _connections(filesystem))
+    return tuple(_connection_data(filesystem, entry) for entry in connection_files(filesystem))
 
 
 def _configured(old: Config, request: Request) -> tuple[Config, list[Notice]]:
@@ -212,10 +211,10 @@ def _superseded(
     """Yield the profiles to remove, each with the reason: sample, removed, or replaced by the same id."""
     written_ids = {read_keyfile(connection.data, connection.name).id for connection in request.connections}
     missing_ids = set(request.removed)
-    for entry in _connections(filesystem):
+    for entry in connection_files(filesystem):
         if entry.name.lower().endswith(UNUSED_SUFFIX):
             continue
-        data = _content(filesystem, entry, _LARGEST_PROFILE)
+        data = _content(filesystem, entry, LARGEST_PROFILE)
         found = _id_of(data)
         if profiles.is_sample(entry.name, data):
             yield entry, "sample"
@@ -259,18 +258,11 @@ def _needs_write(
     return old != new or (bool(request) and raw is not None and needs_rewrite(raw))
 
 
-def _connections(filesystem: FatFileSystem) -> list[DirectoryEntry]:
-    directory = filesystem.find(CONNECTIONS)
-    if directory is None or not directory.is_directory:
-        return []
-    return [entry for entry in filesystem.list(CONNECTIONS) if not entry.is_directory]
-
-
 def _connection_data(filesystem: FatFileSystem, entry: DirectoryEntry) -> Mapping[str, object]:
     used = not entry.name.lower().endswith(UNUSED_SUFFIX)
     facts: dict[str, object] = {"file": entry.name, "used": used}
     try:
-        facts |= profiles.summary(read_keyfile(_content(filesystem, entry, _LARGEST_PROFILE)))
+        facts |= profiles.summary(read_keyfile(_content(filesystem, entry, LARGEST_PROFILE)))
     except (ConfigInvalid, FileSystemDamaged) as error:
         facts["problem"] = error.message
     return facts

@@ -97,10 +97,14 @@ def read_image_info(image: str, file: BinaryIO, number: int | None) -> tuple[Ima
         return ImageInfo(image, table, tuple(found), None, None, {}, ()), tuple(notices)
     notices.extend(boot.notices)
     config: Mapping[str, object] = {}
+    connections: tuple[Mapping[str, object], ...] = ()
     try:
         config = config_file.hidden(read_config(boot.filesystem))
     except ConfigInvalid as error:
         notices.append(Notice(error.code, error.message))
-    connections = list_connections(boot.filesystem)
+    try:
+        connections = list_connections(boot.filesystem)
+    except ConfigInvalid as error:
+        notices.append(Notice(error.code, error.message))
     info = ImageInfo(image, table, tuple(found), boot.partition.number, os_info, config, connections)
     return info, tuple(notices)

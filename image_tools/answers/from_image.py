@@ -22,7 +22,8 @@ from image_tools.answers.model import (
     WifiAnswers,
 )
 from image_tools.config.keys import BY_NAME, KeySource
-from image_tools.configuration import CONNECTIONS, NO_PROXY_PATH, PROXY_PATH, UNUSED_SUFFIX, read_config
+from image_tools.configuration import NO_PROXY_PATH, PROXY_PATH, UNUSED_SUFFIX, read_config
+from image_tools.connection_files import CONNECTIONS, LARGEST_PROFILE, connection_files
 from image_tools.fat import FatFileSystem
 from image_tools.profiles import (
     Addressing,
@@ -141,9 +142,8 @@ def _split_config(
 
 def _used_profiles(filesystem: FatFileSystem) -> Iterator[tuple[str, Keyfile]]:
     """Yield the profiles that the device uses, each with its file name."""
-    directory = filesystem.find(CONNECTIONS)
-    for entry in filesystem.list(CONNECTIONS) if directory is not None and directory.is_directory else ():
-        if entry.is_directory or entry.name.lower().endswith(UNUSED_SUFFIX):
+    for entry in connection_files(filesystem):
+        if entry.name.lower().endswith(UNUSED_SUFFIX) or entry.size > LARGEST_PROFILE:
             continue
         data = filesystem.read(entry.path)
         try:

@@ -12,9 +12,14 @@ from dataclasses import dataclass
 
 from image_tools.fat.geometry import Geometry
 from image_tools.fat.table import FatTable, damaged
-from image_tools.fat.tree import Tree
+from image_tools.fat.tree import MAX_DIRECTORY_SIZE, Tree
 from image_tools.fat.volume import Volume
+from resin_toolkit.errors import Refused
 
+_MAX_CLUSTERS = 1 << 26
+"""The largest volume that is checked, and so changed: 256 GiB with clusters of 4 KiB."""
+_MAX_STALE = 100_000
+"""A change that is interrupted leaves some hundred entries."""
 _UNUSED, _OF_FILE, _OF_DIRECTORY = 0, 1, 2
 
 
@@ -39,11 +44,18 @@ def check(volume: Volume, geometry: Geometry, table: FatTable, tree: Tree) -> Ch
             if not extended or not _ends_empty(volume, geometry, table, cluster):
                 raise damaged(f"its FATs differ in cluster {cluster}, which is in use")
         stale.append(cluster)
+        if len(stale) > _MAX_STALE:
+            raise damaged("its FATs differ in very many clusters")
     return CheckResult(table.count_free(), tuple(stale))
 
 
 def _owners(geometry: Geometry, tree: Tree) -> bytearray:
     """The use of each cluster, by its number."""
+    if geometry.cluster_count > _MAX_CLUSTERS:
+        raise Refused(
+            f"The FAT file system has {geometry.cluster_count} clusters, too many to be changed by resin.",
+            hint="Mount it to change it.",
+        )
     owners = bytearray(geometry.last_cluster + 1)
 
     def claim(clusters: Sequence[int], owner: int, path: str) -> None:
@@ -75,7 +87,7 @@ def _owners(geometry: Geometry, tree: Tree) -> bytearray:
 
 def _ends_empty(volume: Volume, geometry: Geometry, table: FatTable, cluster: int) -> bool:
     """Whether a directory's chain is empty after `cluster`: extending it was interrupted."""
-    for later in table.chain(cluster, "a directory")[1:]:
+    for later in table.chain(cluster, "a directory", MAX_DIRECTORY_SIZE // geometry.cluster_size + 1)[1:]:
         if any(volume.read(geometry.cluster_start(later), geometry.cluster_size)):
             return False
     return True

@@ -18,6 +18,12 @@ from image_tools.fat.tree import Tree, not_found
 from image_tools.fat.volume import DryRunVolume, Volume
 from resin_toolkit.errors import BadValue, FileSystemDamaged, NotAnImage, Notice
 
+MAX_READ = 16 * 1024 * 1024
+"""Bytes of a file that is read at once; `chunks` reads files of any size."""
+_MAX_ENTRIES = 100_000
+"""Files and directories that are walked through. Boot partitions have some hundred."""
+_MAX_DEPTH = 128
+
 
 class FatFileSystem:
     """A FAT12, FAT16 or FAT32 volume. Paths are separated by "/" and not case-sensitive.
@@ -92,7 +98,13 @@ class FatFileSystem:
         return entry
 
     def read(self, path: str) -> bytes:
-        """The contents of a file; raises PathNotFound, or BadValue for a directory."""
+        """The contents of a file; raises PathNotFound, or BadValue for a directory or a file over 16 MiB."""
+        size = self.stat(path).size if split_path(path) else 0
+        if size > MAX_READ:
+            raise BadValue(
+                f"{path} is too large to be read at once: it has {size} bytes.",
+                hint="Copy it out of the image with `resin image get`.",
+            )
         return b"".join(self.chunks(path))
 
     def chunks(self, path: str) -> Iterator[bytes]:
@@ -102,14 +114,25 @@ class FatFileSystem:
         return self._tree.chunks(self.stat(path))
 
     def walk(self, path: str = "/") -> Iterator[DirectoryEntry]:
-        """Every file and directory below `path`, each directory before its contents."""
+        """Every file and directory below `path`, each directory before its contents.
+
+        Raises FileSystemDamaged for a directory that is linked twice, or far too many files or levels.
+        """
         waiting = [iter(self._tree.directory(path).entries())]
         entered: set[int] = set()
+        walked = 0
         while waiting:
             entry = next(waiting[-1], None)
             if entry is None:
                 waiting.pop()
                 continue
+            walked += 1
+            if walked > _MAX_ENTRIES or len(waiting) > _MAX_DEPTH:
+                limit = f"{_MAX_ENTRIES} files" if walked > _MAX_ENTRIES else f"{_MAX_DEPTH} levels"
+                raise FileSystemDamaged(
+                    f"The directory {path} has more than {limit}.",
+                    hint="List its directories one at a time, without --recursive.",
+                )
             yield entry
             if entry.is_directory:
                 if entry.first_cluster in entered:

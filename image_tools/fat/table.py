@@ -48,10 +48,11 @@ class FatTable:
         both = int(struct.unpack_from("<H", self._page(0), cluster * 3 // 2)[0])
         return both >> 4 if cluster & 1 else both & fat_type.mask
 
-    def chain(self, first: int, what: str) -> array[int]:
+    def chain(self, first: int, what: str, most: int) -> array[int]:
         """The clusters of the chain that starts at `first`; `what` names its owner in errors.
 
-        Raises FileSystemDamaged if the chain loops, leaves the volume, or runs into a free or bad cluster.
+        Raises FileSystemDamaged if the chain loops, has more than `most` clusters, leaves the volume, or runs
+        into a free or bad cluster.
         """
         fat_type, last = self._geometry.fat_type, self._geometry.last_cluster
         clusters = array("I")
@@ -71,6 +72,8 @@ class FatTable:
                         break
             if len(clusters) > self._geometry.cluster_count:
                 raise damaged(f"the chain of {what} is a loop")
+            if len(clusters) > most:
+                raise damaged(f"the chain of {what} is longer than it can be")
         if cluster < fat_type.bad:
             problem = "a free cluster" if cluster == FREE and clusters else f"cluster {cluster}"
             raise damaged(f"the chain of {what} runs into {problem}, which it cannot own")
@@ -217,12 +220,13 @@ class FatTable:
     def _page(self, number: int) -> bytearray:
         page = self._pages.get(number)
         if page is None:
-            start = number * PAGE
-            length = min(PAGE, self._geometry.fat_size - start)
-            page = self._pages[number] = bytearray(
-                self._volume.read(self._geometry.fat_starts[0] + start, length)
-            )
+            page = self._pages[number] = bytearray(self._read_page(number))
         return page
+
+    def _read_page(self, number: int) -> bytes:
+        start = number * PAGE
+        length = min(PAGE, self._geometry.fat_size - start)
+        return self._volume.read(self._geometry.fat_starts[0] + start, length)
 
     def _unpack(self, raw: bytes, *, masked: bool = True) -> tuple[int, ...] | list[int]:
         """The entries in the bytes of a page, up to the last cluster."""
@@ -246,7 +250,9 @@ class FatTable:
         if values is None:
             if len(self._unpacked) == MAX_UNPACKED_PAGES:
                 self._unpacked.clear()
-            values = self._unpacked[page] = self._unpack(bytes(self._page(page)))
+            # Long chains touch every page of a large FAT: only the unpacked ones are kept.
+            raw = self._pages.get(page)
+            values = self._unpacked[page] = self._unpack(self._read_page(page) if raw is None else bytes(raw))
         return values
 
     def _set(self, cluster: int, value: int) -> list[int]:

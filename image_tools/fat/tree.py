@@ -13,6 +13,8 @@ from image_tools.fat.volume import Volume
 from resin_toolkit.errors import BadValue, PathNotFound
 
 CHUNK = 1 << 20
+MAX_FILE_SIZE = (1 << 32) - 1
+MAX_DIRECTORY_SIZE = MAX_SLOTS * SLOT
 
 
 class Tree:
@@ -62,7 +64,9 @@ class Tree:
         if not entry.first_cluster and not entry.is_directory:
             chain = array("I")
         else:
-            chain = self._table.chain(entry.first_cluster, entry.path)
+            longest = MAX_DIRECTORY_SIZE if entry.is_directory else MAX_FILE_SIZE
+            most = longest // self._geometry.cluster_size + 1
+            chain = self._table.chain(entry.first_cluster, entry.path, most)
         if len(chain) * self._geometry.cluster_size < entry.size and not entry.is_directory:
             raise damaged(f"the chain of {entry.path} is shorter than the file, which has {entry.size} bytes")
         return chain
@@ -85,10 +89,9 @@ class Tree:
                 rest -= length
 
     def _read_directory(self, path: str, first_cluster: int) -> Directory:
-        clusters = list(self._table.chain(first_cluster, f"the directory {path}"))
         size = self._geometry.cluster_size
-        if len(clusters) * size > MAX_SLOTS * SLOT + size:
-            raise damaged(f"the directory {path} is longer than a directory can be")
+        most = MAX_DIRECTORY_SIZE // size + 1
+        clusters = list(self._table.chain(first_cluster, f"the directory {path}", most))
         extents = [(self._geometry.cluster_start(first), count * size) for first, count in runs(clusters)]
         data = b"".join(self._volume.read(position, length) for position, length in extents)
         return Directory(path, clusters, extents, data, self._geometry)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from image_tools import config as config_file
 from image_tools.boot_partition import BootPartition
 from image_tools.config.check import FATAL, find_problems
+from image_tools.connection_files import connection_files
 from image_tools.fat import DirectoryEntry, FatFileSystem
 from image_tools.lint.findings import CODES, Finding, Severity
 from image_tools.lint.profiles.linter import is_skipped, lint_keyfile
@@ -121,10 +122,7 @@ def _line_of(text: str, key: str) -> int | None:
 
 
 def _connections_findings(filesystem: FatFileSystem) -> Iterator[Finding]:
-    directory = filesystem.find(f"/{CONNECTIONS}")
-    if directory is None or not directory.is_directory:
-        return
-    entries = [entry for entry in filesystem.list(f"/{CONNECTIONS}") if not entry.is_directory]
+    entries = connection_files(filesystem)
     siblings = frozenset(entry.name for entry in entries)
     used: list[tuple[_File, Keyfile]] = []
     for entry in entries:
