@@ -13,6 +13,7 @@ from resin_toolkit.project.context_digest import HashCache, compute_digest
 from resin_toolkit.project.context_size import ContextSize, measure_context
 from resin_toolkit.project.context_tar import END, tar_member
 from resin_toolkit.project.context_walk import ContextEntry, ContextWalk, FileType
+from resin_toolkit.project.files_below import FilesBelow
 from resin_toolkit.project.ignore import IGNORE_FILE, IgnoreRules
 
 CHUNK = 256 * 1024
@@ -63,13 +64,14 @@ class BuildContext:
 
     def stream(self, chunk: int = CHUNK) -> Iterator[bytes]:
         """Yield the tar archive in pieces of about `chunk` bytes. It is incomplete if an error is raised."""
-        folder, buffer = self._folder, bytearray()
-        for entry in self.entries():
-            for piece in tar_member(folder, entry, chunk):
-                buffer += piece
-                if len(buffer) >= chunk:
-                    yield bytes(buffer)
-                    buffer.clear()
+        buffer = bytearray()
+        with FilesBelow(self._folder) as files:
+            for entry in self.entries():
+                for piece in tar_member(files, entry, chunk):
+                    buffer += piece
+                    if len(buffer) >= chunk:
+                        yield bytes(buffer)
+                        buffer.clear()
         yield bytes(buffer + END)
 
     @cached_property

@@ -7,8 +7,8 @@ import stat
 import tarfile
 from collections.abc import Iterator
 
-from resin_toolkit.errors import IoFailed
-from resin_toolkit.project.context_walk import ContextEntry, FileType, printable_path, unreadable_error
+from resin_toolkit.project.context_walk import ContextEntry, FileType, changed_error, unreadable_error
+from resin_toolkit.project.files_below import FilesBelow, was_exchanged
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -23,12 +23,12 @@ _TYPES = {
 _CAPABILITY = "security.capability"
 
 
-def tar_member(root: str, entry: ContextEntry, chunk: int) -> Iterator[bytes]:
+def tar_member(files: FilesBelow, entry: ContextEntry, chunk: int) -> Iterator[bytes]:
     """Yield the header, content and padding of an entry; nothing if the file no longer exists."""
     if entry.content is not None:
         yield header(entry, len(entry.content)) + entry.content + bytes(-len(entry.content) % BLOCK)
     elif entry.kind is FileType.FILE:
-        yield from _file(root, entry, chunk)
+        yield from _file(files, entry, chunk)
     else:
         yield header(entry, 0)
 
@@ -46,13 +46,14 @@ def header(entry: ContextEntry, size: int, capability: bytes = b"") -> bytes:
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
-def _file(root: str, entry: ContextEntry, chunk: int) -> Iterator[bytes]:
+def _file(files: FilesBelow, entry: ContextEntry, chunk: int) -> Iterator[bytes]:
     try:
-        # Non-blocking, in case a pipe has replaced the file.
-        descriptor = os.open(f"{root}/{entry.path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = files.open(entry.path)
     except FileNotFoundError:
         return
     except OSError as error:
+        if was_exchanged(error):
+            raise changed_error(entry.path) from error
         raise unreadable_error(error, entry.path) from error
     try:
         yield from _content(descriptor, entry, chunk)
@@ -65,26 +66,26 @@ def _file(root: str, entry: ContextEntry, chunk: int) -> Iterator[bytes]:
 def _content(descriptor: int, entry: ContextEntry, chunk: int) -> Iterator[bytes]:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
-        raise _changed(entry)
+        raise changed_error(entry.path)
     capability = _capability(descriptor)
     if found.st_size <= MAX_BUFFERED:
         content = _read_all(descriptor, found.st_size + 1)
         if len(content) <= MAX_BUFFERED:
             yield header(entry, len(content), capability) + content + bytes(-len(content) % BLOCK)
             return
-        raise _changed(entry)
+        raise changed_error(entry.path)
     yield header(entry, found.st_size, capability)
     left = found.st_size
     while left:
         piece = os.read(descriptor, min(chunk, left))
         if not piece:
-            raise _changed(entry)
+            raise changed_error(entry.path)
         left -= len(piece)
         yield piece
     # The end is sent only if the file did not change, so that no mixture of two versions is accepted.
     after = os.fstat(descriptor)
     if (after.st_size, after.st_mtime_ns) != (found.st_size, found.st_mtime_ns):
-        raise _changed(entry)
+        raise changed_error(entry.path)
     yield bytes(-found.st_size % BLOCK)
 
 
@@ -104,10 +105,3 @@ def _capability(descriptor: int) -> bytes:
         return os.getxattr(descriptor, _CAPABILITY)
     except OSError:  # not set, or not supported by the file system
         return b""
-
-
-def _changed(entry: ContextEntry) -> IoFailed:
-    return IoFailed(
-        f"{printable_path(entry.path)} changed while it was being sent.",
-        hint="Try again while nothing writes to it, or add it to .dockerignore.",
-    )

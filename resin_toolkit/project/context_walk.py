@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from resin_toolkit.errors import Notice, ResinError, from_os_error
+from resin_toolkit.errors import IoFailed, Notice, ResinError, from_os_error
+from resin_toolkit.project.files_below import open_folder, was_exchanged
 from resin_toolkit.project.ignore import IgnoreRules
 
 NEVER_SENT = frozenset({".git", ".resin"})
@@ -73,35 +74,40 @@ class ContextWalk:
 
     def _walk(self, folder: str, state: int) -> Iterator[tuple[ContextEntry | None, _Walk | None]]:
         verdict, rules = self.rules.verdict, self.rules
-        for item in self._sorted_entries(folder):
+        for item in self._sorted_items(folder):
             path = f"{folder}{item.name}"
             if path in self.excluded or (not folder and item.name in NEVER_SENT):
                 continue
             ignored, inner = verdict(path, state)
-            is_folder = item.is_dir(follow_symlinks=False)
+            is_folder = not isinstance(item.found, OSError) and stat.S_ISDIR(item.found.st_mode)
             entry = None if ignored else self._entry(item, path)
             enters = is_folder and (entry is not None or (ignored and rules.can_include_below(path, inner)))
             yield entry, self._walk(f"{path}/", inner) if enters else None
 
-    def _sorted_entries(self, folder: str) -> list[os.DirEntry[str]]:
+    def _sorted_items(self, folder: str) -> list[_Item]:
+        """What is in a folder, all read at once: it may be exchanged before the walk goes on."""
         try:
-            with os.scandir(f"{self.root}/{folder}") as listing:
-                return sorted(listing, key=lambda item: os.fsencode(item.name))
+            descriptor = open_folder(self.root, folder)
+            try:
+                names = sorted(os.listdir(descriptor), key=os.fsencode)  # noqa: PTH208 - no path
+                return [_item(name, descriptor) for name in names]
+            finally:
+                os.close(descriptor)
         except OSError as error:
             if not folder:
                 raise
             if isinstance(error, FileNotFoundError):
                 return []
+            if was_exchanged(error):
+                raise changed_error(folder) from error
             raise unreadable_error(error, folder) from error
 
-    def _entry(self, item: os.DirEntry[str], path: str) -> ContextEntry | None:
-        try:
-            found = item.stat(follow_symlinks=False)
-            target = os.readlink(item.path) if item.is_symlink() else ""  # noqa: PTH115 - unchanged
-        except FileNotFoundError:
+    def _entry(self, item: _Item, path: str) -> ContextEntry | None:
+        if isinstance(item.found, FileNotFoundError):
             return None
-        except OSError as error:
-            raise unreadable_error(error, path) from error
+        if isinstance(item.found, OSError):
+            raise unreadable_error(item.found, path) from item.found
+        found, target = item.found, item.target
         mode = stat.S_IMODE(found.st_mode)
         if target:
             return ContextEntry(path, FileType.LINK, 0o777, 0, found.st_mtime_ns, target)
@@ -123,6 +129,27 @@ class ContextWalk:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A name in a folder."""
+
+    name: str
+    found: os.stat_result | OSError
+    """What it is, links not followed, or why that is not known."""
+    target: str = ""
+    """The target of a symbolic link."""
+
+
+def _item(name: str, folder: int) -> _Item:
+    """What `name` is in the folder with this descriptor."""
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        is_link = stat.S_ISLNK(found.st_mode)
+        return _Item(name, found, os.readlink(name, dir_fd=folder) if is_link else "")
+    except OSError as error:
+        return _Item(name, error)
+
+
 _Walk = Iterator[tuple[ContextEntry | None, "_Walk | None"]]
 
 
@@ -136,6 +163,14 @@ def unreadable_error(error: OSError, path: str) -> ResinError:
     failure = from_os_error(error, printable_path(path))
     failure.hint = UNREADABLE_HINT
     return failure
+
+
+def changed_error(path: str) -> ResinError:
+    """Return the error for an entry that is not what it was when the walk reached it."""
+    return IoFailed(
+        f"{printable_path(path)} changed while it was being sent.",
+        hint="Try again while nothing writes to it, or add it to .dockerignore.",
+    )
 
 
 def printable_path(path: str) -> str:

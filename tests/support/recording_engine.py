@@ -60,6 +60,7 @@ class RecordingEngine:
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._containers: dict[str, dict[str, Any]] = {}
+        self._has_images = False
         self._add("garden_web", _garden(), "running")
 
     def clear(self) -> None:
@@ -67,6 +68,7 @@ class RecordingEngine:
         with self._lock:
             self.requests.clear()
             self._containers.clear()
+            self._has_images = False
         self.connections = 0
         self._add("garden_web", _garden(), "running")
 
@@ -116,11 +118,13 @@ class RecordingEngine:
         if path.endswith("/logs"):
             return 200, "application/octet-stream", b"\x01\0\0\0" + len(_LOG_LINE).to_bytes(4) + _LOG_LINE
         if path == "/build":
+            self._has_images = True  # those that the build pulls too
             said = {"stream": f"Successfully built {_IMAGE}\n"}, {"aux": {"ID": _IMAGE}}
             return 200, "application/json", b"".join(json.dumps(each).encode() + b"\r\n" for each in said)
         known = self._json(method, path, request)
         if known is None:
-            return 404, "application/json", b'{"message": "No such thing"}'
+            what = "image" if path.startswith("/images/") else "container"
+            return 404, "application/json", json.dumps({"message": f"No such {what}: it"}).encode()
         if known == "":
             return 204, "application/json", b""
         return (201 if path.endswith("/create") else 200), "application/json", json.dumps(known).encode()
@@ -150,7 +154,11 @@ class RecordingEngine:
         return {"Id": "2" * 64, "Name": "made"}
 
     def _image(self, method: str, path: str, request: Request) -> Any:
+        if method == "POST" and path == "/images/create":
+            self._has_images = True
         if method == "GET" and path.endswith("/json"):
+            if not self._has_images:
+                return None
             config = {"Cmd": ["sh"], "Env": [], "Labels": {}}
             facts = {"Architecture": "amd64", "Os": "linux", "Created": _TIME, "RootFS": {"Layers": []}}
             return {"Id": _IMAGE, "RepoTags": [], "Config": config, "ContainerConfig": config, **facts}

@@ -31,6 +31,7 @@ from resin_toolkit.project.context import BuildContext
 from resin_toolkit.project.context_size import ContextSize
 from resin_toolkit.project.context_tar import tar_member
 from resin_toolkit.project.context_walk import FileType
+from resin_toolkit.project.files_below import FilesBelow
 from resin_toolkit.project.ignore import IgnoreRules, read_ignore_rules
 
 
@@ -232,7 +233,8 @@ def test_a_small_file_is_as_it_is_when_its_turn_comes(tmp_path: Path) -> None:
 def test_a_file_that_goes_away_before_it_is_opened(folder: Path) -> None:
     entry = next(entry for entry in BuildContext(folder).entries() if entry.path == "private")
     (folder / "private").unlink()
-    assert list(tar_member(str(folder), entry, 4096)) == []
+    with FilesBelow(str(folder)) as files:
+        assert list(tar_member(files, entry, 4096)) == []
 
 
 def test_a_file_whose_size_is_a_lie() -> None:
