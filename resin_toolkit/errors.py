@@ -252,6 +252,13 @@ class Declined(ResinError):
     exit = Exit.REFUSED
 
 
+class NotTrusted(ResinError):
+    """A project wants to go to a device, or to take files or variables, that the user has not agreed to."""
+
+    code = "not-trusted"
+    exit = Exit.REFUSED
+
+
 class HostKeyInvalid(ResinError):
     """An SSH server did not prove that it has the host key that it presents."""
 

@@ -27,26 +27,26 @@ def state_folder() -> Path:
     return base / "resin"
 
 
-def read_state(name: str, *, protects: bool = False) -> dict[str, Any]:
+def read_state(name: str, *, protects: bool = False, hint: str = "") -> dict[str, Any]:
     """Read the JSON object in the file `name`; empty if the file is missing.
 
     An unreadable or invalid file is empty too, but raises StateDamaged if its content `protects` the user: a
-    damaged list of host keys must not make every host new.
+    damaged list of host keys must not make every host new. `hint` is that of the error.
     """
     path = state_folder() / name
     try:
         with open(path, encoding="utf-8", opener=_open_without_links) as file:
             content = json.load(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, RecursionError) as error:
         if protects:
-            raise state_damaged(path, _reason(error)) from error
+            raise state_damaged(path, _reason(error), hint) from error
         return {}
     if isinstance(content, dict):
         return content
     if protects:
-        raise state_damaged(path, "it is not a JSON object")
+        raise state_damaged(path, "it is not a JSON object", hint)
     return {}
 
 
@@ -57,7 +57,7 @@ def state_damaged(path: Path, reason: str, hint: str = "") -> StateDamaged:
 
 
 @contextmanager
-def update_state(name: str, *, protects: bool = False) -> Iterator[dict[str, Any]]:
+def update_state(name: str, *, protects: bool = False, hint: str = "") -> Iterator[dict[str, Any]]:
     """Yield the object in the file `name` to be changed; it is written if the block raises nothing.
 
     Other processes that update it wait meanwhile; readers see the old file or the new one. New files and
@@ -74,9 +74,19 @@ def update_state(name: str, *, protects: bool = False) -> Iterator[dict[str, Any
         os.fchmod(descriptor, 0o600)
         _give_to_owner(descriptor, folder)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        content = read_state(name, protects=protects)
+        content = read_state(name, protects=protects, hint=hint)
         yield content
         _replace(folder / name, json.dumps(content, indent=1, sort_keys=True) + "\n", sync=protects)
+
+
+def make_state_folder(folder: Path) -> None:
+    """Create a folder, and those above it, with the owner of the folder above. Raises OSError."""
+    _make_folder(folder)
+
+
+def replace_state_file(path: Path, text: str) -> None:
+    """Replace a file in a folder of the state directory, which only the user may read. Raises OSError."""
+    _replace(path, text, sync=False)
 
 
 def entry_time(entry: Any) -> str:

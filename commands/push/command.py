@@ -96,6 +96,12 @@ def push(
     no_rollback: Annotated[
         bool, typer.Option("--no-rollback", help="Keep the new container even if it fails.")
     ] = False,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust", help="Allow the project to use its own device and files and variables from outside."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be built and run, and exit.")
     ] = False,
@@ -154,6 +160,7 @@ def push(
         live=live,
         detach=detach,
         memory_limit=most_memory,
+        trust=trust,
     )
     return run.dry_run() if dry_run else run.run()
 

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 from commands.common.device import VARIABLE, DeviceOptions, find_device, open_engine
 from commands.push.progress import PushReport
 from commands.push.result import PushResult
+from commands.push.trust import PushTrust
+from resin_toolkit.device.address import parse_address
 from resin_toolkit.device.record import Device
 from resin_toolkit.device.service_cache import cache_services
 from resin_toolkit.engine import Engine
 from resin_toolkit.errors import BuildFailed, ImageNotFound, Interrupted, PushFailed
+from resin_toolkit.project.access import ProjectAccess
+from resin_toolkit.project.approvals import device_key
 from resin_toolkit.push.deployment import Deployment, PushOptions
 from resin_toolkit.push.project import ProjectOverrides, read_project
 from resin_toolkit.push.session import PushSession
@@ -36,6 +40,7 @@ class PushRun:
         live: bool | None,
         detach: bool,
         memory_limit: int,
+        trust: bool,
     ) -> None:
         self._report = report
         self._overrides = overrides
@@ -48,16 +53,21 @@ class PushRun:
         options = replace(
             options,
             grace=project.settings.run.grace,
-            cache=project.memory.folder,
+            cache=project.memory.hashes,
             live=enabled and not detach and overrides.image is None,
         )
-        self._session = PushSession(project, overrides, options, report.warn)
+        self._trust = PushTrust(report, project.folder, agrees=trust)
+        self._session = PushSession(project, overrides, options, report.warn, self._trust.check)
 
     def run(self) -> PushResult:
         """Deploy the project; without --detach, follow its logs until Ctrl-C."""
         session, snapshot = self._session, None
-        device = self._find_device()
+        access = session.load()
+        device = self._find_device(access)
+        self._trust.check(access)
+        self._say_mentioned(access)
         with open_engine(self._report, device) as engine:
+            self._trust.check_engine(engine)
             self._send_image(engine)
             session.prepare(engine, lambda: _detect_type(device))
             if session.options.live:
@@ -70,6 +80,8 @@ class PushRun:
         if self._detach:
             return result
         self._report.say(result.summary())
+        # A prompt would meet the logs.
+        self._trust.may_ask = False
         from commands.push.live import follow
 
         batches = follow(
@@ -81,15 +93,29 @@ class PushRun:
         """What `run` would build and run."""
         from resin_toolkit.push.preview import preview_push
 
-        device = self._find_device()
+        device = self._find_device(None)
         with open_engine(self._report, device) as engine:
             self._session.prepare(engine, lambda: _detect_type(device))
             return preview_push(engine, self._session)
 
-    def _find_device(self) -> Device:
-        """The device on the command line, else RESIN_DEVICE, else the project's, else one on the network."""
-        name = self._device_name or os.environ.get(VARIABLE) or self._session.project.settings.device or None
-        return find_device(self._report, name or self._remembered_device(), self._device_options)
+    def _find_device(self, access: ProjectAccess | None) -> Device:
+        """The device on the command line, else RESIN_DEVICE, else the project's, else one on the network.
+
+        One that the project's own file names is contacted only if the user agrees, and at once to `access`.
+        """
+        named = self._session.project.settings.device
+        name = self._device_name or os.environ.get(VARIABLE)
+        if not name and named:
+            parse_address(named)
+            self._trust.check_destination(device_key(named), named, access)
+        name = name or named or self._remembered_device()
+        device = find_device(self._report, name, self._device_options)
+        self._trust.choose_device(device_key(name or device.host))
+        return device
+
+    def _say_mentioned(self, access: ProjectAccess) -> None:
+        for name, use in access.mentioned.items():
+            self._report.say(f"Using {name} of the environment in {use}.")
 
     def _remembered_device(self) -> str | None:
         """The device of the last push, for a project outside the working directory."""
@@ -98,7 +124,7 @@ class PushRun:
         folder = self._session.project.folder
         project = find_project_state(folder)
         here = find_project_state(folder.cwd())
-        if project is None or (here is not None and here.folder == project.folder):
+        if project is None or (here is not None and here.project == project.project):
             return None
         return project.device or None
 
@@ -118,6 +144,8 @@ class PushRun:
         self._report.if_interrupted = Interrupted(
             f"Interrupted: the old or the new container of {names} keeps running. Push again to be sure."
         )
+        self._trust.check_engine(engine)
+        self._trust.remember_device()
         name = self._device_name or os.environ.get(VARIABLE) or engine.host
         try:
             return self._session.deploy(engine, listener, name, services)

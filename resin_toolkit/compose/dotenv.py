@@ -11,7 +11,7 @@ import re
 from collections import ChainMap
 from collections.abc import Mapping
 
-from resin_toolkit.compose.interpolation import Variables, substitute
+from resin_toolkit.compose.interpolation import Origins, Variables, substitute
 from resin_toolkit.compose.nodes import Location
 from resin_toolkit.compose.problems import Diagnostics, InvalidValue
 
@@ -27,26 +27,47 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "b": "\b", "a": "\a", "v
 
 
 def parse(
-    text: str, at: Location, outer: Mapping[str, str], diagnostics: Diagnostics
+    text: str,
+    at: Location,
+    outer: Mapping[str, str],
+    diagnostics: Diagnostics,
+    *,
+    origins: Origins | None = None,
+    taken: dict[str, set[str]] | None = None,
 ) -> dict[str, str | None]:
     """Return the variables of a file; the value of a name without `=` is None.
 
     Values may refer to earlier lines and to the variables `outer`, which take precedence, as in Docker
-    Compose 2. Problems go to `diagnostics`.
+    Compose 2. Problems go to `diagnostics`. `taken` receives the variables of this process that each value
+    comes from: `origins` are those of `outer`.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     variables: dict[str, str | None] = {}
+    known: dict[str, str] = {}
+    origins, taken = origins or {}, {} if taken is None else taken
+    uses: set[str] = set()
+
+    def used(other: str) -> None:
+        uses.update(origins.get(other, ()) if other in outer else taken.get(other, ()))
+
+    lookup = Variables(ChainMap(dict(outer), known), used=used)
     position = _skip_blank(text, 0)
+    line, counted = 1, 0
     while position < len(text):
-        line = text.count("\n", 0, position) + 1
+        line, counted = line + text.count("\n", counted, position), position
         location = Location(at.shown, line, at.base)
         name = _NAME.match(text, position)
+        uses.clear()
         try:
             if name is None:
                 raise InvalidValue("a variable name is expected here", "Write `NAME=value`.")
-            known = {key: value for key, value in variables.items() if value is not None}
-            value, position = _value(text, name, Variables(ChainMap(dict(outer), known)))
+            value, position = _value(text, name, lookup)
             variables[name[1]] = value
+            taken[name[1]] = set(uses)
+            if value is None:
+                known.pop(name[1], None)
+            else:
+                known[name[1]] = value
         except InvalidValue as error:
             about = f"{name[1]} {error.reason}" if name else error.reason
             diagnostics.add(location, about, error.hint)

@@ -6,8 +6,9 @@ The text after an operator may contain variables. Messages never contain the val
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from resin_toolkit.compose.nodes import List, Map, Node, Scalar
 from resin_toolkit.compose.problems import Diagnostics, InvalidValue
@@ -17,13 +18,20 @@ _OPERATOR = re.compile(r":?[-?+]")
 _DOLLAR = "Write `$$` for a literal dollar sign."
 _MAX_DEPTH = 50
 
+Origins: TypeAlias = Mapping[str, Collection[str]]
+"""The variables of this process that the value of a variable comes from: its own, or those that the value in
+`.env` refers to."""
+
 
 @dataclass(frozen=True)
 class Variables:
-    """The values of variables; `unset` is called with the name of each variable that has none."""
+    """The values of variables; `unset` is called with the name of each variable that has none, `used` with
+    the name of each whose value decides the text.
+    """
 
     values: Mapping[str, str]
     unset: Callable[[str], None] = lambda _: None
+    used: Callable[[str], None] = lambda _: None
 
 
 def substitute(text: str, variables: Variables, depth: int = 0) -> str:
@@ -77,11 +85,15 @@ def _closing_brace(text: str, start: int) -> int:
 def _value(name: str, variables: Variables) -> str:
     if name not in variables.values:
         variables.unset(name)
-    return variables.values.get(name, "")
+        return ""
+    variables.used(name)
+    return variables.values[name]
 
 
 def _apply_operator(name: str, operator: str, word: str, variables: Variables, depth: int) -> str:
     value = variables.values.get(name)
+    if value is not None:
+        variables.used(name)
     is_set = bool(value) if operator.startswith(":") else value is not None
     if operator[-1] == "+":
         return substitute(word, variables, depth) if is_set else ""
@@ -96,25 +108,40 @@ def _apply_operator(name: str, operator: str, word: str, variables: Variables, d
     )
 
 
-def interpolate(node: Node, values: Mapping[str, str], diagnostics: Diagnostics, path: str = "") -> Node:
-    """Return a tree with the variables in all values replaced; keys are left unchanged."""
+def interpolate(
+    node: Node, values: Mapping[str, str], diagnostics: Diagnostics, origins: Origins, path: str = ""
+) -> Node:
+    """Return a tree with the variables in all values replaced; keys are left unchanged.
+
+    Each value knows which variables of this process it takes: `origins` are those of each variable.
+    """
     if isinstance(node, Map):
         return replace(
             node,
             entries={
-                key: interpolate(value, values, diagnostics, f"{path}.{key}" if path else key)
+                key: interpolate(value, values, diagnostics, origins, f"{path}.{key}" if path else key)
                 for key, value in node.entries.items()
             },
         )
     if isinstance(node, List):
-        items = (interpolate(item, values, diagnostics, f"{path}[{i}]") for i, item in enumerate(node.items))
+        items = (
+            interpolate(item, values, diagnostics, origins, f"{path}[{i}]")
+            for i, item in enumerate(node.items)
+        )
         return replace(node, items=tuple(items))
     if not isinstance(node.value, str) or "$" not in node.value:
         return node
-    return _scalar(node, values, diagnostics, path)
+    return _scalar(node, values, diagnostics, origins, path)
 
 
-def _scalar(node: Scalar, values: Mapping[str, str], diagnostics: Diagnostics, path: str) -> Scalar:
+def _scalar(
+    node: Scalar, values: Mapping[str, str], diagnostics: Diagnostics, origins: Origins, path: str
+) -> Scalar:
+    taken: set[str] = set()
+
+    def used(name: str) -> None:
+        taken.update(origins.get(name, ()))
+
     def unset(name: str) -> None:
         diagnostics.notice(
             "compose-variable-unset",
@@ -122,7 +149,8 @@ def _scalar(node: Scalar, values: Mapping[str, str], diagnostics: Diagnostics, p
         )
 
     try:
-        return replace(node, value=substitute(str(node.value), Variables(values, unset)))
+        value = substitute(str(node.value), Variables(values, unset, used))
+        return replace(node, value=value, taken=frozenset(taken))
     except InvalidValue as error:
         diagnostics.add(node.location, f"{path} {error.reason}", error.hint)
         return node

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from resin_toolkit.compose.interpolation import Origins
 from resin_toolkit.compose.nodes import Location
 from resin_toolkit.compose.problems import Diagnostics
-from resin_toolkit.errors import from_os_error
+from resin_toolkit.errors import BadValue, from_os_error
+from resin_toolkit.project.access import ProjectAccess
+from resin_toolkit.project.bounded_file import read_bounded
 
 
 @dataclass
@@ -19,6 +22,10 @@ class LoadContext:
     """The project folder; messages name files relative to it."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """The environment of this process over the variables of `.env`."""
+    origins: Origins = field(default_factory=dict)
+    """For each variable, those of this process that its value comes from."""
+    access: ProjectAccess | None = None
+    """What the project takes from this machine; None if nobody wants to know."""
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     files: list[Path] = field(default_factory=list)
     """All files that were read."""
@@ -27,16 +34,33 @@ class LoadContext:
         """The path as messages show it."""
         return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)
 
-    def text(self, path: Path, named_at: Location | None = None) -> str | None:
+    def note(self, folder: Path, use: str) -> None:
+        """Note a folder whose files may be sent."""
+        if self.access is not None:
+            self.access.note(folder, use)
+
+    def take(self, names: Iterable[str], use: str) -> None:
+        """Note variables whose values are sent."""
+        if self.access is not None:
+            for name in names:
+                self.access.take(self.origins.get(name, ()), use)
+
+    def text(self, path: Path, use: str, named_at: Location | None = None) -> str | None:
         """Read a file; return None after adding a problem if another file names it, at `named_at`.
 
-        Raises the error of reading a file that the user has named.
+        `use` says what it is for. Raises the error of reading a file that the user has named.
         """
         try:
-            text = path.read_text(encoding="utf-8")
+            content = self.access.read(path, use) if self.access else read_bounded(path)
+            text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError:
             location = named_at or Location(self.shown(path), 1, path.parent)
             self.diagnostics.add(location, f"{self.shown(path)} is not UTF-8 text", "Save it as UTF-8.")
+            return None
+        except BadValue as error:
+            if named_at is None:
+                raise
+            self.diagnostics.add(named_at, error.message.rstrip("."), error.hint)
             return None
         except OSError as error:
             if named_at is None:

@@ -11,17 +11,19 @@ from resin_toolkit.compose import dotenv, schema
 from resin_toolkit.compose.consistency import check_references, drop_missing_optional
 from resin_toolkit.compose.extends import ServiceExtender
 from resin_toolkit.compose.file_search import find_compose_files
-from resin_toolkit.compose.interpolation import interpolate
+from resin_toolkit.compose.interpolation import Origins, interpolate
 from resin_toolkit.compose.load_context import LoadContext
 from resin_toolkit.compose.merge import merge, remove_resets
 from resin_toolkit.compose.networks_and_volumes import read_networks, read_volumes
 from resin_toolkit.compose.nodes import Location, Map, Node
 from resin_toolkit.compose.problems import ValuePath
 from resin_toolkit.compose.service import read_service
+from resin_toolkit.compose.taken_variables import note_taken
 from resin_toolkit.compose.unsupported import check_supported
 from resin_toolkit.compose.values import strings, text
 from resin_toolkit.compose.yaml_reader import read_yaml
 from resin_toolkit.errors import BadValue, PathNotFound
+from resin_toolkit.project.access import ProjectAccess
 from resin_toolkit.project.application import Application
 from resin_toolkit.project.names import app_name, checked_app_name
 
@@ -33,15 +35,17 @@ def load_application(
     environment: Mapping[str, str],
     name: str | None,
     services: Collection[str] = (),
+    access: ProjectAccess | None = None,
 ) -> Application:
     """Load the compose files of `folder`, or `files`, merged in their order.
 
     `files` are relative to `folder`. `environment` holds the variables of this process. `services` are
-    included even if their profiles are not active. Raises ComposeInvalid with all problems, and PathNotFound
-    if there is no compose file.
+    included even if their profiles are not active. `access` notes what is taken from this machine.
+
+    Raises ComposeInvalid with all problems, and PathNotFound if there is no compose file.
     """
-    load_context = LoadContext(_absolute(Path.cwd(), folder))
-    load_context.variables = _variables(load_context, environment, files)
+    load_context = LoadContext(_absolute(Path.cwd(), folder), access=access)
+    load_context.variables, load_context.origins = _variables(load_context, environment, files)
     load_context.diagnostics.raise_if_any()
     tree = _tree(_files(load_context, files), load_context)
     load_context.diagnostics.raise_if_any()
@@ -52,16 +56,23 @@ def load_application(
 
 def _variables(
     load_context: LoadContext, environment: Mapping[str, str], files: Sequence[Path] | None
-) -> dict[str, str]:
-    """The environment over the variables of the file `.env` beside the first compose file."""
+) -> tuple[dict[str, str], Origins]:
+    """The environment over the variables of `.env` beside the first compose file, and their origins."""
     env_file = (load_context.folder / files[0]).parent / ".env" if files else load_context.folder / ".env"
-    content = load_context.text(env_file) if env_file.is_file() else None
-    found = {}
+    content = load_context.text(env_file, ".env") if env_file.is_file() else None
+    found: dict[str, str] = {}
+    taken: dict[str, set[str]] = {}
     if content is not None:
         location = Location(load_context.shown(env_file), 1, env_file.parent)
-        given = dotenv.parse(content, location, environment, load_context.diagnostics)
+        own = {name: (name,) for name in environment}
+        given = dotenv.parse(
+            content, location, environment, load_context.diagnostics, origins=own, taken=taken
+        )
         found = {key: value for key, value in given.items() if value is not None}
-    return {**found, **environment}
+    # A variable that has the same value in `.env` takes nothing from the environment.
+    origins: dict[str, Collection[str]] = {name: taken.get(name, ()) for name in found}
+    origins |= {name: (name,) for name, value in environment.items() if found.get(name) != value}
+    return {**found, **environment}, origins
 
 
 def _files(load_context: LoadContext, files: Sequence[Path] | None) -> list[Path]:
@@ -107,7 +118,7 @@ def _tree(files: Sequence[Path], load_context: LoadContext) -> Map:
 
 
 def _read(file: Path, base: Path, named_at: Location | None, load_context: LoadContext) -> Map | None:
-    content = load_context.text(file, named_at)
+    content = load_context.text(file, "extends" if named_at else "compose file", named_at)
     raw = (
         read_yaml(content, load_context.shown(file), base, load_context.diagnostics)
         if content is not None
@@ -116,7 +127,7 @@ def _read(file: Path, base: Path, named_at: Location | None, load_context: LoadC
     if raw is None:
         return None
     before = len(load_context.diagnostics.problems)
-    tree = interpolate(raw, load_context.variables, load_context.diagnostics)
+    tree = interpolate(raw, load_context.variables, load_context.diagnostics, load_context.origins)
     checked = remove_resets(tree)
     assert isinstance(tree, Map)
     assert isinstance(checked, Map)
@@ -135,6 +146,8 @@ def _application(
     all_services = dict(given.entries) if isinstance(given, Map) else {}
     active, left_out = _by_profile(all_services, load_context.variables, named)
     check_supported(_with_services(tree, active), diagnostics)
+    if load_context.access is not None:
+        note_taken(tree, active, load_context.access)
     path = ValuePath(diagnostics, ("services",))
     records = []
     for key, node in active.items():

@@ -135,7 +135,7 @@ def list_to_map(node: List, separator: str = "") -> Map:
         if isinstance(item, Scalar):
             used = separator if separator and "=" not in item.text else "="
             name, equals, value = item.text.partition(used)
-            entries[name] = Scalar(value if equals else None, item.location)
+            entries[name] = Scalar(value if equals else None, item.location, taken=item.taken)
             keys[name] = item.location
     return Map(entries, node.location, keys)
 

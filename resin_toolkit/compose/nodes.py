@@ -35,6 +35,8 @@ class Scalar:
     value: PlainValue
     location: Location
     tag: str = ""
+    taken: frozenset[str] = field(default=frozenset(), compare=False)
+    """The variables of this process that its value contains."""
 
     @property
     def text(self) -> str:

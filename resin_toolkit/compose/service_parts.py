@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from resin_toolkit.compose.nodes import List, Location, Map, Node, Scalar
 from resin_toolkit.compose.problems import InvalidValue, ValuePath, collecting_problems
 from resin_toolkit.compose.values import (
     environment,
+    inherited,
     parse_bool,
     parse_duration,
     parse_integer,
@@ -42,15 +43,22 @@ def read_build(node: Node | None, path: ValuePath, load_context: LoadContext) ->
     if not isinstance(node, Map):
         return None
     context = node.get("context") or Scalar(".", node.location)
+    folder = _build_folder(context, path / "context")
+    load_context.note(folder, f"{path / 'context'}")
     return Build(
-        _build_folder(context, path / "context"),
+        folder,
         text(node.get("dockerfile")) or None,
         text(node.get("target")),
-        environment(node.get("args"), load_context.variables),
+        _arguments(node.get("args"), path / "args", load_context),
         strings(node.get("cache_from")),
         string_map(node.get("labels")),
         text(node.get("network")),
     )
+
+
+def _arguments(node: Node | None, path: ValuePath, load_context: LoadContext) -> dict[str, str]:
+    load_context.take(inherited(node, load_context.variables), f"{path}")
+    return environment(node, load_context.variables)
 
 
 def _build_folder(node: Node, path: ValuePath) -> Path:
@@ -66,39 +74,53 @@ def _build_folder(node: Node, path: ValuePath) -> Path:
 def read_service_environment(service: Map, path: ValuePath, load_context: LoadContext) -> dict[str, str]:
     """Return the variables of the `env_file`s in their order, overridden by `environment`."""
     found: dict[str, str] = {}
-    for given in _env_files(service.get("env_file"), path / "env_file", load_context):
+    taken: dict[str, Collection[str]] = {}
+    for given, origins in _env_files(service.get("env_file"), path / "env_file", load_context):
         for name, value in given.items():
             if value is not None:
                 found[name] = value
+                taken[name] = origins.get(name, ())
             elif name in load_context.variables:
                 found[name] = load_context.variables[name]
-    return {**found, **environment(service.get("environment"), load_context.variables)}
+                taken[name] = load_context.origins.get(name, ())
+    node = service.get("environment")
+    own = environment(node, load_context.variables)
+    load_context.take(inherited(node, load_context.variables), f"{path / 'environment'}")
+    if load_context.access is not None:
+        for name in taken.keys() - own.keys():
+            load_context.access.take(taken[name], f"{path / 'env_file'}")
+    return {**found, **own}
 
 
 def _env_files(
     node: Node | None, path: ValuePath, load_context: LoadContext
-) -> Iterator[dict[str, str | None]]:
+) -> Iterator[tuple[dict[str, str | None], Mapping[str, Collection[str]]]]:
     items = node.items if isinstance(node, List) else (node,) if isinstance(node, Scalar) else ()
     for number, item in enumerate(items):
         entry = item if isinstance(item, Map) else Map({"path": item}, item.location)
         yield _env_file(entry, path / number, load_context)
 
 
-def _env_file(entry: Map, path: ValuePath, load_context: LoadContext) -> dict[str, str | None]:
+def _env_file(
+    entry: Map, path: ValuePath, load_context: LoadContext
+) -> tuple[dict[str, str | None], Mapping[str, Collection[str]]]:
+    """The variables of a file, and those of this process that they take."""
     named = entry.get("path") or entry
     file = (named.location.base / text(named)).resolve()
     if not parse_scalar(entry.get("required"), path / "required", parse_bool, True) and not file.exists():
-        return {}
-    content = load_context.text(file, named.location)
+        return {}, {}
+    content = load_context.text(file, f"{path}", named.location)
     if content is None:
-        return {}
+        return {}, {}
     at = Location(load_context.shown(file), 1, file.parent)
     file_format = text(entry.get("format"))
     if file_format == "raw":
-        return dotenv.parse_raw(content, at, load_context.diagnostics)
+        return dotenv.parse_raw(content, at, load_context.diagnostics), {}
     if file_format:
         path.add_problem(entry, f"has an unknown format: {file_format!r}", "Use `raw`, or remove the key.")
-    return dotenv.parse(content, at, load_context.variables, load_context.diagnostics)
+    taken: dict[str, set[str]] = {}
+    variables, origins = load_context.variables, load_context.origins
+    return dotenv.parse(content, at, variables, load_context.diagnostics, origins=origins, taken=taken), taken
 
 
 def read_depends_on(node: Node | None) -> dict[str, DependencyCondition]:

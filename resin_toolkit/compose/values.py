@@ -104,6 +104,11 @@ def _shell_words(line: str) -> tuple[str, ...]:
         raise InvalidValue("has an unclosed quote", "Write it as a list of words.") from None
 
 
+def inherited(node: Node | None, outer: Mapping[str, str]) -> list[str]:
+    """Return the names of the variables that take their value from `outer`."""
+    return [name for name, value in scalar_map(node).items() if value.value is None and name in outer]
+
+
 def environment(node: Node | None, outer: Mapping[str, str]) -> dict[str, str]:
     """Return variables; one without a value is taken from `outer`, or left out if it is not set there."""
     found: dict[str, str] = {}

@@ -46,7 +46,7 @@ class BuildContext:
             yield ContextEntry(path, FileType.FILE, 0o644, len(generated[path]), content=generated[path])
         rules = self.rules.with_exceptions_for((IGNORE_FILE, self.dockerfile))
         try:
-            yield from ContextWalk(self._folder, rules, frozenset(generated), self.notices).entries()
+            yield from ContextWalk(self.folder, rules, frozenset(generated), self.notices).entries()
         except OSError as error:
             raise from_os_error(error, self.root) from error
 
@@ -60,12 +60,12 @@ class BuildContext:
         `cache` is a file that keeps the hashes of files, so that only changed files are read.
         """
         with HashCache.at(cache) as known:
-            return compute_digest(self._folder, self.entries(), known)
+            return compute_digest(self.folder, self.entries(), known)
 
     def stream(self, chunk: int = CHUNK) -> Iterator[bytes]:
         """Yield the tar archive in pieces of about `chunk` bytes. It is incomplete if an error is raised."""
         buffer = bytearray()
-        with FilesBelow(self._folder) as files:
+        with FilesBelow(self.folder) as files:
             for entry in self.entries():
                 for piece in tar_member(files, entry, chunk):
                     buffer += piece
@@ -75,8 +75,8 @@ class BuildContext:
         yield bytes(buffer + END)
 
     @cached_property
-    def _folder(self) -> str:
-        """The folder with symbolic links in its own path resolved."""
+    def folder(self) -> str:
+        """The real path of the folder: the same during a whole push, whatever links become meanwhile."""
         return os.path.realpath(self.root)
 
     @cached_property

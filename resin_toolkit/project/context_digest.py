@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from resin_toolkit.project.context_walk import ContextEntry, FileType, file_identity, unreadable_error
+from resin_toolkit.state import make_state_folder, replace_state_file
 
 CHUNK = 1024 * 1024
 SETTLED_NS = 2_000_000_000
@@ -49,7 +50,7 @@ class HashCache:
     ) -> None:
         """Save the cache if it has changed and no error was raised."""
         if self.file and kind is None and self.now != self.before:
-            _write_atomically(self.file, json.dumps({"format": FORMAT, "files": self.now}))
+            _write(self.file, json.dumps({"format": FORMAT, "files": self.now}))
 
     def get(self, path: str, identity: tuple[int, ...]) -> str | None:
         """Return the hash of the file at `path`, if it is known for this identity."""
@@ -119,13 +120,8 @@ def hash_file(file: str | os.PathLike[str]) -> tuple[tuple[int, ...] | None, str
     return before if is_same else None, hashed.hexdigest()
 
 
-def _write_atomically(file: Path, text: str) -> None:
+def _write(file: Path, text: str) -> None:
     """Replace a file. On an error the old one remains, and more files are read next time."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
     with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_text(text, encoding="ascii")
-            partial.replace(file)
-        except OSError:
-            partial.unlink(missing_ok=True)
+        make_state_folder(file.parent)
+        replace_state_file(file, text)

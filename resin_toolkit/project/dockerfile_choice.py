@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from resin_toolkit.errors import BadValue, PathNotFound, ResinError, from_os_error
 from resin_toolkit.project import template
+from resin_toolkit.project.bounded_file import ReadFile, read_bounded
 
 PLAIN = "Dockerfile"
 TEMPLATE = "Dockerfile.template"
@@ -26,6 +27,8 @@ class ChosenDockerfile:
     """With its variables replaced; bytes that are not UTF-8 are surrogates."""
     is_template: bool
     """Whether variables are replaced in it; it need not contain any."""
+    content: bytes = field(default=b"", compare=False)
+    """The file as it was read."""
 
 
 def choose_dockerfile(
@@ -36,27 +39,29 @@ def choose_dockerfile(
     *,
     service: str = "",
     application: str = "",
+    read: ReadFile = read_bounded,
 ) -> ChosenDockerfile:
     """Choose `explicit`, else Dockerfile.MACHINE, Dockerfile.ARCH, Dockerfile.template or Dockerfile.
 
     `machine_names` are the names of the device type, preferred first; they and `arch` are empty if they are
-    unknown. Raises PathNotFound, and BadValue for a variable without a value.
+    unknown. `read` reads the file. Raises PathNotFound, and BadValue for a variable without a value.
     """
     name = _relative_name(folder, explicit) if explicit else _first(folder, [*machine_names, arch])
     path = folder / name
     try:
-        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        content = read(path, "Dockerfile")
     except FileNotFoundError as error:
         raise _no_such(folder, name) from error
     except OSError as error:
         raise from_os_error(error, path) from error
+    text = content.decode("utf-8", "surrogateescape")
     is_template = PurePosixPath(name).name != PLAIN
     if is_template:
         machine = machine_names[0] if machine_names else ""
         text = template.fill_template(
             text, template.template_values(machine, arch, service, application), name
         )
-    return ChosenDockerfile(path, name, text, is_template)
+    return ChosenDockerfile(path, name, text, is_template, content)
 
 
 def _relative_name(folder: Path, name: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resin_toolkit.errors import BadValue, from_os_error
+from resin_toolkit.project.bounded_file import ReadFile, read_bounded
 from resin_toolkit.project.glob_patterns import matches
 from resin_toolkit.project.ignore_syntax import BadPattern, Match, compile_pattern
 
@@ -111,11 +112,13 @@ class IgnoreRules:
         return IgnoreRules((*self.patterns, *kept), self.name, self.text)
 
 
-def read_ignore_rules(root: Path, dockerfile: str = "Dockerfile") -> IgnoreRules:
+def read_ignore_rules(
+    root: Path, dockerfile: str = "Dockerfile", read: ReadFile = read_bounded
+) -> IgnoreRules:
     """Read `NAME.dockerignore` beside the Dockerfile NAME, else `.dockerignore`; no rules without either."""
     for name in (f"{dockerfile}{IGNORE_FILE}", IGNORE_FILE):
         try:
-            content = (root / name).read_bytes()
+            content = read(root / name, IGNORE_FILE)
         except FileNotFoundError:
             continue
         except OSError as error:

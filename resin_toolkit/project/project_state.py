@@ -1,52 +1,62 @@
-"""The state that a project keeps between pushes, in the folder `.resin`, which git ignores.
+"""What is remembered of a project between pushes, in the user's state directory, by the project's real path.
 
-Its files: `device`, the DEVICE of the last push; `app`, the application's name; `built`, the IDs of
-intermediate images of its builds, one per line; `board`, the ID of an engine and the slug of its device type;
-`rate`, the ID of an engine and the bytes per second of the link to it.
+Nothing is kept in the project itself: what lies there may come from anybody.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from resin_toolkit.errors import Notice
+from resin_toolkit.state import add_entry, read_state, state_folder, update_state
+from resin_toolkit.untrusted_json import object_of, texts_of
 
-FOLDER = ".resin"
-_IGNORE = "# The state of resin for this project on this machine.\n*\n"
+STATE = "projects.json"
+_HASHES = "hashes"
+_MOST_PROJECTS = 200
 
 
 class ProjectState:
-    """The state of the project in a folder."""
+    """What is remembered of the project in a folder."""
 
     def __init__(self, project: Path) -> None:
-        self.folder = project / FOLDER
+        self.project = os.path.realpath(project)
+        """Its real path."""
 
     @property
     def device(self) -> str:
         """The DEVICE of the last push; empty without one."""
-        return self._read("device").strip()
+        return _text(self._entry(), "device")
 
     @property
     def app(self) -> str:
         """The application's name on that device; empty without one."""
-        return self._read("app").strip()
+        return _text(self._entry(), "app")
 
     @property
     def built(self) -> tuple[str, ...]:
         """The IDs of intermediate images of its builds."""
-        return tuple(self._read("built").split())
+        return texts_of(self._entry(), "built")
+
+    @property
+    def hashes(self) -> Path:
+        """The folder for the hashes of its files, which may not exist yet."""
+        return _hashes_of(self.project)
 
     def device_type_of(self, engine: str) -> str | None:
         """Return the device type of the device whose engine has this ID; None if it is unknown."""
-        known, _, slug = self._read("board").strip().partition(" ")
-        return slug if slug and known == engine else None
+        found = self._of_engine("board", engine)
+        return found if isinstance(found, str) and found else None
 
     def link_rate_to(self, engine: str) -> float | None:
         """Return the bytes per second of the link to the engine with this ID; None if unknown."""
-        known, _, rate = self._read("rate").strip().partition(" ")
-        return float(rate) if known == engine and rate.isdecimal() else None
+        found = self._of_engine("rate", engine)
+        return float(found) if isinstance(found, int) and not isinstance(found, bool) else None
 
     def remember(
         self,
@@ -57,44 +67,54 @@ class ProjectState:
         device_type: tuple[str, str] | None = None,
         rate: tuple[str, float] | None = None,
     ) -> list[Notice]:
-        """Store the given values. If the folder cannot be written, return a notice instead of raising."""
-        given = {
-            "device": None if device is None else f"{device}\n",
-            "app": None if app is None else f"{app}\n",
-            "board": None if device_type is None else f"{device_type[0]} {device_type[1]}\n",
-            "rate": None if rate is None else f"{rate[0]} {rate[1]:.0f}\n",
-            "built": None if built is None else "".join(f"{each}\n" for each in built),
+        """Store the given values. If they cannot be written, return a notice instead of raising."""
+        given: dict[str, object] = {
+            "device": device,
+            "app": app,
+            "built": None if built is None else list(built),
+            "board": None if device_type is None else {"engine": device_type[0], "value": device_type[1]},
+            "rate": None if rate is None else {"engine": rate[0], "value": round(rate[1])},
         }
+        changes = {name: value for name, value in given.items() if value is not None}
+        known = self._entry()
+        if all(known.get(name) == value for name, value in changes.items()):
+            return []
         try:
-            self.folder.mkdir(exist_ok=True)
-            self._write(".gitignore", _IGNORE)
-            for name, text in given.items():
-                if text is not None and text != self._read(name):
-                    self._write(name, text)
+            with update_state(STATE) as projects:
+                before = set(projects)
+                entry = {**object_of(projects, self.project), **changes}
+                add_entry(projects, self.project, entry, limit=_MOST_PROJECTS)
+                forgotten = before - set(projects)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             return [Notice("not-remembered", f"The device cannot be saved for the next push: {reason}.")]
+        for project in forgotten:
+            shutil.rmtree(_hashes_of(project), ignore_errors=True)
         return []
 
-    def _read(self, name: str) -> str:
-        try:
-            return (self.folder / name).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
+    def _entry(self) -> dict[str, Any]:
+        return object_of(read_state(STATE), self.project)
 
-    def _write(self, name: str, text: str) -> None:
-        """Replace a file atomically."""
-        partial = self.folder / f".{name}.{os.getpid()}"
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(self.folder / name)
-        finally:
-            partial.unlink(missing_ok=True)
+    def _of_engine(self, name: str, engine: str) -> object:
+        found = object_of(self._entry(), name)
+        return found.get("value") if found.get("engine") == engine else None
 
 
 def find_project_state(folder: Path) -> ProjectState | None:
-    """Return the state of the nearest project that contains `folder`; None without one."""
-    for parent in (folder, *folder.parents):
-        if (parent / FOLDER / "device").is_file():
+    """Return the state of the nearest project that contains `folder` and was pushed; None without one."""
+    known = read_state(STATE)
+    start = Path(os.path.realpath(folder))
+    for parent in (start, *start.parents):
+        if _text(object_of(known, str(parent)), "device"):
             return ProjectState(parent)
     return None
+
+
+def _hashes_of(project: str) -> Path:
+    name = hashlib.sha256(os.fsencode(project)).hexdigest()[:32]
+    return state_folder() / _HASHES / name
+
+
+def _text(entry: dict[str, Any], name: str) -> str:
+    value = entry.get(name)
+    return value if isinstance(value, str) else ""

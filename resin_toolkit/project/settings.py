@@ -12,6 +12,7 @@ from resin_toolkit.bounded_toml import parse_toml
 from resin_toolkit.errors import BadValue, ConfigInvalid, from_os_error
 from resin_toolkit.project import settings_values as values
 from resin_toolkit.project.application import DeviceNode, Mount, Port
+from resin_toolkit.project.bounded_file import ReadFile, read_bounded
 from resin_toolkit.project.settings_values import InvalidSetting
 
 FILE = "resin.toml"
@@ -130,15 +131,15 @@ _TABLES: Mapping[str, tuple[type, Mapping[str, _Reader]]] = {
 }
 
 
-def read_settings(folder: Path) -> Settings:
-    """Read `resin.toml` in `folder`; return the defaults if it does not exist.
+def read_settings(folder: Path, read: ReadFile = read_bounded) -> Settings:
+    """Read `resin.toml` in `folder` with `read`; return the defaults if it does not exist.
 
     Raises BadValue with file, line and key, ConfigInvalid if it is not TOML, and the errors of reading it.
     """
     folder = folder.absolute()
     path = folder / FILE
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read(path, FILE).decode("utf-8-sig")
     except FileNotFoundError:
         return Settings(folder)
     except UnicodeDecodeError:

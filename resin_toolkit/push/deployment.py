@@ -12,6 +12,7 @@ from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.images import Images
 from resin_toolkit.errors import EngineFailed, Notice, Unreachable
+from resin_toolkit.project.access import ProjectAccess
 from resin_toolkit.project.application import Application, Service
 from resin_toolkit.project.names import SOURCE_LABEL
 from resin_toolkit.push.apply.image_build import BuildResult, LinkRate, build_image
@@ -89,9 +90,15 @@ class _ImageSet:
 
 
 def read_build_sources(
-    application: Application, platform: Platform, options: PushOptions
+    application: Application,
+    platform: Platform,
+    options: PushOptions,
+    access: ProjectAccess | None = None,
 ) -> dict[str, BuildSource]:
-    """What has to be built, by service; nothing is sent. Raises what `read_build_source` raises."""
+    """What has to be built, by service; nothing is sent. `access` notes what is outside the project.
+
+    Raises what `read_build_source` raises.
+    """
     return {
         service.name: read_build_source(
             application,
@@ -102,6 +109,7 @@ def read_build_sources(
             args=options.build_args,
             cache=options.cache / f"{service.name}.hashes" if options.cache else None,
             live=options.live,
+            access=access,
         )
         for service in selected_services(application, options)
         if service.build is not None

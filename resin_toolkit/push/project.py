@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from resin_toolkit.errors import BadValue, PathNotFound, ServiceNotFound, from_os_error
 
 if TYPE_CHECKING:
+    from resin_toolkit.project.access import ProjectAccess
     from resin_toolkit.project.application import Application
     from resin_toolkit.project.project_state import ProjectState
     from resin_toolkit.project.settings import Settings
@@ -46,25 +47,30 @@ class Project:
     memory: ProjectState
     compose_files: tuple[Path, ...]
     """Empty for a project of one service."""
+    access: ProjectAccess
+    """What it takes from this machine, as far as it was read."""
 
 
 def read_project(overrides: ProjectOverrides) -> Project:
     """Read the settings of a project. Raises PathNotFound, BadValue."""
     from resin_toolkit.compose.file_search import find_compose_files
+    from resin_toolkit.project.access import ProjectAccess
     from resin_toolkit.project.project_state import ProjectState
-    from resin_toolkit.project.settings import read_settings
+    from resin_toolkit.project.settings import FILE, read_settings
 
     if not overrides.folder.is_dir():
         raise PathNotFound(
             f"The folder {overrides.folder} does not exist.", hint="Name the project's folder with --source."
         )
     folder = Path(os.path.abspath(overrides.folder))  # noqa: PTH100 - the target of a link has another name
-    settings = read_settings(folder)
+    access = ProjectAccess(folder)
+    settings = read_settings(folder, access.read)
+    access.note(settings.context, f"source in {FILE}")
     is_single = overrides.image is not None or overrides.dockerfile is not None
     compose_files = () if is_single else tuple(find_compose_files(settings.context))
     if not compose_files and not is_single and settings.dockerfile is None:
         _check_buildable(settings.context)
-    return Project(folder, settings, ProjectState(folder), compose_files)
+    return Project(folder, settings, ProjectState(folder), compose_files, access)
 
 
 def _check_buildable(folder: Path) -> None:
@@ -86,7 +92,12 @@ def load_application(project: Project, overrides: ProjectOverrides, platform: Pl
     name = checked_app_name(overrides.name) if overrides.name else settings.app_name
     if project.compose_files:
         application = load_application(
-            settings.context, None, environment=os.environ, name=name, services=overrides.services
+            settings.context,
+            None,
+            environment=os.environ,
+            name=name,
+            services=overrides.services,
+            access=project.access,
         )
         application = replace(application, name=name)
         check_port_conflicts(application)
@@ -96,7 +107,7 @@ def load_application(project: Project, overrides: ProjectOverrides, platform: Pl
         )
         application = single_application(settings, service, name)
     _check_services(application, overrides.services)
-    return _with_environment(application, overrides)
+    return _with_environment(application, overrides, project.access)
 
 
 def project_files(project: Project, application: Application) -> list[Path]:
@@ -118,11 +129,13 @@ def _check_services(application: Application, names: Sequence[str]) -> None:
         )
 
 
-def _with_environment(application: Application, overrides: ProjectOverrides) -> Application:
+def _with_environment(
+    application: Application, overrides: ProjectOverrides, access: ProjectAccess
+) -> Application:
     """Set the variables of the overrides in the selected services, or in all."""
     variables: dict[str, str] = {}
     for path in overrides.env_files:
-        variables |= read_env_file(path)
+        variables |= read_env_file(path, access)
     variables |= overrides.environment
     if not variables:
         return application
@@ -135,20 +148,30 @@ def _with_environment(application: Application, overrides: ProjectOverrides) -> 
     return replace(application, services=services)
 
 
-def read_env_file(path: Path) -> dict[str, str]:
-    """The variables of a file in compose's syntax; a name without a value takes that of the workstation."""
+def read_env_file(path: Path, access: ProjectAccess) -> dict[str, str]:
+    """The variables of a file in compose's syntax; a name without a value takes that of the workstation.
+
+    `access` notes what a file of the project takes; one from elsewhere is the user's own.
+    """
     from resin_toolkit.compose import dotenv
     from resin_toolkit.compose.nodes import Location
     from resin_toolkit.compose.problems import Diagnostics
 
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = access.read_named(path, "--env-file").decode("utf-8", "replace")
     except OSError as error:
         raise from_os_error(error, path) from error
     findings = Diagnostics()
-    read = dotenv.parse(text, Location(str(path), 1, path.parent), os.environ, findings)
+    taken: dict[str, set[str]] = {}
+    own = {name: (name,) for name in os.environ}
+    location = Location(str(path), 1, path.parent)
+    read = dotenv.parse(text, location, os.environ, findings, origins=own, taken=taken)
     findings.raise_if_any()
     inherited = {name: os.environ.get(name) for name, value in read.items() if value is None}
+    if access.includes(path):
+        names = {name for uses in taken.values() for name in uses}
+        names |= {name for name, value in inherited.items() if value is not None}
+        access.take(sorted(names), f"--env-file {path}")
     return {name: value for name, value in {**read, **inherited}.items() if value is not None}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.errors import Notice
+from resin_toolkit.project.access import ProjectAccess
 from resin_toolkit.project.application import Application
 from resin_toolkit.project.single_service import MAIN_SERVICE
 from resin_toolkit.push.apply.image_build import LinkRate
@@ -29,7 +30,8 @@ from resin_toolkit.push.project import (
 class PushSession:
     """One project and one device. `application` and `platform` are known after `prepare`.
 
-    `warn` receives notices that belong to no deployment.
+    `warn` receives notices that belong to no deployment. `check` is called before anything is sent, with what
+    the project takes from this machine: it raises NotTrusted if the user has not agreed to that.
     """
 
     application: Application
@@ -41,11 +43,14 @@ class PushSession:
         overrides: ProjectOverrides,
         options: PushOptions,
         warn: Callable[[Notice], object],
+        check: Callable[[ProjectAccess], object] = lambda _: None,
     ) -> None:
         self.project = project
         self.options = options
         self._overrides = overrides
         self._warn = warn
+        self._check = check
+        self._is_loaded = False
 
     def send_image(self, engine: Engine, listener: DeploymentListener, memory_limit: int) -> None:
         """Send the image of the overrides, which then goes by the name it has on the device.
@@ -59,6 +64,17 @@ class PushSession:
             image = send_image(engine, self._overrides.image, listener, MAIN_SERVICE, memory_limit)
             self._overrides = replace(self._overrides, image=image)
 
+    def load(self) -> ProjectAccess:
+        """Load the application as far as that is possible without a device; return what it takes from here.
+
+        Raises what `load_application` raises.
+        """
+        application = load_application(self.project, self._overrides, Platform((), ""))
+        if self.project.compose_files:
+            # It is the same for every device.
+            self.application, self._is_loaded = application, True
+        return self.project.access
+
     def prepare(self, engine: Engine, detect_type: Callable[[], str]) -> None:
         """Determine the platform and load the application.
 
@@ -67,7 +83,10 @@ class PushSession:
         """
         named = self._overrides.device_type or self.project.settings.device_type
         self.platform = detect_platform(engine, named, lambda: self._device_type(engine, detect_type))
-        self._load()
+        if self._is_loaded:
+            self._select_services()
+        else:
+            self._load()
 
     def reload(self) -> None:
         """Read the project's files again. Raises what `read_project` and `load_application` raise."""
@@ -77,6 +96,9 @@ class PushSession:
 
     def _load(self) -> None:
         self.application = load_application(self.project, self._overrides, self.platform)
+        self._select_services()
+
+    def _select_services(self) -> None:
         services = with_dependencies(self.application.services, self._overrides.services)
         self.options = replace(self.options, services=services)
 
@@ -87,7 +109,7 @@ class PushSession:
     def build_sources(self, services: frozenset[str] | None = None) -> dict[str, BuildSource]:
         """What has to be built, by service, for all selected services or only some."""
         options = self.options if services is None else replace(self.options, services=services)
-        return read_build_sources(self.application, self.platform, options)
+        return read_build_sources(self.application, self.platform, options, self.project.access)
 
     def deploy(
         self,
@@ -103,7 +125,9 @@ class PushSession:
         options = self.options if services is None else replace(self.options, services=services)
         for notice in self.application.notices:
             self._warn(notice)
-        sources = read_build_sources(self.application, self.platform, options)
+        sources = read_build_sources(self.application, self.platform, options, self.project.access)
+        # What has been read by now is what is sent.
+        self._check(self.project.access)
         memory = self.project.memory
         built = BuiltImages(memory.built)
         link = LinkRate(memory.link_rate_to(engine.facts.id))

@@ -244,6 +244,13 @@ class Report:
         if self._line(f"{question} [y/N] ").lower() not in ("y", "yes"):
             raise Declined("Declined; nothing was changed.", hint="Answer y to continue.")
 
+    def ask_trust(self, lines: Sequence[str], question: str) -> None:
+        """Print `lines`, and return if the user agrees, else raise Declined. --yes does not agree."""
+        for line in lines:
+            self._error_line(line)
+        if self._line(f"{question} [y/N] ").lower() not in ("y", "yes"):
+            raise Declined("Declined; nothing was sent.", hint="Answer y to continue.")
+
     # progress
 
     def progress(self) -> Progress:

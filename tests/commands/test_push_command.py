@@ -242,7 +242,7 @@ def test_only_images_of_earlier_pushes_are_removed(
         run = bench.push(garden, "--json")
         assert run.code == 0, run
         if not remembers:
-            shutil.rmtree(garden / ".resin")
+            shutil.rmtree(bench.desk.home / "state")
         counts.append(len(bench.images()))
     assert counts[1:] == [counts[0]] * 3
     assert before <= bench.images()

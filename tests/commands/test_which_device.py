@@ -75,7 +75,10 @@ def test_the_variable_counts_and_what_is_typed_counts_more(
 
 
 @there("hall")
-def test_the_device_of_the_project_is_taken(table: Desk, kitchen: StandIn, project: Path) -> None:
+def test_the_device_of_the_project_is_taken(
+    table: Desk, kitchen: StandIn, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", table.environment["XDG_STATE_HOME"])
     ProjectState(project).remember(device="hall", app="lights")
     for folder in (project, project / "src"):
         assert services(table.resin("ps", "--json", cwd=folder)) == ["lamp"]
@@ -85,8 +88,9 @@ def test_the_device_of_the_project_is_taken(table: Desk, kitchen: StandIn, proje
 
 @pytest.mark.parametrize("word", ["attic", "10.91.255.254", "no device", "\x1b[2J"])
 def test_a_device_of_the_project_that_is_not_there_is_left_out(
-    table: Desk, kitchen: StandIn, hall: StandIn, project: Path, word: str
+    table: Desk, kitchen: StandIn, hall: StandIn, project: Path, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", table.environment["XDG_STATE_HOME"])
     ProjectState(project).remember(device=word)
     run = table.resin("ps", cwd=project)
     assert run.code == 2

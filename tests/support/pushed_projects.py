@@ -82,6 +82,11 @@ class Bench:
         pairs = (word.partition("=") for word in self.container(name)["Config"]["Env"] or [])
         return {key: value for key, _, value in pairs}
 
+    def state(self, name: str) -> dict[str, Any]:
+        """What a file of the state directory holds."""
+        found: dict[str, Any] = json.loads((self.desk.home / "state" / "resin" / name).read_text())
+        return found
+
     def logs(self, name: str) -> str:
         return self.device.docker("logs", name)
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from resin_toolkit.project.access import ProjectAccess
 from resin_toolkit.project.application import Application, Service
+from resin_toolkit.project.bounded_file import ReadFile, read_bounded
 from resin_toolkit.project.context import BuildContext
 from resin_toolkit.project.dev_directives import DevDirectives, live_dockerfile, parse_dev_directives
 from resin_toolkit.project.dockerfile import Dockerfile, check_classic, parse_dockerfile
@@ -84,14 +86,17 @@ def read_build_source(
     args: Mapping[str, str] | None = None,
     cache: Path | None = None,
     live: bool = False,
+    access: ProjectAccess | None = None,
 ) -> BuildSource:
     """The source of a service that is built; the arguments take precedence over the project's settings.
 
-    With `live`, the `#dev-` lines take part in the build. Raises PathNotFound, BadValue, and NotSupported for
-    a Dockerfile that the device's engine cannot build.
+    With `live`, the `#dev-` lines take part in the build. `access` notes what is outside the project.
+
+    Raises PathNotFound, BadValue, and NotSupported for a Dockerfile that the device's engine cannot build.
     """
     build = service.build
     assert build is not None
+    read: ReadFile = access.read if access else read_bounded
     recipe = choose_dockerfile(
         build.context,
         dockerfile or build.dockerfile,
@@ -99,6 +104,7 @@ def read_build_source(
         platform.arch,
         service=service.name,
         application=application.name,
+        read=read,
     )
     wanted = target or build.target
     plain = parse_dockerfile(recipe.text, recipe.name).up_to(wanted)
@@ -109,8 +115,13 @@ def read_build_source(
     parsed = parse_dockerfile(text, recipe.name).up_to(wanted)
     check_classic(parsed)
     made = text.encode("utf-8", "surrogateescape")
-    extra = {} if made == recipe.path.read_bytes() else {recipe.name: made}
-    context = BuildContext(build.context, recipe.name, read_ignore_rules(build.context, recipe.name), extra)
+    extra = {} if made == recipe.content else {recipe.name: made}
+    rules = read_ignore_rules(build.context, recipe.name, read)
+    context = BuildContext(build.context, recipe.name, rules, extra)
+    if access is not None:
+        access.note(context.folder, f"build context of {service.name}")
+        for rule in service.watch if live else ():
+            access.note(rule.path, f"develop.watch of {service.name}")
     given = {**build.args, **(args or {})}
     return BuildSource(
         service, replace(recipe, text=text), context, parsed, wanted, given, cache, plain, directives

@@ -46,6 +46,12 @@ def detect_platform(engine: Engine, device_type_name: str, detect_type: Callable
     return Platform(tuple(dict.fromkeys((slug, known.slug, *known.aliases))), known.arch)
 
 
+def is_device_os(facts: EngineFacts) -> bool:
+    """Whether the engine says that it runs on resinOS, which also calls itself `Resin OS`, or on balenaOS."""
+    name = "".join(facts.operating_system.lower().split())
+    return name.startswith(("resinos", "balenaos"))
+
+
 def engine_socket_path(facts: EngineFacts) -> str:
     """The path of the engine's socket on the device; that of balenaEngine differs from docker's."""
     names = f"{facts.operating_system} {facts.version}".lower()

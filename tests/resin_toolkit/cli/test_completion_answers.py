@@ -70,8 +70,7 @@ def test_the_device_of_the_environment_and_of_the_project(tmp_path: Path) -> Non
     state.mkdir(parents=True)
     (state / "services.json").write_text(json.dumps(SERVICES))
     assert asked("resin logs --service ", tmp_path, RESIN_DEVICE="garden") == ["radio"]
-    (tmp_path / ".resin").mkdir()
-    (tmp_path / ".resin" / "device").write_text("garden\n")
+    (state / "projects.json").write_text(json.dumps({str(tmp_path.resolve()): {"device": "garden"}}))
     assert asked("resin logs --service ", tmp_path) == ["radio"]
     assert asked("resin logs kitchen --service ", tmp_path) == ["web", "database"]
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from resin_toolkit.project.project_state import ProjectState
 from resin_toolkit.push.apply.image_build import LinkRate
 
@@ -42,7 +44,8 @@ def test_small_transfers_are_not_measured() -> None:
     assert link.known == 5.0
 
 
-def test_the_rate_is_remembered_for_each_engine(tmp_path: Path) -> None:
+def test_the_rate_is_remembered_for_each_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     memory = ProjectState(tmp_path)
     assert memory.link_rate_to("A") is None
     assert memory.remember(rate=("A", 12345678.9)) == []
