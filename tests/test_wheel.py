@@ -28,7 +28,16 @@ SHARED = {
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """It as pip builds it, from the checkout as it is."""
     folder = tmp_path_factory.mktemp("wheel")
-    words = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, CHECKOUT]
+    words = [
+        "wheel",
+        "--quiet",
+        "--no-index",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        folder,
+        CHECKOUT,
+    ]
     subprocess.run([sys.executable, "-m", "pip", *words], check=True)
     (built,) = folder.iterdir()
     return built

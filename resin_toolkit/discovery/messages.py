@@ -36,7 +36,8 @@ def question(name: str, record_type: RecordType) -> DNSQuestion:
     """A question for the records of `name`, which ends with a dot."""
     from zeroconf import DNSQuestion
 
-    return DNSQuestion(name, record_type, _IN)
+    # zeroconf before 0.149 accepts no subclass of int.
+    return DNSQuestion(name, int(record_type), _IN)
 
 
 def query(*questions: DNSQuestion) -> bytes:

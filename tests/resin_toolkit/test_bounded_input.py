@@ -45,6 +45,8 @@ def test_a_long_list_of_addresses_is_read() -> None:
         ("terminal_text", "\x1b]" * DEEP),
         ("ignore", "*a" * 5000 + "b\n" + "a" * 4000),
     ],
+    # pytest puts the name of a test into the environment, where a text of this length does not fit.
+    ids=lambda value: value[:12],
 )
 def test_no_reader_hangs(target: str, text: str) -> None:
     """Each of these took from 20 seconds to hours."""
@@ -61,7 +63,7 @@ def test_a_number_that_is_no_count_is_zero(value: object) -> None:
     assert number({"RestartCount": value}, "RestartCount") == 0
 
 
-@pytest.mark.parametrize("slug", ["[" * DEEP, '{"slug": 1}', "{"])
+@pytest.mark.parametrize("slug", ["[" * DEEP, '{"slug": 1}', "{"], ids=lambda value: value[:12])
 def test_a_device_type_that_cannot_be_read_is_unknown(slug: str) -> None:
     from resin_toolkit.reach.device_info import _slug
 

@@ -21,6 +21,8 @@ from resin_toolkit.terminal.live_text import truncate
 ETH = LocalAddress("eth0", 2, "10.0.0.1", ("10.0.0.0/24",))
 WIFI = LocalAddress("wlan0", 3, "10.1.0.1", ("10.1.0.0/24",))
 RESPONSE = 0x8400
+# zeroconf before 0.149 accepts no subclass of int.
+PTR, SRV = int(RecordType.PTR), int(RecordType.SRV)
 
 
 def answer(*records: DNSRecord) -> bytes:
@@ -34,15 +36,15 @@ def answer(*records: DNSRecord) -> bytes:
 def announced(name: str, *addresses: str, ttl: int = 120, host: str = "") -> bytes:
     instance, where = f"{name}._ssh._tcp.local.", f"{host or name}.local."
     return answer(
-        DNSPointer(SUBTYPES[0], RecordType.PTR, 1, ttl, instance),
-        DNSService(instance, RecordType.SRV, 1, ttl, 0, 0, 22222, where),
+        DNSPointer(SUBTYPES[0], PTR, 1, ttl, instance),
+        DNSService(instance, SRV, 1, ttl, 0, 0, 22222, where),
         *(address_of(where, address, ttl) for address in addresses),
     )
 
 
 def address_of(host: str, address: str, ttl: int = 120) -> DNSAddress:
     family, kind = (socket.AF_INET6, RecordType.AAAA) if ":" in address else (socket.AF_INET, RecordType.A)
-    return DNSAddress(host, kind, 1, ttl, socket.inet_pton(family, address))
+    return DNSAddress(host, int(kind), 1, ttl, socket.inet_pton(family, address))
 
 
 LOCAL = LocalNetworks(
@@ -104,8 +106,8 @@ def test_a_device_is_known_by_one_message() -> None:
 
 
 def test_an_ssh_server_that_is_not_a_device_is_ignored() -> None:
-    plain = DNSPointer("_ssh._tcp.local.", RecordType.PTR, 1, 120, "server._ssh._tcp.local.")
-    service = DNSService("server._ssh._tcp.local.", RecordType.SRV, 1, 120, 0, 0, 22, "server.local.")
+    plain = DNSPointer("_ssh._tcp.local.", PTR, 1, 120, "server._ssh._tcp.local.")
+    service = DNSService("server._ssh._tcp.local.", SRV, 1, 120, 0, 0, 22, "server.local.")
     data = answer(plain, service, address_of("server.local.", "10.0.0.8"))
     assert len(read_answers(data)) == 3
     assert announce((ETH, "10.0.0.8", data)).sightings() == []
@@ -113,11 +115,9 @@ def test_an_ssh_server_that_is_not_a_device_is_ignored() -> None:
 
 def test_records_that_an_announcement_leaves_out_are_queried() -> None:
     instance = "kitchen._ssh._tcp.local."
-    responders = announce(
-        (ETH, "10.0.0.7", answer(DNSPointer(SUBTYPES[1], RecordType.PTR, 1, 120, instance)))
-    )
+    responders = announce((ETH, "10.0.0.7", answer(DNSPointer(SUBTYPES[1], PTR, 1, 120, instance))))
     assert list(responders.missing_records()) == [("eth0", question(instance, RecordType.SRV))]
-    service = DNSService(instance, RecordType.SRV, 1, 120, 0, 0, 22, "kitchen.local.")
+    service = DNSService(instance, SRV, 1, 120, 0, 0, 22, "kitchen.local.")
     responders.add(Datagram(ETH, "10.0.0.7", answer(service)), 0.0, LOCAL)
     assert ("eth0", question("kitchen.local.", RecordType.A)) in list(responders.missing_records())
     responders.add(Datagram(ETH, "10.0.0.7", answer(address_of("kitchen.local.", "10.0.0.7"))), 0.0, LOCAL)

@@ -138,6 +138,8 @@ def test_no_algorithms_in_common(home: Path) -> None:
         (b"Not allowed at this time\r\n", False, "refused"),
         (b"Exceeded MaxStartups\r\n", False, "refused"),
     ],
+    # pytest puts the name of a test into the environment, where a text of this length does not fit.
+    ids=lambda value: str(value)[:24],
 )
 def test_a_server_that_is_not_ssh(said: bytes, hold: bool, cause: str) -> None:
     with speaking(said, hold=hold) as device:
