@@ -9,6 +9,8 @@ from io import FileIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
+from image_tools.boot_secrets import may_hold_secret
+from image_tools.private_files import OWNER_ONLY, create_file, make_folders, resolve_output
 from resin_toolkit.errors import BadValue, PathNotFound, Usage, from_os_error
 
 if TYPE_CHECKING:
@@ -127,33 +129,38 @@ def _safe_name(entry: DirectoryEntry) -> str:
 def write_locally(
     files: FatFileSystem, entry: DirectoryEntry, place: Path, confirm: Callable[[str], object]
 ) -> None:
-    """Write one entry to `place`. `confirm` gets a question and raises if a file must not be replaced."""
+    """Write one entry to `place`. `confirm` gets a question and raises if a file must not be replaced.
+
+    Only its owner can read a file that may hold a secret, such as config.json. Raises Refused for a link that
+    another user may have prepared.
+    """
     if entry.is_directory:
-        place.mkdir(parents=True, exist_ok=True)
+        make_folders(place)
         return
     if place.exists():
         confirm(f"{place} exists. Replace it?")
-    place.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(place.parent)
     if place.exists() and not place.is_file():
         with place.open("wb", buffering=0) as output:
             _write_chunks(output, files.chunks(entry.path), place)
         return
     # An existing file is replaced only by a complete one.
-    target = place.resolve()
+    target = resolve_output(place)
     partial_file = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
+    most = OWNER_ONLY if may_hold_secret(entry.path) else 0o777
     try:
-        with _create(partial_file, place) as output:
+        with _create(partial_file, place, most & 0o666) as output:
             if target.exists():
-                partial_file.chmod(target.stat().st_mode & 0o777)
+                os.fchmod(output.fileno(), target.stat().st_mode & most)
             _write_chunks(output, files.chunks(entry.path), place)
         partial_file.replace(target)
     finally:
         partial_file.unlink(missing_ok=True)
 
 
-def _create(partial_file: Path, place: Path) -> FileIO:
+def _create(partial_file: Path, place: Path, mode: int) -> FileIO:
     try:
-        return partial_file.open("xb", buffering=0)
+        return FileIO(create_file(partial_file, mode), "wb")
     except OSError as error:
         raise from_os_error(error, place) from error
 

@@ -61,6 +61,11 @@ def open_boot(file: BinaryIO, number: int | None = None) -> BootPartition:
     return candidates[0]
 
 
+def fat_filesystems(file: BinaryIO) -> list[FatFileSystem]:
+    """All readable FAT file systems of an image. Raises what `read_table` raises."""
+    return [found.filesystem for found in _fat_partitions(file, read_table(file, tolerant=True))[0]]
+
+
 def _numbered(file: BinaryIO, table: PartitionTable, number: int) -> BootPartition:
     partition = next((p for p in table.partitions if p.number == number), None)
     if partition is None or partition.is_extended:

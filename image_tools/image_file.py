@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from image_tools.private_files import OWNER_ONLY, create_file, resolve_output, set_mode
 from image_tools.source.formats import ImageFormat, image_format_of
 from resin_toolkit.errors import BadValue, NotAnImage, PathNotFound, Refused, Usage, from_os_error
 from resin_toolkit.memory_limit import DEFAULT_MEMORY_LIMIT
@@ -69,7 +70,8 @@ def open_copy(
 ) -> Iterator[BinaryIO]:
     """Open a decompressed copy of an image; it becomes `output` when the block ends without an error.
 
-    `memory_limit` is that of `open_source`.
+    Only its owner can read it if it holds a secret; otherwise those who can read what it replaces or copies.
+    `memory_limit` is that of `open_source`. Raises Refused for a link that another user may have prepared.
     """
     _require_file_or_drive(image)
     if output.exists() and (not output.is_file() or output.samefile(image)):
@@ -79,15 +81,16 @@ def open_copy(
         )
     if not output.parent.is_dir():
         raise PathNotFound(f"The folder {output.parent} does not exist.", hint="Create it first.")
-    output = output.resolve()
+    output = resolve_output(output)
     partial = output.with_name(f".{output.name[:100]}.{os.getpid()}.partial")
-    # A configured image contains secrets: it gets at most the permissions of what it replaces or copies.
     mode = (output if output.exists() else image).stat().st_mode & 0o666
+    if not stat.S_ISREG(image.stat().st_mode):
+        mode &= OWNER_ONLY
     with _name_image(image), _name_in_errors(output, instead_of=partial), _temporary(partial) as file:
-        os.fchmod(file.fileno(), mode if stat.S_ISREG(image.stat().st_mode) else mode & 0o600)
         _decompress(image, file, progress, memory_limit)
         file.seek(0)
         yield file
+        set_mode(file, mode)
         os.fsync(file.fileno())
         partial.replace(output)
 
@@ -95,7 +98,7 @@ def open_copy(
 @contextmanager
 def _temporary(path: Path) -> Iterator[BinaryIO]:
     """Create a file that only its owner can read; remove it at the end unless it was renamed."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = create_file(path)
     try:
         with os.fdopen(descriptor, "w+b", buffering=0) as file:
             yield file

@@ -111,6 +111,7 @@ def configure(
     first byte is written. An interruption leaves each file either unchanged or completely written.
     """
     from image_tools.boot_partition import open_boot
+    from image_tools.private_files import keep_private
 
     report = report_of(context)
     report.if_interrupted = Interrupted("Interrupted; nothing was changed.")
@@ -145,6 +146,8 @@ def configure(
             boot.filesystem.dry_run(planned.changes)
         elif planned.changes:
             _write(boot, planned, target, report, in_place=output is None, ask=report.asked)
+            if output is None and (notice := keep_private(file, target)):
+                report.warn(notice)
         written = not dry_run and (bool(planned.changes) or output is not None)
         confirmed = written and report.asked
         return Configured(target, boot.partition.number, planned.diff, written, confirmed)

@@ -161,9 +161,13 @@ def write_receipt(path: Path, result: FlashResult) -> None:
     from resin_toolkit import __version__
 
     content = {"schema": SCHEMA, "resin": __version__, **result.data()}
+    from image_tools.private_files import create_file, resolve_output
+
+    path = resolve_output(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_text(json.dumps(content, indent=2) + "\n")
+        with open(create_file(partial, 0o666), "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
+            file.write(json.dumps(content, indent=2) + "\n")
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)

@@ -304,6 +304,7 @@ def _writing(context: typer.Context, image: Path, partition: int | None) -> Iter
     """Open the boot partition of an image for writing."""
     from image_tools.boot_partition import open_boot
     from image_tools.image_file import open_for_writing
+    from image_tools.private_files import keep_private
 
     report = report_of(context)
     with open_for_writing(image) as file:
@@ -314,6 +315,8 @@ def _writing(context: typer.Context, image: Path, partition: int | None) -> Iter
         )
         yield boot.filesystem
         report.warn(*boot.notices)
+        if notice := keep_private(file, str(image)):
+            report.warn(notice)
 
 
 def _entry_data(entry: DirectoryEntry) -> Mapping[str, object]:

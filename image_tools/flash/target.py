@@ -17,6 +17,7 @@ from typing import Self
 from image_tools.flash.direct_io import BLOCK, aligned, buffers, read_all, write_all
 from image_tools.flash.io_errors import medium_failure, write_failure
 from image_tools.flash.read_access import ReadAccess, drive_read_access, file_read_access
+from image_tools.private_files import OWNER_ONLY, create_file, keep_private, resolve_output, set_mode
 from resin_toolkit.errors import (
     BadValue,
     Interrupted,
@@ -68,10 +69,12 @@ class Target:
         *,
         is_drive: bool,
         created: bool = False,
-        mode: int = 0o666,
+        mode: int = OWNER_ONLY,
         descriptor: int | None = None,
+        real_path: str = "",
     ) -> None:
         self.path = path
+        self._real_path = real_path or path
         self.is_drive = is_drive
         self.created = created
         self._mode = mode
@@ -212,8 +215,12 @@ class Target:
                 raise exchanged(self.path)
 
     def finish(self) -> None:
-        """Flush, make the kernel reread the partition table, and mark the target as complete."""
+        """Flush, make the kernel reread the partition table, and mark the target as complete.
+
+        Only the owner of a file can read it if it holds a secret.
+        """
         self.flush()
+        self._set_final_mode()
         self._reread_table()
         self.state = TargetState.FINISHED
 
@@ -291,6 +298,15 @@ class Target:
             if error is None:
                 raise from_os_error(failure, self.path) from failure
 
+    def _set_final_mode(self) -> None:
+        if self.is_drive:
+            return
+        with open(f"/proc/self/fd/{self.descriptor}", "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+            if self.created:
+                set_mode(file, self._mode)
+            elif notice := keep_private(file, self.path):
+                self.notices.append(notice)
+
     def _boot_areas_are_zero(self) -> bool:
         self.drop_cache()
         return not any(self.read(place, length).strip(b"\0") for place, length in self.boot_areas)
@@ -355,24 +371,28 @@ class Target:
 
     def _unlink(self) -> None:
         """Remove the file that this run created, unless another file has replaced it."""
-        place = Path(os.path.realpath(self.path))  # keep a link that existed before
+        place = Path(self._real_path)  # keep a link that existed before
         with contextlib.suppress(OSError):
             if os.path.samestat(place.stat(), os.fstat(self.descriptor)):
                 place.unlink()
 
     def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_EXCL if self.is_drive else os.O_CREAT)
         try:
-            try:
-                return os.open(self.path, flags | os.O_DIRECT, self._mode)
-            except OSError as error:
-                if error.errno != errno.EINVAL:
-                    raise
-            descriptor = os.open(self.path, flags, self._mode)
+            if self.created:
+                descriptor = create_file(Path(self._real_path))
+            else:
+                # The path of a file has no links any more.
+                kept = os.O_EXCL if self.is_drive else os.O_NOFOLLOW
+                descriptor = os.open(self._real_path, os.O_RDWR | os.O_CLOEXEC | kept)
         except OSError as error:
             raise self._open_error(error) from error
-        self.direct = False
-        self.notices.append(_buffered(self.path))
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        try:
+            # Not at once: where direct I/O is refused, a new file would be left behind.
+            fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_DIRECT)
+        except OSError:
+            self.direct = False
+            self.notices.append(_buffered(self.path))
         return descriptor
 
     def _open_error(self, error: OSError) -> ResinError:
@@ -414,8 +434,9 @@ def open_drive(path: str) -> Target:
 def open_file(path: str, *, like: str | None = None) -> Target:
     """Open or create a file to be written like a drive.
 
-    A new file gets at most the permissions of the image `like`, or is private if `like` is not a file. Raises
-    PathNotFound for a missing folder, BadValue if `path` is not a regular file.
+    A new file can be read by its owner only until `finish`, which gives it at most the permissions of the
+    image `like`, and none to others if it holds a secret or if `like` is not a file. Raises PathNotFound for a missing folder,
+    BadValue if `path` is not a regular file, Refused for a link that another user may have prepared.
     """
     place = Path(path)
     if place.exists() and not place.is_file():
@@ -424,7 +445,9 @@ def open_file(path: str, *, like: str | None = None) -> Target:
     if not place.parent.is_dir():
         raise PathNotFound(f"The folder {place.parent} does not exist.", hint="Create it first.")
     mode = Path(like).stat().st_mode & 0o666 if like is not None and Path(like).is_file() else 0o600
-    return Target(path, is_drive=False, created=not place.exists(), mode=mode)
+    return Target(
+        path, is_drive=False, created=not place.exists(), mode=mode, real_path=str(resolve_output(place))
+    )
 
 
 def is_drive(path: str) -> bool:
