@@ -1,12 +1,13 @@
 """Files that hold an image or a part of one: who can read them, and where they are created.
 
 An image that holds a secret can be read by its owner only. Links that another user may have prepared in a
-shared folder are not followed, as with the sysctl fs.protected_symlinks of Linux. Under sudo, new files belong
-to the user who called it.
+shared folder are not followed, as with the sysctl fs.protected_symlinks of Linux. Under sudo, new files
+belong to the user who called it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -80,9 +81,7 @@ def keep_private(file: BinaryIO, name: str) -> Notice | None:
     with contextlib.suppress(OSError):
         os.fchmod(file.fileno(), status.st_mode & OWNER_ONLY)
     if os.fstat(file.fileno()).st_mode & 0o077:
-        return Notice(
-            "secret-readable", f"{name} holds a secret, and other users of this machine can read it."
-        )
+        return Notice("secret-readable", f"{name} holds a secret, and other users can read the file.")
     return Notice("made-private", f"{name} holds a secret: only its owner can read it now (mode 0600).")
 
 
