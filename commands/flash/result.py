@@ -144,11 +144,13 @@ class FlashResult:
 
 def check_receipt(path: Path, others: Sequence[str]) -> None:
     """Raise if the receipt cannot be written to `path`, or would replace one of `others`."""
+    from image_tools.private_files import resolve_output
+
     if path.is_dir() or not path.parent.is_dir():
         raise PathNotFound(f"{path} cannot be written: the folder does not exist.", hint="Create it first.")
     if path.exists() and not path.is_file():
         raise BadValue(f"{path} is not a regular file.", hint="Name a file to write the receipt to.")
-    if path.resolve() in [Path(other).resolve() for other in others if other != "-"]:
+    if resolve_output(path) in [Path(other).resolve() for other in others if other != "-"]:
         raise Usage(
             f"The receipt would replace {path}, which is the image or a target.", hint="Name another file."
         )

@@ -437,8 +437,8 @@ def open_file(path: str, *, like: str | None = None) -> Target:
     A new file can be read by its owner only until `finish`, which gives it at most the permissions of the
     image `like`, and none to others if it holds a secret or if `like` is not a file.
 
-    Raises PathNotFound for a missing folder, BadValue if `path` is not a regular file, Refused for a link that
-    another user may have prepared.
+    Raises PathNotFound for a missing folder, BadValue if `path` is not a regular file, Refused for a link
+    that another user may have prepared.
     """
     place = Path(path)
     if place.exists() and not place.is_file():
