@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 
 from resin_toolkit.engine.engine import Engine
 from resin_toolkit.engine.models import NAME
-from resin_toolkit.engine.transport.connection_pool import PATIENCE
+from resin_toolkit.engine.transport.connection_pool import CHANGE
 from resin_toolkit.errors import BadValue
 from resin_toolkit.untrusted_json import one_line
 
 T = TypeVar("T")
 SLOW = 300.0
-"""Seconds for what takes long on a board with a worn card: copying a volume, removing a container."""
+"""Seconds for what takes long on a board with a worn card: copying a volume, removing a container. Meanwhile
+the engine must answer other requests."""
 
 
 class ApiClient:
@@ -38,7 +39,7 @@ class ApiClient:
         return self.parse(self.connections.call("GET", self.path(path, **fields)), read)
 
     def post(
-        self, path: str, content: object = None, /, *, within: float | None = PATIENCE, **fields: str
+        self, path: str, content: object = None, /, *, within: float | None = CHANGE, **fields: str
     ) -> Any:
         """Send a POST request with `content` as JSON, and return the JSON of the answer."""
         return self.connections.call("POST", self.path(path, **fields), content, within=within)

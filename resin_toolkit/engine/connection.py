@@ -23,7 +23,9 @@ _CONNECT_TIMEOUT = 2.0
 reported within three, of which a busy workstation needs one to start and end a program."""
 _LAST_STEP = 0.5
 """Seconds that the negotiation has in any case, so that a connection made late is not given up at once."""
-_INFO_TIMEOUT = 15.0
+_MORE_ADDRESSES = 2.0
+"""Seconds after the deadline in which the remaining addresses and ports are still tried."""
+_INFO_TIMEOUT = 10.0
 """Seconds for the first request to an engine that has answered before, and may be slow."""
 
 
@@ -62,6 +64,8 @@ def connect(
             return _connect_by_tcp(device, endpoint, DeadlineSocket(connection), deadline, warn)
         except Unreachable as error:
             failure = failure or error
+            if time.monotonic() > deadline + _MORE_ADDRESSES:
+                break
             left = [other for other in left if other != endpoint]
     raise failure or Unreachable(f"{device.host} has no address.", cause="no-route")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from resin_toolkit.engine.api_client import SLOW, ApiClient
 from resin_toolkit.engine.engine import Engine
-from resin_toolkit.engine.transport.connection_pool import PATIENCE
+from resin_toolkit.engine.transport.connection_pool import CHANGE
 from resin_toolkit.engine.transport.raw_stream import RawStream
 from resin_toolkit.errors import EngineFailed, Notice, NotSupported, ServiceNotFound, Unreachable
 from resin_toolkit.untrusted_json import (
@@ -20,6 +20,7 @@ from resin_toolkit.untrusted_json import (
     texts_of,
 )
 
+_MAX_STOP_TIMEOUT = 86_400.0
 _STOP_TIMEOUT = 10.0
 """Seconds that the engine gives a container to stop if its configuration names no other time."""
 
@@ -137,14 +138,15 @@ class Containers:
         seconds = self._configured_timeout(container) if timeout is None else timeout
         self._api.post(
             self._path(container, action),
-            within=None if seconds < 0 else seconds + PATIENCE,
+            within=None if seconds < 0 else seconds + CHANGE,
             t="" if timeout is None else str(round(timeout)),
         )
 
     def _configured_timeout(self, container: str) -> float:
         """The stop timeout in a container's configuration (API 1.25)."""
-        timeout = object_of(self.raw(container), "Config").get("StopTimeout")
-        return float(timeout) if isinstance(timeout, int) else _STOP_TIMEOUT
+        config = object_of(self.raw(container), "Config")
+        known = isinstance(config.get("StopTimeout"), int)
+        return min(float(number(config, "StopTimeout")), _MAX_STOP_TIMEOUT) if known else _STOP_TIMEOUT
 
     def _path(self, container: str, action: str = "") -> str:
         return self._api.engine.container_path(container, action)

@@ -18,7 +18,7 @@ from resin_toolkit.engine.models import (
     details_of,
     facts_of,
 )
-from resin_toolkit.engine.transport.connection_pool import PATIENCE, ConnectionPool
+from resin_toolkit.engine.transport.connection_pool import CHANGE, PATIENCE, ConnectionPool
 from resin_toolkit.engine.transport.http import with_query
 from resin_toolkit.engine.transport.raw_stream import RawStream
 from resin_toolkit.engine.version_negotiation import NegotiatedVersion, parse_version
@@ -78,6 +78,7 @@ class Engine:
         tail: str = "all",
         follow: bool = False,
         timestamps: bool = True,
+        silence: float | None = None,
     ) -> RawStream:
         """Stream stdout and stderr of a container: in frames, or unframed if it has a terminal.
 
@@ -85,6 +86,7 @@ class Engine:
         inclusive. Below API 1.24 `since` is rounded down to a second, and below 1.35 `until` is ignored: the
         caller has to drop the lines outside. A log that is followed ends with its container; engine 20.10
         leaves out the last line then if it has no line feed, but sends it when the log is read again.
+        `silence` is how many seconds the engine may send nothing.
         """
         # Docker 1.10 parses `since` as an integer and rejects anything else.
         since = since if self.supports(1, 24) else since.partition(".")[0]
@@ -98,7 +100,7 @@ class Engine:
             since=since,
             until=until if self.supports(1, 35) else "",
         )
-        return self.connections.stream(path)
+        return self.connections.stream(path, within=silence or CHANGE, silence=silence)
 
     def events(
         self, *, since: str = "", until: str = "", filters: Mapping[str, Sequence[str]] | None = None

@@ -15,6 +15,8 @@ from resin_toolkit.untrusted_json import number, object_of, one_line, text
 
 _LIMIT = 4 * 1024 * 1024
 """Characters that one object may have: far more than a line of a build."""
+_TRIED_LIMIT = 256 * 1024 * 1024
+"""Characters that are parsed in vain, again and again while an object arrives, before it is given up."""
 _BUILT = re.compile(r"Successfully built ([0-9a-f]{12,64})\s*")
 _LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)\s*")
 
@@ -59,6 +61,7 @@ def read_objects(read: Callable[[], bytes], host: str) -> Iterator[Mapping[str, 
     """
     decoder, decode = json.JSONDecoder(), codecs.getincrementaldecoder("utf-8")("replace").decode
     pending = ""
+    tried = 0
     while True:
         data = read()
         pending = (pending + decode(data, final=not data)).lstrip()
@@ -67,12 +70,15 @@ def read_objects(read: Callable[[], bytes], host: str) -> Iterator[Mapping[str, 
             try:
                 value, end = decoder.raw_decode(pending)
             except (ValueError, RecursionError):
+                tried += len(pending)
                 break
+            tried = 0
             if not isinstance(value, dict):
                 raise unexpected_answer(host)
             yield value
             pending = pending[end:].lstrip()
-        if (pending and pending[0] != "{") or len(pending) > _LIMIT or (pending and not data):
+        is_too_long = len(pending) > _LIMIT or tried > _TRIED_LIMIT
+        if (pending and pending[0] != "{") or is_too_long or (pending and not data):
             raise unexpected_answer(host)
         if not data:
             return

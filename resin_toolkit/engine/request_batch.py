@@ -13,7 +13,7 @@ from typing import cast
 from resin_toolkit.engine.error_responses import refusal
 from resin_toolkit.engine.transport.connection_pool import ConnectionPool
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost
-from resin_toolkit.engine.transport.http import NETWORK_ERRORS, deadline_in, receive, send
+from resin_toolkit.engine.transport.http import NETWORK_ERRORS, deadline_in, read_body, receive, send
 from resin_toolkit.errors import ResinError
 
 _LIMIT = 1024 * 1024
@@ -59,6 +59,7 @@ def send_batch(
     answers: list[ResinError | None] = []
     try:
         connection.deadline = deadline_in(sum(request.within for request in requests))
+        connection.check = connections.ping
         connection.sendall(bytes(buffer.data) + _INCOMPLETE_REQUEST)
         # The reader of one answer must not buffer the next one.
         connection.buffer_size = 1
@@ -74,8 +75,7 @@ def send_batch(
 def _receive_answer(host: str, connection: DeadlineSocket, method: str) -> ResinError | None:
     response = receive(connection, method)
     try:
-        connection.budget = _LIMIT
-        body = response.read()
+        body = read_body(connection, response, _LIMIT)
     finally:
         response.close()
     return refusal(host, response.status, body) if response.status >= 400 else None

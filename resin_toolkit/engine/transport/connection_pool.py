@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from http.client import HTTPResponse
 from typing import Any
@@ -17,6 +17,7 @@ from resin_toolkit.engine.transport.http import (
     deadline_in,
     exchange,
     parse_json,
+    read_body,
     receive,
     send,
 )
@@ -24,10 +25,14 @@ from resin_toolkit.engine.transport.raw_stream import RawStream
 from resin_toolkit.engine.transport.transports import EngineTransport
 from resin_toolkit.engine.transport.upload import TAR, ChunkedUpload
 
-PATIENCE = 60.0
-"""Seconds within which an engine answers: a board with a worn card is slow."""
-LIMIT = 64 * 1024 * 1024
-"""Bytes that an answer may have: far more than a list of a thousand containers."""
+PATIENCE = 12.0
+"""Seconds within which an engine answers a question, and begins a stream."""
+CHANGE = 60.0
+"""Seconds within which it carries out a change: a board with a worn card is slow. Meanwhile it must answer
+other requests."""
+_PING_TIMEOUT = 7.0
+LIMIT = 8 * 1024 * 1024
+"""Bytes that an answer may have: more than a list of a thousand containers."""
 _NOT_MODIFIED = 304
 """The status if there is nothing to do, such as stopping a stopped container."""
 _ERROR_LIMIT = 64 * 1024
@@ -51,7 +56,8 @@ class ConnectionPool:
 
         Raises ServiceNotFound or ImageNotFound if there is no such container or image, EngineFailed for any
         other error response, and Unreachable if the connection is lost or there is no answer `within`
-        seconds; None is no limit.
+        seconds; None is no limit. With more than `PATIENCE`, or no limit, it is also raised as soon as the
+        engine does not answer another request.
         """
         answer = self._exchange(method, path, content, within)
         if answer.status >= 300 and answer.status != _NOT_MODIFIED:
@@ -69,13 +75,19 @@ class ConnectionPool:
         method: str = "GET",
         *,
         within: float | None = PATIENCE,
+        silence: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> RawStream:
-        """Send a request, and return its answer as a stream, which has no limit, once it begins.
+        """Send a request, and return its answer as a stream once it begins.
 
-        Raises as `call` does.
+        The stream has no limit, except that the engine may be silent for `silence` seconds. With more than
+        `PATIENCE`, it must answer other requests meanwhile. Raises as `call` does.
         """
-        return RawStream(self.host, *self._begin(method, path, None, within=within, headers=headers))
+        connection, response = self._begin(method, path, None, within=within, headers=headers)
+        if silence is not None:
+            connection.settimeout(silence)
+            connection.check = self._check(silence)
+        return RawStream(self.host, connection, response)
 
     def upload(
         self, method: str, path: str, body: Iterable[bytes], headers: Mapping[str, str] | None = None
@@ -108,7 +120,15 @@ class ConnectionPool:
             is_reused = connection is not None
             connection = connection or self.transport.open()
             try:
-                answer = exchange(connection, method, path, content, deadline=deadline, limit=LIMIT)
+                answer = exchange(
+                    connection,
+                    method,
+                    path,
+                    content,
+                    deadline=deadline,
+                    limit=LIMIT,
+                    check=self._check(within),
+                )
             except NETWORK_ERRORS as error:
                 connection.close()
                 if is_reused and method == "GET" and not isinstance(error, TimeoutError):
@@ -123,6 +143,20 @@ class ConnectionPool:
             else:
                 connection.close()
             return answer
+
+    def _check(self, within: float | None) -> Callable[[], object] | None:
+        return self.ping if within is None or within > PATIENCE else None
+
+    def ping(self) -> None:
+        """Check that the engine answers, on another connection.
+
+        Raises OSError, HTTPException, Unreachable.
+        """
+        connection = self.transport.open()
+        try:
+            exchange(connection, "GET", "/_ping", deadline=deadline_in(_PING_TIMEOUT), limit=_ERROR_LIMIT)
+        finally:
+            connection.close()
 
     def _take_idle(self) -> DeadlineSocket | None:
         while True:
@@ -149,13 +183,14 @@ class ConnectionPool:
         try:
             if within is not None:
                 connection.deadline = deadline_in(within)
+            connection.check = self._check(within)
             if upgrade:
                 connection.buffer_size = 1
             send(connection, method, path, content, _UPGRADE if upgrade else headers)
             response = receive(connection, method)
             if response.status >= 300:
-                connection.budget = _ERROR_LIMIT
-                raise refusal(self.host, response.status, response.read())
+                body = read_body(connection, response, _ERROR_LIMIT)
+                raise refusal(self.host, response.status, body)
             connection.unlimit()
         except BaseException as error:
             if response is not None:

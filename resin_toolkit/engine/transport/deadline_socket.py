@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -13,6 +14,8 @@ from resin_toolkit.tcp import DEAD_AFTER, set_tcp_option
 
 REMEMBERED = 32
 """Bytes kept of the beginning, to recognise a server that is not an engine."""
+CHECK_AFTER = 5.0
+"""Seconds of silence after which the server is checked during a request that may take long."""
 _STALL = 60_000
 """Milliseconds for which a board that writes to a worn card may accept no data."""
 
@@ -49,15 +52,15 @@ class DeadlineSocket:
         """The size of the buffers of `makefile`; with 1 nothing is read ahead."""
         self.first = b""
         """The first bytes received."""
+        self.check: Callable[[], object] | None = None
+        """Called after `CHECK_AFTER` seconds of silence, again and again. Raises if the server hangs."""
         self._stream = stream
         self._timeout: float | None = None
         self._readers = 0
         self._closed = False
 
     def recv(self, size: int) -> bytes:
-        if self.deadline is not None:
-            self._stream.settimeout(self._left())
-        data = self._stream.recv(size)
+        data = self._receive(size)
         if len(self.first) < REMEMBERED:
             self.first += data[: REMEMBERED - len(self.first)]
         if self.budget is not None:
@@ -79,7 +82,7 @@ class DeadlineSocket:
 
     def unlimit(self) -> None:
         """Remove all limits on time and size."""
-        self.budget = None
+        self.budget = self.check = None
         self.settimeout(None)
 
     def may_stall(self, yes: bool) -> None:
@@ -126,6 +129,24 @@ class DeadlineSocket:
     def reader_closed(self) -> None:
         self._readers -= 1
         self._close_if_unused()
+
+    def _receive(self, size: int) -> bytes:
+        silent_until = None if self._timeout is None else time.monotonic() + self._timeout
+        while self.check is not None:
+            ends = [each for each in (self.deadline, silent_until) if each is not None]
+            if ends and min(ends) - time.monotonic() <= CHECK_AFTER:
+                self._stream.settimeout(max(0.001, min(ends) - time.monotonic()))
+                return self._stream.recv(size)
+            self._stream.settimeout(CHECK_AFTER)
+            try:
+                return self._stream.recv(size)
+            except TimeoutError as error:
+                if error.errno is not None:  # The kernel has given up the connection.
+                    raise
+            self.check()
+        if self.deadline is not None:
+            self._stream.settimeout(self._left())
+        return self._stream.recv(size)
 
     def _close_if_unused(self) -> None:
         if self._closed and not self._readers:

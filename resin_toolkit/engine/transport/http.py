@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import resin_toolkit
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, TooMuch
+from resin_toolkit.untrusted_json import load_json
 
 NETWORK_ERRORS = (OSError, HTTPException)
 """What the functions here raise for a lost connection or an answer that is not HTTP."""
@@ -43,28 +44,38 @@ def exchange(
     *,
     deadline: float | None,
     limit: int,
+    check: Callable[[], object] | None = None,
 ) -> Answer:
     """Send a request with `content` as JSON, and return the complete answer, of at most `limit` bytes.
 
-    `deadline` is a time.monotonic(); None waits as long as the connection lives. Raises OSError (TimeoutError
-    after the deadline, TooMuch beyond the limit) and HTTPException.
+    `deadline` is a time.monotonic(); None waits as long as the connection lives. `check` is called while the
+    server is silent (`DeadlineSocket.check`). Raises what `check` raises, OSError (TimeoutError after the
+    deadline, TooMuch beyond the limit) and HTTPException.
     """
     if deadline is None:
         connection.unlimit()
-    connection.deadline = deadline
+    connection.deadline, connection.check = deadline, check
     send(connection, method, path, content)
     response = receive(connection, method)
     try:
-        connection.budget = limit
-        if (response.length or 0) > limit:
-            # http.client allocates the announced length before it receives any of it.
-            raise TooMuch
-        body = response.read()
+        body = read_body(connection, response, limit)
         reusable = not response.will_close
     finally:
         response.close()
-    connection.budget = None
+    connection.budget = connection.check = None
     return Answer(response.status, body, reusable)
+
+
+def read_body(connection: DeadlineSocket, response: HTTPResponse, limit: int) -> bytes:
+    """The body of an answer, of at most `limit` bytes with its framing. Raises as `exchange` does."""
+    connection.budget = limit
+    # http.client allocates what is announced before it receives any of it: a whole body, or a chunk.
+    if (response.length or 0) > limit:
+        raise TooMuch
+    try:
+        return response.read(limit + 1) if response.chunked else response.read()
+    except (ValueError, OverflowError) as error:
+        raise HTTPException(f"an invalid size of a chunk: {error}") from error
 
 
 def send(
@@ -119,9 +130,9 @@ def _head(method: str, path: str, headers: Mapping[str, str] | None) -> list[str
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse `body` as JSON. Raises NotJson."""
+    """Parse `body` as JSON. Raises NotJson, also if it would take too much memory."""
     try:
-        return json.loads(body)
+        return load_json(body)
     except (ValueError, RecursionError) as error:
         raise NotJson from error
 

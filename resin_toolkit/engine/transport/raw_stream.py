@@ -7,6 +7,7 @@ from threading import Event, Lock
 
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket, connection_lost
 from resin_toolkit.engine.transport.http import NETWORK_ERRORS
+from resin_toolkit.errors import Unreachable
 
 _SIZE_LINE_LIMIT = 4096
 """Bytes that the size line of a chunk, with its extensions, may have."""
@@ -36,7 +37,7 @@ class RawStream:
     def read(self, size: int = 65536) -> bytes:
         """Return 1 to `size` bytes as soon as there are any; b"" at the end and after `close`.
 
-        Blocks as long as the connection lives. Raises Unreachable.
+        Blocks as long as the connection lives, or as the engine may be silent. Raises Unreachable.
         """
         with self._reading:
             while not (self._ended or self._closed.is_set()):
@@ -46,6 +47,10 @@ class RawStream:
                     if self._closed.is_set():
                         break
                     raise connection_lost(self._host, error) from error
+                except Unreachable:  # from `DeadlineSocket.check`
+                    if self._closed.is_set():
+                        break
+                    raise
                 if data:
                     return data
         return b""

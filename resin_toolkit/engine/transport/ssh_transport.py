@@ -27,9 +27,8 @@ SOCKETS = (
     "/run/balena-engine.sock",
 )
 """The sockets of engines: of resinOS, then of balenaOS, its newest releases last."""
-_SEARCH_TIMEOUT = 20.0
-"""Seconds for the device to find a program that connects to its engine, or to start it."""
-_NEGOTIATION_TIMEOUT = 10.0
+_SEARCH_TIMEOUT = 12.0
+"""Seconds to find a way to the engine, and for the device to start a program that connects to it."""
 
 # `docker system dial-stdio` (engine 18.09) is a hidden command, and older clients print the help of
 # `docker system` instead of its own. socat must wait for the answer after the end of the request, and nc must
@@ -152,33 +151,38 @@ def open_ssh_transport(
 
 
 def _find_engine(device: Device, shell: Shell) -> tuple[SshTransport, DeadlineSocket, NegotiatedVersion]:
+    deadline = time.monotonic() + _SEARCH_TIMEOUT
     for path in SOCKETS:
-        found = _try_entry(device, shell, EngineEntry("socket", path))
+        found = _try_entry(device, shell, EngineEntry("socket", path), deadline)
         if found is not None:
             return found
-    lines = shell.run(_FIND, within=_SEARCH_TIMEOUT).out.decode(errors="replace").splitlines()
+    within = max(0.1, deadline - time.monotonic())
+    lines = shell.run(_FIND, within=within).out.decode(errors="replace").splitlines()
     for line in lines:
         kind, _, target = line.partition(" ")
-        found = _try_entry(device, shell, EngineEntry("command", target)) if kind == "command" else None
+        if kind != "command":
+            continue
+        found = _try_entry(device, shell, EngineEntry("command", target), deadline)
         if found is not None:
             return found
     raise _no_entry(device, [line.removeprefix("has ") for line in lines if line.startswith("has ")])
 
 
 def _try_entry(
-    device: Device, shell: Shell, entry: EngineEntry
+    device: Device, shell: Shell, entry: EngineEntry, deadline: float
 ) -> tuple[SshTransport, DeadlineSocket, NegotiatedVersion] | None:
-    """Connect through `entry`; None if no engine answers."""
+    """Connect through `entry`; None if no engine answers. Raises Unreachable after `deadline`."""
     try:
         connection = _open_entry(shell, entry)
     except NotSupported:
         return None
-    deadline = time.monotonic() + _NEGOTIATION_TIMEOUT
     with ExitStack() as on_failure:
         on_failure.callback(connection.close)
         try:
             negotiated = negotiate_version(device.host, entry.target, connection, deadline)
-        except Unreachable:
+        except Unreachable as error:
+            if time.monotonic() >= deadline:
+                raise _no_answer(device, entry) from error
             return None
         on_failure.pop_all()
     return SshTransport(device, shell, entry), connection, negotiated
@@ -194,6 +198,14 @@ def _open_entry(shell: Shell, entry: EngineEntry) -> DeadlineSocket:
     if entry.kind == "socket":
         return DeadlineSocket(shell.open_unix_socket(entry.target))
     return DeadlineSocket(shell.open_command(entry.target))
+
+
+def _no_answer(device: Device, entry: EngineEntry) -> Unreachable:
+    return Unreachable(
+        f"SSH to {device.host} works, but its engine does not respond through {one_line(str(entry), 100)}.",
+        hint="The engine is busy or hangs. `resin ssh` shows why, with `journalctl`.",
+        cause="no-answer",
+    )
 
 
 def _no_entry(device: Device, has: list[str]) -> Unreachable:

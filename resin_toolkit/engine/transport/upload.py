@@ -15,6 +15,7 @@ from resin_toolkit.engine.transport.http import (
     LAST_CHUNK,
     NETWORK_ERRORS,
     encode_chunk,
+    read_body,
     receive,
     send_chunked_head,
 )
@@ -110,8 +111,8 @@ class ChunkedUpload:
             self._response = receive(self._connection, self._method)
             self._connection.budget = None
             if self._response.status >= 300:
-                self._connection.budget = _ERROR_LIMIT
-                raise refusal(self._host, self._response.status, self._response.read())
+                body = read_body(self._connection, self._response, _ERROR_LIMIT)
+                raise refusal(self._host, self._response.status, body)
         except NETWORK_ERRORS as error:
             if self._closed.is_set():
                 return None

@@ -139,7 +139,7 @@ def test_a_stop_that_takes_longer_than_an_answer_may(
     modern: Engine, kitchen: StandIn, own: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its time is added to what the engine has for an answer, whoever says it."""
-    monkeypatch.setattr("resin_toolkit.engine.containers.PATIENCE", 1.5)
+    monkeypatch.setattr("resin_toolkit.engine.containers.CHANGE", 1.5)
     identity = running(modern, DEAF, **({"StopTimeout": 3} if own else {}))
     ready(kitchen)
     Containers(modern).stop(identity, None if own else 3)
@@ -147,7 +147,7 @@ def test_a_stop_that_takes_longer_than_an_answer_may(
 
 
 def test_a_stop_without_a_limit(modern: Engine, kitchen: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resin_toolkit.engine.containers.PATIENCE", 0.1)
+    monkeypatch.setattr("resin_toolkit.engine.containers.CHANGE", 0.1)
     identity = running(modern, "trap 'sleep 2; exit 4' TERM; echo ready; while :; do sleep 0.1; done")
     ready(kitchen)
     Containers(modern).stop(identity, -1)
