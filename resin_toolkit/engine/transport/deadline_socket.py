@@ -91,6 +91,11 @@ class DeadlineSocket:
         if isinstance(stream, socket.socket) and stream.family in (socket.AF_INET, socket.AF_INET6):
             set_tcp_option(stream, "TCP_USER_TIMEOUT", _STALL if yes else DEAD_AFTER)
 
+    def require_time(self) -> None:
+        """Raise TimeoutError after the deadline."""
+        if self.deadline is not None:
+            self._left()
+
     def is_idle(self) -> bool:
         """Whether the peer has neither sent anything nor closed the connection."""
         try:

@@ -18,6 +18,7 @@ NETWORK_ERRORS = (OSError, HTTPException)
 """What the functions here raise for a lost connection or an answer that is not HTTP."""
 LAST_CHUNK = b"0\r\n\r\n"
 """The end of a chunked body."""
+_PIECE = 65536
 HEAD_LIMIT = 256 * 1024
 """Bytes that the head of an answer may have."""
 
@@ -73,7 +74,14 @@ def read_body(connection: DeadlineSocket, response: HTTPResponse, limit: int) ->
     if (response.length or 0) > limit:
         raise TooMuch
     try:
-        return response.read(limit + 1) if response.chunked else response.read()
+        if not response.chunked:
+            return response.read()
+        body = bytearray()
+        while piece := response.read(_PIECE):
+            body += piece
+            # Bytes in chunks of their own take long even once all of them are here.
+            connection.require_time()
+        return bytes(body)
     except (ValueError, OverflowError) as error:
         raise HTTPException(f"an invalid size of a chunk: {error}") from error
 
