@@ -10,6 +10,8 @@ _LONGEST = 256
 """Characters of a text that are kept."""
 _MAX_PARTS = 1_000_000
 """Values that a document may have. Each takes up to 100 bytes of memory: 50 times its own length."""
+_MOST_DIGITS = 18
+"""Of a number that fits into 64 bits."""
 
 
 class WrongShape(ValueError):
@@ -57,6 +59,14 @@ def number(known: Mapping[str, Any], key: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63:
         return value
     return 0
+
+
+def whole_number(text: str) -> int | None:
+    """The number that `text` writes, in at most 18 decimal digits; None for anything else.
+
+    `int` raises ValueError over 4,300 digits, and sums with such numbers take long.
+    """
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def object_of(known: Mapping[str, Any], key: str) -> dict[str, Any]:

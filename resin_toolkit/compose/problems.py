@@ -31,10 +31,12 @@ class Diagnostics:
 
     problems: list[Problem] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    _known: set[Problem] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def add(self, location: Location, text: str, hint: str = "") -> None:
         problem = Problem(location, text, hint)
-        if problem not in self.problems:
+        if problem not in self._known:
+            self._known.add(problem)
             self.problems.append(problem)
 
     def notice(self, code: str, message: str) -> None:

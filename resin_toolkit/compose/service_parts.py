@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from ipaddress import ip_address
@@ -66,7 +67,7 @@ def _build_folder(node: Node, path: ValuePath) -> Path:
     folder = (node.location.base / Path(written).expanduser()).resolve()
     if _REMOTE.match(written):
         path.add_problem(node, "is not a local folder", "Clone it and name the folder.")
-    elif not folder.is_dir():
+    elif not os.path.isdir(folder):  # noqa: PTH112 - a path that is too long is no folder
         path.add_problem(node, f"names the folder {written}, which does not exist", "Check the spelling.")
     return folder
 
@@ -107,7 +108,8 @@ def _env_file(
     """The variables of a file, and those of this process that they take."""
     named = entry.get("path") or entry
     file = (named.location.base / text(named)).resolve()
-    if not parse_scalar(entry.get("required"), path / "required", parse_bool, True) and not file.exists():
+    is_required = parse_scalar(entry.get("required"), path / "required", parse_bool, True)
+    if not is_required and not os.path.exists(file):  # noqa: PTH110 - a path that is too long is no file
         return {}, {}
     content = load_context.text(file, f"{path}", named.location)
     if content is None:

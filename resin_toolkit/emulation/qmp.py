@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resin_toolkit.errors import EmulatorFailed
+from resin_toolkit.untrusted_json import object_of, text
 
 
 class QmpClosed(Exception):
@@ -57,7 +58,7 @@ class QmpConnection:
             if "return" in answer:
                 return answer["return"]
             if "error" in answer:
-                reason = answer["error"].get("desc", "")
+                reason = text(object_of(answer, "error"), "desc")
                 raise EmulatorFailed(
                     f"QEMU rejected the command {command}: {reason}",
                     hint="This QEMU may be newer than this version of resin supports.",
@@ -86,9 +87,9 @@ class QmpConnection:
 
     def _store(self, message: Mapping[str, Any]) -> None:
         if "event" in message:
-            self._events.append(QmpEvent(str(message["event"]), message.get("data") or {}))
+            self._events.append(QmpEvent(str(message["event"]), object_of(message, "data")))
 
-    def _message(self, deadline: float) -> Any:
+    def _message(self, deadline: float) -> dict[str, Any]:
         while b"\n" not in self._received:
             left = max(0.0, deadline - time.monotonic())
             if not select.select([self._connection], [], [], left)[0]:
@@ -101,4 +102,13 @@ class QmpConnection:
                 raise QmpClosed
             self._received += more
         line, _, self._received = self._received.partition(b"\n")
-        return json.loads(line)
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            message = None
+        if not isinstance(message, dict):
+            raise EmulatorFailed(
+                "QEMU's control socket sent something that is not a message.",
+                hint="Start the emulator again.",
+            )
+        return message

@@ -20,7 +20,7 @@ from resin_toolkit.engine.progress_messages import (
 from resin_toolkit.engine.transport.upload import ChunkedUpload
 from resin_toolkit.errors import BuildFailed, EngineFailed, NotSupported
 
-_STEP = re.compile(r"Step (\d+)(?:/\d+)? : (.*)")
+_STEP = re.compile(r"Step (\d{1,9})(?:/\d+)? : (.*)", re.ASCII)
 
 
 @dataclass(frozen=True)

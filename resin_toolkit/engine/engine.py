@@ -18,6 +18,7 @@ from resin_toolkit.engine.models import (
     details_of,
     facts_of,
 )
+from resin_toolkit.engine.timestamps import is_stamp
 from resin_toolkit.engine.transport.connection_pool import CHANGE, PATIENCE, ConnectionPool
 from resin_toolkit.engine.transport.http import with_query
 from resin_toolkit.engine.transport.raw_stream import RawStream
@@ -59,7 +60,8 @@ class Engine:
 
     def time(self) -> str:
         """The current time of the engine's clock, in RFC 3339 with nanoseconds; empty if it is unknown."""
-        return self.parse(self._get("/info"), lambda info: text(as_object(info), "SystemTime"))
+        known = self.parse(self._get("/info"), lambda info: text(as_object(info), "SystemTime"))
+        return known if is_stamp(known) else ""
 
     def containers(self, *, all: bool = False) -> list[Container]:
         """The running containers, or all."""

@@ -31,6 +31,15 @@ def normalize_stamp(stamp: bytes) -> bytes:
     return stamp_of_nanoseconds(nanoseconds(stamp.decode("ascii")))
 
 
+def is_stamp(text: str) -> bool:
+    """Whether `text` is an RFC 3339 timestamp."""
+    try:
+        nanoseconds(text)
+    except ValueError:
+        return False
+    return True
+
+
 def nanoseconds(stamp: str) -> int:
     """The nanoseconds since 1970 of an RFC 3339 timestamp; digits after the ninth are cut off.
 

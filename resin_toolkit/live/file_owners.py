@@ -10,6 +10,11 @@ import tarfile
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
+from resin_toolkit.engine.error_responses import unexpected_answer
+from resin_toolkit.untrusted_json import whole_number
+
+_MOST_BYTES = 8 * 1024 * 1024
+"""Of an archive with one of these files, which are far smaller."""
 
 
 class UnknownOwner(Exception):
@@ -35,12 +40,13 @@ class FileOwners:
         return self._number("/etc/passwd", user), self._number("/etc/group", group if colon else user)
 
     def _number(self, path: str, name: str) -> int:
-        if name.isdecimal():
-            return int(name)
-        fields = self._read(path).get(name, [])
-        if len(fields) < 3 or not fields[2].isdecimal():
+        number = whole_number(name)
+        if number is None:
+            fields = self._read(path).get(name, [])
+            number = whole_number(fields[2]) if len(fields) > 2 else None
+        if number is None:
             raise UnknownOwner(name)
-        return int(fields[2])
+        return number
 
     def _read(self, path: str) -> dict[str, list[str]]:
         if path not in self._files:
@@ -54,9 +60,12 @@ class FileOwners:
             return ""
         with stream:
             data = bytearray()
-            while chunk := stream.read():
+            while (chunk := stream.read()) and len(data) < _MOST_BYTES:
                 data += chunk
-        with tarfile.open(fileobj=io.BytesIO(bytes(data))) as opened:
-            member = next(iter(opened), None)
-            file = opened.extractfile(member) if member is not None and member.isfile() else None
-            return file.read().decode(errors="replace") if file else ""
+        try:
+            with tarfile.open(fileobj=io.BytesIO(bytes(data)), mode="r:") as opened:
+                member = next(iter(opened), None)
+                file = opened.extractfile(member) if member is not None and member.isfile() else None
+                return file.read().decode(errors="replace") if file else ""
+        except (tarfile.TarError, ValueError) as error:
+            raise unexpected_answer(self._engine.host) from error

@@ -69,7 +69,7 @@ def _algorithm(transport: Transport, key: CandidateKey) -> str | None:
     if key.type != "ssh-rsa":
         return key.type or None
     announced: bytes | str = transport.server_extensions.get("server-sig-algs", b"")
-    known = (announced.decode() if isinstance(announced, bytes) else announced).split(",")
+    known = (announced.decode("ascii", "replace") if isinstance(announced, bytes) else announced).split(",")
     return next((name for name in ("rsa-sha2-512", "rsa-sha2-256") if name in known), "ssh-rsa")
 
 

@@ -88,10 +88,13 @@ def _lines(path: Path, depth: int) -> list[str]:
 
 
 def _files(pattern: str) -> list[Path]:
-    path = Path(os.path.expanduser(pattern))  # noqa: PTH111 - a pattern, not a path
-    base = Path(path.anchor) if path.is_absolute() else ssh_folder()
-    relative = str(path.relative_to(path.anchor)) if path.is_absolute() else str(path)
-    return sorted(base.glob(relative))
+    try:
+        path = Path(os.path.expanduser(pattern))  # noqa: PTH111 - a pattern, not a path
+        base = Path(path.anchor) if path.is_absolute() else ssh_folder()
+        return sorted(base.glob(str(path.relative_to(path.anchor))))
+    except (OSError, ValueError, IndexError, NotImplementedError):
+        # A pattern that no file can match: a null byte, a name that is too long, `a**`.
+        return []
 
 
 def _split_line(line: str) -> tuple[str, list[str]]:

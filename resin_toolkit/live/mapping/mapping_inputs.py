@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from resin_toolkit.live.snapshot import scan
 from resin_toolkit.project.context_walk import NEVER_SENT, FileType
 from resin_toolkit.project.ignore import IgnoreRules
+from resin_toolkit.untrusted_json import object_of, texts_of
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,13 @@ class BaseImage:
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> BaseImage:
         """From an image's configuration in the engine's API."""
-        pairs = (str(pair).partition("=") for pair in config.get("Env") or ())
+        working_dir = config.get("WorkingDir")
+        pairs = (pair.partition("=") for pair in texts_of(config, "Env"))
         return cls(
             {name: value for name, _, value in pairs},
-            str(config.get("WorkingDir") or ""),
-            tuple(str(trigger) for trigger in config.get("OnBuild") or ()),
-            tuple(str(path) for path in config.get("Volumes") or ()),
+            working_dir if isinstance(working_dir, str) else "",
+            texts_of(config, "OnBuild"),
+            tuple(object_of(config, "Volumes")),
         )
 
 

@@ -11,6 +11,7 @@ from resin_toolkit.engine.timestamps import SECOND, nanoseconds
 from resin_toolkit.errors import Refused, ResinError
 from resin_toolkit.project.names import APP_LABEL, NEXT_SUFFIX, SERVICE_LABEL
 from resin_toolkit.push.plan.observed_state import pusher_of
+from resin_toolkit.untrusted_json import whole_number
 
 _ABANDONED = 900
 """Seconds by the device's clock after which a push from another workstation counts as interrupted."""
@@ -31,7 +32,8 @@ def is_under_way(engine: Engine, container: Container) -> bool:
     """Whether the push that created a container is still running, as far as that can be known."""
     who, _, pid = pusher_of(container).rpartition(":")
     if who == current_pusher().rpartition(":")[0] and who.endswith(f"@{socket.gethostname()}"):
-        return pid.isdecimal() and int(pid) != os.getpid() and _is_alive(int(pid))
+        number = whole_number(pid)
+        return number is not None and number != os.getpid() and _is_alive(number)
     device_time = engine.time()
     now = nanoseconds(device_time) / SECOND if device_time else None
     # A container from the future was created before a reboot that set the clock back.
@@ -88,4 +90,6 @@ def _is_alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
+    except OverflowError:
+        return False
     return True

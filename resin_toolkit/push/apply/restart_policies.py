@@ -10,12 +10,13 @@ from resin_toolkit.engine.containers import Containers
 from resin_toolkit.engine.request_batch import Request
 from resin_toolkit.engine.version_negotiation import parse_version
 from resin_toolkit.push.apply.retries import retry_while_exiting
+from resin_toolkit.untrusted_json import whole_number
 
 
 def parse_restart_policy(policy: str) -> tuple[str, int]:
     """The name of a policy and its maximum number of retries, 0 for no limit."""
     name, _, count = policy.partition(":")
-    return name, int(count or 0)
+    return name, whole_number(count) or 0
 
 
 def restart_policy_object(policy: str) -> dict[str, object]:

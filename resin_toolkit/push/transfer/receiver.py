@@ -12,7 +12,7 @@ from resin_toolkit.engine.progress_messages import MessageKind
 from resin_toolkit.errors import EngineFailed
 from resin_toolkit.project.compression import compress_if_faster
 from resin_toolkit.push.transfer.partial_archive import PART_LABEL, TIME_LABEL, chain_ids, partial_archive
-from resin_toolkit.untrusted_json import as_object
+from resin_toolkit.untrusted_json import as_object, whole_number
 
 _CONTAINERD = "io.containerd.snapshotter.v1"
 _RETENTION = 7 * 24 * 3600.0
@@ -107,5 +107,5 @@ def _common_prefix(first: Iterable[str], second: Iterable[str]) -> int:
 
 
 def _is_old(image: Image) -> bool:
-    sent = image.labels.get(TIME_LABEL, "")
-    return sent.isdigit() and time.time() - int(sent) > _RETENTION
+    sent = whole_number(image.labels.get(TIME_LABEL, ""))
+    return sent is not None and time.time() - sent > _RETENTION
