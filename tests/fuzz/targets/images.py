@@ -264,8 +264,7 @@ def xz_index(data: bytes) -> None:
         assert offset >= 0
         return stream[offset : offset + count]
 
-    for block in index.blocks(read_at, len(stream)) or ():
-        assert index.dictionary_size(read_at, block) >= 0
+    index.blocks(read_at, len(stream))
     index.content_size(read_at, len(stream))
     compressed(stream)
 

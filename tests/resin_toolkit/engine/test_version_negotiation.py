@@ -19,6 +19,8 @@ from resin_toolkit.errors import EngineFailed, ResinError, Unreachable
 SOON = 60.0
 """Far more than the time that it may take, for machines that are busy."""
 
+NOW = "2026-01-02T03:04:05Z"
+
 
 def device(*ports: int, access_method: AccessMethod | None = AccessMethod.TCP) -> Device:
     return Device("board.local", ("127.0.0.1",), engine_ports=ports, access_method=access_method)
@@ -211,13 +213,13 @@ def test_an_idle_connection_that_was_closed_is_replaced() -> None:
                 return
             path = request.split()[1]
             known = version("1.41", "1.12")
-            connection.sendall(known if path == b"/version" else http(b'{"SystemTime": "now"}'))
+            connection.sendall(known if path == b"/version" else http(b'{"SystemTime": "%s"}' % NOW.encode()))
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
         over.wait(0)
 
     with serving(serve) as place, connect(device(place.port)) as engine:
-        assert [engine.time() for _ in range(3)] == ["now"] * 3
+        assert [engine.time() for _ in range(3)] == [NOW] * 3
     assert len(connections) == 3
 
 
@@ -227,11 +229,13 @@ def test_a_connection_that_closes_when_reused_is_replaced() -> None:
 
     def serve(connection: socket.socket, over: threading.Event) -> None:  # noqa: ARG001
         connections.append(connection)
-        for answer in (version("1.41", "1.12"), http(b'{"SystemTime": "now"}'))[len(connections) - 1 :]:
+        for answer in (version("1.41", "1.12"), http(b'{"SystemTime": "%s"}' % NOW.encode()))[
+            len(connections) - 1 :
+        ]:
             connection.recv(65536)
             connection.sendall(answer)
         connection.recv(65536)
 
     with serving(serve) as place, connect(device(place.port)) as engine:
-        assert engine.time() == "now"
+        assert engine.time() == NOW
     assert len(connections) == 2
