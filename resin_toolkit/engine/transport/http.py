@@ -61,9 +61,6 @@ def exchange(
     try:
         body = read_body(connection, response, limit)
         reusable = not response.will_close
-    except ValueError as error:
-        # http.client accepts a negative length of a chunk.
-        raise HTTPException("invalid chunk") from error
     finally:
         response.close()
     connection.budget = connection.check = None
