@@ -39,8 +39,7 @@ class ResetResult:
     def text(self, screen: Screen) -> str:  # noqa: ARG002
         return (
             f"{self.device} is rebooting into its unconfigured state.\n"
-            # The host keys are on the state partition too.
-            f"If its SSH host key changes, accept the new one with `resin ssh {self.device} --forget-key`."
+            "Its stored host key was forgotten: the next login stores the new one."
         )
 
 
@@ -55,6 +54,7 @@ def reset(
     from resin_toolkit.reach.factory_reset import find_reset_markers, remove_reset_markers
     from resin_toolkit.reach.reboot import reboot_device
     from resin_toolkit.ssh import connect
+    from resin_toolkit.ssh.key_proofs import forget_device
 
     report = report_of(context)
     found = find_device(report, device, options)
@@ -64,6 +64,8 @@ def reset(
         _confirm(report, found.name, "; ".join(_ERASED[role] for role in roles))
         remove_reset_markers(shell, files)
         reboot_device(shell)
+    # Its host keys are on the state partition, which is erased.
+    forget_device(found)
     return ResetResult(found.name, tuple(marker.path for marker in files))
 
 

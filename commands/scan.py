@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.common.device import DeviceOptions
+from commands.common.device import SshPortOption
 from commands.common.device_table import HEADINGS, device_data, device_table, row, row_line
 from resin_toolkit.cli.command import report_of, single_command, with_options
 from resin_toolkit.errors import Interrupted
@@ -40,7 +40,7 @@ class Scan:
         return ""
 
 
-@with_options(DeviceOptions)
+@with_options(SshPortOption)
 def scan(
     context: typer.Context,
     timeout: Annotated[
@@ -49,19 +49,19 @@ def scan(
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep watching for devices that come and go, until Ctrl-C.")
     ] = False,
-    options: DeviceOptions = DeviceOptions(),
+    options: SshPortOption = SshPortOption(),
 ) -> Scan:
     """Discover devices on the local network and show their OS, engine and containers.
 
     Finds devices that announce themselves by mDNS, as resinOS and balenaOS development images do.
     """
+    from resin_toolkit.device.seen_devices import remember_seen
     from resin_toolkit.discovery.no_device import describe_interfaces, no_device_found
     from resin_toolkit.discovery.search import Search
-    from resin_toolkit.reach.device_info import probe
-    from resin_toolkit.reach.inventory import cache_inventory, scan_notices
+    from resin_toolkit.reach.inventory import probe_found, scan_notices
 
     report = report_of(context)
-    with Search(within=timeout, watch=watch, probe=probe, ssh_port=options.ssh_port) as search:
+    with Search(within=timeout, watch=watch, probe=probe_found, ssh_port=options.ssh_port) as search:
         display = _ScanDisplay(report, describe_interfaces(search.searched), watch=watch)
         for event in search.events():
             display.update(event)
@@ -69,7 +69,7 @@ def scan(
         if not display.inventory.devices:
             raise no_device_found(search, timeout)
     devices = display.inventory.devices
-    report.warn(*scan_notices(display.inventory, timeout), *cache_inventory(devices))
+    report.warn(*scan_notices(display.inventory, timeout), *remember_seen(found.device for found in devices))
     return Scan(devices)
 
 

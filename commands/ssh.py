@@ -17,6 +17,7 @@ from resin_toolkit.errors import (
     DeviceNotFound,
     HostKeyChanged,
     HostKeyInvalid,
+    HostKeyUnverified,
     LoginRefused,
     StateDamaged,
     Unreachable,
@@ -113,26 +114,41 @@ def ssh(
         raise Usage("--forward cannot be used with --service.", hint="Leave out --service.")
     forwards = [parse_forward(word) for word in forward or ()]
     try:
-        found = find_device(report, device, options)
-        if forget_key:
-            _forget_key(report, found)
+        found = (
+            _find_and_forget(report, device, options) if forget_key else find_device(report, device, options)
+        )
         if service:
             return _in_service(report, found, service, command, tty=tty)
         return _on_host(report, found, command, forwards, tty=tty)
-    except (DeviceNotFound, HostKeyChanged, HostKeyInvalid, LoginRefused, StateDamaged, Unreachable) as error:
+    except (
+        DeviceNotFound,
+        HostKeyChanged,
+        HostKeyInvalid,
+        HostKeyUnverified,
+        LoginRefused,
+        StateDamaged,
+        Unreachable,
+    ) as error:
         report.failure(report.command, error)
         return CONNECTION_FAILED
 
 
-def _forget_key(report: Report, device: Device) -> None:
-    from resin_toolkit.ssh.host_keys import forget_key
+def _find_and_forget(report: Report, name: str | None, options: DeviceOptions) -> Device:
+    """Find the device, and forget everything that is remembered by its name before that is compared."""
+    from resin_toolkit.ssh.key_proofs import forget_device
 
-    known = forget_key(device)
-    report.say(
-        f"Forgot the host key of {device.name}: {known.fingerprint}."
-        if known
-        else f"No host key of {device.name} is stored."
-    )
+    forgotten = []
+
+    def forget(device: Device) -> None:
+        known = forget_device(device)
+        if known:
+            forgotten.append(known)
+            report.say(f"Forgot the host key of {device.name}: {known.fingerprint}.")
+
+    found = find_device(report, name, options, forget=forget)
+    if not forgotten:
+        report.say(f"No host key of {found.name} is stored.")
+    return found
 
 
 def _on_host(

@@ -66,8 +66,8 @@ def wait(
     options: DeviceOptions = DeviceOptions(),
 ) -> Waited:
     """Wait until a device's SSH server or engine responds."""
-    from resin_toolkit.device.cache import cache_facts
     from resin_toolkit.device.facts import problem_notices
+    from resin_toolkit.engine.connection import note_contact
     from resin_toolkit.reach.readiness import wait_until_ready
 
     report = report_of(context)
@@ -79,9 +79,14 @@ def wait(
             report.say(f"{seconds:.0f} s: {error.message}")
 
     ready = wait_until_ready(
-        parse_address(device), within=timeout, ssh_port=options.ssh_port, on_failure=on_failure
+        parse_address(device),
+        within=timeout,
+        ssh_port=options.ssh_port,
+        host_key=options.required_key,
+        on_failure=on_failure,
     )
-    report.warn(*cache_facts(ready.device, ready.facts), *problem_notices(ready.facts))
+    address = next(iter(ready.device.addresses), "")
+    report.warn(*note_contact(ready.device, address, ready.facts.engine_id), *problem_notices(ready.facts))
     return Waited(ready)
 
 

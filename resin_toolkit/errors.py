@@ -267,9 +267,16 @@ class HostKeyInvalid(ResinError):
 
 
 class HostKeyChanged(ResinError):
-    """A device presents another SSH host key than the one stored for it."""
+    """A device presents another SSH host key than the one stored for it, or required by --host-key."""
 
     code = "host-key-changed"
+    exit = Exit.REFUSED
+
+
+class HostKeyUnverified(ResinError):
+    """The SSH host key of a device cannot be verified before its unencrypted engine is used."""
+
+    code = "host-key-unverified"
     exit = Exit.REFUSED
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -146,6 +147,31 @@ def test_no_packages_import_each_other_in_a_circle() -> None:
         used = {package_of(n) for n in imports(module, at_import_time=False) if n in sources()}
         graph.setdefault(package_of(module), set()).update(used - {package_of(module)} - ROOMS.keys())
     assert in_circles(graph) == {}
+
+
+UNVERIFIED = {
+    r"\bTcpTransport\(": {"resin_toolkit.engine.connection"},
+    r"\bconnect_unverified\(": {
+        "resin_toolkit.engine.connection",
+        "resin_toolkit.reach.device_info",
+        "resin_toolkit.reach.identity",
+    },
+    r"\bfetch_host_key\(": {"resin_toolkit.ssh.connection", "resin_toolkit.reach.identity"},
+    r"\bpin=(False|not |pin\b)": {
+        "resin_toolkit.engine.connection",
+        "resin_toolkit.engine.transport.ssh_transport",
+        "resin_toolkit.reach.device_info",
+        "resin_toolkit.ssh.connection",
+    },
+}
+"""Ways to connect to a device without comparing its host key, and the modules that may use them: to find out
+what it is, or to compare the key."""
+
+
+@pytest.mark.parametrize("way", UNVERIFIED)
+def test_every_command_connects_to_devices_that_are_verified(way: str) -> None:
+    users = {m for m, path in sources().items() if re.search(way, path.read_text(encoding="utf-8"))}
+    assert users == UNVERIFIED[way]
 
 
 @pytest.mark.parametrize(

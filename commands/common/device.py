@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ import typer
 from commands.common.completions import devices
 from commands.common.secrets import password_prompt
 from resin_toolkit.device.record import Device
-from resin_toolkit.errors import BadValue, DeviceAmbiguous, DeviceNotFound, Unreachable
+from resin_toolkit.errors import BadValue, Declined, DeviceAmbiguous, DeviceNotFound, Unreachable
 from resin_toolkit.terminal.report import Report
 
 if TYPE_CHECKING:
@@ -33,11 +34,12 @@ RequiredDeviceArgument = Annotated[
     ),
 ]
 VARIABLE = "RESIN_DEVICE"
+HOST_KEY_VARIABLE = "RESIN_HOST_KEY"
 
 
 @dataclass(frozen=True)
-class DeviceOptions:
-    """For `command.with_options`: the options of every command that takes a DEVICE."""
+class SshPortOption:
+    """For `command.with_options`: the option of a command that searches for devices."""
 
     ssh_port: Annotated[
         int | None,
@@ -51,33 +53,81 @@ class DeviceOptions:
     ] = None
 
 
-def find_device(report: Report, name: str | None, options: DeviceOptions) -> Device:
+@dataclass(frozen=True)
+class DeviceOptions(SshPortOption):
+    """The options of every command that takes a DEVICE."""
+
+    host_key: Annotated[
+        str | None,
+        typer.Option(
+            "--host-key",
+            metavar="FINGERPRINT",
+            help="Accept only this SSH host key (or set RESIN_HOST_KEY).",
+            show_default=False,
+        ),
+    ] = None
+
+    @property
+    def required_key(self) -> str:
+        """The fingerprint of --host-key, else of RESIN_HOST_KEY; empty without any. Raises BadValue."""
+        from resin_toolkit.ssh.host_keys import parse_fingerprint
+
+        if self.host_key is not None:
+            return parse_fingerprint(self.host_key)
+        variable = os.environ.get(HOST_KEY_VARIABLE)
+        if not variable:
+            return ""
+        try:
+            return parse_fingerprint(variable)
+        except BadValue as error:
+            raise BadValue(f"{HOST_KEY_VARIABLE}: {error.message}", hint=error.hint) from error
+
+
+def find_device(
+    report: Report,
+    name: str | None,
+    options: DeviceOptions,
+    *,
+    forget: Callable[[Device], object] | None = None,
+) -> Device:
     """Find the device of a command.
 
     It is `name`, else RESIN_DEVICE, else the project's last device if it responds, else the only device on
     the network, else the one that the user chooses. An empty `name` is an error: it comes from an unset
-    variable, and the only device on the network may be the wrong one. Raises BadValue, DeviceNotFound, and
-    DeviceAmbiguous if there are several and no prompt is possible.
+    variable, and the only device on the network may be the wrong one. `forget` is called with each name that
+    something may be remembered by, before that is compared with what answers.
+
+    Raises BadValue, DeviceNotFound, HostKeyChanged, DeviceAmbiguous if there are several devices and no
+    prompt is possible, and Declined if the only one was never used before and the user does not agree.
     """
     if name is not None:
-        return _resolve(name, options)
+        return _resolve(name, options, forget)
     default = os.environ.get(VARIABLE)
     if default:
         try:
-            return _resolve(default, options)
+            return _resolve(default, options, forget)
         except BadValue as error:
             raise BadValue(f"{VARIABLE}: {error.message}", hint=error.hint) from error
-    return _project_device(report, options) or _device_on_network(report, options)
+    found = _project_device(report, options, forget) or _device_on_network(report, options)
+    if forget:
+        forget(found)
+    return found
 
 
-def _resolve(name: str, options: DeviceOptions) -> Device:
+def _resolve(name: str, options: DeviceOptions, forget: Callable[[Device], object] | None) -> Device:
     from resin_toolkit.device.address import parse_address
-    from resin_toolkit.reach.resolver import resolve_device
+    from resin_toolkit.reach.resolver import resolve_device, stored_names
 
-    return resolve_device(parse_address(name), ssh_port=options.ssh_port)
+    address, required = parse_address(name), options.required_key
+    if forget:
+        for stored in stored_names(address, options.ssh_port):
+            forget(stored)
+    return resolve_device(address, ssh_port=options.ssh_port, host_key=required)
 
 
-def _project_device(report: Report, options: DeviceOptions) -> Device | None:
+def _project_device(
+    report: Report, options: DeviceOptions, forget: Callable[[Device], object] | None
+) -> Device | None:
     """The device that the project in the current directory was last deployed to, if it responds."""
     from resin_toolkit.project.project_state import find_project_state
     from resin_toolkit.reach.readiness import check_reachable
@@ -86,7 +136,7 @@ def _project_device(report: Report, options: DeviceOptions) -> Device | None:
     if state is None or not state.device:
         return None
     try:
-        device = _resolve(state.device, options)
+        device = _resolve(state.device, options, forget)
         check_reachable(device)
     except (BadValue, DeviceAmbiguous, DeviceNotFound, Unreachable) as error:
         report.say(f"Ignoring the project's last device: {error.message}")
@@ -99,16 +149,25 @@ def open_engine(report: Report, device: Device) -> Engine:
     """Connect to the engine of `device`; prompt for what SSH asks. Raises as `engine.connect`."""
     from resin_toolkit.engine import connect
 
-    return connect(device, ask=password_prompt(report), warn=report.warn, tell=report.say)
+    return connect(
+        device,
+        ask=password_prompt(report),
+        warn=report.warn,
+        tell=report.say,
+        agree=report.agrees if report.interactive else None,
+    )
 
 
 def _device_on_network(report: Report, options: DeviceOptions) -> Device:
     """The only device that announces itself, or the one that the user chooses of several."""
-    from resin_toolkit.reach.inventory import discover_devices
+    from resin_toolkit.reach.inventory import discover_devices, was_used
 
+    required = options.required_key
     report.say("No device given: searching the network.")
-    devices = discover_devices(ssh_port=options.ssh_port)
+    devices = [replace(device, host_key=required) for device in discover_devices(ssh_port=options.ssh_port)]
     if len(devices) == 1:
+        if not was_used(devices[0]):
+            _confirm_device(report, devices[0])
         return devices[0]
     if not report.interactive:
         named = ", ".join(f"{device.name} ({next(iter(device.addresses), '')})" for device in devices)
@@ -118,3 +177,14 @@ def _device_on_network(report: Report, options: DeviceOptions) -> Device:
         )
     choices = [(device, f"{device.name}  {next(iter(device.addresses), '')}") for device in devices]
     return report.choose("Which device?", lambda: choices)
+
+
+def _confirm_device(report: Report, device: Device) -> None:
+    """Ask once whether to use a device that nobody named: anybody can announce one. --yes does not answer."""
+    where = next(iter(device.addresses), "")
+    shown = device.name if device.name == where else f"{device.name} ({where})"
+    named = f"Pass its name, as in `resin {report.command} {device.name}`, or set {VARIABLE}."
+    if not report.interactive:
+        raise Declined(f"The only device on the network, {shown}, was never used before.", hint=named)
+    if not report.agrees(f"Use {shown}?"):
+        raise Declined("Declined; nothing was sent.", hint=named)

@@ -22,6 +22,8 @@ def row(found: DiscoveredDevice, *, complete: bool = True) -> Row:
     """A device in the columns of HEADINGS; unknown facts of an incomplete device are an ellipsis."""
     facts, device = found.facts, found.device
     name = device.name if found.name.lower() == device.name else f"{device.name} ({found.name})"
+    if _recognition(found) == "changed":
+        name += " (not the known device)"
     cells = (
         f"{facts.os_name} {facts.os_version}".strip(),
         facts.device_type,
@@ -62,8 +64,16 @@ def device_data(found: DiscoveredDevice) -> Mapping[str, object]:
         "addresses": list(device.addresses),
         "interfaces": list(found.interfaces),
         "ssh_port": device.ssh_port,
+        "recognition": _recognition(found),
         **device_facts_data(found.facts),
     }
+
+
+def _recognition(found: DiscoveredDevice) -> str:
+    """How it compares with what is remembered: new, verified, unverified or changed."""
+    from resin_toolkit.reach.inventory import recognize
+
+    return recognize(found.device, found.facts).value
 
 
 def device_facts_data(facts: DeviceFacts) -> Mapping[str, object]:

@@ -18,21 +18,22 @@ def plain(values: Iterable[str]) -> list[str]:
 
 
 def devices(incomplete: str) -> Iterator[tuple[str, str]]:
-    """The devices seen recently, latest first, each with one of its addresses.
+    """The devices reached or seen recently, latest first, each with one of its addresses.
 
-    Without `.local`, unless it is already typed. Reads the state file itself, because `device.cache` imports
-    too much for completion.
+    Without `.local`, unless it is already typed. Reads the state files itself, because `device.cache` imports
+    too much for completion. A damaged one is empty here: only commands connect to what it holds.
     """
     from resin_toolkit.state import read_state
 
-    seen = [(host, entry) for host, entry in read_state("devices.json").items() if isinstance(entry, dict)]
-    for host, entry in sorted(seen, key=lambda each: str(each[1].get("at")), reverse=True):
-        name = host.removesuffix(".local")
-        word = name if name.startswith(incomplete) else host
+    entries = {**read_state("seen-devices.json"), **read_state("devices.json")}
+    known = [(host, entry) for host, entry in entries.items() if isinstance(entry, dict)]
+    for host, entry in sorted(known, key=lambda each: str(each[1].get("at")), reverse=True):
+        short = host.removesuffix(".local")
+        word = short if short.startswith(incomplete) else host
         addresses = entry.get("addresses")
         address = addresses[0] if isinstance(addresses, list) and addresses else ""
-        for known in plain([word]):
-            yield known, "".join(plain([str(address)])) if address != known else ""
+        for name in plain([word]):
+            yield name, "".join(plain([str(address)])) if address != name else ""
 
 
 def services(device: str, folder: Path) -> list[str]:

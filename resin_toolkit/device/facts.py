@@ -42,11 +42,6 @@ class DeviceFacts:
     """Why some facts are unknown, one sentence each."""
 
     @property
-    def identity(self) -> str:
-        """Identifies the device whatever its name and address; empty if unknown."""
-        return self.host_key or self.engine_id
-
-    @property
     def answers(self) -> bool:
         """Whether SSH or the engine responds."""
         return self.ssh is not None or self.engine_port is not None or bool(self.engine_version)

@@ -30,6 +30,8 @@ class Device:
     """The user to log in as; None is the one of ~/.ssh/config, else root."""
     access_method: AccessMethod | None = None
     """The only method allowed to reach the engine; None allows any."""
+    host_key: str = ""
+    """The fingerprint of the only host key to accept, `SHA256:…`; empty for the stored one."""
 
     @property
     def name(self) -> str:

@@ -23,12 +23,20 @@ _Answers = dict[tuple[str, str], dict[str, bool]]
 """Addresses and whether they are on the link, by the interface and the sender that gave them."""
 
 
-def resolve(name: str, *, within: float, stop: Callable[[], bool] = lambda: False) -> list[tuple[str, ...]]:
+def resolve(
+    name: str,
+    *,
+    within: float,
+    stop: Callable[[], bool] = lambda: False,
+    enough: Callable[[list[tuple[str, ...]]], bool] = lambda _answers: True,
+    longer: float = 0.0,
+) -> list[tuple[str, ...]]:
     """Look up `name` for at most `within` seconds: the IP addresses of each device that answers.
 
     The preferred address comes first; a link-local IPv6 address has its zone. Answers count as one device
     only if their addresses show it. Addresses with a TTL of 0 are left out. Ends early, without a result,
-    once `stop` returns True.
+    once `stop` returns True. While `enough` rejects the answers so far, further ones are awaited, for
+    `longer` seconds in all if that is more than `within`.
     """
     try:
         message = query(question(f"{name}.", RecordType.A), question(f"{name}.", RecordType.AAAA))
@@ -36,20 +44,22 @@ def resolve(name: str, *, within: float, stop: Callable[[], bool] = lambda: Fals
         return []
     with Network() as network:
         started = time.monotonic()
-        deadline = started + within
-        pending = [started + seconds for seconds in QUERY_TIMES if seconds < within]
+        deadline, last = started + within, started + max(within, longer)
+        pending = [started + seconds for seconds in QUERY_TIMES if started + seconds < last]
         answers: _Answers = {}
-        while (now := time.monotonic()) < deadline and (answers or not stop()):
-            if pending and now >= pending[0] and not answers:
+        complete_at = last
+        while (now := time.monotonic()) < (last if answers else deadline) and (answers or not stop()):
+            if pending and now >= pending[0]:
                 pending.pop(0)
                 network.refresh()
                 network.send(message)
-            until = deadline if answers or not pending else min(deadline, pending[0])
-            for datagram in network.receive(min(until, now + _POLL_INTERVAL)):
+            poll = _POLL_INTERVAL if not answers else _MORE_ADDRESSES
+            for datagram in network.receive(min(last if answers else deadline, now + poll, *pending[:1])):
                 _add_answer(answers, datagram, f"{name}.".lower(), network.local)
             if answers:
-                deadline = min(deadline, time.monotonic() + _MORE_ADDRESSES)
-                pending = []
+                complete_at = min(complete_at, time.monotonic() + _MORE_ADDRESSES)
+                if time.monotonic() >= complete_at and enough(_addresses_by_device(name, answers)):
+                    break
     return _addresses_by_device(name, answers)
 
 

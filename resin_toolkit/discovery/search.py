@@ -149,14 +149,14 @@ class Search:
             yield DiscoveryEvent(DeviceChange.GONE, known.found)
 
     def _sightings_by_device(self) -> list[list[Sighting]]:
-        """The sightings of each device, also where only the host key or engine ID shows that they are of one,
-        such as a board that is connected by cable and by Wi-Fi.
+        """The sightings of each device, also where only the host key shows that they are of one, such as a
+        board that is connected by cable and by Wi-Fi. Anybody can copy an engine ID.
         """
         identities = {
-            key: (known.found.device.host, known.found.facts.identity)
+            key: (known.found.device.host, known.found.facts.host_key)
             for known in self._known.values()
             for key in known.keys
-            if known.found.facts.identity
+            if known.found.facts.host_key
         }
         groups: dict[object, list[Sighting]] = {}
         for group in group_by_device(self._responders.sightings()):

@@ -136,11 +136,11 @@ def forget_emulated_host_keys(ssh_port: int) -> None:
 
     Nobody can intercept the connection: it goes to QEMU, on a port of this machine.
     """
-    from resin_toolkit.ssh.host_keys import forget_key
+    from resin_toolkit.ssh.key_proofs import forget_device
 
     for host in ("localhost", "127.0.0.1"):
         try:
-            forget_key(Device(host, (), ssh_port=ssh_port))
+            forget_device(Device(host, (), ssh_port=ssh_port))
         except OSError:
             # If the file cannot be written, no key was stored either, or the login reports the change.
             continue

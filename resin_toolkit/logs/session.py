@@ -169,12 +169,17 @@ class _Connector:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._answers: dict[str, str] = {}
+        self._connected = False
 
     def __call__(self, device: Device) -> Engine:
         from resin_toolkit.engine import connect
 
         ask = self._ask if self._report.interactive else None
-        return connect(device, ask=ask, warn=self._report.warn, tell=self._report.say)
+        # A question would be in the middle of the logs once the first connection is lost.
+        agree = self._report.agrees if self._report.interactive and not self._connected else None
+        engine = connect(device, ask=ask, warn=self._report.warn, tell=self._report.say, agree=agree)
+        self._connected = True
+        return engine
 
     def shell(self, device: Device) -> Shell:
         """The device's shell."""

@@ -95,7 +95,7 @@ class SystemLog:
 
         device = self._journal.device
         try:
-            found = resolve_device(Address(device.host))
+            found = resolve_device(Address(device.host), ssh_port=device.ssh_port, host_key=device.host_key)
         except (DeviceAmbiguous, DeviceNotFound):
             return
         self._journal.device = replace(device, addresses=found.addresses)

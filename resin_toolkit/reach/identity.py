@@ -1,15 +1,20 @@
-"""Identifying devices by their engine ID and SSH host key, whatever their names and addresses are."""
+"""Telling devices apart by the SSH host keys that they prove, whatever their names and addresses are.
+
+An engine ID proves nothing: anybody can copy it. It only tells devices apart that prove no key.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from resin_toolkit.device.address import AccessMethod
 from resin_toolkit.device.cache import CachedDevice
 from resin_toolkit.device.record import Device
-from resin_toolkit.errors import ResinError
+from resin_toolkit.errors import HostKeyChanged, ResinError
+from resin_toolkit.ssh.host_keys import expected_fingerprint
 
 _TIMEOUT = 1.5
 """Seconds for each connection."""
@@ -17,64 +22,49 @@ _TIMEOUT = 1.5
 
 @dataclass(frozen=True)
 class Identity:
-    """The engine ID and host key of a device; empty if it did not respond."""
+    """The engine ID of a device, and the host key that it proved; empty if it did not respond."""
 
     engine_id: str = ""
     host_key: str = ""
 
-    def matches(self, known: CachedDevice) -> bool:
-        """Whether it is the cached device."""
-        return bool(self._values & {known.engine_id, known.host_key})
-
-    def is_same_as(self, other: Identity) -> bool:
-        """Whether both are of one device."""
-        return bool(self._values & other._values)
-
-    @property
-    def _values(self) -> set[str]:
-        return {self.engine_id, self.host_key} - {""}
+    def matches(self, device: Device, known: CachedDevice | None) -> bool:
+        """Whether it is `device`: by the expected host key, or by the engine ID if no key is expected."""
+        expected = expected_fingerprint(device)
+        if expected:
+            return self.host_key == expected
+        return bool(known and known.engine_id and self.engine_id == known.engine_id)
 
 
-def read_identity(device: Device, *, until: CachedDevice | None = None) -> Identity:
-    """Read the identity of the device at the addresses of `device`, without logging in or pinning a key.
-
-    SSH is not queried if the engine ID already matches `until`.
-    """
-    found = Identity(engine_id=_engine_id(device))
-    if until is not None and found.matches(until):
-        return found
-    return replace(found, host_key=_host_key(device))
+def read_identity(device: Device) -> Identity:
+    """Read the identity of the device at the addresses of `device`, without logging in or pinning a key."""
+    return Identity(_engine_id(device), _host_key(device))
 
 
-class IdentityCheck:
-    """Checks, in a daemon thread, whether a cached device is still at its cached addresses.
+class AddressCheck:
+    """Checks, in a daemon thread, whether a device whose host key is not known is at its last addresses."""
 
-    It is if the engine there has the cached ID, or the SSH server the cached host key.
-    """
-
-    def __init__(self, known: CachedDevice, device: Device) -> None:
-        """`device` gives the ports to try; its addresses are ignored."""
-        self.known = known
+    def __init__(self, device: Device, known: CachedDevice) -> None:
         self.succeeded = False
-        self._device = replace(device, host=known.host, addresses=known.addresses)
+        self._device = replace(device, addresses=known.addresses)
+        self._engine_id = known.engine_id
         threading.Thread(target=self._check, name=f"identify {known.host}", daemon=True).start()
 
     def _check(self) -> None:
-        self.succeeded = read_identity(self._device, until=self.known).matches(self.known)
+        self.succeeded = bool(self._engine_id) and _engine_id(self._device) == self._engine_id
 
 
 def distinct_devices(candidates: Sequence[Device]) -> list[tuple[Device, Identity]]:
-    """Merge the candidates for one name that have the same identity, with all their addresses.
+    """Merge the candidates for one name that prove the same host key, with all their addresses.
 
     If none has an identity, all are merged into one. If some have, the others are left out: they are
     announcements of devices that have left.
     """
-    identified = _identities(candidates)
     groups: list[tuple[Device, Identity]] = []
-    for device, identity in identified:
+    for device, identity in _identities(candidates):
         if identity == Identity():
             continue
-        same = next((n for n, (_, other) in enumerate(groups) if identity.is_same_as(other)), None)
+        key = identity.host_key
+        same = next((n for n, (_, other) in enumerate(groups) if key and key == other.host_key), None)
         if same is None:
             groups.append((device, identity))
         else:
@@ -89,15 +79,75 @@ def _merge(devices: Sequence[Device]) -> Device:
 
 
 def with_distinct_names(devices: Sequence[Device]) -> list[Device]:
-    """Merge duplicates, and use the address as the `host` of devices whose name is not unique."""
+    """Merge duplicates, and use the address as the `host` of devices whose name is not unique.
+
+    The one that proves the host key expected of that name keeps it.
+    """
     by_host: dict[str, list[Device]] = {}
     for device in devices:
         by_host.setdefault(device.host, []).append(device)
     named: list[Device] = []
     for same in by_host.values():
-        distinct = [device for device, _ in distinct_devices(same)] if len(same) > 1 else same
-        named += [replace(d, host=d.addresses[0]) for d in distinct] if len(distinct) > 1 else distinct
+        if len(same) == 1:
+            named += same
+            continue
+        distinct = distinct_devices(same)
+        named += [
+            device
+            if len(distinct) == 1 or identity.host_key == (expected_fingerprint(device) or None)
+            else replace(device, host=device.addresses[0])
+            for device, identity in distinct
+        ]
     return named
+
+
+class KeySearch:
+    """Has addresses prove the expected host key of a device, each in a daemon thread."""
+
+    MOST = 32
+    """Addresses at most: anybody may announce any number."""
+
+    def __init__(self, device: Device) -> None:
+        self.proven: list[str] = []
+        """The addresses that proved it."""
+        self.conflict: HostKeyChanged | None = None
+        """What the first address that proved another one presented."""
+        self._device = device
+        self._threads: dict[str, threading.Thread] = {}
+
+    def add(self, addresses: Sequence[str]) -> None:
+        """Try these addresses, once each."""
+        for address in addresses:
+            if address in self._threads or len(self._threads) >= self.MOST:
+                continue
+            thread = threading.Thread(
+                target=self._try, args=(address,), name=f"verify {address}", daemon=True
+            )
+            self._threads[address] = thread
+            thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until an address has proven the key, or none is being tried, for `seconds` at most."""
+        deadline = time.monotonic() + seconds
+        while not self.proven and self.is_running and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    @property
+    def is_running(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads.values())
+
+    def _try(self, address: str) -> None:
+        from resin_toolkit.ssh import prove_host_key
+
+        try:
+            prove_host_key(replace(self._device, addresses=(address,)), within=_TIMEOUT)
+        except HostKeyChanged as error:
+            self.conflict = self.conflict or error
+        except ResinError:
+            # No SSH server, or a broken one: the connection that follows says so.
+            return
+        else:
+            self.proven.append(address)
 
 
 def _identities(candidates: Sequence[Device]) -> list[tuple[Device, Identity]]:
@@ -118,10 +168,10 @@ def _identities(candidates: Sequence[Device]) -> list[tuple[Device, Identity]]:
 
 
 def _engine_id(device: Device) -> str:
-    from resin_toolkit.engine import connect
+    from resin_toolkit.engine import connect_unverified
 
     try:
-        with connect(replace(device, access_method=AccessMethod.TCP), within=_TIMEOUT) as engine:
+        with connect_unverified(replace(device, access_method=AccessMethod.TCP), within=_TIMEOUT) as engine:
             return engine.facts.id
     except ResinError:
         # No engine, or none that listens on TCP.

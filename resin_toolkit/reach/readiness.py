@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resin_toolkit.device.address import Address
 from resin_toolkit.device.facts import DeviceFacts
 from resin_toolkit.device.record import Device
-from resin_toolkit.errors import DeviceNotFound, ResinError, Unreachable
+from resin_toolkit.errors import DeviceNotFound, HostKeyUnverified, ResinError, Unreachable
 from resin_toolkit.tcp import PATIENCE, connect_any, endpoints
 
 _RETRY_INTERVAL = 1.0
@@ -32,23 +32,27 @@ def wait_until_ready(
     *,
     within: float,
     ssh_port: int | None = None,
+    host_key: str = "",
     on_failure: Callable[[float, ResinError], None] = lambda _seconds, _error: None,
 ) -> ReadyDevice:
     """Wait until the SSH server or the engine of a device responds, for at most `within` seconds.
 
     `on_failure` is called after each failed attempt that is repeated, with the seconds so far and the error.
-    Raises Unreachable, with the last error as its cause.
+    Raises Unreachable, with the last error as its cause; HostKeyUnverified if the engine responds, but not
+    the SSH server that has to prove the known host key; HostKeyChanged at once.
     """
     started = time.monotonic()
     while True:
         try:
-            device, facts = _attempt(address, ssh_port, started + within)
-        except (DeviceNotFound, Unreachable) as error:
+            device, facts = _attempt(address, ssh_port, host_key, started + within)
+        except (DeviceNotFound, HostKeyUnverified, Unreachable) as error:
             cause: ResinError = error
         else:
             return ReadyDevice(device, facts, time.monotonic() - started)
         now = time.monotonic()
         if now + _RETRY_INTERVAL >= started + within:
+            if isinstance(cause, HostKeyUnverified):
+                raise cause
             raise Unreachable(
                 f"{address.host} did not respond within {within:g} s: {cause.message}",
                 hint=cause.hint,
@@ -65,15 +69,27 @@ def check_reachable(device: Device, *, within: float = PATIENCE) -> None:
     connection.close()
 
 
-def _attempt(address: Address, ssh_port: int | None, deadline: float) -> tuple[Device, DeviceFacts]:
-    """Connect and read the facts. Raises DeviceNotFound or Unreachable, at the deadline at the latest."""
+def _attempt(
+    address: Address, ssh_port: int | None, host_key: str, deadline: float
+) -> tuple[Device, DeviceFacts]:
+    """Connect, verify the device and read the facts. Raises DeviceNotFound or Unreachable, at the deadline at
+    the latest, HostKeyUnverified, HostKeyChanged.
+    """
+    from resin_toolkit.engine.tcp_permission import verified_addresses
     from resin_toolkit.reach.device_info import probe
     from resin_toolkit.reach.resolver import resolve_device
+    from resin_toolkit.ssh import prove_host_key
+    from resin_toolkit.ssh.host_keys import expected_fingerprint
 
     within = max(_MIN_TIMEOUT, min(_ATTEMPT_TIMEOUT, deadline - time.monotonic()))
-    device = resolve_device(address, ssh_port=ssh_port, within=within)
+    device = resolve_device(address, ssh_port=ssh_port, host_key=host_key, within=within)
     check_reachable(device, within=within)
+    device = replace(device, addresses=verified_addresses(device))
     facts = probe(device, deadline=max(deadline, time.monotonic() + _MIN_TIMEOUT))
+    expected = expected_fingerprint(device)
+    if expected and facts.host_key not in (None, expected):
+        # It was verified lately, but is another one since.
+        prove_host_key(device, within=within)
     if not facts.answers:
         raise Unreachable(
             f"{device.host} accepts connections, but neither SSH nor the engine responds.",

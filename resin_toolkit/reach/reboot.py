@@ -8,7 +8,7 @@ from collections.abc import Callable
 from resin_toolkit import engine
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine.transport.ssh_transport import SOCKETS
-from resin_toolkit.errors import NotPermitted, NotSupported, Unreachable
+from resin_toolkit.errors import HostKeyUnverified, NotPermitted, NotSupported, Unreachable
 from resin_toolkit.ssh import Shell, connect
 
 _BOOT_ID = "cat /proc/sys/kernel/random/boot_id; cut -d ' ' -f 22 /proc/1/stat"
@@ -87,7 +87,7 @@ def wait_for_engine(device: Device, ask: Callable[[str], str] | None) -> None:
     while True:
         try:
             engine.connect(device, ask=ask).close()
-        except Unreachable:
+        except (HostKeyUnverified, Unreachable):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)

@@ -14,6 +14,7 @@ from resin_toolkit.errors import (
     DeviceAmbiguous,
     DeviceNotFound,
     EngineFailed,
+    HostKeyUnverified,
     Refused,
     ResinError,
     Unreachable,
@@ -126,7 +127,7 @@ class ReconnectingEngine:
                 raise ConnectionClosed
             try:
                 return self._attempt()
-            except (Unreachable, DeviceNotFound, EngineFailed) as error:
+            except (Unreachable, DeviceNotFound, EngineFailed, HostKeyUnverified) as error:
                 if self._patience is not None and time.monotonic() - started > self._patience:
                     raise error
             self.pause(pause)
@@ -136,7 +137,7 @@ class ReconnectingEngine:
         """Connect to the engine at the known addresses, or where its name resolves to now."""
         try:
             engine = self._connect(self._device)
-        except Unreachable as error:
+        except (HostKeyUnverified, Unreachable) as error:
             return self._attempt_elsewhere(error)
         if self._is_same(engine):
             return engine
@@ -147,7 +148,9 @@ class ReconnectingEngine:
         from resin_toolkit.reach.resolver import resolve_device
 
         try:
-            found = resolve_device(Address(self._device.host))
+            found = resolve_device(
+                Address(self._device.host), ssh_port=self._device.ssh_port, host_key=self._device.host_key
+            )
         except (DeviceAmbiguous, DeviceNotFound):
             raise failure from None
         if set(found.addresses) <= set(self._device.addresses):

@@ -12,7 +12,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,20 +22,27 @@ from resin_toolkit.device.ip_addresses import is_ip
 from resin_toolkit.device.record import ENGINE_PORTS, SSH_PORT, Device
 from resin_toolkit.errors import DeviceAmbiguous, DeviceNotFound
 from resin_toolkit.ssh.config import find_host_config, host_config
+from resin_toolkit.ssh.host_keys import expected_fingerprint, pinned_key
 
 _LOCAL = ".local"
 _MDNS_ALONE = 0.2
 """Seconds to wait for mDNS before the cached address is tried."""
 _MDNS_FIRST = 0.8
 """Seconds to query a bare name as NAME.local before an answer of DNS is accepted."""
+_PROOF_TIMEOUT = 3.0
+"""Seconds to wait for a key exchange that is still running: a small board is slow."""
 
 
-def resolve_device(address: Address, *, ssh_port: int | None = None, within: float = 2.3) -> Device:
-    """Resolve `address` to a device with IP addresses, connecting to it only to verify a cached address.
+def resolve_device(
+    address: Address, *, ssh_port: int | None = None, host_key: str = "", within: float = 2.3
+) -> Device:
+    """Resolve `address` to a device with IP addresses.
 
-    `ssh_port`, from an option, takes precedence over the address's. Raises DeviceNotFound after at most
-    `within` seconds, DeviceAmbiguous if several devices have the name, and ConfigInvalid. A host that
-    ~/.ssh/config reaches through a jump host gets no addresses.
+    `ssh_port`, from an option, takes precedence over the address's; `host_key` is the fingerprint that it has
+    to prove, if any. Connects only to find the device that is remembered by this name, if another one answers
+    to it, or none. Raises DeviceNotFound after at most `within` seconds, DeviceAmbiguous if several devices
+    have the name, HostKeyChanged if only others than the remembered one answer, StateDamaged and
+    ConfigInvalid. A host that ~/.ssh/config reaches through a jump host gets no addresses.
     """
     alias = None if address.is_ip or address.host.endswith(_LOCAL) else find_host_config(address.host)
     typed = ssh_port or address.ssh_port
@@ -46,16 +53,45 @@ def resolve_device(address: Address, *, ssh_port: int | None = None, within: flo
         engine_ports=(address.engine_port,) if address.engine_port else ENGINE_PORTS,
         user=address.user,
         access_method=address.access_method,
+        host_key=host_key,
     )
     deadline = time.monotonic() + within
     if alias is None:
-        host, addresses = _host_and_addresses(unresolved, deadline)
-        return replace(unresolved, host=host, addresses=addresses, ssh_port=typed or _configured_port(host))
+
+        def as_host(host: str) -> Device:
+            known = _known_host(host, address.host, typed)
+            return replace(unresolved, host=known, ssh_port=typed or _configured_port(known))
+
+        return _look_up(address.host, as_host, deadline)
     if alias.jumps:
         # Only the jump host can resolve its name.
         return unresolved
-    _, addresses = _host_and_addresses(replace(unresolved, host=alias.host.lower()), deadline)
-    return replace(unresolved, addresses=addresses)
+    return _look_up(alias.host.lower(), lambda _host: unresolved, deadline)
+
+
+def stored_names(address: Address, ssh_port: int | None = None) -> list[Device]:
+    """The devices, without addresses, that something may be remembered of by this DEVICE argument."""
+    bare = not address.is_ip and "." not in address.host
+    hosts = (address.host, address.host + _LOCAL) if bare else (address.host,)
+    return [
+        Device(host, (), ssh_port=ssh_port or address.ssh_port or _configured_port(host)) for host in hosts
+    ]
+
+
+def _known_host(host: str, typed: str, port: int | None) -> str:
+    """The name that the device at `host` is remembered by.
+
+    `kitchen` is looked up by mDNS and in DNS. Whoever answers in the one for a device that is known by the
+    other must not count as new.
+    """
+    other = typed + _LOCAL if host == typed else typed
+    if "." in typed or is_ip(typed) or other == host or _is_pinned(host, port):
+        return host
+    return other if _is_pinned(other, port) else host
+
+
+def _is_pinned(host: str, port: int | None) -> bool:
+    return pinned_key(Device(host, (), ssh_port=port or _configured_port(host))) is not None
 
 
 def _configured_port(host: str) -> int:
@@ -63,61 +99,113 @@ def _configured_port(host: str) -> int:
     return host_config(host).port or SSH_PORT
 
 
-def _host_and_addresses(unresolved: Device, deadline: float) -> tuple[str, tuple[str, ...]]:
-    name = unresolved.host
+def _look_up(name: str, as_host: Callable[[str], Device], deadline: float) -> Device:
+    """Look up `name`. `as_host` returns the device without addresses for the full name that is found."""
+
+    def found_at(host: str, addresses: tuple[str, ...]) -> Device:
+        return replace(as_host(host), addresses=addresses)
+
     if is_ip(name):
-        return name, (name,)
+        return found_at(name, (name,))
     if name.endswith(_LOCAL):
-        found = _query_mdns(name, unresolved, deadline)
+        found = _query_mdns(name, as_host(name), deadline, deadline)
         if not found:
             raise _not_found(name, [_mdns_reason(name)])
-        return name, found
+        return found_at(name, found)
     if found := _local_addresses(name):
-        return name, found
+        return found_at(name, found)
     system = _SystemLookup(name)
     tried = []
     if "." not in name:
         local = name + _LOCAL
         until = min(deadline, time.monotonic() + _MDNS_FIRST)
-        if found := _query_mdns(local, unresolved, until):
-            return local, found
-        if not system.addresses(until) and (found := _query_mdns(local, unresolved, deadline)):
-            return local, found
+        if found := _query_mdns(local, as_host(local), until, deadline):
+            return found_at(local, found)
+        if not system.addresses(until) and (found := _query_mdns(local, as_host(local), deadline, deadline)):
+            return found_at(local, found)
         tried.append(_mdns_reason(local))
     if found := system.addresses(deadline):
-        return name, found
+        return found_at(name, found)
     raise _not_found(name, [*tried, system.reason])
 
 
-def _query_mdns(name: str, unresolved: Device, deadline: float) -> tuple[str, ...]:
-    """Query mDNS; without an answer at once, also check whether the device is at its cached addresses.
+def _query_mdns(name: str, device: Device, until: float, deadline: float) -> tuple[str, ...]:
+    """Query mDNS for the addresses of `device`, until `until`; until `deadline` if only others answer.
 
-    Raises DeviceAmbiguous.
+    Raises DeviceAmbiguous, HostKeyChanged, StateDamaged.
     """
     from resin_toolkit.discovery.name_lookup import resolve
 
-    known = cached_device(name)
-    if known is None or not known.is_recognizable:
-        return _choose_device(name, unresolved, resolve(name, within=deadline - time.monotonic()), None)
-    if found := resolve(name, within=min(_MDNS_ALONE, deadline - time.monotonic())):
-        return _choose_device(name, unresolved, found, known)
-    from resin_toolkit.reach.identity import IdentityCheck
+    known = cached_device(device.host)
+    if expected_fingerprint(device):
+        return _query_known(name, device, known.addresses if known else (), until, deadline)
+    if known is None or not known.addresses or not known.engine_id:
+        return _choose_device(name, device, resolve(name, within=until - time.monotonic()), None)
+    if found := resolve(name, within=min(_MDNS_ALONE, until - time.monotonic())):
+        return _choose_device(name, device, found, known)
+    from resin_toolkit.reach.identity import AddressCheck
 
-    check = IdentityCheck(known, unresolved)
-    found = resolve(name, within=deadline - time.monotonic(), stop=lambda: check.succeeded)
-    return _choose_device(name, unresolved, found, known) or (known.addresses if check.succeeded else ())
+    check = AddressCheck(device, known)
+    found = resolve(name, within=until - time.monotonic(), stop=lambda: check.succeeded)
+    return _choose_device(name, device, found, known) or (known.addresses if check.succeeded else ())
+
+
+def _query_known(
+    name: str, device: Device, last: tuple[str, ...], until: float, deadline: float
+) -> tuple[str, ...]:
+    """Query mDNS for a device whose host key is known.
+
+    An answer with its `last` address is taken at once: the connection verifies the key. Others have to prove
+    the key; meanwhile further answers are awaited. Without an answer the last address is tried.
+    """
+    from resin_toolkit.discovery.name_lookup import resolve
+    from resin_toolkit.reach.identity import KeySearch
+
+    search = KeySearch(device)
+    alone_until = time.monotonic() + _MDNS_ALONE
+
+    def is_found(answers: Sequence[tuple[str, ...]]) -> bool:
+        if _at_last(answers):
+            return True
+        search.add([address for addresses in answers for address in addresses])
+        search.add(last)
+        return bool(search.proven)
+
+    def is_at_last() -> bool:
+        if time.monotonic() >= alone_until:
+            search.add(last)
+        return bool(search.proven)
+
+    def _at_last(answers: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+        """The addresses of an answer with the last one, which comes first; none if all need a proof."""
+        if device.host_key:
+            return ()
+        found = next((addresses for addresses in answers if set(addresses) & set(last)), ())
+        return tuple(sorted(found, key=lambda address: address not in last))
+
+    now = time.monotonic()
+    answers = resolve(name, within=until - now, stop=is_at_last, enough=is_found, longer=deadline - now)
+    if found := _at_last(answers):
+        return found
+    if answers:
+        search.wait(_PROOF_TIMEOUT)
+    if search.proven:
+        return tuple(search.proven)
+    if search.conflict:
+        raise search.conflict
+    return tuple(address for addresses in answers for address in addresses)
 
 
 def _choose_device(
     name: str, unresolved: Device, answers: Sequence[tuple[str, ...]], known: CachedDevice | None
 ) -> tuple[str, ...]:
-    """The addresses of the device that answered to `name`; of several, those of the cached one."""
+    """The addresses of the device that answered to `name`; of several, those of the remembered one."""
     if len(answers) < 2:
         return answers[0] if answers else ()
     from resin_toolkit.reach.identity import distinct_devices
 
     found = distinct_devices([replace(unresolved, host=name, addresses=addresses) for addresses in answers])
-    same = [device for device, identity in found if known is not None and identity.matches(known)]
+    same = [device for device, identity in found if identity.matches(unresolved, known)]
     if len(same) == 1 or len(found) == 1:
         return (same or [device for device, _ in found])[0].addresses
     places = " and ".join(device.addresses[0] for device, _ in found)
@@ -143,10 +231,12 @@ def _not_found(name: str, tried: Sequence[str]) -> DeviceNotFound:
 
 
 def _near(name: str) -> list[str]:
-    """Cached devices with a similar name."""
+    """Devices with a similar name that were reached or seen."""
     from difflib import get_close_matches
 
-    short = {host.removesuffix(_LOCAL): host for host in cached_hosts()}
+    from resin_toolkit.device.seen_devices import seen_hosts
+
+    short = {host.removesuffix(_LOCAL): host for host in (*seen_hosts(), *cached_hosts())}
     wanted = name.removesuffix(_LOCAL)
     return [short[found] for found in get_close_matches(wanted, short, n=3) if found != wanted]
 

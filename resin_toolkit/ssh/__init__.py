@@ -20,8 +20,17 @@ engine, which has deadlines of its own.
 """
 
 from resin_toolkit.errors import NotSupported
-from resin_toolkit.ssh.connection import connect, fetch_host_key
+from resin_toolkit.ssh.connection import connect, fetch_host_key, prove_host_key
 from resin_toolkit.ssh.host_keys import HostKey
 from resin_toolkit.ssh.session import Completed, Shell, Stream
 
-__all__ = ["Completed", "HostKey", "NotSupported", "Shell", "Stream", "connect", "fetch_host_key"]
+__all__ = [
+    "Completed",
+    "HostKey",
+    "NotSupported",
+    "Shell",
+    "Stream",
+    "connect",
+    "fetch_host_key",
+    "prove_host_key",
+]

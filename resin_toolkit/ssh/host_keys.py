@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from resin_toolkit.device.cache import cached_device
 from resin_toolkit.device.record import SSH_PORT, Device
-from resin_toolkit.errors import HostKeyChanged, StateDamaged
+from resin_toolkit.errors import BadValue, HostKeyChanged, StateDamaged
 from resin_toolkit.state import read_state, state_damaged, state_folder, update_state
 
 FILE = "host-keys.json"
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,49 @@ def pinned_key(device: Device) -> HostKey | None:
     return _key_in(read_state(FILE, protects=True), device)
 
 
-def check_key(device: Device, key: HostKey, tell: Callable[[str], object], *, pin: bool = True) -> None:
-    """Compare `key` with the pinned one. If none is pinned, pin it, unless `pin` is false.
+def pinned_ports(host: str) -> list[int]:
+    """The SSH ports of `host` for which a key is pinned. Raises StateDamaged."""
+    prefix = f"[{host}]:"
+    names = (name.removeprefix(prefix) for name in read_state(FILE, protects=True) if name.startswith(prefix))
+    return [int(port) for port in names if port.isdecimal()]
 
-    `tell` is called with a notice of the new key. Raises HostKeyChanged.
+
+def expected_fingerprint(device: Device) -> str:
+    """The fingerprint that `device` must prove: the required one, else the pinned one; empty without any.
+
+    Raises StateDamaged.
     """
+    pinned = None if device.host_key else pinned_key(device)
+    return device.host_key or (pinned.fingerprint if pinned else "")
+
+
+def parse_fingerprint(text: str) -> str:
+    """A fingerprint as typed. Raises BadValue."""
+    fingerprint = text.strip().rstrip("=")
+    if not _FINGERPRINT.fullmatch(fingerprint):
+        raise BadValue(
+            f"{text!r} is not the fingerprint of a host key: it is SHA256: and 43 characters.",
+            hint="`resin scan --json` lists fingerprints as host_key; on the device, "
+            "`ssh-keygen -lf` prints that of a public key file.",
+        )
+    return fingerprint
+
+
+def check_key(
+    device: Device, key: HostKey, tell: Callable[[str], object], *, address: str = "", pin: bool = True
+) -> None:
+    """Compare `key`, proven at `address`, with the required and the pinned one.
+
+    If none is pinned, pin it, unless `pin` is false. `tell` is called with a notice of the new key. A
+    required key takes precedence over a pinned one, which stays. Raises HostKeyChanged.
+    """
+    if device.host_key and key.fingerprint != device.host_key:
+        raise _not_required(device, key, address)
     known = pinned_key(device)
     if known is None and pin:
         known = _pin(device, key, tell)
-    if known is not None and known != key:
-        raise _changed(device, known, key)
+    if known is not None and known != key and not device.host_key:
+        raise _changed(device, known, key, address)
 
 
 def warn_of_outdated(device: Device, algorithms: Sequence[str], tell: Callable[[str], object]) -> None:
@@ -122,13 +158,35 @@ def _key_in(state: Mapping[str, object], device: Device) -> HostKey | None:
     )
 
 
-def _changed(device: Device, known: HostKey, shown: HostKey) -> HostKeyChanged:
-    port = "" if device.ssh_port == SSH_PORT else f" --ssh-port {device.ssh_port}"
+def _changed(device: Device, known: HostKey, shown: HostKey, address: str) -> HostKeyChanged:
+    cached = cached_device(device.host)
+    before = [other for other in cached.addresses if other != address] if cached and address else []
+    last = f", last seen at {before[0]}" if before else ""
     return HostKeyChanged(
-        f"The host key of {device.host} has changed: it presents {shown.type} {shown.fingerprint}, "
-        f"but {known.type} {known.fingerprint} is stored.",
-        hint=f"If it was flashed or reset, run `resin ssh {device.name}{port} --forget-key`. "
-        "If not, another machine may be impersonating it.",
+        f"The host key of {device.host} has changed: {address or 'it'} presents {shown.type} "
+        f"{shown.fingerprint}, but {known.type} {known.fingerprint} is stored{last}.",
+        hint=f"If it was flashed or reset, run {forget_command(device)}. If it is another device of the same "
+        "name, use its address. If not, another machine may be impersonating it.",
         pinned=known.fingerprint,
         shown=shown.fingerprint,
+        address=address,
+        known_addresses=tuple(before),
+    )
+
+
+def forget_command(device: Device) -> str:
+    """The command that forgets what is remembered of a device, in backticks."""
+    port = "" if device.ssh_port == SSH_PORT else f" --ssh-port {device.ssh_port}"
+    return f"`resin ssh {device.name}{port} --forget-key`"
+
+
+def _not_required(device: Device, shown: HostKey, address: str) -> HostKeyChanged:
+    return HostKeyChanged(
+        f"The host key of {device.host} is not the required one: {address or 'it'} presents {shown.type} "
+        f"{shown.fingerprint}, but --host-key requires {device.host_key}.",
+        hint="If it was flashed or reset, pass its new fingerprint. "
+        "If not, another machine may be impersonating it.",
+        pinned=device.host_key,
+        shown=shown.fingerprint,
+        address=address,
     )

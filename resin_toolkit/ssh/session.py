@@ -57,10 +57,14 @@ class Shell:
     A context manager; `close` ends all channels and threads.
     """
 
-    def __init__(self, device: Device, user: str, host_key: HostKey, chain: list[Transport]) -> None:
+    def __init__(
+        self, device: Device, user: str, host_key: HostKey, chain: list[Transport], address: str = ""
+    ) -> None:
         self.device = device
         self.user = user
         self.host_key = host_key
+        self.address = address
+        """The address of the SSH server; empty if it was reached through a jump host."""
         self._chain = chain
         """The connections to the jump hosts, then the one to the device."""
 

@@ -251,6 +251,10 @@ class Report:
         if self._line(f"{question} [y/N] ").lower() not in ("y", "yes"):
             raise Declined("Declined; nothing was sent.", hint="Answer y to continue.")
 
+    def agrees(self, question: str) -> bool:
+        """Whether the user answers yes; --yes does not answer. Requires `interactive`."""
+        return self._line(f"{question} [y/N] ").lower() in ("y", "yes")
+
     # progress
 
     def progress(self) -> Progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -204,15 +205,18 @@ def test_wait_returns_once_the_device_is_there(kitchen: StandIn) -> None:
     assert "is up" in run.out
 
 
-def test_wait_warns_of_a_changed_host_key(kitchen: StandIn) -> None:
+def test_scan_and_wait_tell_of_a_changed_host_key(kitchen: StandIn) -> None:
     assert kitchen.desk.resin("ssh", "kitchen", "--", "true").code == 0
     kitchen.new_host_keys()
-    run = kitchen.desk.resin("wait", "kitchen")
-    assert run.code == 0
-    assert "warning: " in run.err
-    assert "host key" in run.err
+    run = kitchen.desk.resin("wait", "kitchen", "--json")
+    assert (run.code, run.error["code"]) == (4, "host-key-changed")
+    assert "`resin ssh kitchen --forget-key`" in run.error["hint"]
+    run = kitchen.desk.resin("scan")
+    assert "kitchen (not the known device)" in run.out
+    assert "warning: The host key of kitchen.local has changed" in run.err
     assert kitchen.desk.resin("ssh", "kitchen", "--forget-key", "--", "true").code == 0
     assert "host key" not in kitchen.desk.resin("wait", "kitchen").err
+    assert "warning" not in kitchen.desk.resin("scan").err
 
 
 def test_wait_ends_with_the_last_cause(kitchen: StandIn) -> None:
@@ -224,6 +228,7 @@ def test_wait_ends_with_the_last_cause(kitchen: StandIn) -> None:
 
 
 def test_the_only_device_on_the_network_need_not_be_named(kitchen: StandIn) -> None:
+    assert kitchen.desk.resin("ps", "kitchen").code == 0
     assert kitchen.desk.resin("ps").code == 0
     with stand_in(kitchen.desk, "kitchen"):
         run = kitchen.desk.resin("ps")
@@ -234,13 +239,14 @@ def test_the_only_device_on_the_network_need_not_be_named(kitchen: StandIn) -> N
 
 
 def test_a_cached_address_is_used_only_for_the_same_device(kitchen: StandIn) -> None:
+    shutil.rmtree(kitchen.desk.home / "state")
     assert kitchen.desk.resin("wait", "kitchen").code == 0
     kitchen.stop_mdns()
     try:
         assert kitchen.desk.resin("env", "kitchen").code == 0
         state = kitchen.desk.home / "state/resin/devices.json"
         known = json.loads(state.read_text())
-        known["kitchen.local"].update(engine_id="another", host_key="SHA256:another")
+        known["kitchen.local"].update(engine_id="another")
         state.write_text(json.dumps(known))
         assert kitchen.desk.resin("env", "kitchen").code == 3
     finally:

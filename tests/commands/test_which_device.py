@@ -148,7 +148,7 @@ def test_two_devices_of_one_name_are_told_apart(table: Desk, kitchen: StandIn) -
         state = table.home / "state/resin/devices.json"
         engine_id = table.resin("wait", other.address, "--json").data["engine"]["id"]
         known = {"addresses": [other.address], "engine_id": engine_id, "at": "2026-01-01T00:00:00+00:00"}
-        state.write_text(json.dumps({"kitchen.local": known}))
+        state.write_text(json.dumps({"kitchen.local": {**known, "contacted": True}}))
         assert services(table.resin("ps", "kitchen", "--json")) == ["sink"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from support.pushed_projects import Bench
@@ -39,6 +40,18 @@ def test_nothing_announced(fault: Fault, made: Bench) -> None:
         fault.met(made.resin("scan", "--timeout", "1", "--json"), "5353", "production")
     finally:
         made.device.start_mdns()
+
+
+@fault(
+    "push ps logs",
+    "no DEVICE, and the only device on the network was never used before",
+    Exit.REFUSED,
+    "declined",
+    "asks whether to use it; refuses without a terminal",
+)
+def test_the_only_device_was_never_used(fault: Fault, made: Bench, garden: Path, tmp_path: Path) -> None:
+    run = made.resin(fault.command, "--json", cwd=garden, XDG_STATE_HOME=str(tmp_path / "state"))
+    fault.met(run, f"kitchen ({made.device.address})", f"`resin {fault.command} kitchen`")
 
 
 @fault("scan wait", "an invalid time", Exit.USAGE, "usage", "reports it", "never")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import threading
@@ -183,6 +184,32 @@ def pinned(made: Bench) -> Iterator[str]:
     assert made.resin("ssh", where, "--", "true").code == 0
     made.device.new_host_keys()
     yield where
+    shutil.rmtree(made.desk.home / "state")
+
+
+@fault(
+    "push ps logs env wait",
+    "its host key is stored, but its SSH server does not respond to prove it",
+    Exit.REFUSED,
+    "host-key-unverified",
+    "asks whether to use its unencrypted engine; refuses without a terminal",
+)
+def test_a_key_that_cannot_be_verified(fault: Fault, mute: str, ask: Callable[[Fault, str], Run]) -> None:
+    fault.met(ask(fault, mute), f"tcp://{mute}", "SSH")
+
+
+@pytest.fixture(scope="module")
+def mute(made: Bench) -> Iterator[str]:
+    """The device under an address, whose key was pinned before its SSH server was stopped."""
+    where = made.device.address
+    assert made.resin("ssh", where, "--", "true").code == 0
+    file = made.desk.home / "state" / "resin" / "devices.json"
+    known = json.loads(file.read_text())
+    known[where]["proofs"].clear()
+    file.write_text(json.dumps(known))
+    made.device.stop_ssh()
+    yield where
+    made.device.start_ssh()
     shutil.rmtree(made.desk.home / "state")
 
 

@@ -135,6 +135,8 @@ def open_ssh_transport(
     within: float,
     ask: Callable[[str], str] | None,
     tell: Callable[[str], object] | None,
+    *,
+    pin: bool = True,
 ) -> tuple[SshTransport, DeadlineSocket, NegotiatedVersion]:
     """Connect through SSH; return the transport, its first connection, and the negotiated version.
 
@@ -143,7 +145,7 @@ def open_ssh_transport(
     from resin_toolkit.ssh import connect
 
     with ExitStack() as on_failure:
-        shell = connect(device, within=within, ask=ask, tell=tell or bool)
+        shell = connect(device, within=within, ask=ask, tell=tell or bool, pin=pin)
         on_failure.callback(shell.close)
         found = _find_engine(device, shell)
         on_failure.pop_all()

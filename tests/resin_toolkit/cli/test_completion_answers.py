@@ -116,7 +116,20 @@ def test_every_option_that_takes_a_file_offers_files() -> None:
 
 
 FREE_METAVARS = {
-    *("ADDRESS", "ADDRESS/PREFIX", "APN", "HEX", "K=V", "LIST", "N", "NUMBER", "PORT", "RE", "SECONDS"),
+    *(
+        "ADDRESS",
+        "ADDRESS/PREFIX",
+        "APN",
+        "FINGERPRINT",
+        "HEX",
+        "K=V",
+        "LIST",
+        "N",
+        "NUMBER",
+        "PORT",
+        "RE",
+        "SECONDS",
+    ),
     *("SERVERS", "SSID", "TEXT", "TIME", "URL", "XX", "[BIND:]PORT:HOST:HOSTPORT", "[HOST:]GUEST"),
 }
 """What a value is called that is only known to the user."""

@@ -8,8 +8,18 @@ from pathlib import Path
 import pytest
 
 from resin_toolkit.device.address import parse_address
-from resin_toolkit.device.cache import cache_device, cached_device, cached_hosts
-from resin_toolkit.errors import DeviceNotFound
+from resin_toolkit.device.cache import (
+    CachedDevice,
+    cache_contact,
+    cache_plain_tcp,
+    cache_proof,
+    cached_device,
+    cached_hosts,
+    forget_cached_device,
+)
+from resin_toolkit.device.record import Device
+from resin_toolkit.device.seen_devices import remember_seen, seen_hosts
+from resin_toolkit.errors import DeviceNotFound, StateDamaged
 from resin_toolkit.reach import resolver
 from resin_toolkit.reach.resolver import resolve_device
 from resin_toolkit.state import update_state
@@ -42,7 +52,7 @@ def test_localhost_is_this_machine() -> None:
     "word", ["no-such-device-here", "no-such-device-here.local", "no.such.device.invalid"]
 )
 def test_an_unknown_name_is_an_error_that_says_what_was_tried(word: str) -> None:
-    cache_device("no-such-device-hero.local", ["10.0.0.7"])
+    remember_seen([Device("no-such-device-hero.local", ("10.0.0.7",))])
     with pytest.raises(DeviceNotFound) as caught:
         resolve_device(parse_address(word), within=1.0)
     assert word in caught.value.message
@@ -67,35 +77,91 @@ def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.M
         release.set()
 
 
-def test_a_cached_device_is_read_back() -> None:
+def known_kitchen() -> CachedDevice:
+    known = cached_device("kitchen.local")
+    assert known is not None
+    return known
+
+
+def test_a_device_that_was_reached_is_read_back() -> None:
     assert cached_device("kitchen.local") is None
-    assert cache_device("kitchen.local", ["10.0.0.7"], engine_id="A:B", host_key="SHA256:x") == []
-    assert cache_device("kitchen.local", ["10.0.0.8"]) == []
-    known = cached_device("kitchen.local")
-    assert known is not None
-    assert (known.addresses, known.engine_id, known.host_key) == (("10.0.0.8",), "A:B", "SHA256:x")
-    cache_device("kitchen.local", ["10.0.0.8"], engine_id="C:D")
-    known = cached_device("kitchen.local")
-    assert known is not None
-    assert (known.engine_id, known.host_key) == ("C:D", None)
+    assert cache_contact("kitchen.local", "10.0.0.7", "A:B") == []
+    assert (known_kitchen().addresses, known_kitchen().engine_id) == (("10.0.0.7",), "A:B")
+    cache_contact("kitchen.local", "10.0.0.8")
+    assert (known_kitchen().addresses, known_kitchen().engine_id) == (("10.0.0.8",), "A:B")
+    cache_contact("kitchen.local", "", "C:D")
+    assert (known_kitchen().addresses, known_kitchen().engine_id) == (("10.0.0.8",), "C:D")
+    cache_proof("kitchen.local", "fe80::1%eth0", 22222, "SHA256:x")
+    cache_plain_tcp("kitchen.local", "10.0.0.9")
+    assert known_kitchen().proofs["[fe80::1%eth0]:22222"].key == "SHA256:x"
+    assert known_kitchen().plain_tcp == ("10.0.0.9",)
+    forget_cached_device("kitchen.local")
+    assert cached_device("kitchen.local") is None
 
 
-def test_an_edited_cache_file_is_read_as_far_as_it_is_valid() -> None:
+def test_nothing_is_written_when_nothing_is_new(folder: Path) -> None:
+    cache_contact("kitchen.local", "10.0.0.7", "A:B")
+    before = (folder / "devices.json").stat().st_mtime_ns
+    cache_contact("kitchen.local", "10.0.0.7", "A:B")
+    cache_contact("kitchen.local", "10.0.0.7")
+    assert (folder / "devices.json").stat().st_mtime_ns == before
+
+
+def test_what_a_scan_saw_is_no_identity() -> None:
+    remember_seen([Device("kitchen.local", ("10.0.0.66",))])
+    assert seen_hosts() == ["kitchen.local"]
+    assert cached_device("kitchen.local") is None
+    # Entries of earlier versions came from scans, too.
     with update_state("devices.json") as state:
-        state.update(
-            {"a": 1, "b": {"addresses": "x", "at": 3}, "c": {"addresses": [1, "evil;rm", "10.0.0.7"]}}
-        )
-    assert cached_device("a") is None
-    found = [cached_device(host) for host in ("b", "c")]
-    assert [known.addresses for known in found if known] == [(), ("10.0.0.7",)]
-    assert set(cached_hosts()) == {"b", "c"}
+        state["lamp.local"] = {"addresses": ["10.0.0.66"], "engine_id": "A:B", "host_key": "SHA256:x"}
+    assert cached_device("lamp.local") is None
+    assert cached_hosts() == ["lamp.local"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        1,
+        {"contacted": True},
+        {"contacted": True, "addresses": "x", "engine_id": None},
+        {"contacted": True, "addresses": [1, "evil;rm"], "engine_id": None},
+        {"contacted": True, "addresses": [], "engine_id": 7},
+        {"contacted": True, "addresses": [], "engine_id": None, "proofs": {"10.0.0.7:22222": 1}},
+        {"contacted": True, "addresses": [], "engine_id": None, "plain_tcp": {"10.0.0.7": 1}},
+    ],
+)
+def test_a_damaged_entry_is_an_error_that_one_command_mends(entry: object) -> None:
+    with update_state("devices.json") as state:
+        state.update({"kitchen.local": entry})
+    with pytest.raises(StateDamaged, match=r"its entry kitchen\.local") as caught:
+        cached_device("kitchen.local")
+    assert "`resin ssh kitchen --forget-key`" in caught.value.hint
+    with pytest.raises(StateDamaged):
+        cache_contact("kitchen.local", "10.0.0.7")
+    assert cached_hosts() == ["kitchen.local"]
+    forget_cached_device("kitchen.local")
+    assert cached_device("kitchen.local") is None
+
+
+@pytest.mark.parametrize("content", [b"", b'{"kitchen.local": {', b"[]", b"\xff"])
+def test_a_damaged_file_is_an_error(folder: Path, content: bytes) -> None:
+    folder.mkdir(parents=True)
+    (folder / "devices.json").write_bytes(content)
+    with pytest.raises(StateDamaged):
+        cached_device("kitchen.local")
+    with pytest.raises(StateDamaged):
+        resolve_device(parse_address("kitchen.local"), within=0.2)
 
 
 def test_a_state_folder_that_cannot_be_written_is_a_notice(folder: Path) -> None:
     folder.parent.mkdir(parents=True)
     folder.write_text("no folder")
-    [notice] = cache_device("kitchen.local", ["10.0.0.7"])
-    assert notice.code == "not-remembered"
+    for notices in (
+        cache_contact("kitchen.local", "10.0.0.7"),
+        cache_proof("kitchen.local", "10.0.0.7", 22222, "SHA256:x"),
+        remember_seen([Device("kitchen.local", ("10.0.0.7",))]),
+    ):
+        assert [notice.code for notice in notices] == ["not-remembered"]
 
 
 def test_an_alias_of_the_ssh_configuration(tmp_path: Path) -> None:
