@@ -69,6 +69,20 @@ class Host:
                 stack.enter_context(self._answering(known, delay))
             yield
 
+    def forwarder(self, address: str, port: int) -> Callable[[socket.socket], object]:
+        """For `listening`: passes each connection on to another host of the link, and what comes back."""
+
+        def serve(near: socket.socket) -> None:
+            with self.inside.entered():
+                far = socket.create_connection((address, port))
+            with far:
+                back = threading.Thread(target=_copy, args=(far, near), daemon=True)
+                back.start()
+                _copy(near, far)
+                back.join()
+
+        return serve
+
     @contextmanager
     def listening(self, port: int, serve: Callable[[socket.socket], object]) -> Iterator[None]:
         """A TCP server of any kind at its address; `serve` is called in a thread for each connection."""
@@ -166,6 +180,14 @@ class Host:
             out.add_answer_at_time(record, 0)
         [packet] = out.packets()
         return struct.pack(">H", message.id) + packet[2:]
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
 
 
 def _address_record(name: str, address: str) -> DNSAddress:
