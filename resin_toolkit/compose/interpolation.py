@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from resin_toolkit.compose.nodes import List, Map, Node, Scalar
@@ -23,6 +23,20 @@ Origins: TypeAlias = Mapping[str, Collection[str]]
 `.env` refers to."""
 
 
+@dataclass
+class Budget:
+    """How many characters the values of variables may still add: each may be put in many times."""
+
+    left: int = 1 << 23
+
+    def spend(self, value: str) -> str:
+        """Return `value`. Raises InvalidValue once there is nothing left."""
+        self.left -= len(value)
+        if self.left < 0:
+            raise InvalidValue("becomes too large with the values of its variables")
+        return value
+
+
 @dataclass(frozen=True)
 class Variables:
     """The values of variables; `unset` is called with the name of each variable that has none, `used` with
@@ -32,6 +46,7 @@ class Variables:
     values: Mapping[str, str]
     unset: Callable[[str], None] = lambda _: None
     used: Callable[[str], None] = lambda _: None
+    budget: Budget = field(default_factory=Budget)
 
 
 def substitute(text: str, variables: Variables, depth: int = 0) -> str:
@@ -87,7 +102,7 @@ def _value(name: str, variables: Variables) -> str:
         variables.unset(name)
         return ""
     variables.used(name)
-    return variables.values[name]
+    return variables.budget.spend(variables.values[name])
 
 
 def _apply_operator(name: str, operator: str, word: str, variables: Variables, depth: int) -> str:
@@ -98,7 +113,7 @@ def _apply_operator(name: str, operator: str, word: str, variables: Variables, d
     if operator[-1] == "+":
         return substitute(word, variables, depth) if is_set else ""
     if is_set:
-        return value or ""
+        return variables.budget.spend(value or "")
     if operator[-1] == "-":
         return substitute(word, variables, depth)
     raise InvalidValue(
@@ -109,33 +124,46 @@ def _apply_operator(name: str, operator: str, word: str, variables: Variables, d
 
 
 def interpolate(
-    node: Node, values: Mapping[str, str], diagnostics: Diagnostics, origins: Origins, path: str = ""
+    node: Node,
+    values: Mapping[str, str],
+    diagnostics: Diagnostics,
+    origins: Origins,
+    path: str = "",
+    budget: Budget | None = None,
 ) -> Node:
     """Return a tree with the variables in all values replaced; keys are left unchanged.
 
     Each value knows which variables of this process it takes: `origins` are those of each variable.
     """
+    budget = Budget() if budget is None else budget
     if isinstance(node, Map):
         return replace(
             node,
             entries={
-                key: interpolate(value, values, diagnostics, origins, f"{path}.{key}" if path else key)
+                key: interpolate(
+                    value, values, diagnostics, origins, f"{path}.{key}" if path else key, budget
+                )
                 for key, value in node.entries.items()
             },
         )
     if isinstance(node, List):
         items = (
-            interpolate(item, values, diagnostics, origins, f"{path}[{i}]")
+            interpolate(item, values, diagnostics, origins, f"{path}[{i}]", budget)
             for i, item in enumerate(node.items)
         )
         return replace(node, items=tuple(items))
     if not isinstance(node.value, str) or "$" not in node.value:
         return node
-    return _scalar(node, values, diagnostics, origins, path)
+    return _scalar(node, values, diagnostics, origins, path, budget)
 
 
 def _scalar(
-    node: Scalar, values: Mapping[str, str], diagnostics: Diagnostics, origins: Origins, path: str
+    node: Scalar,
+    values: Mapping[str, str],
+    diagnostics: Diagnostics,
+    origins: Origins,
+    path: str,
+    budget: Budget,
 ) -> Scalar:
     taken: set[str] = set()
 
@@ -149,7 +177,7 @@ def _scalar(
         )
 
     try:
-        value = substitute(str(node.value), Variables(values, unset, used))
+        value = substitute(str(node.value), Variables(values, unset, used, budget))
         return replace(node, value=value, taken=frozenset(taken))
     except InvalidValue as error:
         diagnostics.add(node.location, f"{path} {error.reason}", error.hint)

@@ -29,10 +29,20 @@ class LoadContext:
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     files: list[Path] = field(default_factory=list)
     """All files that were read."""
+    left: int = 1 << 23
+    """Bytes that may still be read: a file may be named many times."""
 
     def shown(self, path: Path) -> str:
         """The path as messages show it."""
         return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)
+
+    def _spend(self, content: bytes) -> None:
+        self.left -= len(content)
+        if self.left < 0:
+            raise BadValue(
+                "The files of the project are larger than 8 MiB together.",
+                hint="Name fewer or smaller files in env_file and extends.",
+            )
 
     def note(self, folder: Path, use: str) -> None:
         """Note a folder whose files may be sent."""
@@ -52,6 +62,7 @@ class LoadContext:
         """
         try:
             content = self.access.read(path, use) if self.access else read_bounded(path)
+            self._spend(content)
             text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError:
             location = named_at or Location(self.shown(path), 1, path.parent)

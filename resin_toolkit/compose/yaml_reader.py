@@ -82,6 +82,16 @@ def _compose(text: str) -> yaml.Node | None:
     import yaml
 
     class Loader(yaml.SafeLoader):
+        count = 0
+
+        def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+            """Stop early: the tree of a file takes some hundred times its size."""
+            self.count += 1
+            if self.count > _MAX_VALUES:
+                mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+                raise yaml.MarkedYAMLError(problem="the file has too many values", problem_mark=mark)
+            return super().compose_node(parent, index)
+
         def resolve(self, kind: Any, _value: Any, implicit: Any) -> str:
             """Keep only whether a scalar is plain; `resolve_plain_scalar` does the rest."""
             if kind is yaml.ScalarNode:

@@ -34,9 +34,13 @@ class ChangeBatch:
 
 
 def make_batch(
-    root: Path, difference: Difference, actions_for: ActionLookup, owner_lookup: OwnerLookup
+    root: Path,
+    difference: Difference,
+    actions_for: ActionLookup,
+    owner_lookup: OwnerLookup,
+    folders: tuple[str, ...] = (),
 ) -> ChangeBatch:
-    """The batch for a difference of the folder `root`."""
+    """The batch for a difference of the folder `root`. All files to send must be in `folders`."""
     batch = ChangeBatch()
     changes = [(path, FileChange.DELETED) for path in difference.deleted]
     changes += [(path, FileChange.CHANGED) for path in difference.changed]
@@ -46,7 +50,8 @@ def make_batch(
             batch.files.add(path)
         else:
             # A path outside the folder begins with `../`: do not resolve it through a link to the folder.
-            _add(batch, Path(os.path.normpath(root / path)), path, change, action, owner_lookup)
+            source = Path(os.path.normpath(root / path))
+            _add(batch, source, path, change, action, owner_lookup, folders)
     batch.deleted = _topmost(batch.deleted)
     return batch
 
@@ -58,6 +63,7 @@ def _add(
     change: FileChange,
     action: FileAction,
     owner_lookup: OwnerLookup,
+    folders: tuple[str, ...],
 ) -> None:
     if isinstance(action, NoAction):
         return
@@ -71,7 +77,8 @@ def _add(
         if change is FileChange.DELETED:
             batch.deleted.append(target.path)
         else:
-            batch.uploads.append(FileUpload(source, target.path, owner_lookup(target.owner), target.mode))
+            owner = owner_lookup(target.owner)
+            batch.uploads.append(FileUpload(source, target.path, owner, target.mode, folders))
 
 
 def _topmost(paths: list[str]) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from resin_toolkit.engine import Engine
 from resin_toolkit.engine.containers import Containers
 from resin_toolkit.errors import EngineFailed, ServiceNotFound
+from resin_toolkit.project.bounded_file import is_within, opened_path
 from resin_toolkit.project.context_walk import unreadable_error
 
 _BLOCK = tarfile.BLOCKSIZE
@@ -47,6 +48,13 @@ class FileUpload:
     """User and group."""
     mode: int | None = None
     """Permission bits; None for those of the source."""
+    folders: tuple[str, ...] = ()
+    """The real paths of the folders that it may be in, whatever links there are by now; any if empty."""
+
+    def check_place(self, real: str) -> None:
+        """Raise ChangedWhileReading if the real path is not in one of the folders."""
+        if self.folders and not any(is_within(real, folder) for folder in self.folders):
+            raise ChangedWhileReading(self.target)
 
 
 def send_files(engine: Engine, container: str, uploads: Sequence[FileUpload]) -> None:
@@ -88,6 +96,7 @@ def make_archive(uploads: Sequence[FileUpload]) -> Iterator[bytes]:
 
 
 def _member(upload: FileUpload) -> Iterator[bytes]:
+    upload.check_place(os.path.join(os.path.realpath(upload.source.parent), upload.source.name))  # noqa: PTH118
     status = upload.source.lstat()
     entry = tarfile.TarInfo(upload.target.lstrip("/"))
     entry.mode = stat.S_IMODE(status.st_mode) if upload.mode is None else upload.mode
@@ -99,15 +108,17 @@ def _member(upload: FileUpload) -> Iterator[bytes]:
     elif stat.S_ISLNK(status.st_mode):
         entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink(upload.source)  # noqa: PTH115 - as text
     else:
-        yield from _file(upload.source, entry)
+        yield from _file(upload, entry)
         return
     yield _header(entry)
 
 
-def _file(source: Path, entry: tarfile.TarInfo) -> Iterator[bytes]:
+def _file(upload: FileUpload, entry: tarfile.TarInfo) -> Iterator[bytes]:
     """A regular file. One that shrinks meanwhile is padded, and sent again once its change is noticed."""
     # It may just have been replaced by a link, or by a pipe that nobody writes to.
-    with open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+    descriptor = os.open(upload.source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+        upload.check_place(opened_path(descriptor, upload.source))
         entry.size = left = os.fstat(file.fileno()).st_size
         yield _header(entry)
         while left:

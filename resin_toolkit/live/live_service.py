@@ -55,7 +55,8 @@ class LiveService:
             return ChangeBatch(), now
         owners = FileOwners(engine, self.container, self._facts.owners)
         try:
-            return make_batch(self.root, found, self._mapping(engine, now).actions_for, owners.numbers), now
+            actions_for = self._mapping(engine, now).actions_for
+            return make_batch(self.root, found, actions_for, owners.numbers, self.source.folders), now
         except UnknownOwner as error:
             return ChangeBatch(f"the container has no user or group {error}"), now
 

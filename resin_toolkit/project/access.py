@@ -63,9 +63,11 @@ class ProjectAccess:
             for each in (os.path.abspath(path), os.path.normpath(parent))  # noqa: PTH100 - keeps links
         )
 
-    def note(self, path: str | os.PathLike[str], use: str) -> None:
-        """Note a folder whose files may be sent."""
-        self._note(os.path.realpath(path), use)
+    def note(self, path: str | os.PathLike[str], use: str) -> str:
+        """Note a folder whose files may be sent; return its real path."""
+        real = os.path.realpath(path)
+        self._note(real, use)
+        return real
 
     def take(self, names: Iterable[str], use: str) -> None:
         """Note variables whose values are sent."""

@@ -11,12 +11,24 @@ import os
 from types import TracebackType
 from typing import Self
 
+from resin_toolkit.project.bounded_file import opened_path
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 def open_folder(root: str, path: str) -> int:
-    """A descriptor of the folder `path`, relative to `root`, which it is if empty. Raises OSError."""
+    """A descriptor of the folder `path`, relative to `root`, which it is if empty. Raises OSError.
+
+    `root` is a real path.
+    """
     descriptor = os.open(root, _FOLDER)
+    try:
+        if opened_path(descriptor, root) != root:
+            # A folder above it was exchanged.
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), root)
+    except OSError:
+        os.close(descriptor)
+        raise
     for name in filter(None, path.split("/")):
         above = descriptor
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from resin_toolkit.engine import Engine
 from resin_toolkit.project.context_size import ContextSize
+from resin_toolkit.project.context_walk import printable_path
 from resin_toolkit.push.plan.build_source import BuildSource
 from resin_toolkit.push.plan.container_spec import container_spec
 from resin_toolkit.push.plan.platform import Platform, engine_socket_path
@@ -76,6 +77,12 @@ class PushPreview:
     app: str
     platform: Platform
     services: tuple[ServicePreview, ...]
+    outside: tuple[str, ...] = ()
+    """The files and folders outside the project that it uses."""
+    variables: tuple[str, ...] = ()
+    """The variables of this machine's environment whose values would be sent."""
+    variables_in_names: tuple[str, ...] = ()
+    """Variables that only name an image, a port, or a file of this machine."""
 
     def data(self) -> Mapping[str, object]:
         """The preview for JSON."""
@@ -85,12 +92,18 @@ class PushPreview:
             "device_type": self.platform.machine or None,
             "arch": self.platform.arch or None,
             "services": [service.data() for service in self.services],
+            "outside": list(self.outside),
+            "variables": list(self.variables),
+            "variables_in_names": list(self.variables_in_names),
         }
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002
         """The preview as text."""
         known = ", ".join(word for word in (self.platform.machine, self.platform.arch) if word)
         lines = [f"{self.app} on {self.host} ({known or 'unknown device type'})"]
+        lines += [f"  outside    {printable_path(path)}" for path in self.outside]
+        lines += [f"  variable   {name}" for name in self.variables]
+        lines += [f"  variable   {name} (only in names)" for name in self.variables_in_names]
         for service in self.services:
             lines += ["", f"{service.service}:", *service.lines()]
         return "\n".join(lines)
@@ -109,7 +122,16 @@ def preview_push(engine: Engine, session: PushSession) -> PushPreview:
         )
         for service in application.services
     )
-    return PushPreview(engine.host, application.name, session.platform, services)
+    access = session.project.access
+    return PushPreview(
+        engine.host,
+        application.name,
+        session.platform,
+        services,
+        tuple(access.paths),
+        tuple(access.variables),
+        tuple(access.mentioned),
+    )
 
 
 def _build_preview(source: BuildSource) -> BuildPreview:

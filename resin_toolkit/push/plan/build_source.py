@@ -34,6 +34,8 @@ class BuildSource:
     plain: Dockerfile | None = None
     """The Dockerfile without what the `#dev-` lines add."""
     directives: DevDirectives = field(default_factory=DevDirectives)
+    folders: tuple[str, ...] = ()
+    """The real paths of the folders whose files live mode may send; any if empty."""
     _digests: list[str] = field(default_factory=list)
 
     def bases(self) -> list[str]:
@@ -118,11 +120,21 @@ def read_build_source(
     extra = {} if made == recipe.content else {recipe.name: made}
     rules = read_ignore_rules(build.context, recipe.name, read)
     context = BuildContext(build.context, recipe.name, rules, extra)
+    folders = [context.folder]
     if access is not None:
         access.note(context.folder, f"build context of {service.name}")
-        for rule in service.watch if live else ():
-            access.note(rule.path, f"develop.watch of {service.name}")
+        watched = service.watch if live else ()
+        folders += [access.note(rule.path, f"services.{service.name}.develop.watch") for rule in watched]
     given = {**build.args, **(args or {})}
     return BuildSource(
-        service, replace(recipe, text=text), context, parsed, wanted, given, cache, plain, directives
+        service,
+        replace(recipe, text=text),
+        context,
+        parsed,
+        wanted,
+        given,
+        cache,
+        plain,
+        directives,
+        tuple(folders),
     )
