@@ -17,6 +17,9 @@ from resin_toolkit.project.dockerfile import Instruction, parse_dockerfile, pars
 _LINE = re.compile(r"\s*#dev-([A-Za-z-]+)\s*=\s*(.*?)\s*\Z")
 
 
+_MOST = 500
+
+
 class DirectiveKind(StrEnum):
     """The name of a directive after `#dev-`."""
 
@@ -74,6 +77,11 @@ def parse_dev_directives(text: str, name: str = "Dockerfile", escape: str = "\\"
     for number, line in enumerate(text.split("\n"), 1):
         match = _LINE.match(line.removesuffix("\r"))
         if match:
+            if len(found) == _MOST:
+                raise BadValue(
+                    f"{name}, line {number}: there are more than {_MOST} #dev- directives.",
+                    hint="Put their commands into a script.",
+                )
             found.append(_directive(match[1].lower(), match[2], name, number, escape))
     pairs = [
         word.partition("=")

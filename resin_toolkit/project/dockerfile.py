@@ -11,6 +11,9 @@ from resin_toolkit.project.dockerfile_lines import BadLine, ParserDirectives, lo
 from resin_toolkit.project.dockerfile_words import BUILDKIT, BadInstruction, parse_instruction
 from resin_toolkit.project.substitution import expand
 
+_MOST_INSTRUCTIONS = 5000
+"""An image has at most 127 layers; some readers of a Dockerfile take time by the square of its length."""
+
 
 @dataclass(frozen=True)
 class Instruction:
@@ -114,7 +117,9 @@ def parse_dockerfile(text: str, name: str = "Dockerfile") -> Dockerfile:
         raise _bad(name, int(error.args[1]), str(error.args[0])) from error
     stages: list[Stage] = []
     before: list[Instruction] = []
-    for instruction in parse_instructions(text, name, directives.escape):
+    for number, instruction in enumerate(parse_instructions(text, name, directives.escape), 1):
+        if number > _MOST_INSTRUCTIONS:
+            raise _bad(name, instruction.line, f"there are more than {_MOST_INSTRUCTIONS} instructions")
         if instruction.keyword == "FROM":
             words = instruction.arguments
             base = words[0]

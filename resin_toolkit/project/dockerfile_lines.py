@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from resin_toolkit.project.substitution import split_words
 
@@ -55,6 +57,7 @@ def parse_directives(text: str) -> ParserDirectives:
 def logical_lines(text: str, escape: str = "\\") -> Iterator[LogicalLine]:
     """Yield each instruction with its lines joined; comments and blank lines are removed, also inside."""
     lines = _physical(text)
+    ends = _LineNumbers(lines)
     # An escape character that is itself escaped does not continue the line.
     mark = re.escape(escape)
     continuation = re.compile(rf"(?<!{mark}){mark}[ \t]*\Z")
@@ -73,7 +76,7 @@ def logical_lines(text: str, escape: str = "\\") -> Iterator[LogicalLine]:
             if not continues:
                 break
         if joined.strip() or continues:
-            words, at = _heredocs(joined, lines, at, escape)
+            words, at = _heredocs(joined, ends, at, escape)
             yield LogicalLine(joined.strip(), start + 1, at if words else _last(lines, start, at), words)
 
 
@@ -94,7 +97,35 @@ def _last(lines: list[str], start: int, end: int) -> int:
     return end
 
 
-def _heredocs(text: str, lines: list[str], at: int, escape: str) -> tuple[tuple[str, ...], int]:
+class _LineNumbers:
+    """Where a text is a whole line: each here-document looks for its end."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+
+    def next(self, text: str, start: int, *, without_tabs: bool) -> int | None:
+        """The index of the first such line from `start` on, without its leading tabs if wanted."""
+        found = (self._stripped if without_tabs else self._whole).get(text, [])
+        position = bisect_left(found, start)
+        return found[position] if position < len(found) else None
+
+    @cached_property
+    def _whole(self) -> dict[str, list[int]]:
+        return self._numbers(self._lines)
+
+    @cached_property
+    def _stripped(self) -> dict[str, list[int]]:
+        return self._numbers([line.lstrip("\t") for line in self._lines])
+
+    @staticmethod
+    def _numbers(lines: list[str]) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for number, line in enumerate(lines):
+            found.setdefault(line, []).append(number)
+        return found
+
+
+def _heredocs(text: str, lines: _LineNumbers, at: int, escape: str) -> tuple[tuple[str, ...], int]:
     """The delimiters of an instruction's here-documents, and the line after them.
 
     Without a closing delimiter there is no here-document: then `<<` belongs to the shell.
@@ -108,12 +139,7 @@ def _heredocs(text: str, lines: list[str], at: int, escape: str) -> tuple[tuple[
         if not match:
             continue
         name = match[2].strip("\"'")
-        ends = (
-            number
-            for number in range(end, len(lines))
-            if (lines[number].lstrip("\t") if match[1] else lines[number]) == name
-        )
-        last = next(ends, None)
+        last = lines.next(name, end, without_tabs=bool(match[1]))
         if last is None:
             return (), at
         found.append(name)

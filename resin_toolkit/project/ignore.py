@@ -25,6 +25,10 @@ _SPACE = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 
+_MOST_PATTERNS = 10_000
+_LONGEST, _SHOWN = 4096, 100
+"""Characters of a line, as many as a path has at most, and of one in a message."""
+
 
 @dataclass(frozen=True)
 class Pattern:
@@ -61,12 +65,16 @@ class IgnoreRules:
     @classmethod
     def parse(cls, text: str, name: str = IGNORE_FILE) -> IgnoreRules:
         """Parse the content of a file called `name`. Raises BadValue for a pattern that Docker refuses."""
-        patterns = []
+        patterns: list[Pattern] = []
         for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
             try:
+                if len(patterns) == _MOST_PATTERNS:
+                    raise BadPattern(f"it is one of more than {_MOST_PATTERNS}")
+                if len(line) > _LONGEST:
+                    raise BadPattern(f"it has more than {_LONGEST} characters")
                 patterns += _pattern(line.removesuffix("\r"))
             except BadPattern as error:
-                shown = line.strip(_SPACE)
+                shown = line.strip(_SPACE)[:_SHOWN]
                 raise BadValue(
                     f"{name}, line {number}: {shown!r} is not a valid pattern: {error}.",
                     hint="Correct the line; a backslash before a character matches it literally.",
