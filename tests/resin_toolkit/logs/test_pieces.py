@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from datetime import datetime
 
 import pytest
@@ -18,8 +19,9 @@ from resin_toolkit.engine.timestamps import (
     stamp_of_nanoseconds,
 )
 from resin_toolkit.errors import BadValue, EngineFailed
-from resin_toolkit.logs.lines import Line, LineAssembler
+from resin_toolkit.logs.lines import MAX_LINE, MAX_OPEN, Line, LineAssembler
 from resin_toolkit.logs.records import (
+    PIECE,
     SPLIT_SIZE,
     FrameReader,
     RecordReader,
@@ -210,3 +212,63 @@ def test_a_line_without_a_newline_is_not_joined_with_the_next_one() -> None:
         Renderer(LogFormat(raw=True), ServiceLabels(), "web", None).render_records(records).data
         == b"no endnext\n"
     )
+
+
+@pytest.mark.parametrize("size", [1000, 65536, 1 << 22])
+@pytest.mark.parametrize("tty", [False, True])
+@pytest.mark.parametrize("length", [PIECE - 1, PIECE, PIECE + 1, 5 * PIECE, 5 * PIECE + 7])
+def test_an_entry_that_the_engine_does_not_split_is_one_line(tty: bool, size: int, length: int) -> None:
+    text = (bytes(range(32, 127)) * (length // 95 + 1))[: length - 1]
+    messages = [STAMP + b" " + each + b"\n" for each in (b"before", text, b"after")]
+    sent = b"".join(messages) if tty else b"".join(frame(1, each) for each in messages)
+    records = read(TerminalReader() if tty else FrameReader(), sent, size)
+    assert max(map(len, records)) <= PIECE + 100
+    assert [line.text for line in LineAssembler().feed(records)] == [b"before", text, b"after"]
+    assert [record[0] for record in records] == [0 if tty else 1] * len(records)
+
+
+@pytest.mark.parametrize("tty", [False, True])
+def test_a_line_without_end_takes_little_memory(tty: bool) -> None:
+    reader = TerminalReader() if tty else FrameReader()
+    start = STAMP + b" " if tty else b"\1\0\0\0" + (60 << 20).to_bytes(4, "big") + STAMP + b" "
+    tracemalloc.start()
+    try:
+        assembler = LineAssembler()
+        assert reader.feed(start) == []
+        for _ in range(40 * 64):
+            for line in assembler.feed(reader.feed(b"x" * 16384)):
+                assert set(line.text) == {ord("x")}
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * MAX_LINE
+
+
+def test_single_bytes_of_an_entry_take_little_memory() -> None:
+    reader = FrameReader()
+    reader.feed(b"\1\0\0\0" + (100_000).to_bytes(4, "big") + STAMP + b" ")
+    tracemalloc.start()
+    try:
+        for _ in range(90_000):
+            assert reader.feed(b"x") == []
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def test_incomplete_lines_of_many_logs_take_little_memory() -> None:
+    piece = make_record(1, STAMP, b"x" * PIECE)
+    assemblers = [LineAssembler() for _ in range(300)]
+    split = sum(len(each.feed([piece])) for each in assemblers)
+    assert split >= 300 - MAX_OPEN // PIECE
+    assert sum(len(each.flush()) for each in assemblers) == 300 - split
+    assert LineAssembler().feed([piece]) == []
+
+
+def test_messages_of_the_engine_are_bounded() -> None:
+    reader = FrameReader()
+    for number in range(1000):
+        reader.feed(frame(3, b"message %d " % number + b"x" * 10_000))
+    assert len(reader.messages) == 10
+    assert max(map(len, reader.messages)) <= 500
