@@ -75,8 +75,14 @@ def query_time(value: int) -> str:
 
 
 def local_time(stamp: bytes) -> str:
-    """The time of day of a timestamp in this machine's time zone, with the date unless it is today."""
-    time_here = datetime.fromtimestamp(nanoseconds(stamp.decode("ascii")) // SECOND).astimezone()
+    """The time of day of a timestamp in this machine's time zone, with the date unless it is today.
+
+    A time that has no form in that zone is returned unchanged.
+    """
+    try:
+        time_here = datetime.fromtimestamp(nanoseconds(stamp.decode("ascii")) // SECOND).astimezone()
+    except (ValueError, OverflowError, OSError):  # the first and the last year, in some time zones
+        return stamp.decode("ascii", errors="replace")
     today = time_here.date() == datetime.now().astimezone().date()
     return time_here.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
 

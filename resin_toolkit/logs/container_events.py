@@ -14,7 +14,8 @@ from resin_toolkit.engine import Container
 from resin_toolkit.engine.models import service_of
 from resin_toolkit.untrusted_json import one_line
 
-_MAX_EVENT = 16 * 1024 * 1024
+_MAX_EVENT = 1024 * 1024
+"""Bytes of the longest event that is parsed."""
 
 
 def started_containers(chunks: Iterable[bytes]) -> Iterator[list[Container]]:

@@ -12,6 +12,7 @@ from resin_toolkit.logs.change_notifier import ChangeNotifier
 from resin_toolkit.logs.cursor import Cursor
 from resin_toolkit.logs.cursor_search import CursorFinder
 from resin_toolkit.logs.log_driver import LogDriver, log_driver_of
+from resin_toolkit.logs.read_limits import SEARCH_SILENCE, SILENCE, ReadLimits
 from resin_toolkit.logs.records import record_reader, stamp_of
 
 TAILS = (100, 1_000, 10_000, 100_000)
@@ -23,6 +24,8 @@ _MARKED = 100
 _MAX_SILENCE = 5.0
 """Seconds after which a rotating log is read even without a notification: an engine that starts a new file
 may stop notifying its followers."""
+_MAX_REPORTED = 100
+"""Messages of the engine that are reported; each only once."""
 _READ_SIZE = 65536
 _SMALL_READ = _READ_SIZE // 4
 _BATCH_SECONDS = 0.001
@@ -218,15 +221,26 @@ class ContainerLog:
     ) -> Iterator[Records]:
         driver = self._log_driver(engine)
         reader = record_reader(tty=self._tty)
+        silence = SEARCH_SILENCE if since or driver.driver == "journald" else SILENCE
+        limits = None if follow else ReadLimits(engine.host, self.container.service, silence)
         try:
-            answer = engine.logs(self.container.id, follow=follow, tail=tail, since=since, until=until)
+            answer = engine.logs(
+                self.container.id,
+                follow=follow,
+                tail=tail,
+                since=since,
+                until=until,
+                silence=None if follow else silence,
+            )
         except EngineFailed as error:
             raise error if driver.readable else _unreadable(driver, error) from error
         stream = self._register(answer)
         try:
-            while data := stream.read(_READ_SIZE):
+            while data := (limits.read(stream.read, _READ_SIZE) if limits else stream.read(_READ_SIZE)):
                 records = reader.feed(data)
                 if records:
+                    if limits:
+                        limits.check_times(records)
                     yield records
                 if not follow and len(data) < _SMALL_READ:
                     time.sleep(_BATCH_SECONDS)
@@ -253,7 +267,7 @@ class ContainerLog:
 
     def _report_messages(self, messages: list[str]) -> None:
         for message in messages:
-            if message not in self._reported:
+            if message not in self._reported and len(self._reported) < _MAX_REPORTED:
                 self._reported.add(message)
                 self._on_message(self, message)
 

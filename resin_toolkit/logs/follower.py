@@ -20,6 +20,8 @@ from resin_toolkit.reach.reconnecting_engine import ConnectionClosed, Reconnecti
 _PAUSE = 0.2
 _MAX_GAPS = 5
 """How often reading a log that is not followed is resumed after an error of the engine."""
+MAX_CONTAINERS = 200
+"""Containers whose logs are read at the same time."""
 _BURST = 10_000
 """The number of lines from which a warning says that some may be missing: journald's default limit."""
 
@@ -79,6 +81,8 @@ class LogFollower:
                 f"No such service or container: {', '.join(sorted(missing))}.",
                 hint=f"The device has: {names}." if names else "The device has no containers.",
             )
+        if len(chosen) > MAX_CONTAINERS:
+            raise _too_many(len(chosen))
         for container in sorted(chosen, key=lambda c: (c.service, c.created)):
             self._add(container)
 
@@ -125,6 +129,7 @@ class LogFollower:
                 initial = log.read_initial(engine, tail=query.tail, since=query.since, until=query.until)
                 for records in log.read_new(engine) if count else initial:
                     count += len(records)
+                    self._connection.progress()
                     yield records
                 log.check(engine)
                 break
@@ -259,11 +264,21 @@ class LogFollower:
                 self._start(container.id)
 
     def _add(self, container: Container) -> None:
+        if len(self._logs) >= MAX_CONTAINERS:
+            self._forget_one_that_ended()
         log = ContainerLog(container, on_gap=self._listener.gap, on_message=self._listener.engine_message)
         renderer = Renderer(self._view, self._labels, container.service, container.name)
         with self._lock:
             self._logs[container.id] = _Followed(log, renderer)
         self._connection.containers.add(container.id)
+
+    def _forget_one_that_ended(self) -> None:
+        """Drop a log that is not read any more. Raises EngineFailed if all are."""
+        with self._lock:
+            ended = next((key for key, each in self._logs.items() if not each.active), None)
+            if ended is None:
+                raise _too_many(len(self._logs) + 1)
+            del self._logs[ended]
 
     def _retry(self, request: Callable[[Engine], list[Container]]) -> list[Container]:
         while True:
@@ -272,3 +287,10 @@ class LogFollower:
                 return request(engine)
             except Unreachable as error:
                 self._connection.reconnect(number, error)
+
+
+def _too_many(count: int) -> EngineFailed:
+    return EngineFailed(
+        f"The device has {count} containers; the logs of at most {MAX_CONTAINERS} are read at the same time.",
+        hint="Choose services with --service NAME.",
+    )

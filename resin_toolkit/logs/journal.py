@@ -8,6 +8,7 @@ import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -15,7 +16,8 @@ from resin_toolkit.device.record import Device
 from resin_toolkit.engine.timestamps import stamp_of_nanoseconds
 from resin_toolkit.errors import NotSupported, Unreachable
 from resin_toolkit.logs.lines import Line
-from resin_toolkit.ssh import Shell, Stream
+from resin_toolkit.logs.read_limits import SILENCE, ReadLimits
+from resin_toolkit.ssh import Shell
 
 SERVICE = "system"
 """The label of the journal among those of services."""
@@ -24,7 +26,10 @@ JOURNAL_STREAM = 3
 _READ_SIZE = 65536
 _END = b"resin-end="
 """Precedes journalctl's exit code, which is sent when it ends."""
-_MAX_ENTRY = 16 * 1024 * 1024
+_MAX_ENTRY = 1024 * 1024
+"""Bytes of the longest entry; journalctl leaves out fields of more than 4 KiB."""
+
+_FOLLOW = ["--follow", "--no-tail"]
 
 OnGap = Callable[[bytes, bytes], object]
 
@@ -69,7 +74,7 @@ class Journal:
 
     def read_new(self, *, follow: bool) -> Iterator[list[Line]]:
         """Read the entries after the last one that was read; with `follow`, until the connection ends."""
-        following = ["--follow", "--no-tail"] if follow else []
+        following = _FOLLOW if follow else []
         if not self._cursor:
             yield from self._lines(following)
             return
@@ -123,8 +128,13 @@ class Journal:
         with self._open_shell() as shell, shell.raising_unreachable():
             options = " ".join(map(shlex.quote, ["--output=json", "--no-pager", "--quiet", *words]))
             stream = shell.open_command(f"journalctl {options} 2>/dev/null ; echo {_END.decode()}$?")
+            receive = stream.recv
+            if "--follow" not in words:
+                stream.settimeout(SILENCE)
+                limits = ReadLimits(self.device.host, SERVICE, SILENCE)
+                receive = partial(limits.read, stream.recv)
             try:
-                yield from _parse(self.device, stream)
+                yield from _parse(self.device, receive)
             finally:
                 stream.close()
                 self._shell = None
@@ -138,9 +148,9 @@ class Journal:
         return shell
 
 
-def _parse(device: Device, stream: Stream) -> Iterator[list[dict[str, Any]]]:
+def _parse(device: Device, receive: Callable[[int], bytes]) -> Iterator[list[dict[str, Any]]]:
     rest = b""
-    while data := stream.recv(_READ_SIZE):
+    while data := receive(_READ_SIZE):
         *texts, rest = (rest + data).split(b"\n")
         if len(rest) > _MAX_ENTRY:
             raise NotSupported("The device sent a journal entry that does not end.")
@@ -186,13 +196,11 @@ def line_of(entry: dict[str, Any]) -> Line:
 
 def _text(value: Any) -> bytes:
     """A field: a text, a list of bytes if it is not UTF-8, or a list of those if it occurs several times."""
-    if isinstance(value, str):
-        return value.encode(errors="replace")
-    if isinstance(value, list) and value:
+    while isinstance(value, list) and value:
         if all(isinstance(each, int) and 0 <= each < 256 for each in value):
             return bytes(value)
-        return _text(value[0])
-    return b""
+        value = value[0]
+    return value.encode(errors="replace") if isinstance(value, str) else b""
 
 
 def _stamp(entry: dict[str, Any]) -> bytes:

@@ -37,8 +37,10 @@ if TYPE_CHECKING:
     from resin_toolkit.logs.container_log import ContainerLog
     from resin_toolkit.ssh import Shell
 
-_PATIENCE = 30.0
+_PATIENCE = 10.0
 """Seconds to wait for a lost device if the logs are not followed."""
+_LATEST = 4_102_444_800 * SECOND
+"""The year 2100."""
 
 
 @dataclass(frozen=True)
@@ -258,8 +260,7 @@ def _resolve_options(
     """Return the format, the query, and after how many seconds `--until` is reached."""
     now = 0
     if options.since or options.until:
-        device_time = clock()
-        now = nanoseconds(device_time) if device_time else time.time_ns()
+        now = _plausible(clock())
     since = parse_time(options.since, now) if options.since else None
     until = parse_time(options.until, now) if options.until else None
     if since is not None and until is not None and until < since:
@@ -281,6 +282,15 @@ def _resolve_options(
         until=query_time(until) if until is not None else "",
     )
     return log_format, query, None if until is None else (until - now) / SECOND
+
+
+def _plausible(device_time: str) -> int:
+    """The time of the device's clock in nanoseconds since 1970; this machine's if that is no usable time."""
+    try:
+        now = nanoseconds(device_time)
+    except ValueError:
+        return time.time_ns()
+    return now if 0 <= now < _LATEST else time.time_ns()
 
 
 def _pattern(expression: str | None) -> re.Pattern[str] | None:

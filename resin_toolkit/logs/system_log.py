@@ -78,6 +78,8 @@ class SystemLog:
             except (Unreachable, DeviceNotFound) as error:
                 if self._closed.is_set():
                     raise ConnectionClosed from None
+                if self._patience is not None and error.facts.get("cause") == "no-answer":
+                    raise
                 if since is None:
                     since = time.monotonic()
                     self._on_lost(error)

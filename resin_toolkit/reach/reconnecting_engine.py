@@ -24,6 +24,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds between two attempts, doubled each time."""
 _STABLE_AFTER = 2.0
 """Seconds after which a connection is considered stable."""
+_MAX_FAILURES = 10
+"""Connections in a row that are lost without any progress, where patience is limited."""
 NOT_AN_ENGINE = "not-an-engine"
 """The `cause` of Unreachable if what responded is not an engine."""
 
@@ -61,6 +63,7 @@ class ReconnectingEngine:
         self._number = 0
         self._connected_at = self._failing_since = time.monotonic()
         self._pause = 0.0
+        self._failures = 0
         self._identity = self._engine.facts.id
         self.containers: set[str] = set()
         """The IDs of containers known to be on the device; another device has none of them."""
@@ -76,11 +79,16 @@ class ReconnectingEngine:
                 raise ConnectionClosed
             return self._engine, self._number
 
+    def progress(self) -> None:
+        """Note that the connection was of use."""
+        self._failures = 0
+
     def reconnect(self, number: int, cause: ResinError) -> None:
         """Replace connection `number`, which failed with `cause`; returns once there is a new one.
 
         Raises ConnectionClosed; Refused if a different device answers now; the last error once `patience` is
-        over; and `cause` itself if what responded is not an engine.
+        over; and `cause` itself if what responded is not an engine. Where patience is limited, it also raises
+        `cause` if the engine does not respond, or if ten connections in a row were lost without `progress`.
         """
         with self._lock:
             if self.closed:
@@ -89,6 +97,10 @@ class ReconnectingEngine:
                 return
             if cause.facts.get("cause") == NOT_AN_ENGINE:
                 # Reconnecting would get the same answer, at once and forever.
+                raise cause
+            self._failures += 1
+            is_hung = cause.facts.get("cause") == "no-answer"
+            if self._patience is not None and (is_hung or self._failures > _MAX_FAILURES):
                 raise cause
             self._lost(cause)
             started = time.monotonic()
