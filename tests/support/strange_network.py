@@ -40,10 +40,12 @@ class User:
         command = (*self.table.prefix, PROGRAM)
         return program(*words, env={**self.environment, **(env or {})}, cwd=cwd or self.home, command=command)
 
-    def terminal(self, *words: str | Path, cwd: Path | None = None) -> Terminal:
+    def terminal(
+        self, *words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> Terminal:
         """The installed program, on a terminal of its own."""
         with self.table.entered():
-            return Terminal(*words, env=self.environment, cwd=cwd or self.home)
+            return Terminal(*words, env={**self.environment, **(env or {})}, cwd=cwd or self.home)
 
 
 @dataclass
