@@ -89,7 +89,8 @@ def test_the_source_archive_holds_the_program_its_tests_and_its_documentation(sd
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {path.partition("/")[0] for path in wanted} == {*PACKAGES, "tests", "docs", "completions"}
-    assert wanted | {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "pyproject.toml"} <= names
+    pages = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"}
+    assert wanted | pages | {"pyproject.toml"} <= names
 
 
 @pytest.mark.parametrize("form", ["wheel", "sdist"])

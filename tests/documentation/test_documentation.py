@@ -37,7 +37,7 @@ def test_every_generator_is_used() -> None:
     assert {name for _, name in GENERATED} == set(GENERATORS)
 
 
-@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"])
 def test_links_lead_to_files_and_headings_that_exist(page: str) -> None:
     text = (CHECKOUT / page).read_text(encoding="utf-8")
     for match in LINK.finditer(re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
