@@ -41,7 +41,7 @@ TOUR = (
     "resin configure my.img --check",
 )
 
-GROUND = {"bounded_toml", "errors", "os_release", "progress", "state", "untrusted_json"}
+GROUND = {"bounded_toml", "errors", "memory_limit", "os_release", "progress", "state", "untrusted_json"}
 """Modules of resin_toolkit that everything may use."""
 
 
