@@ -73,6 +73,7 @@ def _read() -> str:
 
 
 def _lines(path: Path, depth: int) -> list[str]:
+    """The lines of a file and of what it includes. Raises ConfigInvalid."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -82,7 +83,12 @@ def _lines(path: Path, depth: int) -> list[str]:
         key, words = _split_line(line)
         if key != "include":
             lines.append(line)
-        elif depth:
+        elif not depth:
+            raise ConfigInvalid(
+                f"{path} is included through more than {_INCLUDES} files.",
+                hint="A file may not include itself, as `Include *` does.",
+            )
+        else:
             lines += [inner for word in words for file in _files(word) for inner in _lines(file, depth - 1)]
     return lines
 

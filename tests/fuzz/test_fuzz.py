@@ -24,6 +24,7 @@ USUAL = 1000
 SLOWER = {
     "boot_files": 60,
     "compose": 150,
+    "configure": 30,
     "ext4": 300,
     "fat_changes": 300,
     "gpt": 100,

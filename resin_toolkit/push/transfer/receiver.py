@@ -61,7 +61,9 @@ class ImageReceiver:
         """Remove the partial images of these layers, and those of old interrupted transfers."""
         own = set(chain_ids(layers))
         for image in self._images.list([PART_LABEL]):
-            if image.labels[PART_LABEL] in own or _is_old(image):
+            # Others may be listed too: filters are the engine's.
+            part = image.labels.get(PART_LABEL)
+            if part is not None and (part in own or _is_old(image)):
                 self._remove(image.id)
 
     def _loads_partial_images(self) -> bool:

@@ -84,7 +84,12 @@ def engine_json(data: bytes) -> None:
     from resin_toolkit.engine.version_negotiation import NegotiatedVersion
 
     answers = AnyAnswers(data)
-    engine = Engine(cast(Any, answers), NegotiatedVersion({}, "1.41"), within=1)
+    negotiated = NegotiatedVersion({}, "1.41")
+    try:
+        engine = Engine(cast(Any, answers), negotiated, within=1)
+    except ResinError:
+        engine = Engine(cast(Any, AnyAnswers(b"{}")), negotiated, within=1)
+        engine.connections = cast(Any, answers)
     for use in _uses(engine):
         answers.rewind()
         try:
