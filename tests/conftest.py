@@ -10,9 +10,9 @@ import pytest
 from hypothesis import settings
 from support.scheduling import FileScheduling, is_quick, is_quick_file, seconds_of
 
-# The same examples for everybody and in every run; `tests/run --random` looks for others.
+# The same examples for everybody and in every run; `tests/run --random` looks for others, and for more.
 settings.register_profile("same", derandomize=True, deadline=None)
-settings.register_profile("random", derandomize=False, deadline=None, print_blob=True)
+settings.register_profile("random", derandomize=False, deadline=None, print_blob=True, max_examples=300)
 settings.load_profile("same")
 
 

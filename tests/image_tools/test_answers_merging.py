@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from support.answers_cases import EVERYTHING, EXPECTED, all_answers, read
+from support.examples import examples
 
 from image_tools.answers import Answers, EthernetAnswers, ProxyAnswers, SecretReference, WifiAnswers
 from image_tools.answers.merge import merge_answers
@@ -72,7 +73,7 @@ def test_networks_of_one_name_are_told_apart_by_their_ids() -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(answers=all_answers)
 def test_nothing_laid_over_changes_nothing(answers: Answers) -> None:
     once = merge_answers(answers, Answers())

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.answers_cases import EVERYTHING, EXPECTED, HERE, SECRET, everything, read
+from support.examples import examples
 
 from image_tools.answers import (
     Answers,
@@ -183,7 +184,7 @@ def test_what_is_no_text_is_refused() -> None:
         read(b"a = 1\n\xff")
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(text=st.text('[]{}="\\#\n.,wifihostname1 -', max_size=60) | st.text(max_size=30))
 def test_no_text_breaks_the_reader(text: str) -> None:
     try:

@@ -9,6 +9,7 @@ import tomllib
 import pytest
 from hypothesis import given, settings
 from support.answers_cases import EXPECTED, SECRET, all_answers, read
+from support.examples import examples
 
 from image_tools.answers import Answers
 from image_tools.answers.writer import write_answers
@@ -24,7 +25,7 @@ def test_the_long_example_is_written_and_read_back() -> None:
     assert text.startswith("# ")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(answers=all_answers)
 def test_what_is_written_is_read_back(answers: Answers) -> None:
     text = write_answers(answers)

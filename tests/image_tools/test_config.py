@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.config_cases import configs
+from support.examples import examples
 
 from image_tools import config
 from image_tools.config import Config, KeySource, ValueType
@@ -133,7 +134,7 @@ def test_a_hundred_deep_can_be_handled() -> None:
     assert config.dump(config.hidden(value)) == config.dump(value)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(data=st.binary(max_size=40) | st.text('{}[]":, \\ndNaI1e9.-', max_size=20).map(str.encode))
 def test_no_bytes_break_the_parser(data: bytes) -> None:
     try:

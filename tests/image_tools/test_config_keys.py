@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from image_tools import config
 from image_tools.config import Config, Group, values
@@ -197,7 +198,7 @@ def test_what_is_no_key_is_refused(data: bytes, reason: str, hint: str) -> None:
     assert SECRET not in everything(caught.value)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     seeds=st.lists(st.integers(0, 255), min_size=1, max_size=4),
     comment=st.text(st.characters(categories=("L", "N", "P", "S", "Zl", "Zp")), max_size=12).map(str.strip),
@@ -209,7 +210,7 @@ def test_keys_are_read_as_written(seeds: list[int], comment: str, end: str) -> N
     assert config.public_keys(end.join(keys).encode(), "x") == list(dict.fromkeys(keys))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.binary(max_size=60) | st.text('sh-ed25519 "\\#\n\t=,', max_size=30).map(str.encode))
 def test_no_bytes_break_the_reader(data: bytes) -> None:
     with pytest.raises(BadValue):

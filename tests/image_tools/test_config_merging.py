@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from support.config_cases import ED25519, SECRET, codes, configs
+from support.examples import examples
 
 from image_tools import config
 from image_tools.config import Config
@@ -116,7 +117,7 @@ def test_a_config_of_the_cloud_passes() -> None:
     assert config.check(written) == []
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(value=configs)
 def test_any_config_can_be_checked(value: Config) -> None:
     try:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.config_cases import ED25519, codes, configs, names
+from support.examples import examples
 
 from image_tools import config
 from image_tools.config import Config, values
@@ -233,7 +234,7 @@ def test_a_key_that_has_dots_of_its_own_can_be_removed() -> None:
     assert config.unset(flat, "a.b")[0] == {"os.fan.profile": "cool"}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @example(value={".": 1}, name=".", text="1")
 @given(value=configs, name=names, text=st.text(max_size=6) | st.sampled_from(["true", "{}", "1"]))
 def test_changes_leave_their_input_alone(value: Config, name: str, text: str) -> None:

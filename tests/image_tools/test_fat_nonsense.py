@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.cut_file import RecordedFile
+from support.examples import examples
 from support.fat_damages import CHANGES, FOLDER, KINDS, sound_fat, sound_image  # noqa: F401 - fixtures
 from support.fat_editing import apply, layout_of
 from support.fat_images import FatImage, complaints, mtools_tree, scratch_folder
@@ -112,7 +113,9 @@ def test_flipped_bytes(kind: str, tmp_path: Path) -> None:
         )
         outcomes: set[bool] = set()
 
-        @settings(max_examples=120, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=examples(120), deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        )
         @given(
             flips=st.lists(st.tuples(regions, st.integers(0, 255)), min_size=1, max_size=4),
             changes=st.sampled_from(CHANGES),

@@ -8,6 +8,7 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.keyfile_cases import CASES
 from support.keyfile_texts import BESIDE, KEY, PEAP, PSK, ip, profile, wifi, wireguard
 
@@ -211,7 +212,7 @@ def test_a_warning_is_told_with_its_remedy() -> None:
     assert notice.message.endswith("Did you mean hidden?")
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(
     section=st.sampled_from(
         ["connection", "wifi", "wifi-security", "802-1x", "ipv4", "ipv6", "wireguard", "gsm"]

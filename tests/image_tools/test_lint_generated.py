@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.keyfile_cases import CASES
 from support.keyfile_parts import system_readers  # noqa: F401 - fixtures
 from support.keyfile_readers import SYSTEM_PYTHON, SystemReaders
@@ -95,7 +96,7 @@ def test_what_nmcli_writes_is_clean(words: str) -> None:
     assert [finding for finding in found if finding.code not in NAMES] == []
 
 
-@hypothesis_settings(max_examples=100, deadline=None)
+@hypothesis_settings(max_examples=examples(100), deadline=None)
 @given(profile=any_profile)
 def test_what_we_write_is_clean(profile: Profile) -> None:
     siblings = {name for name, _ in profile.attachments()}
@@ -142,7 +143,7 @@ def test_truth_values_are_those_of_networkmanager(readers: SystemReaders, value:
     assert wrong or is_true == (value.strip() in ("true", "1"))
 
 
-@hypothesis_settings(max_examples=100, deadline=None)
+@hypothesis_settings(max_examples=examples(100), deadline=None)
 @given(
     text=st.text("0123456789./,;: ", min_size=1, max_size=24)
     | st.from_regex(r"1\.2\.3\.\d{1,3}/\d{1,2}(,1\.2\.3\.\d)?")

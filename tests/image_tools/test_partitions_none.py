@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.disk_images import MIB, blank, partitioned, poke, run, set_slot
+from support.examples import examples
 
 from image_tools.filesystems import probe
 from image_tools.partitions import Partition, Scheme, read_table
@@ -157,7 +158,7 @@ def damage(draw: st.DrawFn) -> tuple[str, list[tuple[int, bytes]], int]:
     return name, writes, length
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(damage(), st.booleans())
 @example(("mbr", [(446 + 4, b"\xee")], 4 * MIB), False)
 def test_damage_ends_in_a_table_or_an_error_of_ours(
@@ -182,7 +183,7 @@ def test_damage_ends_in_a_table_or_an_error_of_ours(
         assert all(first[1] <= second[0] for first, second in pairwise(plain))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(damage(), st.sampled_from([0, 512, 2048 * 512, 1 << 65]), st.booleans())
 def test_a_probe_of_damage_tells_or_tells_nothing(
     hurt: tuple[str, list[tuple[int, bytes]], int], offset: int, usage: bool
@@ -197,7 +198,7 @@ def test_a_probe_of_damage_tells_or_tells_nothing(
     assert file.amount < 8 * MIB
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=4096))
 def test_any_bytes(content: bytes) -> None:
     for bytes_ in (content, content[:510].ljust(510, b"\0") + b"\x55\xaa" + content[510:]):

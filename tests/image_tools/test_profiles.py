@@ -8,6 +8,7 @@ import uuid
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.keyfile_parts import ready_file, system_readers  # noqa: F401 - fixtures
 from support.keyfile_readers import SystemReaders, nmcli
 from support.profile_strategies import passphrases, ssids
@@ -37,7 +38,7 @@ profiles_ = st.builds(
 @example(profile=WifiProfile(b"\\;"))
 @example(profile=WifiProfile(b"\\s"))
 @example(profile=WifiProfile(b";"))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(profile=profiles_)
 def test_networkmanager_reads_back_what_was_given(readers: SystemReaders, profile: WifiProfile) -> None:
     read = readers.network_manager(profile.keyfile())
@@ -56,7 +57,7 @@ def test_networkmanager_reads_back_what_was_given(readers: SystemReaders, profil
         assert read["psk"] == wifi_credentials.pre_shared_key(profile.passphrase, profile.ssid)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(profile=profiles_)
 def test_our_reader_agrees_and_finds_nothing_to_complain_of(profile: WifiProfile) -> None:
     data = profile.keyfile()
@@ -71,7 +72,7 @@ def test_our_reader_agrees_and_finds_nothing_to_complain_of(profile: WifiProfile
     assert check_connection(profile.file_name, data) == []
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(profile=profiles_)
 def test_nmcli_keeps_every_key(readers: SystemReaders, profile: WifiProfile) -> None:
     ours, theirs = profile.keyfile(), nmcli(profile.keyfile())
@@ -83,7 +84,7 @@ def test_nmcli_keeps_every_key(readers: SystemReaders, profile: WifiProfile) -> 
                 assert kept[section][key] == value or readers.network_manager(theirs)[key] == profile.ssid
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cc", "Cs"]) | st.sampled_from(" \n\r\t\\;=#[]")))
 def test_glib_reads_any_escaped_text(readers: SystemReaders, text: str) -> None:
     data = keyfile.render({"a": {"x": keyfile.escape(text), "y": "1"}})
@@ -154,7 +155,7 @@ def test_an_ssid_may_be_typed_in_any_bytes() -> None:
 # names
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(first=ids, second=ids)
 def test_file_names_are_safe_and_one_for_each_id(first: str, second: str) -> None:
     name = profiles.file_name_of(first)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from support.examples import examples
 from support.keyfile_parts import system_readers  # noqa: F401 - fixtures
 from support.keyfile_readers import SystemReaders, nmcli
 from support.profile_strategies import (
@@ -33,7 +34,7 @@ from image_tools.profiles import (
 )
 
 FOLDER = "/mnt/boot/system-connections"
-MANY = settings(max_examples=40, deadline=None)
+MANY = settings(max_examples=examples(40), deadline=None)
 
 
 # what NetworkManager reads
@@ -200,7 +201,7 @@ def test_modems(readers: SystemReaders, profile: CellularProfile) -> None:
 # nothing is lost, nothing is taken for something else
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(profile=any_profile)
 def test_networkmanager_keeps_every_key(readers: SystemReaders, profile: Profile) -> None:
     data = profile.keyfile()
@@ -208,7 +209,7 @@ def test_networkmanager_keeps_every_key(readers: SystemReaders, profile: Profile
     _check_kept(readers.glib(data), readers.rewritten(data))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(profile=any_profile)
 def test_nmcli_keeps_every_key(readers: SystemReaders, profile: Profile) -> None:
     data = profile.keyfile()
@@ -235,7 +236,7 @@ def _check_kept(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
                 assert theirs[section].get(key) == value, f"{section}.{key}"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(profile=any_profile)
 def test_our_own_check_finds_nothing_to_complain_of(profile: Profile) -> None:
     *attachments, (name, data) = profile.files()
@@ -245,7 +246,7 @@ def test_our_own_check_finds_nothing_to_complain_of(profile: Profile) -> None:
     assert [content for _, content in attachments] == [content for _, content in profile.attachments()]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(first=any_profile, second=any_profile)
 def test_no_two_profiles_share_a_file(first: Profile, second: Profile) -> None:
     names = [name.lower() for profile in (first, second) for name, _ in profile.files()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.keyfile_parts import ready_file, system_readers  # noqa: F401 - fixtures
 from support.keyfile_readers import SystemReaders
 
@@ -49,7 +50,7 @@ def test_the_reader_takes_the_lines_that_glib_takes(readers: SystemReaders, line
     _compare_with_glib(readers, f"[b]\n{line}\n".encode())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(lines=st.lists(st.sampled_from(ALL_LINES), max_size=7), end=st.sampled_from(["\n", "\r\n"]))
 def test_the_reader_takes_what_glib_takes(readers: SystemReaders, lines: list[str], end: str) -> None:
     _compare_with_glib(readers, end.join(lines).encode())
@@ -73,7 +74,7 @@ def _compare_with_glib(readers: SystemReaders, data: bytes) -> None:
                     ours.text(section, key)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(value=st.text("ab;\\ 0125", min_size=1, max_size=12))
 def test_an_ssid_is_read_as_networkmanager_reads_it(readers: SystemReaders, value: str) -> None:
     data = f"[connection]\nid=x\ntype=wifi\n[wifi]\nssid={value}\n".encode()
@@ -87,7 +88,7 @@ def test_an_ssid_is_read_as_networkmanager_reads_it(readers: SystemReaders, valu
         assert theirs["ssid"] == ours
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(
     data=st.binary(max_size=60)
     | st.lists(st.sampled_from([b"[a]", b"\xff", b"=", b"\0", b"\r\n", b"k"])).map(b"".join)

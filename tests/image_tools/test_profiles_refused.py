@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.certificates import PASSWORD, certificates
+from support.examples import examples
 
 from image_tools.profiles import (
     Addressing,
@@ -151,7 +152,7 @@ def test_other_things_that_do_not_go_with_an_address(make: Callable[[], object])
     _refused(make)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(text=st.text("0123456789.:/abf%, \n", max_size=24))
 def test_no_text_breaks_the_addresses(text: str) -> None:
     for make in (
@@ -207,14 +208,14 @@ def test_a_byte_order_mark_does_not_reach_the_device() -> None:
     assert Attachment("x", form).data == form.removeprefix(b"\xef\xbb\xbf")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.binary(max_size=40) | st.binary(max_size=12).map(lambda rest: b"\x30\x80\x30" + rest))
 def test_no_bytes_break_the_search_for_certificates(data: bytes) -> None:
     with suppress(BadValue):
         Attachment("x", data)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(end=st.integers(0, len(certificates().certificates["der"]) - 1))
 def test_a_certificate_that_was_cut_is_none(end: int) -> None:
     with pytest.raises(BadValue):

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from image_tools.proxy import (
     HIDDEN,
@@ -150,7 +151,9 @@ def test_redsocks_looks_names_up_and_takes_no_ipv6(tmp_path: Path) -> None:
     assert [n.code for n in proxy_notices(ProxyUrl.parse("http-relay://1.2.3.4"))] == ["proxy-http-only"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(login=credentials, password=credentials, host=st.sampled_from(["10.0.0.1", "127.0.0.1"]))
 def test_any_credentials_come_back(tmp_path: Path, login: str, password: str, host: str) -> None:
     url = f"socks5://{quote(login, safe='')}:{quote(password, safe='')}@{host}"
@@ -226,7 +229,7 @@ def test_a_broken_file_is_told_of(tmp_path: Path, data: bytes, reason: str) -> N
         assert redsocks_takes(data, tmp_path).returncode != 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.binary(max_size=40) | st.text('redsocks{}=;"\\/*\n 1', max_size=40).map(str.encode))
 def test_no_bytes_break_the_reader(data: bytes) -> None:
     with pytest.raises(ConfigInvalid):

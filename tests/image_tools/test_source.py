@@ -17,6 +17,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.card_images import KINDS, MIB, PACKERS, card_image, packed, zipped, zstd
+from support.examples import examples
 from support.loop_devices import run
 
 from image_tools.source import ImageFormat, Source, open_source
@@ -190,7 +191,9 @@ def test_what_the_usual_tools_write_is_read(tool: str, tmp_path: Path) -> None:
 
 
 @given(data=st.data(), chunk=st.integers(1, 70_000))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_size_in_any_chunks_through_any_packing(data: st.DataObject, chunk: int, tmp_path: Path) -> None:
     image = IMAGE[: data.draw(st.integers(512, 200_000))]
     kind = data.draw(st.sampled_from(KINDS))

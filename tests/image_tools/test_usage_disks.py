@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.disk_images import MIB, blank, gpt, partitioned, poke, run
+from support.examples import examples
 from support.file_systems import (
     GRAIN,
     contents,
@@ -259,7 +260,9 @@ def test_everything_is_everything() -> None:
     assert Everything().needed(3, 3) == []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     changes=st.lists(
         st.tuples(st.integers(0, 200_000), st.binary(min_size=1, max_size=8)), min_size=1, max_size=6

@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from resin_toolkit.compose.loader import load_application
 from resin_toolkit.compose.schema import _schema
@@ -85,7 +86,7 @@ SERVICES = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(SERVICES, SERVICES)
 def test_a_file_is_read_or_told(services: dict[str, Any], over: dict[str, Any]) -> None:
     with TemporaryDirectory() as name:
@@ -105,7 +106,7 @@ def test_a_file_is_read_or_told(services: dict[str, Any], over: dict[str, Any]) 
             assert application.services
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_a_file_with_a_broken_line_is_read_or_told(data: st.DataObject) -> None:
     source = (
