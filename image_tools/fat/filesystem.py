@@ -23,6 +23,8 @@ MAX_READ = 16 * 1024 * 1024
 _MAX_ENTRIES = 100_000
 """Files and directories that are walked through. Boot partitions have some hundred."""
 _MAX_DEPTH = 128
+_MAX_SLOTS = 4_000_000
+"""Slots of all directories that are walked through, used or not."""
 
 
 class FatFileSystem:
@@ -118,17 +120,18 @@ class FatFileSystem:
 
         Raises FileSystemDamaged for a directory that is linked twice, or far too many files or levels.
         """
-        waiting = [iter(self._tree.directory(path).entries())]
+        top = self._tree.directory(path)
+        waiting = [iter(top.entries())]
         entered: set[int] = set()
-        walked = 0
+        walked, slots = 0, top.slot_count
         while waiting:
             entry = next(waiting[-1], None)
             if entry is None:
                 waiting.pop()
                 continue
             walked += 1
-            if walked > _MAX_ENTRIES or len(waiting) > _MAX_DEPTH:
-                limit = f"{_MAX_ENTRIES} files" if walked > _MAX_ENTRIES else f"{_MAX_DEPTH} levels"
+            if walked > _MAX_ENTRIES or slots > _MAX_SLOTS or len(waiting) > _MAX_DEPTH:
+                limit = f"{_MAX_DEPTH} levels" if len(waiting) > _MAX_DEPTH else f"{_MAX_ENTRIES} files"
                 raise FileSystemDamaged(
                     f"The directory {path} has more than {limit}.",
                     hint="List its directories one at a time, without --recursive.",
@@ -140,7 +143,9 @@ class FatFileSystem:
                         f"The directory {entry.path} is linked twice.", hint="Repair it with `fsck.fat`."
                     )
                 entered.add(entry.first_cluster)
-                waiting.append(iter(self._tree.open_directory(entry).entries()))
+                directory = self._tree.open_directory(entry)
+                slots += directory.slot_count
+                waiting.append(iter(directory.entries()))
 
     def check(self) -> None:
         """Raise FileSystemDamaged unless the volume is consistent enough to be written to."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from resin_toolkit.push.transfer.decompression import CHUNK_SIZE, PeekableStream, Readable
@@ -32,9 +33,13 @@ def read_members(
     """
     stream = _TarStream(source, seek)
     stream.start_headers()
-    with tarfile.TarFile(fileobj=cast(BinaryIO, stream), mode="r") as tar:
+    with _headers_as_errors():
+        # This reads the first member.
+        archive = tarfile.TarFile(fileobj=cast(BinaryIO, stream), mode="r")
+    with archive as tar:
         for _ in range(MAX_MEMBERS):
-            member = _next(tar)
+            with _headers_as_errors():
+                member = tar.next()
             if member is None:
                 return
             if member.size < 0:
@@ -48,11 +53,12 @@ def read_members(
     raise TooLarge(f"it has more than {MAX_MEMBERS} files")
 
 
-def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+@contextmanager
+def _headers_as_errors() -> Iterator[None]:
+    """Turn what tarfile raises for extended headers with other text than numbers, or without end."""
     try:
-        return tar.next()
+        yield
     except (ValueError, OverflowError, LookupError, RecursionError) as error:
-        # Extended headers with other text than numbers, or without end.
         raise tarfile.ReadError("invalid header") from error
 
 

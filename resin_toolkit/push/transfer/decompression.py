@@ -19,6 +19,10 @@ CHUNK_SIZE = 256 * 1024
 _MAGIC = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
 MAGIC_SIZE = max(map(len, _MAGIC))
 """Bytes at the start of a stream that tell all formats apart."""
+_FIRST_PIECE = 4096
+"""Bytes that a decompressor gets first, then twice as many: what a short member does not use is returned."""
+_MAX_EMPTY = 10_000
+"""Consecutive members without content, which would take forever to read."""
 _XZ_STREAM_HEADER = 12
 _XZ_HEADERS = _XZ_STREAM_HEADER + 1024
 _XZ_SLACK = 4 * 1024 * 1024
@@ -71,42 +75,49 @@ class _Xz:
         self._name = name
         self._memory_limit = memory_limit
         self._stream: lzma.LZMADecompressor | None = None
-        self._rest = b""
+        self._piece = _FIRST_PIECE
+        self._empty = 0
+        self._is_empty = True
 
     def read(self, size: int, /) -> bytes:
         while True:
             if self._stream is None and not self._start_stream():
                 return b""
             assert self._stream is not None
-            if self._stream.needs_input and not self._rest:
-                self._rest = self._source.read(CHUNK_SIZE)
-                if not self._rest:
+            data = b""
+            if self._stream.needs_input:
+                data, self._piece = self._source.read(self._piece), min(2 * self._piece, CHUNK_SIZE)
+                if not data:
                     raise EOFError("truncated xz")
             try:
-                made = self._stream.decompress(self._rest, size)
+                made = self._stream.decompress(data, size)
             except lzma.LZMAError as error:
                 if "memory usage limit" in str(error).lower():
                     raise memory_limit_exceeded(self._name, None, self._memory_limit) from error
                 raise
-            self._rest = b""
+            self._is_empty = self._is_empty and not made
             if self._stream.eof:
-                self._rest, self._stream = self._stream.unused_data, None
+                self._end_stream(self._stream.unused_data)
             if made:
                 return made
 
     def _start_stream(self) -> bool:
         """Begin the next stream; False at the end of the file."""
-        self._rest = self._rest.lstrip(b"\0")
-        while not self._rest:
-            data = self._source.read(CHUNK_SIZE)
-            if not data:
-                return False
-            self._rest = data.lstrip(b"\0")
+        if not self._source.skip_zeros():
+            return False
         # A block header follows the header of the stream. Those of later blocks are checked by liblzma.
-        header = (self._rest + self._source.peek(_XZ_HEADERS))[_XZ_STREAM_HEADER:]
+        header = self._source.peek(_XZ_HEADERS)[_XZ_STREAM_HEADER:]
         check_memory(self._name, xz_dictionary_size(header), self._memory_limit)
         self._stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=self._memory_limit + _XZ_SLACK)
+        self._piece, self._is_empty = _FIRST_PIECE, True
         return True
+
+    def _end_stream(self, unused: bytes) -> None:
+        self._source.push_back(unused)
+        self._stream = None
+        self._empty = self._empty + 1 if self._is_empty else 0
+        if self._empty > _MAX_EMPTY:
+            raise lzma.LZMAError("too many empty streams")
 
 
 class _Zstandard:
@@ -136,19 +147,35 @@ class PeekableStream:
 
     def __init__(self, beginning: bytes, source: Readable) -> None:
         self._pending = beginning
+        self._place = 0
+        """The offset in `_pending`, which is not sliced for each small read."""
         self._source = source
 
     def read(self, size: int = CHUNK_SIZE, /) -> bytes:
         """Exactly `size` bytes, fewer only at the end."""
         taken = self.peek(size)
-        self._pending = self._pending[size:]
+        self._place += len(taken)
         return taken
 
     def peek(self, size: int) -> bytes:
         """The same, without consuming them."""
-        while len(self._pending) < size and (data := self._source.read(CHUNK_SIZE)):
-            self._pending += data
-        return self._pending[:size]
+        while len(self._pending) - self._place < size and (data := self._source.read(CHUNK_SIZE)):
+            self._pending, self._place = self._pending[self._place :] + data, 0
+        return self._pending[self._place : self._place + size]
+
+    def push_back(self, data: bytes) -> None:
+        """Return the end of what was read last."""
+        assert len(data) <= self._place
+        self._place -= len(data)
+
+    def skip_zeros(self) -> bool:
+        """Skip zero bytes; False at the end of the stream."""
+        while start := self.peek(_FIRST_PIECE):
+            zeros = len(start) - len(start.lstrip(b"\0"))
+            self._place += zeros
+            if zeros < len(start):
+                return True
+        return False
 
 
 class GzipStream:
@@ -173,20 +200,54 @@ class GzipDecompressor:
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(31)
-        self._is_open = False
+        self._is_open = True
+        self._is_empty = True
+        self._has_data = False
+        self._empty = 0
+        self._piece = _FIRST_PIECE
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Decompress the next chunk, into chunks of bounded size. Raises zlib.error."""
-        while data:
-            self._is_open = True
-            if made := self._member.decompress(data, CHUNK_SIZE):
-                yield made
-            data = self._member.unconsumed_tail
+        place = 0
+        while place < len(data):
+            if not self._is_open:
+                place += _zeros_at(data, place)
+                if place == len(data):
+                    return
+                self._member, self._is_open, self._is_empty = zlib.decompressobj(31), True, True
+                self._piece = _FIRST_PIECE
+            self._has_data = True
+            # What a short member does not use is returned, so it gets little at first.
+            rest = data[place : place + self._piece]
+            place += len(rest)
+            self._piece = min(2 * self._piece, CHUNK_SIZE)
+            while rest and not self._member.eof:
+                if made := self._member.decompress(rest, CHUNK_SIZE):
+                    self._is_empty = False
+                    yield made
+                rest = self._member.unconsumed_tail
             if self._member.eof:
-                data = self._member.unused_data.lstrip(b"\0")
-                self._member, self._is_open = zlib.decompressobj(31), False
+                place -= len(self._member.unused_data)
+                self._end_member()
 
     def end(self) -> None:
         """Raise EOFError if the stream is truncated."""
-        if self._is_open:
+        if self._is_open and self._has_data:
             raise EOFError("truncated gzip")
+
+    def _end_member(self) -> None:
+        self._is_open = False
+        self._empty = self._empty + 1 if self._is_empty else 0
+        if self._empty > _MAX_EMPTY:
+            raise zlib.error("too many empty members")
+
+
+def _zeros_at(data: bytes, place: int) -> int:
+    """The number of zero bytes from `place` on."""
+    start = place
+    while piece := data[place : place + _FIRST_PIECE]:
+        zeros = len(piece) - len(piece.lstrip(b"\0"))
+        place += zeros
+        if zeros < len(piece):
+            break
+    return place - start
