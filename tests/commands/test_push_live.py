@@ -260,3 +260,44 @@ def test_random_edits(table: Desk, kitchen: StandIn, garden: Path) -> None:
             made += len(group)
             pushed.in_step_with(made)
             assert pushed.holds() == fresh(kitchen, garden), group
+
+
+# projects of other people
+
+
+def test_a_change_that_asks_for_more_is_not_sent(table: Desk, kitchen: StandIn, garden: Path) -> None:
+    (garden.parent / "secret.env").write_text("PASSWORD=7h3-k3y\n")
+    (garden / "resin.toml").unlink()
+    text = "name: garden\nservices: {main: {build: .%s}}\n"
+    (garden / "compose.yaml").write_text(text % "")
+    with live(table, kitchen, garden) as pushed:
+        before = pushed.begun().container()
+        for more, named in ((", env_file: ../secret.env", "secret.env"), (", environment: [HOME]", "$HOME")):
+            (garden / "compose.yaml").write_text(text % more)
+            failed = pushed.until("failed", code="not-trusted")
+            assert named in failed["message"]
+            assert "push again" in failed["hint"]
+        assert pushed.container() == before
+        (garden / "compose.yaml").write_text(text % ', environment: ["A=b"]')
+        pushed.batch()
+        assert pushed.container() != before
+        assert "7h3-k3y" not in kitchen.docker("inspect", pushed.container())
+
+
+@pytest.mark.parametrize("what", ["a folder", "a folder above"])
+def test_a_folder_that_becomes_a_link_is_not_followed(
+    table: Desk, kitchen: StandIn, garden: Path, what: str
+) -> None:
+    (garden / "sub" / "deep").mkdir(parents=True)
+    (garden / "sub" / "deep" / "leaf").write_text("leaf")
+    (garden.parent / "private" / "deep").mkdir(parents=True)
+    (garden.parent / "private" / "deep" / "leaf").write_text("7h3-k3y")
+    with live(table, kitchen, garden) as pushed:
+        pushed.begun()
+        folder = garden / "sub" if what == "a folder" else garden / "sub" / "deep"
+        target = garden.parent / "private" if what == "a folder" else garden.parent / "private" / "deep"
+        shutil.move(folder, garden.parent / "moved")
+        folder.symlink_to(target)
+        pushed.in_step_with(1)
+        assert "7h3-k3y" not in str(pushed.holds())
+        assert pushed.holds() == fresh(kitchen, garden)
