@@ -56,12 +56,14 @@ def default_device(folder: Path, named: str = "") -> str:
 def project_services(folder: Path) -> list[str]:
     """The services in the compose files of a project, found by their indentation, without a YAML parser."""
     from resin_toolkit.compose.file_search import find_compose_files
+    from resin_toolkit.errors import BadValue
+    from resin_toolkit.project.bounded_file import read_bounded
 
     found: dict[str, None] = {}
     for path in find_compose_files(folder):
         try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except OSError:
+            text = read_bounded(path).decode("utf-8", "replace")
+        except (OSError, BadValue):
             continue
         for section in _SERVICES.findall(text + "\n"):
             entries = _SERVICE.findall(section)

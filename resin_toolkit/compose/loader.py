@@ -64,14 +64,14 @@ def _variables(
     taken: dict[str, set[str]] = {}
     if content is not None:
         location = Location(load_context.shown(env_file), 1, env_file.parent)
-        own = {name: (name,) for name in environment}
+        own = {name: (name,) for name, value in environment.items() if value}
         given = dotenv.parse(
             content, location, environment, load_context.diagnostics, origins=own, taken=taken
         )
         found = {key: value for key, value in given.items() if value is not None}
-    # A variable that has the same value in `.env` takes nothing from the environment.
+    # A variable that is empty, or has the same value in `.env`, takes nothing from the environment.
     origins: dict[str, Collection[str]] = {name: taken.get(name, ()) for name in found}
-    origins |= {name: (name,) for name, value in environment.items() if found.get(name) != value}
+    origins |= {name: (name,) for name, value in environment.items() if value and found.get(name) != value}
     return {**found, **environment}, origins
 
 

@@ -28,10 +28,13 @@ class Approvals:
     """What the project at a real path may do."""
 
     project: str
+    owner: int
+    """The owner of its folder: what was allowed does not hold for the project of somebody else."""
 
     @classmethod
     def of(cls, folder: Path) -> Approvals:
-        return cls(os.path.realpath(folder))
+        real = os.path.realpath(folder)
+        return cls(real, os.stat(real).st_uid)  # noqa: PTH116 - as text
 
     def includes(self, device: str) -> bool:
         """Whether the project may be sent to this device, see `device_key`. Raises StateDamaged."""
@@ -69,19 +72,23 @@ class Approvals:
             return []
         try:
             with update_state(STATE, protects=True, hint=_HINT) as projects:
-                devices = dict(object_of(object_of(projects, self.project), "devices"))
+                devices = dict(self._devices_in(projects))
                 entry = object_of(devices, device)
                 merged = {key: sorted({*texts_of(entry, key), *names}) for key, names in wanted.items()}
                 add_entry(devices, device, merged, limit=_MOST_DEVICES)
-                add_entry(projects, self.project, {"devices": devices}, limit=_MOST_PROJECTS)
+                entry = {"devices": devices, "owner": self.owner}
+                add_entry(projects, self.project, entry, limit=_MOST_PROJECTS)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             return [Notice("not-remembered", f"Your consent cannot be saved for the next push: {reason}.")]
         return []
 
     def _devices(self) -> Mapping[str, Any]:
-        projects = read_state(STATE, protects=True, hint=_HINT)
-        return object_of(object_of(projects, self.project), "devices")
+        return self._devices_in(read_state(STATE, protects=True, hint=_HINT))
+
+    def _devices_in(self, projects: Mapping[str, Any]) -> Mapping[str, Any]:
+        entry = object_of(projects, self.project)
+        return object_of(entry, "devices") if entry.get("owner") == self.owner else {}
 
 
 def device_key(word: str) -> str:

@@ -65,7 +65,8 @@ def read_project(overrides: ProjectOverrides) -> Project:
     folder = Path(os.path.abspath(overrides.folder))  # noqa: PTH100 - the target of a link has another name
     access = ProjectAccess(folder)
     settings = read_settings(folder, access.read)
-    access.note(settings.context, f"source in {FILE}")
+    if overrides.image is None:
+        access.note(settings.context, f"source in {FILE}")
     is_single = overrides.image is not None or overrides.dockerfile is not None
     compose_files = () if is_single else tuple(find_compose_files(settings.context))
     if not compose_files and not is_single and settings.dockerfile is None:
@@ -163,14 +164,14 @@ def read_env_file(path: Path, access: ProjectAccess) -> dict[str, str]:
         raise from_os_error(error, path) from error
     findings = Diagnostics()
     taken: dict[str, set[str]] = {}
-    own = {name: (name,) for name in os.environ}
+    own = {name: (name,) for name, value in os.environ.items() if value}
     location = Location(str(path), 1, path.parent)
     read = dotenv.parse(text, location, os.environ, findings, origins=own, taken=taken)
     findings.raise_if_any()
     inherited = {name: os.environ.get(name) for name, value in read.items() if value is None}
     if access.includes(path):
         names = {name for uses in taken.values() for name in uses}
-        names |= {name for name, value in inherited.items() if value is not None}
+        names |= {name for name, value in inherited.items() if value}
         access.take(sorted(names), f"--env-file {path}")
     return {name: value for name, value in {**read, **inherited}.items() if value is not None}
 

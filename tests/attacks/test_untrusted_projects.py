@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from faults.table import Fault, fault
 from support.loopback_server import serving
 from support.recording_engine import RecordingEngine
 from support.resin_command import Run, Terminal, environment, resin
+
+from resin_toolkit.errors import Exit
 
 SECRET = "7h3-k3y-0f-th3-h0us3"
 DOCKERFILE = "FROM scratch\nCOPY . /\n"
@@ -85,6 +88,41 @@ def refused(run: Run, *named: str) -> None:
     assert run.code == 4, run
     assert all(word in run.err for word in (*named, "--trust")), run
     assert run.err.count("error: ") == 1, run
+
+
+@fault(
+    "push",
+    "only `resin.toml` names the device",
+    Exit.REFUSED,
+    "not-trusted",
+    "connects to nothing",
+    {"resin_toml": 'device = "DEVICE"\n'},
+)
+@fault(
+    "push",
+    "the project uses a file outside its root",
+    Exit.REFUSED,
+    "not-trusted",
+    "sends nothing",
+    {"compose_yaml": "services: {web: {build: ., env_file: ../../secret.env}}\n"},
+)
+@fault(
+    "push",
+    "the project takes a variable of the environment",
+    Exit.REFUSED,
+    "not-trusted",
+    "sends nothing",
+    {"compose_yaml": "services: {web: {build: ., environment: [HOME]}}\n"},
+)
+@fault("push", "the engine runs on another operating system", Exit.REFUSED, "declined", "starts nothing", {})
+def test_what_nobody_agreed_to(fault: Fault, home: Home) -> None:
+    project = home.project(
+        **{name: text.replace("DEVICE", home.device) for name, text in fault.given.items()}
+    )
+    if not fault.given:
+        home.engine.os = "Debian GNU/Linux 13"
+    fault.met(home.push(project, "--json", device="resin_toml" not in fault.given))
+    assert home.engine.changes == []
 
 
 # where it goes

@@ -113,6 +113,15 @@ def test_approvals_are_for_a_project_a_device_and_its_paths(home: Path) -> None:
     assert (Path(os.environ["XDG_STATE_HOME"]) / "resin" / approvals.STATE).stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.root
+def test_approvals_do_not_hold_for_the_project_of_another_user(home: Path) -> None:
+    app = home / "work" / "app"
+    Approvals.of(app).add("kitchen", paths=["/a"])
+    os.chown(app, 12345, 12345)
+    assert not Approvals.of(app).includes("kitchen")
+    assert Approvals.of(app).missing_paths("kitchen", ["/a"]) == ["/a"]
+
+
 def test_the_oldest_projects_are_forgotten_first(home: Path) -> None:
     folder = Path(os.environ["XDG_STATE_HOME"]) / "resin"
     folder.mkdir(parents=True)
