@@ -159,6 +159,7 @@ UNVERIFIED = {
     r"\bfetch_host_key\(": {"resin_toolkit.ssh.connection", "resin_toolkit.reach.identity"},
     r"\bpin=(False|not |pin\b)": {
         "resin_toolkit.engine.connection",
+        "resin_toolkit.engine.tcp_permission",
         "resin_toolkit.engine.transport.ssh_transport",
         "resin_toolkit.reach.device_info",
         "resin_toolkit.ssh.connection",

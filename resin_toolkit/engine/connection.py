@@ -12,7 +12,7 @@ from resin_toolkit.device.cache import cache_contact, cached_device
 from resin_toolkit.device.record import Device
 from resin_toolkit.engine.engine import Engine
 from resin_toolkit.engine.insecure_warning import insecure_warning
-from resin_toolkit.engine.tcp_permission import Agree, agree_to_tcp, verify_address
+from resin_toolkit.engine.tcp_permission import Agree, agree_to_tcp, is_tcp_permitted
 from resin_toolkit.engine.transport.connection_pool import ConnectionPool
 from resin_toolkit.engine.transport.deadline_socket import DeadlineSocket
 from resin_toolkit.engine.transport.ssh_transport import open_ssh_transport
@@ -29,6 +29,8 @@ _LAST_STEP = 0.5
 """Seconds that the negotiation has in any case, so that a connection made late is not given up at once."""
 _MORE_ADDRESSES = 2.0
 """Seconds after the deadline in which the remaining addresses and ports are still tried."""
+_VERIFY_TIMEOUT = 6.0
+"""Seconds after which no further address is verified: an answer may list any number."""
 _INFO_TIMEOUT = 10.0
 """Seconds for the first request to an engine that has answered before, and may be slow."""
 
@@ -106,10 +108,14 @@ def _connect(device: Device, within: float, options: _Options) -> tuple[Engine, 
         if not options.probing:
             started = time.monotonic()
             try:
-                verify_address(device, endpoint.address)
+                if not is_tcp_permitted(device, endpoint.address):
+                    connection.close()
+                    return _connect_through_ssh(device, deadline + _VERIFY_TIMEOUT, options), None
             except (HostKeyChanged, HostKeyUnverified) as error:
                 connection.close()
                 refusal = error if refusal is None or isinstance(error, HostKeyChanged) else refusal
+                if time.monotonic() > deadline + _VERIFY_TIMEOUT:
+                    raise refusal from error
                 left = [other for other in left if other.address != endpoint.address]
                 continue
             except ResinError:

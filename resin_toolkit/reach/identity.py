@@ -101,6 +101,29 @@ def with_distinct_names(devices: Sequence[Device]) -> list[Device]:
     return named
 
 
+def verify_device(device: Device, *, within: float) -> Device:
+    """`device` with only the addresses that prove the expected host key; unchanged if none is expected.
+
+    Raises HostKeyChanged, and HostKeyUnverified if SSH does not respond within `within` seconds and the user
+    has not agreed to do without.
+    """
+    from resin_toolkit.engine.tcp_permission import is_agreed, unverified
+
+    if not device.addresses or not expected_fingerprint(device):
+        return device
+    search = KeySearch(device)
+    search.add(device.addresses)
+    search.wait(within)
+    if search.proven:
+        return replace(device, addresses=tuple(search.proven))
+    if search.conflict:
+        raise search.conflict
+    agreed = tuple(address for address in device.addresses if is_agreed(device, address))
+    if not agreed:
+        raise unverified(device, device.addresses[0])
+    return replace(device, addresses=agreed)
+
+
 class KeySearch:
     """Has addresses prove the expected host key of a device, each in a daemon thread."""
 

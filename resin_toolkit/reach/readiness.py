@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from resin_toolkit.device.address import Address
 from resin_toolkit.device.facts import DeviceFacts
@@ -14,6 +14,8 @@ from resin_toolkit.tcp import PATIENCE, connect_any, endpoints
 
 _RETRY_INTERVAL = 1.0
 _ATTEMPT_TIMEOUT = 2.5
+_PROOF_TIMEOUT = 3.0
+"""Seconds for a known device to prove its host key: a small board is slow."""
 _MIN_TIMEOUT = 0.1
 """Seconds for each step of the last attempt, however late it is."""
 
@@ -75,21 +77,15 @@ def _attempt(
     """Connect, verify the device and read the facts. Raises DeviceNotFound or Unreachable, at the deadline at
     the latest, HostKeyUnverified, HostKeyChanged.
     """
-    from resin_toolkit.engine.tcp_permission import verified_addresses
     from resin_toolkit.reach.device_info import probe
+    from resin_toolkit.reach.identity import verify_device
     from resin_toolkit.reach.resolver import resolve_device
-    from resin_toolkit.ssh import prove_host_key
-    from resin_toolkit.ssh.host_keys import expected_fingerprint
 
     within = max(_MIN_TIMEOUT, min(_ATTEMPT_TIMEOUT, deadline - time.monotonic()))
     device = resolve_device(address, ssh_port=ssh_port, host_key=host_key, within=within)
     check_reachable(device, within=within)
-    device = replace(device, addresses=verified_addresses(device))
+    device = verify_device(device, within=_PROOF_TIMEOUT)
     facts = probe(device, deadline=max(deadline, time.monotonic() + _MIN_TIMEOUT))
-    expected = expected_fingerprint(device)
-    if expected and facts.host_key not in (None, expected):
-        # It was verified lately, but is another one since.
-        prove_host_key(device, within=within)
     if not facts.answers:
         raise Unreachable(
             f"{device.host} accepts connections, but neither SSH nor the engine responds.",

@@ -14,7 +14,7 @@ from resin_toolkit.errors import HostKeyChanged, Unreachable
 from resin_toolkit.ssh import version_exchange
 from resin_toolkit.ssh.config import HostConfig, host_config
 from resin_toolkit.ssh.host_keys import HostKey, check_key, pinned_key, warn_of_outdated
-from resin_toolkit.ssh.key_proofs import record_proof, withdraw_proof
+from resin_toolkit.ssh.key_proofs import withdraw_proof
 from resin_toolkit.ssh.session import Shell, connection_lost
 from resin_toolkit.tcp import Endpoint, connect_any, endpoints
 from resin_toolkit.terminal.screen import clean
@@ -79,8 +79,6 @@ def connect(
                 raise
             if pin:
                 warn_of_outdated(device, transport.outdated_algorithms, tell)
-                if address:
-                    record_proof(device, address, key.fingerprint)
             user = device.user or config.user or USER
             _log_in(transport, device, user, config, ask)
             if pin:
@@ -104,7 +102,8 @@ def fetch_host_key(device: Device, *, within: float = 3.0) -> HostKey:
 def prove_host_key(device: Device, *, within: float = 3.0) -> str:
     """Have a device whose host key is known prove it, without a login; return the address where it did.
 
-    Nothing is pinned. Raises HostKeyChanged, HostKeyInvalid, Unreachable, StateDamaged.
+    Nothing is pinned. Somebody who relays the connection to the device passes too. Raises HostKeyChanged,
+    HostKeyInvalid, Unreachable, StateDamaged.
     """
 
     def attempt(device: Device, key_types: Sequence[str]) -> str:
@@ -114,7 +113,6 @@ def prove_host_key(device: Device, *, within: float = 3.0) -> str:
         except HostKeyChanged:
             withdraw_proof(device, address)
             raise
-        record_proof(device, address, key.fingerprint)
         return address
 
     return _try_addresses(device, attempt)

@@ -1,12 +1,17 @@
-"""Where the host key of a device was proven lately.
+"""Proofs that an address is the one of a known device.
 
-A proof allows connections by plain TCP to the same address for a while, which are not protected themselves.
-It is kept for this run, and in the state directory for the next ones.
+A server that proves the host key may only relay the connection to the device. So the device itself is asked,
+over SSH, whether it has that address. A proof allows connections by plain TCP to the address for a while,
+which are not protected themselves. It is kept for this run, and in the state directory for the next ones.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from resin_toolkit.device.cache import (
     cache_proof,
@@ -18,8 +23,14 @@ from resin_toolkit.device.cache import (
 from resin_toolkit.device.record import Device
 from resin_toolkit.ssh.host_keys import HostKey, forget_key
 
+if TYPE_CHECKING:
+    from resin_toolkit.ssh.session import Shell
+
 VALID_FOR = 15 * 60.0
 """Seconds for which a proof counts."""
+_ADDRESSES = "cat /proc/net/fib_trie /proc/net/if_inet6"
+"""Prints the addresses of a device (proc(5)), whatever programs it has."""
+_RUN_TIMEOUT = 5.0
 _REWRITE_AFTER = 5 * 60.0
 """Seconds after which a new proof is stored: storing each would slow down every command."""
 
@@ -27,8 +38,43 @@ _proven: dict[tuple[str, str, int, str], float] = {}
 """The proofs of this run: host, address, port and fingerprint, and the time of time.monotonic."""
 
 
+def prove_address(shell: Shell) -> bool:
+    """Ask a device over SSH whether it has the address that it was reached at; record the proof if it does.
+
+    Through a jump host there is no such address. Raises Unreachable, NotSupported, StateDamaged.
+    """
+    if not shell.address:
+        return False
+    output = shell.run(_ADDRESSES, within=_RUN_TIMEOUT).out.decode(errors="replace")
+    if ipaddress.ip_address(shell.address.partition("%")[0]) not in own_addresses(output):
+        return False
+    record_proof(shell.device, shell.address, shell.host_key.fingerprint)
+    return True
+
+
+def own_addresses(output: str) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """The addresses in /proc/net/fib_trie and /proc/net/if_inet6 of a device."""
+    found: set[ipaddress.IPv4Address | ipaddress.IPv6Address] = set()
+    leaf = ""
+    for line in output.splitlines():
+        words = line.split()
+        if words[:1] == ["|--"]:
+            leaf = words[-1]
+        elif words[:3] == ["/32", "host", "LOCAL"]:
+            with suppress(ValueError):
+                found.add(ipaddress.IPv4Address(leaf))
+        elif len(words) == 6 and re.fullmatch("[0-9a-f]{32}", words[0]):
+            found.add(ipaddress.IPv6Address(int(words[0], 16)))
+    return found
+
+
+def was_proven(device: Device, address: str, key: str) -> bool:
+    """Whether there ever was a proof for `address` and the key. Raises StateDamaged."""
+    return _stored_age(device, address, key) is not None
+
+
 def record_proof(device: Device, address: str, key: str) -> None:
-    """Record that the key with the fingerprint `key` was proven at `address` now. Raises StateDamaged."""
+    """Record that the device with the fingerprint `key` has `address`. Raises StateDamaged."""
     _proven[device.host, address, device.ssh_port, key] = time.monotonic()
     stored = _stored_age(device, address, key)
     if stored is None or stored > _REWRITE_AFTER:
@@ -37,7 +83,7 @@ def record_proof(device: Device, address: str, key: str) -> None:
 
 
 def is_proven(device: Device, address: str, key: str) -> bool:
-    """Whether the key with the fingerprint `key` was proven at `address` lately.
+    """Whether it was proven lately that the device with the fingerprint `key` has `address`.
 
     Only in this run, if the device requires a key. Raises StateDamaged.
     """

@@ -45,7 +45,6 @@ def late(user: User) -> User:
 def test_plain_tcp_needs_one_proof_and_then_none_for_a_while(network: StrangeNetwork, late: User) -> None:
     with network.device_serves():
         assert late.resin("ps", NAME).code == 0
-    assert not network.ssh.was_trusted
     with network.device_serves(ssh=False):
         assert late.resin("ps", NAME).code == 0
 
@@ -97,6 +96,23 @@ def test_the_known_device_is_taken_beside_one_that_answers_first(network: Strang
     assert f"tcp://{network.device.address}:2377" in run.out, run
     assert network.strange_engine.requests == []
     assert state_of(late, "devices.json")[HOST]["addresses"] == [network.device.address]
+
+
+def test_who_relays_the_proof_gets_no_plain_tcp(network: StrangeNetwork, late: User) -> None:
+    """The device says over SSH that the address is not its own; so SSH is used, which he cannot read."""
+    network.strange_engine.id = KNOWN_ID
+    forwarder = network.stranger.forwarder(network.device.address, 22222)
+    with (
+        network.device.serving(ssh=network.ssh),
+        network.stranger.listening(22222, forwarder),
+        network.stranger.serving(announces=[NAME], engine=network.strange_engine),
+    ):
+        run = late.resin("env", NAME)
+        assert (run.code, "ssh://" in run.out) == (0, True), run
+        assert late.resin("ssh", NAME, "--", "true").code == 0
+        run = late.resin("env", NAME)
+        assert (run.code, "ssh://" in run.out) == (0, True), run
+    assert network.strange_engine.requests == []
 
 
 def test_a_device_that_was_flashed_again_is_new_after_one_step(network: StrangeNetwork, user: User) -> None:

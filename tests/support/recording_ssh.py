@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ipaddress
 import logging
 import socket
 import threading
@@ -72,7 +73,7 @@ class RecordingSsh:
             transport.close()
 
     def _serve_channel(self, channel: paramiko.Channel, session: _Session) -> None:
-        with suppress(EOFError, OSError, ValueError):
+        with suppress(EOFError, OSError, ValueError, paramiko.SSHException):
             if session.kinds.get(channel.get_id()) == _STREAM:
                 if self.engine is not None:
                     self.engine.serve(channel.makefile("rb"), channel.makefile("wb"))
@@ -80,9 +81,18 @@ class RecordingSsh:
                 channel.settimeout(0.2)
                 with suppress(TimeoutError):
                     self.typed += channel.recv(65536)
-                channel.sendall(b"hello\r\n")
+                channel.sendall(_addresses_of(channel) if session.wants_addresses else b"hello\r\n")
                 channel.send_exit_status(0)
-        channel.close()
+        with suppress(EOFError, OSError, paramiko.SSHException):
+            channel.close()
+
+
+def _addresses_of(channel: paramiko.Channel) -> bytes:
+    """What /proc/net/fib_trie and /proc/net/if_inet6 say of the address that the client is connected to."""
+    address = ipaddress.ip_address(channel.get_transport().sock.getsockname()[0].partition("%")[0])
+    if address.version == 4:
+        return f"Local:\n     |-- {address}\n        /32 host LOCAL\n".encode()
+    return f"{int(address):032x} 02 40 20 80     eth0\n".encode()
 
 
 class _Session(paramiko.ServerInterface):
@@ -90,6 +100,7 @@ class _Session(paramiko.ServerInterface):
         self.server = server
         self.asked = threading.Event()
         self.kinds: dict[int, str] = {}
+        self.wants_addresses = False
 
     def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002
         return "publickey,password"
@@ -125,6 +136,7 @@ class _Session(paramiko.ServerInterface):
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:  # noqa: ARG002
         self.server.commands.append(command.decode(errors="replace"))
+        self.wants_addresses = b"/proc/net/fib_trie" in command
         self.asked.set()
         return True
 
