@@ -87,7 +87,10 @@ def connect(
             opened.pop_all()
             return Shell(device, user, key, chain, address)
 
-    return _try_addresses(device, attempt)
+    if pin or device.host_key:
+        return _try_addresses(device, attempt)
+    # It is to be found out what answers first.
+    return attempt(device, ())
 
 
 def fetch_host_key(device: Device, *, within: float = 3.0) -> HostKey:

@@ -211,7 +211,7 @@ def test_scan_and_wait_tell_of_a_changed_host_key(kitchen: StandIn) -> None:
     run = kitchen.desk.resin("wait", "kitchen", "--json")
     assert (run.code, run.error["code"]) == (4, "host-key-changed")
     assert "`resin ssh kitchen --forget-key`" in run.error["hint"]
-    run = kitchen.desk.resin("scan")
+    run = kitchen.desk.resin("scan", "--timeout", "20")
     assert "kitchen (not the known device)" in run.out
     assert "warning: The host key of kitchen.local has changed" in run.err
     assert kitchen.desk.resin("ssh", "kitchen", "--forget-key", "--", "true").code == 0

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import paramiko
@@ -18,7 +19,7 @@ from support.ssh_servers import home_with_key, keygen, sshd  # noqa: F401 - fixt
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import HostKeyChanged, LoginRefused, Refused, Unreachable
 from resin_toolkit.ssh import connect
-from resin_toolkit.ssh.host_keys import FILE, forget_key, pinned_key
+from resin_toolkit.ssh.host_keys import FILE, HostKey, forget_key, pinned_key
 from resin_toolkit.state import state_folder
 
 
@@ -70,6 +71,21 @@ def test_an_additional_host_key_is_accepted_and_another_one_refused(home: Path) 
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_a_required_key_may_be_any_of_those_that_the_server_has(home: Path, kind: str) -> None:
+    for each in ("ed25519", "ecdsa", "rsa"):
+        keygen(home / each, "-t", each)
+    line = (home / f"{kind}.pub").read_text().split()
+    required = HostKey(line[0], line[1]).fingerprint
+    with sshd(home, f"HostKey {home}/ecdsa", f"HostKey {home}/rsa", key=home / "ed25519") as device:
+        with connect(replace(device, host_key=required)) as shell:
+            assert shell.host_key.fingerprint == required
+        assert pinned_key(device) == HostKey(line[0], line[1])
+        other = replace(device, host_key="SHA256:" + "a" * 43)
+        with pytest.raises(HostKeyChanged, match="--host-key requires SHA256:aaa"):
+            connect(other)
+
+
 def test_login_without_a_key_is_refused(home: Path) -> None:
     with sshd(home) as device:
         (home / ".ssh" / "id_ed25519").unlink()
