@@ -46,14 +46,15 @@ class _Paused:
         return piece
 
 
-@pytest.mark.parametrize("what", ["a file", "a folder", "the folder that is being sent"])
+@pytest.mark.parametrize("what", ["a file", "a folder", "the folder being sent", "one above"])
 def test_what_becomes_a_link_during_a_push_is_not_followed(
     network: StrangeNetwork, newcomer: User, what: str
 ) -> None:
     home, project = newcomer.home, newcomer.home / "code" / "project"
     for name in ("private/id", "private/keys/id"):
-        (home / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / name).write_text(SECRET)
+        for secret in (home / name, home / "other" / "project" / "z" / name):
+            secret.parent.mkdir(parents=True, exist_ok=True)
+            secret.write_text(SECRET)
         (project / "z" / name).parent.mkdir(parents=True, exist_ok=True)
         (project / "z" / name).write_text("harmless")
     inner = project / "z" / "private"
@@ -66,7 +67,8 @@ def test_what_becomes_a_link_during_a_push_is_not_followed(
         moved, target = {
             "a file": (inner / "id", home / "private" / "id"),
             "a folder": (inner / "keys", home / "private" / "keys"),
-            "the folder that is being sent": (inner, home / "private"),
+            "the folder being sent": (inner, home / "private"),
+            "one above": (home / "code", home / "other"),
         }[what]
         moved.rename(home / "moved")
         moved.symlink_to(target)
