@@ -1,6 +1,10 @@
 """Small JSON files in the user's state directory, readable only by the user.
 
 Source: the XDG Base Directory Specification ($XDG_STATE_HOME, by default ~/.local/state).
+
+Nothing is stored in a directory in which another user could exchange it, and what protects the user is not
+read from there, as sshd does with StrictModes. As root, the user of the home directory and the caller of sudo
+count as the same user.
 """
 
 from __future__ import annotations
@@ -8,8 +12,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +24,13 @@ from resin_toolkit.errors import StateDamaged
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 """Flags of os.open, where the system has them."""
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+_MAX_SIZE = 16 * 1024 * 1024
+_LOCK_TIMEOUT = 10.0
+"""Seconds to wait for another process that updates the same file, which takes milliseconds."""
+_LOCK_PAUSE = 0.02
+_UNMAPPED = 65534
+"""The owner, in a user namespace, of directories such as / whose owner has no number there."""
 
 
 def state_folder() -> Path:
@@ -31,12 +44,23 @@ def read_state(name: str, *, protects: bool = False, hint: str = "") -> dict[str
     """Read the JSON object in the file `name`; empty if the file is missing.
 
     An unreadable or invalid file is empty too, but raises StateDamaged if its content `protects` the user: a
-    damaged list of host keys must not make every host new. `hint` is that of the error.
+    damaged list of host keys must not make every host new. So does one that another user could have written.
+    `hint` is that of the error.
     """
     path = state_folder() / name
     try:
         with open(path, encoding="utf-8", opener=_open_without_links) as file:
+            _check_file(file.fileno(), path)
             content = json.load(file)
+    except PermissionError as error:
+        if protects and error.errno == errno.EPERM:
+            raise StateDamaged(
+                f"{path} cannot be trusted: {error.strerror}.",
+                hint="Set XDG_STATE_HOME to a directory that only you can write to.",
+            ) from error
+        if protects:
+            raise state_damaged(path, _reason(error), hint) from error
+        return {}
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, RecursionError) as error:
@@ -61,19 +85,17 @@ def update_state(name: str, *, protects: bool = False, hint: str = "") -> Iterat
     """Yield the object in the file `name` to be changed; it is written if the block raises nothing.
 
     Other processes that update it wait meanwhile; readers see the old file or the new one. New files and
-    directories belong to the owner of the directory above them, also under sudo. Raises OSError, and
-    StateDamaged as `read_state` does.
+    directories belong to the owner of the directory above them, also under sudo. Raises OSError, also for a
+    directory in which another user could exchange the file, and StateDamaged as `read_state` does.
     """
-    import fcntl
-
     folder = state_folder()
     _make_folder(folder)
     lock_path = folder / f".{name}.lock"
     descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
-    with open(descriptor, "r+b") as lock:  # noqa: PTH123 - a descriptor, not a path
+    with open(descriptor, "r+b"):  # noqa: PTH123 - a descriptor, not a path
         os.fchmod(descriptor, 0o600)
         _give_to_owner(descriptor, folder)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _wait_for_lock(descriptor, lock_path)
         content = read_state(name, protects=protects, hint=hint)
         yield content
         _replace(folder / name, json.dumps(content, indent=1, sort_keys=True) + "\n", sync=protects)
@@ -103,7 +125,65 @@ def add_entry(state: dict[str, Any], key: str, entry: dict[str, Any], *, limit: 
 
 
 def _open_without_links(path: str, flags: int) -> int:
-    return os.open(path, flags | _NO_LINK)
+    return os.open(path, flags | _NO_LINK | _NO_WAIT)
+
+
+def _check_file(descriptor: int, path: Path) -> None:
+    """Raise ValueError if it is no file of a plausible size, PermissionError if it may not be the user's."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_SIZE:
+        raise ValueError("not a file of this program")
+    own = _own_users()
+    if own and (status.st_uid not in own or status.st_mode & stat.S_IWOTH):
+        raise PermissionError(errno.EPERM, "another user can write to it", str(path))
+    _check_folder(path.parent)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise PermissionError if another user can exchange the folder, or one above it. It need not exist."""
+    own = _own_users()
+    if not own:
+        return
+    for path in dict.fromkeys((folder, *folder.parents, *(real := folder.resolve()).parents, real)):
+        try:
+            status = path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        is_own = status.st_uid in own or (status.st_uid == _UNMAPPED and path != folder)
+        open_to_all = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_IWOTH
+        if not is_own:
+            raise PermissionError(errno.EPERM, f"{path} belongs to another user", str(path))
+        if open_to_all and not status.st_mode & stat.S_ISVTX:
+            raise PermissionError(errno.EPERM, f"everybody can write to {path}", str(path))
+
+
+def _own_users() -> set[int]:
+    """The user IDs that count as the user's own; none on a system without them."""
+    if not hasattr(os, "geteuid"):
+        return set()
+    own = {0, os.geteuid()}
+    if own == {0}:
+        caller = os.environ.get("SUDO_UID", "")
+        own |= {int(caller)} if caller.isdecimal() else set()
+        with suppress(FileNotFoundError):
+            own.add(Path.home().stat().st_uid)
+    return own
+
+
+def _wait_for_lock(descriptor: int, path: Path) -> None:
+    """Lock an open file exclusively. Raises TimeoutError if another process holds it for long."""
+    import fcntl
+
+    deadline = time.monotonic() + _LOCK_TIMEOUT
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimeoutError(errno.ETIMEDOUT, "another process holds its lock", str(path)) from None
+            time.sleep(_LOCK_PAUSE)
+        else:
+            return
 
 
 def _reason(error: Exception) -> str:
@@ -115,6 +195,7 @@ def _reason(error: Exception) -> str:
 
 
 def _make_folder(folder: Path) -> None:
+    _check_folder(folder)
     missing = [folder] if not folder.exists() else []
     while missing and not missing[-1].parent.exists():
         missing.append(missing[-1].parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import subprocess
@@ -97,9 +98,120 @@ def test_no_link_is_followed(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-def test_under_sudo_files_belong_to_the_owner_of_the_home(folder: Path, tmp_path: Path) -> None:
+def test_under_sudo_files_belong_to_the_owner_of_the_home(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_UID", "1234")
     os.chown(tmp_path, 1234, 1234)
     with update_state("a.json") as state:
         state["x"] = 1
     made = [folder.parent, folder, *folder.iterdir()]
     assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(1234, 1234)}
+
+
+def stored(folder: Path) -> Path:
+    with update_state("a.json", protects=True) as state:
+        state["x"] = 1
+    return folder / "a.json"
+
+
+def exchanged_by_another_user(path: Path) -> None:
+    """Give a file or folder to another user, who can then write to it."""
+    os.chown(path, 4321, 4321)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_what_another_user_could_have_written_is_not_trusted(depth: int, folder: Path) -> None:
+    """The file itself, its folder, or XDG_STATE_HOME belongs to somebody else."""
+    file = stored(folder)
+    exchanged_by_another_user([file, folder, folder.parent][depth])
+    with pytest.raises(StateDamaged, match=r"cannot be trusted.*another user"):
+        read_state("a.json", protects=True)
+    assert read_state("a.json") == {}
+    with pytest.raises((StateDamaged, PermissionError)), update_state("a.json", protects=True):
+        raise AssertionError
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_what_everybody_can_write_is_not_trusted(depth: int, folder: Path) -> None:
+    file = stored(folder)
+    [file, folder, folder.parent][depth].chmod(0o777)
+    with pytest.raises(StateDamaged, match=r"cannot be trusted.*can write"):
+        read_state("a.json", protects=True)
+
+
+@pytest.mark.root
+def test_nothing_is_stored_in_a_folder_of_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with XDG_STATE_HOME=/tmp/state, which somebody has made before."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / "state").mkdir(mode=0o777)
+    exchanged_by_another_user(shared / "state")
+    monkeypatch.setenv("XDG_STATE_HOME", str(shared / "state"))
+    with pytest.raises(PermissionError, match="belongs to another user"), update_state("a.json"):
+        raise AssertionError
+    assert not list((shared / "state").iterdir())
+    monkeypatch.setenv("XDG_STATE_HOME", str(shared / "link"))
+    (shared / "link").symlink_to(tmp_path)
+    os.lchown(shared / "link", 4321, 4321)
+    with pytest.raises(PermissionError, match="belongs to another user"), update_state("a.json"):
+        raise AssertionError
+    monkeypatch.setenv("XDG_STATE_HOME", str(shared / "own"))
+    with update_state("a.json", protects=True) as state:
+        state["x"] = 1
+    assert read_state("a.json", protects=True) == {"x": 1}
+
+
+@pytest.mark.root
+def test_the_home_of_the_calling_user_is_trusted_under_sudo(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.chown(tmp_path, 1234, 1234)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    stored(folder)
+    assert read_state("a.json", protects=True) == {"x": 1}
+
+
+@pytest.mark.parametrize("what", ["directory", "pipe", "large file", "empty file"])
+def test_what_is_no_state_file_is_an_error_at_once(what: str, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    file = folder / "a.json"
+    if what == "directory":
+        file.mkdir()
+    elif what == "pipe":
+        os.mkfifo(file)
+    else:
+        file.touch(mode=0o600)
+        os.truncate(file, 1 << 40 if what == "large file" else 0)
+    with pytest.raises(StateDamaged):
+        read_state("a.json", protects=True)
+    assert read_state("a.json") == {}
+
+
+def test_a_process_that_holds_the_lock_is_not_waited_for_without_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resin_toolkit.state._LOCK_TIMEOUT", 0.1)
+    stored(folder)
+    with (folder / ".a.json.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(TimeoutError, match="another process"), update_state("a.json"):
+            raise AssertionError
+
+
+@pytest.mark.root
+def test_a_full_disk_keeps_the_old_file(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=True)
+    try:
+        file = stored(folder)
+        with pytest.raises(OSError, match="No space"), update_state("a.json", protects=True) as state:
+            state["y"] = "y" * 100_000
+        assert read_state("a.json", protects=True) == {"x": 1}
+        assert {path.name for path in folder.iterdir()} == {file.name, ".a.json.lock"}
+    finally:
+        subprocess.run(["umount", folder], check=True)
