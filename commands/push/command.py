@@ -99,7 +99,7 @@ def push(
     trust: Annotated[
         bool,
         typer.Option(
-            "--trust", help="Allow the project to use its own device and files and variables from outside."
+            "--trust", help="Allow the device, outside files and variables that the project asks for."
         ),
     ] = False,
     dry_run: Annotated[

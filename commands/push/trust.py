@@ -115,7 +115,9 @@ class PushTrust:
         )
         if not request:
             return
-        if not self._agrees:
+        if self._agrees:
+            self._report.say(f"The project may {request.clause()}: --trust.")
+        else:
             self._ask(request)
         new_paths = [path for path, _ in request.paths]
         new_variables = [name for name, _ in request.variables]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resin_toolkit.errors import BadValue, PathNotFound, ServiceNotFound, from_os_error
+from resin_toolkit.errors import BadValue, PathNotFound, ResinError, ServiceNotFound, from_os_error
 
 if TYPE_CHECKING:
     from resin_toolkit.project.access import ProjectAccess
@@ -109,6 +110,25 @@ def load_application(project: Project, overrides: ProjectOverrides, platform: Pl
         application = single_application(settings, service, name)
     _check_services(application, overrides.services)
     return _with_environment(application, overrides, project.access)
+
+
+def note_build_files(
+    application: Application, dockerfile: str | None, access: ProjectAccess, *, live: bool
+) -> None:
+    """Note the files and folders of builds, as far as they are known without a device."""
+    from resin_toolkit.project.dockerfile_choice import choose_dockerfile
+    from resin_toolkit.project.ignore import read_ignore_rules
+
+    for service in application.services:
+        build = service.build
+        if build is None:
+            continue
+        for rule in service.watch if live else ():
+            access.note(rule.path, f"services.{service.name}.develop.watch")
+        # What is wrong with them is reported once the device is known: it may have files of its own.
+        with suppress(ResinError):
+            recipe = choose_dockerfile(build.context, dockerfile or build.dockerfile, read=access.read)
+            read_ignore_rules(build.context, recipe.name, access.read)
 
 
 def project_files(project: Project, application: Application) -> list[Path]:

@@ -22,6 +22,7 @@ from resin_toolkit.push.project import (
     Project,
     ProjectOverrides,
     load_application,
+    note_build_files,
     project_files,
     read_project,
 )
@@ -70,6 +71,7 @@ class PushSession:
         Raises what `load_application` raises.
         """
         application = load_application(self.project, self._overrides, Platform((), ""))
+        note_build_files(application, self.options.dockerfile, self.project.access, live=self.options.live)
         if self.project.compose_files:
             # It is the same for every device.
             self.application, self._is_loaded = application, True

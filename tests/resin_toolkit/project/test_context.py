@@ -296,3 +296,15 @@ def test_compressed_bodies_unpack_to_the_same(folder: Path) -> None:
     assert zlib.decompress(b"".join(pieces), 31) == b"".join(context.stream())
     kinds = {entry.kind for entry in context.entries()}
     assert kinds == set(FileType)
+
+
+def test_a_folder_above_that_becomes_a_link_is_not_followed(tmp_path: Path) -> None:
+    for name in ("above/project", "private/project"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "file").write_text(name)
+    context = BuildContext(tmp_path / "above" / "project")
+    assert [entry.path for entry in context.entries()] == ["file"]
+    (tmp_path / "above").rename(tmp_path / "moved")
+    (tmp_path / "above").symlink_to("private")
+    with pytest.raises(ResinError):
+        b"".join(context.stream())
