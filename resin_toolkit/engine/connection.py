@@ -31,7 +31,7 @@ _MORE_ADDRESSES = 2.0
 """Seconds after the deadline in which the remaining addresses and ports are still tried."""
 _VERIFY_TIMEOUT = 6.0
 """Seconds after which no further address is verified: an answer may list any number."""
-_INFO_TIMEOUT = 10.0
+_INFO_TIMEOUT = 8.0
 """Seconds for the first request to an engine that has answered before, and may be slow."""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from resin_toolkit.errors import EngineFailed, Unreachable
 from resin_toolkit.logs.records import stamp_of
 
-SILENCE = 12.0
+SILENCE = 10.0
 """Seconds for which a device may send nothing, or next to nothing, of a log."""
 SEARCH_SILENCE = 60.0
 """The same where it has to search the log, which on a worn card takes long."""

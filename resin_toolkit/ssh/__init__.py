@@ -10,7 +10,7 @@ whatever else it sends meanwhile: answers to keepalives, ignored messages, singl
 | its version and the key exchange | 10 s (`version_exchange.HANDSHAKE_TIMEOUT`) |
 | all its answers to a login; as long again after each input of a person | 10 s (`userauth.LOGIN_TIMEOUT`) |
 | opening a channel; starting a command or shell | 10 s each (`channels.ANSWER_TIMEOUT`) |
-| a command of this program | 12 s (`session.COMMAND_TIMEOUT`), unless the caller knows that it takes longer |
+| a command of this program | 10 s (`session.COMMAND_TIMEOUT`), unless the caller knows that it takes longer |
 | new keys, later on | 12 s, from the last data that was still on the way (`packetizer.GIVE_UP`) |
 | one packet, from its first byte to its last, in either direction | 12 s (`packetizer.GIVE_UP`) |
 | silence | probed after 5 s, ended after 12 s (`packetizer.GIVE_UP`) |

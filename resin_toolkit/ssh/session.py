@@ -23,7 +23,7 @@ C = TypeVar("C", bound="StreamChannel")
 
 UNKNOWN_EXIT_CODE = 255
 """The exit code of OpenSSH when the remote command is killed by a signal, or its exit status is unknown."""
-COMMAND_TIMEOUT = 12.0
+COMMAND_TIMEOUT = 10.0
 """Seconds that a short command of this program takes at most on a device."""
 _MAX_OUTPUT = 1024 * 1024
 """Bytes that such a command prints at most."""

@@ -28,7 +28,7 @@ _CONTAINER = {
     "State": "running",
     "Status": "Up 3 hours",
     "Created": 1,
-    "Labels": {},
+    "Labels": {"io.resin-toolkit.app": "app", "io.resin-toolkit.service": "web"},
 }
 _DETAILS = {
     "Id": ID,

@@ -25,12 +25,12 @@ from resin_toolkit.engine.transport.raw_stream import RawStream
 from resin_toolkit.engine.transport.transports import EngineTransport
 from resin_toolkit.engine.transport.upload import TAR, ChunkedUpload
 
-PATIENCE = 12.0
+PATIENCE = 10.0
 """Seconds within which an engine answers a question, and begins a stream."""
 CHANGE = 60.0
 """Seconds within which it carries out a change: a board with a worn card is slow. Meanwhile it must answer
 other requests."""
-_PING_TIMEOUT = 7.0
+_PING_TIMEOUT = 6.0
 LIMIT = 8 * 1024 * 1024
 """Bytes that an answer may have: more than a list of a thousand containers."""
 _NOT_MODIFIED = 304
@@ -147,14 +147,15 @@ class ConnectionPool:
     def _check(self, within: float | None) -> Callable[[], object] | None:
         return self.ping if within is None or within > PATIENCE else None
 
-    def ping(self) -> None:
-        """Check that the engine answers, on another connection.
+    def ping(self, within: float | None = None) -> None:
+        """Check that the engine answers within some seconds, on another connection.
 
-        Raises OSError, HTTPException, Unreachable.
+        Raises OSError, HTTPException, and Unreachable if it accepts no connection.
         """
+        within = _PING_TIMEOUT if within is None else within
         connection = self.transport.open()
         try:
-            exchange(connection, "GET", "/_ping", deadline=deadline_in(_PING_TIMEOUT), limit=_ERROR_LIMIT)
+            exchange(connection, "GET", "/_ping", deadline=deadline_in(within), limit=_ERROR_LIMIT)
         finally:
             connection.close()
 

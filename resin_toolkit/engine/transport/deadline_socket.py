@@ -14,7 +14,7 @@ from resin_toolkit.tcp import DEAD_AFTER, set_tcp_option
 
 REMEMBERED = 32
 """Bytes kept of the beginning, to recognise a server that is not an engine."""
-CHECK_AFTER = 5.0
+CHECK_AFTER = 4.0
 """Seconds of silence after which the server is checked during a request that may take long."""
 _STALL = 60_000
 """Milliseconds for which a board that writes to a worn card may accept no data."""

@@ -27,7 +27,7 @@ SOCKETS = (
     "/run/balena-engine.sock",
 )
 """The sockets of engines: of resinOS, then of balenaOS, its newest releases last."""
-_SEARCH_TIMEOUT = 12.0
+_SEARCH_TIMEOUT = 10.0
 """Seconds to find a way to the engine, and for the device to start a program that connects to it."""
 
 # `docker system dial-stdio` (engine 18.09) is a hidden command, and older clients print the help of

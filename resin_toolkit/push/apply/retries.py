@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from resin_toolkit.engine import Engine
+from resin_toolkit.engine.transport.http import NETWORK_ERRORS
 from resin_toolkit.errors import EngineFailed, Unreachable
 
 T = TypeVar("T")
 RECONNECT_TIMEOUT = 10.0
 """Seconds within which an engine has to be reachable again."""
+_CHECK_TIMEOUT = 3.0
 _OUTAGES = 3
 _RECONNECT_PAUSE = 0.3
 _ATTEMPTS, _PAUSE = 10, 0.2
@@ -29,7 +31,8 @@ def retry_after_disconnect(
 
     `on_reconnect` is called before each repetition, and like it repeated. The connection may be lost any
     number of times within `reconnect_timeout` seconds, which is one outage, and three outages are tolerated.
-    Raises Unreachable after that, and what `action` raises.
+    Raises Unreachable after that, and at once if the engine accepts connections but did not answer; and what
+    `action` raises.
     """
     outages, deadline = 0, 0.0
     while True:
@@ -39,12 +42,24 @@ def retry_after_disconnect(
                 on_reconnect()
             return action()
         except Unreachable as error:
+            if error.facts.get("cause") == "no-answer" and _accepts_connections(engine):
+                raise  # The link is up, but the engine hangs.
             now = time.monotonic()
             if not outages or now - attempted > reconnect_timeout:
                 outages, deadline = outages + 1, now + reconnect_timeout
             if outages > _OUTAGES or now > deadline:
                 raise
             _wait_for_engine(engine, deadline, error)
+
+
+def _accepts_connections(engine: Engine) -> bool:
+    try:
+        engine.connections.ping(within=_CHECK_TIMEOUT)
+    except Unreachable:
+        return False
+    except NETWORK_ERRORS as error:
+        return isinstance(error, TimeoutError) and error.errno is None
+    return True
 
 
 def _wait_for_engine(engine: Engine, deadline: float, lost: Unreachable) -> None:

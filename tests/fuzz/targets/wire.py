@@ -30,6 +30,9 @@ class Stream:
     def read(self, size: int = _MOST_SENT) -> bytes:
         return self.recv(size)
 
+    def settimeout(self, seconds: float | None) -> None:
+        """Everything is there already."""
+
     def close(self) -> None:
         """Nothing is open."""
 
