@@ -35,6 +35,8 @@ RequiredDeviceArgument = Annotated[
 ]
 VARIABLE = "RESIN_DEVICE"
 HOST_KEY_VARIABLE = "RESIN_HOST_KEY"
+_PROOF_TIMEOUT = 5.0
+"""Seconds for the devices on the network to prove their host keys."""
 
 
 @dataclass(frozen=True)
@@ -160,15 +162,19 @@ def open_engine(report: Report, device: Device) -> Engine:
 
 def _device_on_network(report: Report, options: DeviceOptions) -> Device:
     """The only device that announces itself, or the one that the user chooses of several."""
-    from resin_toolkit.reach.inventory import discover_devices, was_used
+    from resin_toolkit.reach.identity import proving_devices
+    from resin_toolkit.reach.inventory import discover_devices, used_before
 
     required = options.required_key
     report.say("No device given: searching the network.")
     devices = [replace(device, host_key=required) for device in discover_devices(ssh_port=options.ssh_port)]
+    if required and len(devices) > 1:
+        devices = proving_devices(devices, within=_PROOF_TIMEOUT) or devices
     if len(devices) == 1:
-        if not was_used(devices[0]):
+        known = used_before(devices[0])
+        if known is None:
             _confirm_device(report, devices[0])
-        return devices[0]
+        return known or devices[0]
     if not report.interactive:
         named = ", ".join(f"{device.name} ({next(iter(device.addresses), '')})" for device in devices)
         raise DeviceAmbiguous(

@@ -124,6 +124,17 @@ def verify_device(device: Device, *, within: float) -> Device:
     return replace(device, addresses=agreed)
 
 
+def proving_devices(devices: Sequence[Device], *, within: float) -> list[Device]:
+    """Those of the devices that prove the host key that is expected of them, within `within` seconds."""
+    searches = [(device, KeySearch(device)) for device in devices]
+    for device, search in searches:
+        search.add(device.addresses)
+    deadline = time.monotonic() + within
+    for _, search in searches:
+        search.wait(deadline - time.monotonic())
+    return [replace(device, addresses=tuple(search.proven)) for device, search in searches if search.proven]
+
+
 class KeySearch:
     """Has addresses prove the expected host key of a device, each in a daemon thread."""
 

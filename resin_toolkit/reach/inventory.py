@@ -64,11 +64,20 @@ def discover_devices(*, ssh_port: int | None = None) -> list[Device]:
     return with_distinct_names([with_known_port(found.device) for found in inventory.devices])
 
 
-def was_used(device: Device) -> bool:
-    """Whether a device that announces itself is one that a command was directed at before.
+def used_before(device: Device) -> Device | None:
+    """`device`, which announces itself, by the name or address that a command used it by; None if none did.
+
+    Raises StateDamaged.
+    """
+    names = [device, *(replace(device, host=each, addresses=(each,)) for each in device.addresses)]
+    return next((named for named in names if _was_used(named)), None)
+
+
+def _was_used(device: Device) -> bool:
+    """Whether a command was directed at a device by this name.
 
     A device whose host key is known is verified when it is connected to. Of others only the engine ID is
-    known, which anybody can copy; so it has to be where it was, too. Raises StateDamaged.
+    known, which anybody can copy; so it has to be where it was, too.
     """
     from resin_toolkit.reach.identity import read_identity
 

@@ -206,6 +206,29 @@ def test_the_only_device_of_a_network_is_asked_about_once(network: StrangeNetwor
     network.assert_nothing_reached_the_stranger()
 
 
+def test_a_device_that_was_named_by_its_address_needs_no_question(
+    network: StrangeNetwork, newcomer: User
+) -> None:
+    with network.device_serves():
+        assert newcomer.resin("ps", network.device.address).code == 0
+        assert newcomer.resin("ps", "--no-input").code == 0
+        assert newcomer.resin("ssh", network.device.address, "--", "true").code == 0
+    network.strange_engine.id = KNOWN_ID
+    with network.device.serving(engine=network.strange_engine, ssh=network.strange_ssh, announces=[NAME]):
+        assert newcomer.resin("ps", "--json").error["code"] == "host-key-changed"
+    network.assert_nothing_reached_the_stranger()
+
+
+def test_the_required_key_chooses_a_device(network: StrangeNetwork, newcomer: User) -> None:
+    required = ("--host-key", network.ssh.fingerprint)
+    with (
+        network.device_serves(),
+        network.stranger.serving(announces=["lamp"], engine=network.strange_engine, ssh=network.strange_ssh),
+    ):
+        run = newcomer.resin("env", *required)
+        assert f"tcp://{network.device.address}:" in run.out, run
+
+
 def test_the_only_device_of_a_network_is_no_impostor(network: StrangeNetwork, user: User) -> None:
     network.strange_engine.id = KNOWN_ID
     with network.stranger_serves():
