@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from resin_toolkit.device.seen_devices import remember_seen, seen_hosts
 from resin_toolkit.errors import DeviceNotFound, StateDamaged
 from resin_toolkit.reach import resolver
 from resin_toolkit.reach.resolver import resolve_device
+from resin_toolkit.ssh.host_keys import HostKey, check_key
 from resin_toolkit.state import update_state
 
 
@@ -59,6 +61,22 @@ def test_an_unknown_name_is_an_error_that_says_what_was_tried(word: str) -> None
     if "." not in word:
         assert f"{word}.local" in caught.value.message
         assert "Did you mean no-such-device-hero" in caught.value.hint
+
+
+def test_who_answers_by_another_way_does_not_make_a_known_device_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS of a strange network has an address for a name that is known by mDNS, and the other way round."""
+    answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.66", 0))]
+    monkeypatch.setattr(resolver.socket, "getaddrinfo", lambda *_args, **_options: answer)
+    key = HostKey.of("ssh-ed25519", b"ours")
+    name = "no-such-device-here"
+    for known, typed in ((f"{name}.local", name), (f"{name}-2", f"{name}-2")):
+        assert resolve_device(parse_address(typed), within=1.0).host == typed
+        check_key(Device(known, ()), key, str)
+        found = resolve_device(parse_address(typed), within=1.0)
+        assert (found.host, found.addresses) == (known, ("10.0.0.66",))
+    assert resolver._known_host(f"{name}-2.local", f"{name}-2", None) == f"{name}-2"
+    check_key(Device(f"{name}-2.local", ()), key, str)
+    assert resolver._known_host(f"{name}-2.local", f"{name}-2", None) == f"{name}-2.local"
 
 
 def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
