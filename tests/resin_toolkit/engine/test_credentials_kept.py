@@ -187,9 +187,12 @@ def test_an_unencrypted_login_is_warned_of_once(reached: Engine, heard: Heard, h
     assert not [notice for notice in heard.notices if SECRET in notice.message]
 
 
-def test_without_a_state_file_the_warning_is_repeated(reached: Engine, heard: Heard, home: Path) -> None:
+def test_without_a_state_file_the_warning_is_repeated(
+    reached: Engine, heard: Heard, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     configure(home, auths={SHOP: entry("ann")})
-    (home / ".local").write_text("no folder")
+    (home / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "file"))
     for _ in range(2):
         assert header_for(reached, f"{SHOP}/cart", heard) == login(SHOP, "ann")
     assert heard.codes() == ["login-unencrypted"] * 2
