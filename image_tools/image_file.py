@@ -7,7 +7,7 @@ import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -46,15 +46,19 @@ def open_for_reading(
 def open_for_writing(image: Path) -> Iterator[BinaryIO]:
     """Open an image or drive to change it in place, locked against other runs of `resin`.
 
-    Raises Usage for a compressed image, Refused for a drive that must not be written to.
+    Raises Usage for a compressed image, Refused for a drive that must not be written to, or that is exchanged
+    meanwhile.
     """
-    is_drive = _require_file_or_drive(image)
-    if is_drive:
-        from image_tools.drives import check_flashable, find_drive
+    drive = None
+    if _require_file_or_drive(image):
+        from image_tools.drives import check_flashable, check_not_exchanged, find_drive
 
-        check_flashable(find_drive(str(image)), allow_fixed=True)
-    held = _open_exclusively(image, os.O_EXCL if is_drive else 0)
+        drive = find_drive(str(image))
+        check_flashable(drive, allow_fixed=True)
+    held = _open_exclusively(image, 0 if drive is None else os.O_EXCL)
     with held as file, _name_image(image), _name_in_errors(image, changing=True):
+        if drive is not None:
+            check_not_exchanged(drive, file.fileno())
         if _is_compressed(file):
             raise Usage(
                 f"{image} is compressed and cannot be changed in place.",
@@ -62,6 +66,15 @@ def open_for_writing(image: Path) -> Iterator[BinaryIO]:
             )
         file.seek(0)
         yield file
+
+
+def check_medium_of(descriptor: int, path: str) -> Callable[[], None]:
+    """A function that raises Refused once an open drive has another medium; for a file, it does nothing."""
+    if not stat.S_ISBLK(os.fstat(descriptor).st_mode):
+        return lambda: None
+    from image_tools.drives import medium_check
+
+    return medium_check(descriptor, path)
 
 
 @contextmanager

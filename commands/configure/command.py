@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +111,7 @@ def configure(
     first byte is written. An interruption leaves each file either unchanged or completely written.
     """
     from image_tools.boot_partition import open_boot
+    from image_tools.image_file import check_medium_of
     from image_tools.private_files import keep_private
 
     report = report_of(context)
@@ -138,6 +139,7 @@ def configure(
     if output is not None and answers is not None:
         request = _check_early(image, options, answers, report)
     with _opened(image, output, report, most_memory, dry_run=dry_run) as file:
+        check_medium = check_medium_of(file.fileno(), str(image))
         boot = open_boot(file, partition)
         planned = _planned(boot, options, answers, request, report)
         report.warn(*boot.notices, *planned.notices)
@@ -145,7 +147,7 @@ def configure(
         if dry_run:
             boot.filesystem.dry_run(planned.changes)
         elif planned.changes:
-            _write(boot, planned, target, report, in_place=output is None, ask=report.asked)
+            _write(boot, planned, target, report, check_medium, in_place=output is None)
             if output is None and (notice := keep_private(file, target)):
                 report.warn(notice)
         written = not dry_run and (bool(planned.changes) or output is not None)
@@ -205,10 +207,16 @@ def _planned(
 
 
 def _write(
-    boot: BootPartition, planned: ConfigurationPlan, target: str, report: Report, *, in_place: bool, ask: bool
+    boot: BootPartition,
+    planned: ConfigurationPlan,
+    target: str,
+    report: Report,
+    check_medium: Callable[[], None],
+    *,
+    in_place: bool,
 ) -> None:
-
-    if ask:
+    """Write the changes, after a last question if there were others before, and a check of the medium."""
+    if report.asked:
         report.say("\n".join(planned.diff))
         report.confirm(f"Write this to {target}?")
     if in_place:
@@ -216,6 +224,7 @@ def _write(
             f"Interrupted while writing; each file in {target} is either old or new.",
             hint="Run the same command again to complete it.",
         )
+    check_medium()
     boot.filesystem.apply(planned.changes)
     report.warn(*boot.notices)
 

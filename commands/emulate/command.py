@@ -19,6 +19,7 @@ from resin_toolkit.terminal.screen import Screen
 
 if TYPE_CHECKING:
     from image_tools.bootable_image import BootableImage
+    from image_tools.drives import Drive
     from resin_toolkit.emulation.boot_method import BootSource, KernelOptions
     from resin_toolkit.emulation.command_line import QemuConfig
     from resin_toolkit.emulation.machines import Machine
@@ -114,8 +115,7 @@ def emulate(
     published = [parse_publish(text) for text in publish or ()]
     options = KernelOptions(kernel, initrd, append)
     most_memory = parse_memory_limit_option(memory_limit)
-    if not snapshot:
-        _confirm_drive(image, report)
+    drive = None if snapshot else _confirmed_drive(image, report)
     with ExitStack() as stack:
         bootable = stack.enter_context(
             open_bootable(
@@ -126,6 +126,10 @@ def emulate(
                 memory_limit=most_memory,
             )
         )
+        if drive is not None:
+            from image_tools.drives import check_not_exchanged
+
+            check_not_exchanged(drive, bootable.file.fileno())
         report.warn(*bootable.notices)
         ports = choose_ports(published)
         config = _config(bootable, options, ports.forwards, stack, snapshot=snapshot)
@@ -218,10 +222,10 @@ def _boot_source(image: BootableImage, machine: Machine, options: KernelOptions)
     )
 
 
-def _confirm_drive(image: Path, report: Report) -> None:
-    """Return if `image` is no drive, or the user agrees that it is written to; a fixed one must be named."""
+def _confirmed_drive(image: Path, report: Report) -> Drive | None:
+    """The drive `image`, once the user agrees that it is written to; None for a file."""
     if not image.is_block_device():
-        return
+        return None
     from commands.common.drive_text import format_drive
     from image_tools.drives import find_drive
 
@@ -234,10 +238,11 @@ def _confirm_drive(image: Path, report: Report) -> None:
     text = f"{format_drive(drive)}\nThe system on {drive.path} will write to it."
     if drive.removable or report.settings.yes or not report.interactive:
         report.confirm(f"{text} Continue?")
-        return
+        return drive
     answer = report.ask(f"{text}\n{path} is a fixed drive. Type its name to continue")
     if answer not in (path, image.name):
         raise Declined("Declined; nothing was changed.", hint="Type the drive's name to continue.")
+    return drive
 
 
 def _warn_flasher(image: BootableImage, report: Report) -> None:

@@ -7,7 +7,7 @@ from image_tools.drives.checks import (
     check_not_attached,
     check_not_source,
 )
-from image_tools.drives.exchange import check_not_exchanged, disk_sequence, exchanged
+from image_tools.drives.exchange import check_not_exchanged, disk_sequence, exchanged, medium_check
 from image_tools.drives.linux import processes_using
 from image_tools.drives.listing import find_drive, list_drives
 from image_tools.drives.model import Drive, DrivePartition, Refusal, RefusalReason
@@ -28,6 +28,7 @@ __all__ = [
     "exchanged",
     "find_drive",
     "list_drives",
+    "medium_check",
     "processes_using",
     "unmount",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from image_tools.drives.listing import find_drive
@@ -14,6 +15,7 @@ from resin_toolkit.errors import Refused, ResinError
 
 _BLKGETDISKSEQ = 0x80081280
 """Linux 5.15, include/uapi/linux/fs.h."""
+_BLKGETSIZE64 = 0x80081272
 
 
 def disk_sequence(descriptor: int) -> int | None:
@@ -22,6 +24,19 @@ def disk_sequence(descriptor: int) -> int | None:
         return int(struct.unpack("Q", fcntl.ioctl(descriptor, _BLKGETDISKSEQ, bytes(8)))[0])
     except OSError:
         return None
+
+
+def _size(descriptor: int) -> int | None:
+    """The size of an open drive in bytes; None once it is gone."""
+    try:
+        return int(struct.unpack("Q", fcntl.ioctl(descriptor, _BLKGETSIZE64, bytes(8)))[0])
+    except OSError:
+        return None
+
+
+def _identity(drive: Drive) -> tuple[object, ...]:
+    """What tells a drive from others where the kernel has no disk sequence numbers."""
+    return drive.serial, drive.size, drive.location
 
 
 def check_not_exchanged(shown: Drive, descriptor: int) -> None:
@@ -37,9 +52,21 @@ def check_not_exchanged(shown: Drive, descriptor: int) -> None:
         except ResinError:
             same = False
         else:
-            same = (now.sequence, now.serial, now.size) == (shown.sequence, shown.serial, shown.size)
+            known = None not in (now.sequence, shown.sequence)
+            same = _identity(now) == _identity(shown) and (not known or now.sequence == shown.sequence)
     if not same:
         raise exchanged(shown.path)
+
+
+def medium_check(descriptor: int, path: str) -> Callable[[], None]:
+    """A function that raises Refused if the medium of an open drive is not the present one any more."""
+    present = disk_sequence(descriptor), _size(descriptor)
+
+    def check() -> None:
+        if (disk_sequence(descriptor), _size(descriptor)) != present:
+            raise exchanged(path)
+
+    return check
 
 
 def exchanged(path: str) -> Refused:

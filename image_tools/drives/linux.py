@@ -111,6 +111,7 @@ def _drive(sysfs: Sysfs, name: str, mounts: Iterable[Mount], udev: _Udev) -> Dri
         mount_points=tuple(dict.fromkeys(mount.point for mount in used)),
         refusals=_refusals(sysfs, name, used, udev, removable=removable),
         sequence=sysfs.number(name, "diskseq") or None,
+        location=str(sysfs.folder(name).resolve()),
         to_unmount=tuple(dict.fromkeys(mount.point for mount in used)) if removable and not system else (),
     )
 

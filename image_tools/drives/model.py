@@ -71,6 +71,8 @@ class Drive:
     refusals: tuple[Refusal, ...]
     sequence: int | None = None
     """The disk sequence number, which no other drive or medium has until the next boot (Linux 5.15)."""
+    location: str = ""
+    """Where it is attached: its resolved path in sysfs, which changes when another drive is plugged in."""
     to_unmount: tuple[str, ...] = ()
     """The mount points of a removable drive that must be unmounted before writing."""
 

@@ -17,6 +17,7 @@ from typing import Self
 from image_tools.flash.direct_io import BLOCK, aligned, buffers, read_all, write_all
 from image_tools.flash.io_errors import medium_failure, write_failure
 from image_tools.flash.read_access import ReadAccess, drive_read_access, file_read_access
+from image_tools.image_file import check_medium_of
 from image_tools.private_files import OWNER_ONLY, create_file, keep_private, resolve_output, set_mode
 from resin_toolkit.errors import (
     BadValue,
@@ -90,7 +91,7 @@ class Target:
             self._lock()
         self.capacity = _ioctl_u64(self.descriptor, _BLKGETSIZE64) if is_drive else None
         self.block = max(512, _ioctl_u32(self.descriptor, _BLKSSZGET)) if is_drive else BLOCK
-        self._sequence = _sequence(self.descriptor) if is_drive else None
+        self._check_medium = check_medium_of(self.descriptor, path)
 
     @property
     def tail(self) -> tuple[int, int]:
@@ -208,11 +209,7 @@ class Target:
 
     def check_not_exchanged(self) -> None:
         """Raise Refused if the medium in the drive is no longer the one that was opened."""
-        if self._sequence is not None:
-            from image_tools.drives import disk_sequence, exchanged
-
-            if disk_sequence(self.descriptor) != self._sequence:
-                raise exchanged(self.path)
+        self._check_medium()
 
     def finish(self) -> None:
         """Flush, make the kernel reread the partition table, and mark the target as complete.
@@ -473,12 +470,6 @@ def _busy(path: str) -> Refused:
 
 def _buffered(path: str) -> Notice:
     return Notice("buffered", f"{path} does not support direct I/O, so it is written through the page cache.")
-
-
-def _sequence(descriptor: int) -> int | None:
-    from image_tools.drives import disk_sequence
-
-    return disk_sequence(descriptor)
 
 
 def _ioctl_u64(descriptor: int, request: int) -> int:
