@@ -65,7 +65,9 @@ def _tree() -> Path:
         for old in (*CACHE.glob("tree-*"), new):
             remove_tree(old)
         include = f"--include={','.join(PACKAGES)}"
-        run([*_CONTAINED, "nice", "debootstrap", "--variant=minbase", include, SUITE, new, _mirror()])
+        # Without the option, debootstrap goes on if it has no keys to check signatures with.
+        options = ["--force-check-gpg", "--variant=minbase", include]
+        run([*_CONTAINED, "nice", "debootstrap", *options, SUITE, new, _mirror()])
         new.rename(made)
     return made
 

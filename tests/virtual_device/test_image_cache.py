@@ -57,7 +57,7 @@ def test_a_leftover_is_replaced_by_a_complete_tree(tmp_path: Path, monkeypatch: 
     """debootstrap is replaced by a program that refuses a folder that is not empty."""
     program = tmp_path / "bin" / "debootstrap"
     program.parent.mkdir()
-    program.write_text('#!/bin/sh\nmkdir "$4" && echo complete > "$4/state"\n')
+    program.write_text('#!/bin/sh\nmkdir "$5" && echo complete > "$5/state"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin:/usr/sbin:/sbin")
     monkeypatch.setattr(image, "CACHE", tmp_path)
