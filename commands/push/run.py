@@ -159,4 +159,4 @@ class PushRun:
 def _detect_type(device: Device) -> str:
     from resin_toolkit.reach.device_info import probe
 
-    return probe(device).device_type
+    return probe(device, containers=False).device_type

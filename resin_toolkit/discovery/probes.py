@@ -15,20 +15,27 @@ _MAX_CONCURRENT = 8
 
 
 class Probes:
-    """The running probes, each in a daemon thread."""
+    """The running probes, at most eight at once, in daemon threads."""
 
     def __init__(self, probe: Probe, wake: Callable[[], None]) -> None:
         self._probe = probe
         self._wake = wake
         self._results: queue.SimpleQueue[tuple[int, Device, DeviceFacts, bool]] = queue.SimpleQueue()
-        self._slots = threading.BoundedSemaphore(_MAX_CONCURRENT)
+        self._waiting: dict[int, Device] = {}
+        """The devices to probe, by number; of a device whose addresses changed meanwhile, the last state."""
+        self._threads = 0
+        self._lock = threading.Lock()
         self.running = 0
 
     def start(self, number: int, device: Device) -> None:
-        self.running += 1
-        threading.Thread(
-            target=self._run, args=(number, device), name=f"probe {device.host}", daemon=True
-        ).start()
+        with self._lock:
+            if number not in self._waiting:
+                self.running += 1
+            self._waiting[number] = device
+            if self._threads == _MAX_CONCURRENT:
+                return
+            self._threads += 1
+        threading.Thread(target=self._run_waiting, name="probe", daemon=True).start()
 
     def results(self) -> Iterator[tuple[int, Device, DeviceFacts, bool]]:
         """The results since the last call: the device's number, the device as it was probed, its facts, and
@@ -42,12 +49,21 @@ class Probes:
             self.running -= result[-1]
             yield result
 
+    def _run_waiting(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._threads -= 1
+                    return
+                number = next(iter(self._waiting))
+                device = self._waiting.pop(number)
+            self._run(number, device)
+
     def _run(self, number: int, device: Device) -> None:
         def on_facts(facts: DeviceFacts) -> None:
             self._put(number, device, facts, complete=False)
 
-        with self._slots:
-            facts = self._probe(device, on_facts)
+        facts = self._probe(device, on_facts)
         self._put(number, device, facts, complete=True)
 
     def _put(self, number: int, device: Device, facts: DeviceFacts, *, complete: bool) -> None:

@@ -31,6 +31,11 @@ _RESCUE = 1.0
 _MAX_SENDERS = 500
 _MAX_INSTANCES = 50
 """Of one sender. Anything beyond both limits is an attack, not a network of devices."""
+_MAX_DEVICES = 500
+"""Instances of all senders."""
+_MAX_HOSTS = 64
+_MAX_ADDRESSES = 32
+"""Hosts of one sender, and addresses of one host."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,8 @@ class Responders:
                 return
             sender = self._senders[key] = _Sender()
         for pointer in pointers:
-            _add_pointer(sender, pointer, now)
+            room = _MAX_DEVICES - sum(len(each.instances) for each in self._senders.values())
+            _add_pointer(sender, pointer, now, has_room=room > 0)
         for record in records:
             if isinstance(record, DNSService) and record.key in sender.instances:
                 sender.services[record.key] = record
@@ -122,7 +128,8 @@ class Responders:
             if (address := ip_address(record)) and local.may_be_device(address)
         ]
         interface = datagram.origin.interface
-        sender.off_link.update(a for a in map(ip_address, found) if not local.is_on_link(interface, a))
+        if len(sender.off_link) < _MAX_HOSTS * _MAX_ADDRESSES:
+            sender.off_link.update(a for a in map(ip_address, found) if not local.is_on_link(interface, a))
         _add_addresses(sender, found)
 
     def expire(self, now: float) -> None:
@@ -195,13 +202,13 @@ def _is_device(pointer: DNSPointer) -> bool:
     return pointer.type == RecordType.PTR and pointer.key in SUBTYPES
 
 
-def _add_pointer(sender: _Sender, pointer: DNSPointer, now: float) -> None:
+def _add_pointer(sender: _Sender, pointer: DNSPointer, now: float, *, has_room: bool) -> None:
     name = pointer.alias_key
     if not pointer.ttl:
         if name in sender.instances:
             sender.expires_at.setdefault(name, now + _RESCUE)
         return
-    if name not in sender.instances and len(sender.instances) >= _MAX_INSTANCES:
+    if name not in sender.instances and not (has_room and len(sender.instances) < _MAX_INSTANCES):
         return
     sender.instances[name] = pointer.alias
     sender.announced_at[name] = now
@@ -214,8 +221,11 @@ def _add_addresses(sender: _Sender, records: list[DNSAddress]) -> None:
         ttls = {ip_address(record): record.ttl for record in records if record.key == host}
         ttls.pop("", None)
         families = {":" in address for address in ttls}
+        if host not in sender.addresses and len(sender.addresses) >= _MAX_HOSTS:
+            continue
         kept = [a for a in sender.addresses.get(host, ()) if (":" in a) not in families]
-        sender.addresses[host] = (*kept, *(address for address, ttl in ttls.items() if ttl))
+        addresses = (*kept, *(address for address, ttl in ttls.items() if ttl))
+        sender.addresses[host] = addresses[:_MAX_ADDRESSES]
 
 
 def _forget(sender: _Sender, name: str) -> None:

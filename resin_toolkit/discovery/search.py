@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 WITHIN = 4.0
 """Seconds that a search takes at most."""
+_MAX_QUERIED = 2000
+"""Queries for missing records; a responder may announce ever new names."""
 _PROBE_INTERVAL = 30.0
 """Seconds after which a watch probes a device again."""
 
@@ -113,7 +115,7 @@ class Search:
     def _query_missing_records(self) -> None:
         """Query once for the records that an announcement did not include."""
         for interface, missing in self._responders.missing_records():
-            if (interface, missing) in self._queried:
+            if (interface, missing) in self._queried or len(self._queried) >= _MAX_QUERIED:
                 continue
             self._queried.add((interface, missing))
             try:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from resin_toolkit.device.address import AccessMethod
@@ -35,20 +36,25 @@ _ENGINE_NAMES = re.compile(r"(?P<name>.*\D)\s+v?(?P<version>\d\S*)(?:\s+\(.*\))?
 
 
 def probe(
-    device: Device, on_facts: OnFacts | None = None, *, within: float = WITHIN, deadline: float | None = None
+    device: Device,
+    on_facts: OnFacts | None = None,
+    *,
+    within: float = WITHIN,
+    deadline: float | None = None,
+    containers: bool = True,
 ) -> DeviceFacts:
     """Read the facts of `device` without prompting for a password; unknown facts stay empty.
 
     SSH and the engine are queried in parallel, each with `within` seconds for its connection. At `deadline`
     (of time.monotonic) the facts known by then are returned. Failures are not raised but listed in
-    `DeviceFacts.problems`.
+    `DeviceFacts.problems`. Without `containers`, those are not listed.
     """
     collector = _FactsCollector(on_facts)
     threads = [
         threading.Thread(
             target=thread, args=(device, within, collector), name=f"ask {device.host}", daemon=True
         )
-        for thread in (_read_from_ssh, _read_from_engine)
+        for thread in (_read_from_ssh, partial(_read_from_engine, containers=containers))
     ]
     for thread in threads:
         thread.start()
@@ -108,7 +114,7 @@ def _software(version_line: str) -> str:
     return one_line(version_line.split("-", 2)[-1].partition(" ")[0])
 
 
-def _read_from_engine(device: Device, within: float, collector: _FactsCollector) -> None:
+def _read_from_engine(device: Device, within: float, collector: _FactsCollector, *, containers: bool) -> None:
     from resin_toolkit.engine import connect_unverified
 
     try:
@@ -122,7 +128,8 @@ def _read_from_engine(device: Device, within: float, collector: _FactsCollector)
             )
             match = _ENGINE_NAMES.fullmatch(facts.operating_system)
             collector.add_os(*((match["name"], match["version"]) if match else (facts.operating_system, "")))
-            collector.add(containers=tuple(engine.containers()))
+            if containers:
+                collector.add(containers=tuple(engine.containers()))
     except Unreachable as error:
         # A closed port is a fact, not a problem; something else that listens there is one.
         if error.facts.get("cause") in ("not-an-engine", "tls"):

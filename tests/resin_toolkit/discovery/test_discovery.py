@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 from hypothesis import given
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 from zeroconf import DNSAddress, DNSIncoming, DNSOutgoing, DNSPointer, DNSRecord, DNSService
 
 from resin_toolkit.device.facts import DeviceFacts
+from resin_toolkit.device.record import Device
 from resin_toolkit.discovery.discovered_device import discovered_device, printable
 from resin_toolkit.discovery.interfaces import LocalAddress, LocalNetworks, local_addresses, local_networks
 from resin_toolkit.discovery.messages import SUBTYPES, RecordType, query, question, read_answers
+from resin_toolkit.discovery.probes import Probes
 from resin_toolkit.discovery.responders import Responders, group_by_device
 from resin_toolkit.discovery.schedule import QuerySchedule
 from resin_toolkit.discovery.sockets import Datagram
@@ -254,3 +257,46 @@ def test_a_watch_queries_again_and_gives_up_on_the_silent_after_each_round() -> 
     assert (schedule.round_started, schedule.has_round_ended(113.9)) == (110.0, False)
     assert schedule.has_round_ended(114.0)
     assert not schedule.has_round_ended(115.0)
+
+
+def test_announcements_without_end_take_little_memory() -> None:
+    """From many addresses of one link, and from one that announces ever new names, hosts and addresses."""
+    sources = [f"10.0.{number // 250}.{number % 250}" for number in range(1000)]
+    flood = [(ETH, source, announced(f"board{n}", source)) for n, source in enumerate(sources)]
+    flood += [(ETH, "10.0.0.7", announced(f"more{n}", "10.0.0.7")) for n in range(1000)]
+    responders = announce(*flood)
+    hosts = [address_of(f"host{n}.local.", f"10.1.{n // 250}.{n % 250}") for n in range(1000)]
+    hosts += [address_of("board7.local.", f"10.2.{n // 250}.{n % 250}") for n in range(1000)]
+    for start in range(0, len(hosts), 20):
+        responders.add(Datagram(ETH, "10.0.0.7", answer(*hosts[start : start + 20])), 1.0, LOCAL)
+    assert len(responders.sightings()) <= 500
+    senders = list(responders._senders.values())
+    assert max(len(sender.addresses) for sender in senders) <= 64
+    assert max(len(each) for sender in senders for each in sender.addresses.values()) <= 32
+
+
+def test_probes_of_many_devices_share_a_few_threads() -> None:
+    threads: set[int] = set()
+    most: list[int] = []
+    release = threading.Event()
+
+    def probe(device: Device, on_facts: object) -> DeviceFacts:  # noqa: ARG001
+        threads.add(threading.get_ident())
+        most.append(threading.active_count())
+        release.wait(10)
+        return DeviceFacts()
+
+    before = threading.active_count()
+    done = threading.Semaphore(0)
+    probes = Probes(probe, done.release)
+    for _ in range(3):
+        for number in range(1000):
+            probes.start(number, Device(f"board{number}.local", ("10.0.0.1",)))
+    assert threading.active_count() - before <= 8
+    running = probes.running
+    release.set()
+    for _ in range(running):
+        assert done.acquire(timeout=10)
+    assert len(list(probes.results())) == running
+    assert probes.running == 0
+    assert max(most) - before <= 8
