@@ -14,7 +14,7 @@ from typing import Any
 
 from resin_toolkit.errors import Notice
 from resin_toolkit.state import add_entry, read_state, state_folder, update_state
-from resin_toolkit.untrusted_json import object_of, texts_of
+from resin_toolkit.untrusted_json import number, object_of, texts_of
 
 STATE = "projects.json"
 _HASHES = "hashes"
@@ -56,7 +56,8 @@ class ProjectState:
     def link_rate_to(self, engine: str) -> float | None:
         """Return the bytes per second of the link to the engine with this ID; None if unknown."""
         found = self._of_engine("rate", engine)
-        return float(found) if isinstance(found, int) and not isinstance(found, bool) else None
+        rate = number({"rate": found}, "rate")
+        return float(rate) if rate > 0 else None
 
     def remember(
         self,

@@ -24,6 +24,7 @@ OVERRIDDEN = {
         "_kex_info",
         "_negotiate_keys",
         "_parse_channel_open_failure",
+        "_parse_debug",
         "_parse_ext_info",
         "_parse_newkeys",
         "_preferred_ciphers",

@@ -248,6 +248,13 @@ class Transport(_Transport):  # type: ignore[misc]
             # A key or signature that cannot be parsed raises whatever its library does.
             raise HostKeyUnproven(str(error)) from error
 
+    def _parse_debug(self, m: Message) -> None:
+        """Debug messages are not shown.
+
+        paramiko logs them, in time that grows with the square of their length, and fills one that is shorter
+        than it claims to be with zeros, up to 1 MiB.
+        """
+
     def _parse_newkeys(self, m: Message) -> None:
         super()._parse_newkeys(m)
         self.packetizer.end_exchange()

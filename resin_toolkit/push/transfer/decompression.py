@@ -126,7 +126,10 @@ class _Zstandard:
     def __init__(self, source: PeekableStream, name: str, memory_limit: int) -> None:
         import zstandard
 
-        window = zstandard.get_frame_parameters(source.peek(_MAX_FRAME_HEADER)).window_size
+        try:
+            window = zstandard.get_frame_parameters(source.peek(_MAX_FRAME_HEADER)).window_size
+        except zstandard.ZstdError as error:
+            raise ZstandardDamaged(str(error)) from error
         check_memory(name, window, memory_limit)
         self._name, self._memory_limit = name, memory_limit
         decompressor = zstandard.ZstdDecompressor(max_window_size=min(memory_limit, _MAX_WINDOW))

@@ -237,27 +237,52 @@ def ssh_config(data: bytes) -> None:
 
 
 def state_files(data: bytes) -> None:
-    """The files in the state folder, any of which anybody may have edited."""
-    from resin_toolkit.device.cache import cache_device, cached_device, cached_hosts
+    """The files in the state folder, which all hold the same: read, and changed."""
+    from resin_toolkit.device.cache import (
+        cache_contact,
+        cache_plain_tcp,
+        cache_proof,
+        cached_device,
+        cached_hosts,
+        drop_proof,
+        forget_cached_device,
+    )
     from resin_toolkit.device.record import Device
+    from resin_toolkit.device.seen_devices import remember_seen, seen_hosts
     from resin_toolkit.device.service_cache import cache_services, cached_services
-    from resin_toolkit.ssh.host_keys import HostKey, check_key, forget_key, pinned_key, warn_of_outdated
+    from resin_toolkit.project.approvals import Approvals
+    from resin_toolkit.project.project_state import ProjectState, find_project_state
+    from resin_toolkit.ssh.host_keys import HostKey, check_key, forget_key, pinned_key, pinned_ports
 
-    names = ("host-keys.json", "devices.json", "services.json")
-    device = Device("kitchen", "kitchen.local", ("192.0.2.7",))
+    names = ("host-keys", "devices", "services", "seen-devices", "projects", "project-approvals")
+    device = Device("kitchen.local", ("192.0.2.7",))
     key = HostKey.of("ssh-ed25519", b"key")
-    with home({f"resin/{name}": data for name in names}):
+    project, approvals = ProjectState(Path("/")), Approvals.of(Path("/"))
+    with home({f"resin/{name}.json": data for name in names}):
         for use in (
             lambda: pinned_key(device),
-            lambda: warn_of_outdated(device, ["ssh-rsa"], str),
+            lambda: pinned_ports("kitchen.local"),
             lambda: check_key(device, key, str),
             lambda: forget_key(device),
             lambda: cached_device("kitchen.local"),
             cached_hosts,
-            lambda: cache_device("kitchen.local", ["192.0.2.7"], engine_id="a"),
-            cached_services,
-            lambda: cached_services("kitchen"),
+            lambda: cache_proof("kitchen.local", "192.0.2.7", 22222, key.fingerprint),
+            lambda: cache_contact("kitchen.local", "192.0.2.7", "engine"),
+            lambda: cache_plain_tcp("kitchen.local", "192.0.2.7"),
+            lambda: drop_proof("kitchen.local", "192.0.2.7", 22222),
+            lambda: forget_cached_device("kitchen.local"),
+            lambda: [*cached_services(), *cached_services("kitchen"), *seen_hosts()],
             lambda: cache_services("kitchen.local", ["a"]),
+            lambda: remember_seen([device]),
+            lambda: (project.device, project.app, project.built, find_project_state(Path("/"))),
+            lambda: (project.device_type_of("engine"), project.link_rate_to("engine")),
+            lambda: project.remember(device="kitchen", rate=("engine", 1.5)),
+            lambda: (approvals.includes("kitchen"), approvals.includes_engine("kitchen", "engine")),
+            lambda: (
+                approvals.missing_paths("kitchen", ["/a"]),
+                approvals.missing_variables("kitchen", ["A"]),
+            ),
+            lambda: approvals.add("kitchen", paths=["/a"], variables=["A"], engines=["engine"]),
         ):
             try:
                 use()
