@@ -12,7 +12,7 @@ from typing import Any
 
 from resin_toolkit.engine import Container
 from resin_toolkit.engine.models import service_of
-from resin_toolkit.untrusted_json import one_line
+from resin_toolkit.untrusted_json import named_texts_of, object_of, one_line
 
 _MAX_EVENT = 1024 * 1024
 """Bytes of the longest event that is parsed."""
@@ -35,9 +35,7 @@ def started_containers(chunks: Iterable[bytes]) -> Iterator[list[Container]]:
 
 
 def _container(event: Mapping[str, Any]) -> Container:
-    actor = event.get("Actor")
-    attributes = actor.get("Attributes") if isinstance(actor, dict) else None
-    labels = {k: value for k, value in attributes.items() if isinstance(value, str)} if attributes else {}
+    labels = named_texts_of(object_of(event, "Actor"), "Attributes")
     identity = one_line(str(event["id"]))
     name = one_line(labels.get("name", "")) or identity[:12]
     return Container(

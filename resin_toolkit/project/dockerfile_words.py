@@ -132,6 +132,8 @@ def _json_words(rest: str) -> Arguments | None:
         words, _ = json.JSONDecoder().raw_decode(rest)
     except ValueError:
         return None
+    except RecursionError as error:
+        raise BadInstruction("the JSON list is nested too deeply") from error
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise BadInstruction("the JSON list must contain only strings")
     return tuple(words)

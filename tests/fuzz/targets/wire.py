@@ -183,6 +183,15 @@ def progress_messages(data: bytes) -> None:
         pass
 
 
+def container_events(data: bytes) -> None:
+    """The events of an engine, in pieces of 100 bytes."""
+    from resin_toolkit.logs.container_events import started_containers
+
+    stream = Stream(data, 100)
+    for _ in started_containers(iter(stream.read, b"")):
+        pass
+
+
 def journal(data: bytes) -> None:
     """What journalctl prints on a device."""
     from resin_toolkit.device.record import Device
@@ -309,6 +318,7 @@ TARGETS = (
     log_lines,
     exec_frames,
     progress_messages,
+    container_events,
     journal,
     device_facts,
     terminal_text,
