@@ -271,6 +271,15 @@ def test_a_required_key_is_proven_before_anything_else(
     assert all_state(user) == before
 
 
+def test_a_stored_proof_does_not_count_for_a_required_key(network: StrangeNetwork, user: User) -> None:
+    with network.device_serves():
+        assert user.resin("ps", NAME).code == 0
+    with network.device_serves(ssh=False):
+        assert user.resin("ps", NAME).code == 0
+        run = user.resin("ps", NAME, "--json", "--host-key", network.ssh.fingerprint)
+    assert (run.code, run.error["code"]) == (4, "host-key-unverified"), run
+
+
 @pytest.mark.parametrize(
     "text", ["", "SHA256:", "MD5:00:11", "SHA256:" + "a" * 42, "SHA256:" + "a" * 42 + "!"]
 )
