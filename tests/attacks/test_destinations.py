@@ -120,6 +120,35 @@ def test_nothing_is_written_through_a_link(network: StrangeNetwork, newcomer: Us
     assert len(list(precious.iterdir())) == 6
 
 
+def test_the_only_device_of_a_strange_network_is_asked_for(network: StrangeNetwork, newcomer: User) -> None:
+    """By every command: none may act on a device that the user has not named."""
+    clone = project(newcomer)
+    with network.stranger_serves(announces=["attic"]):
+        for words in (
+            ("push", "--detach"),
+            ("push", "--detach", "--no-input"),
+            ("reset", "--yes"),
+            ("reboot", "--yes"),
+            ("rm", "--yes"),
+            ("stop",),
+            ("restart",),
+            ("ssh", "--", "true"),
+        ):
+            first, *others = words
+            run = newcomer.resin(first, "--json", *others, cwd=clone)
+            assert run.code in (2, 4), run
+            assert run.error["hint"], run
+            network.assert_nothing_reached_the_stranger()
+        terminal = newcomer.terminal("push", "--detach", cwd=clone)
+        shown = terminal.until("[y/N]")
+        assert "attic" in shown
+        assert network.stranger.address in shown
+        network.assert_nothing_reached_the_stranger()
+        terminal.type("n\n")
+        assert terminal.end() == 4
+        network.assert_nothing_reached_the_stranger()
+
+
 def test_the_only_device_is_not_asked_for_if_it_is_known(network: StrangeNetwork, user: User) -> None:
     clone = project(user)
     with network.device_serves():
