@@ -8,7 +8,7 @@ from typing import Any
 
 _LONGEST = 256
 """Characters of a text that are kept."""
-_MAX_PARTS = 1_000_000
+_MAX_PARTS = 500_000
 """Values that a document may have. Each takes up to 100 bytes of memory: 50 times its own length."""
 _MOST_DIGITS = 18
 """Of a number that fits into 64 bits."""
@@ -19,7 +19,7 @@ class WrongShape(ValueError):
 
 
 def load_json(data: bytes) -> Any:
-    """Parse `data`. Raises ValueError, also if it has more than a million values, and RecursionError."""
+    """Parse `data`. Raises ValueError, also if it has more than 500,000 values, and RecursionError."""
     if sum(map(data.count, (b",", b"[", b"{", b":"))) > _MAX_PARTS:
         raise WrongShape("too many values")
     return json.loads(data)

@@ -13,6 +13,8 @@ T = TypeVar("T")
 _STOP_TIMEOUT = 1.0
 """Seconds to wait, when all stops early, for a thread that may be stuck in a read from a pipe."""
 
+_TICK = 1.0
+
 
 class Stopped(Exception):
     """Raised in a stage when the pipeline is stopped; not a failure of its own."""
@@ -36,7 +38,12 @@ class Channel(Generic[T]):
 
     def get(self) -> T:
         """Wait for the next item. Raises Stopped once the pipeline is stopped."""
-        return self._checked(self._queue.get())
+        while True:
+            # With a limit, so that the main thread misses no signal that arrives just before the wait.
+            try:
+                return self._checked(self._queue.get(timeout=_TICK))
+            except Empty:
+                continue
 
     def get_now(self) -> T | None:
         """The next item, or None if there is none now; raises Stopped."""

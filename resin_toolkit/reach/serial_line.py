@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import select
 import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from resin_toolkit.errors import DeviceNotFound, IoFailed, NotPermitted, Refused, ResinError, Unreachable
+from resin_toolkit.interruptible import wait_for_descriptors
 
 BAUD = 115200
 """The default rate of resinOS and most boards."""
@@ -28,7 +28,7 @@ class SerialLine:
 
     def read(self) -> Sequence[tuple[int, bytes]]:
         """Wait for output; empty once the line is closed. Raises IoFailed if it was disconnected."""
-        ready, _, _ = select.select([self._descriptor, self._wake_reader], [], [])
+        ready = wait_for_descriptors([self._descriptor, self._wake_reader])
         if self._wake_reader in ready or self._closed:
             return []
         try:
@@ -40,13 +40,14 @@ class SerialLine:
         return [(1, data)]
 
     def sendall(self, data: bytes, /) -> None:
-        """Send all of `data`. Raises IoFailed if the line was disconnected."""
+        """Send all of `data`, unless the line is closed. Raises IoFailed if it was disconnected."""
         view = memoryview(data)
         while view:
             try:
                 view = view[os.write(self._descriptor, view) :]
             except BlockingIOError:
-                select.select([], [self._descriptor], [])
+                if self._wake_reader in wait_for_descriptors([self._wake_reader], [self._descriptor]):
+                    return
             except OSError as error:
                 raise self._disconnected() from error
 

@@ -15,6 +15,7 @@ from paramiko.common import cMSG_CHANNEL_REQUEST, cMSG_CHANNEL_WINDOW_ADJUST
 from paramiko.message import Message
 
 from resin_toolkit.errors import NotSupported
+from resin_toolkit.interruptible import TICK
 from resin_toolkit.ssh.packetizer import ProtocolViolation
 
 if TYPE_CHECKING:
@@ -175,9 +176,13 @@ class CommandChannel(StreamChannel):
 
         Waits for some, at most `within` seconds. Raises TimeoutError.
         """
+        deadline = None if within is None else time.monotonic() + within
         with self._arrival:
-            if not self._arrival.wait_for(lambda: self._arrived or self.closed, within):
-                raise TimeoutError("timed out")
+            while not (self._arrived or self.closed):
+                left = TICK if deadline is None else deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError("timed out")
+                self._arrival.wait(min(left, TICK))
             output = [(stream, bytes(data)) for stream, data in (*self._arrived, *self._excess.items())]
             self._arrived.clear()
             self._excess.clear()

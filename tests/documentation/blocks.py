@@ -41,7 +41,16 @@ TOUR = (
     "resin configure my.img --check",
 )
 
-GROUND = {"bounded_toml", "errors", "memory_limit", "os_release", "progress", "state", "untrusted_json"}
+GROUND = {
+    "bounded_toml",
+    "errors",
+    "interruptible",
+    "memory_limit",
+    "os_release",
+    "progress",
+    "state",
+    "untrusted_json",
+}
 """Modules of resin_toolkit that everything may use."""
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
 from resin_toolkit.errors import ResinError, Unreachable
+from resin_toolkit.interruptible import wait_for_descriptors
 from resin_toolkit.tcp import DEAD_AFTER, set_tcp_option
 
 REMEMBERED = 32
@@ -151,7 +153,15 @@ class DeadlineSocket:
             self.check()
         if self.deadline is not None:
             self._stream.settimeout(self._left())
+        elif self._timeout is None and threading.current_thread() is threading.main_thread():
+            self._wait_for_data()
         return self._stream.recv(size)
+
+    def _wait_for_data(self) -> None:
+        """Wait without a limit. Another thread may send, so the socket's timeout is left as it is."""
+        stream = self._stream
+        if isinstance(stream, socket.socket) and stream.fileno() >= 0:
+            wait_for_descriptors([stream.fileno()])
 
     def _close_if_unused(self) -> None:
         if self._closed and not self._readers:
