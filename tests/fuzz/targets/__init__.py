@@ -26,6 +26,16 @@ class TooSlow(Exception):
 
 def run(name: str, data: bytes, longest: float = LONGEST) -> None:
     """Give `data` to a target. Raises whatever is a fault."""
+    used = _seconds(name, data)
+    if used > longest:
+        # The first input that needs a module also loads it.
+        used = _seconds(name, data)
+    if used > longest:
+        raise TooSlow(f"{name} takes {used:.1f} s for {len(data)} bytes")
+
+
+def _seconds(name: str, data: bytes) -> float:
+    """The processor time that a target takes for an input."""
     started = time.process_time()
     try:
         TARGETS[name](data)
@@ -33,6 +43,4 @@ def run(name: str, data: bytes, longest: float = LONGEST) -> None:
         raise
     except ResinError:
         pass
-    used = time.process_time() - started
-    if used > longest:
-        raise TooSlow(f"{name} takes {used:.1f} s for {len(data)} bytes")
+    return time.process_time() - started
