@@ -118,7 +118,8 @@ class Renderer:
     def _text(self, line: Line) -> bytes:
         text = line.text if self._view.raw else strip_control_sequences(line.text)
         if self._view.timestamps:
-            text = line.stamp + b" " + text
+            # For the sake of speed, what has the length of a timestamp is taken for one.
+            text = strip_control_sequences(line.stamp) + b" " + text
         if not self._labels.shown:
             return text
         # A colour that is not reset must not apply to the label of the next line.
@@ -132,7 +133,7 @@ class Renderer:
             service=self._service,
             container=self._container,
             stream=STREAMS.get(line.stream, "journal"),
-            time=line.stamp.decode("ascii"),
+            time=line.stamp.decode("ascii", errors="replace"),
             text=text.decode(errors="replace"),
         )
 

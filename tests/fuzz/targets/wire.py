@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 import time
 from http.client import HTTPException
@@ -15,6 +16,8 @@ _PIECE = 7
 _MOST_SENT = 65536
 """Bytes that a socket takes without a reader."""
 _MOST_READ = 8 * 1024 * 1024
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\\[[0-9;:]*m)")
+"""What moves the cursor of a terminal, or does anything to it but colour."""
 
 
 class Stream:
@@ -144,6 +147,27 @@ def log_frames(data: bytes) -> None:
             except ResinError:
                 break
         assert len(found) < 2 or found[0] == found[1]
+
+
+def log_views(data: bytes) -> None:
+    """The log of a container, as it is shown: with times, as JSON, and filtered."""
+    from resin_toolkit.engine.timestamps import local_time
+    from resin_toolkit.logs.records import record_reader, stamp_of
+    from resin_toolkit.logs.rendering import LogFormat, Renderer, ServiceLabels
+
+    views = (LogFormat(timestamps=True), LogFormat(json=True), LogFormat(colour=True, grep=re.compile("a")))
+    for tty in (False, True):
+        reader = record_reader(tty=tty)
+        try:
+            records = [*reader.feed(data), *reader.end()]
+        except ResinError:
+            continue
+        for view in views:
+            renderer = Renderer(view, ServiceLabels(), "web", "app_web")
+            shown = renderer.render_records(records).data + renderer.render(renderer.flush()).data
+            assert not _UNSAFE.search(shown.decode())
+        for record in records:
+            local_time(stamp_of(record))
 
 
 def log_lines(data: bytes) -> None:
@@ -315,6 +339,7 @@ TARGETS = (
     engine_version,
     chunked,
     log_frames,
+    log_views,
     log_lines,
     exec_frames,
     progress_messages,
