@@ -409,6 +409,10 @@ def test_the_work_tree_of_the_user_is_the_root(home: Home) -> None:
             {"other_yaml": 'services: {a: {environment: ["TOKEN"]}}'},
         ),
         ("build: ., environment: [TOKEN]", {"_env": "TOKEN=harmless\n"}),
+        (
+            'build: ., environment: ["A=1"]',
+            {"compose_override_yaml": 'services: {web: {environment: ["X=${TOKEN}"]}}'},
+        ),
     ],
 )  # fmt: skip
 def test_variables_of_the_workstation_are_not_sent_unasked(
