@@ -248,7 +248,7 @@ class Report:
         """Print `lines`, and return if the user agrees, else raise Declined. --yes does not agree."""
         for line in lines:
             self._error_line(line)
-        if self._line(f"{question} [y/N] ").lower() not in ("y", "yes"):
+        if not self.agrees(question):
             raise Declined("Declined; nothing was sent.", hint="Answer y to continue.")
 
     def agrees(self, question: str) -> bool:
