@@ -10,13 +10,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from image_tools.private_files import OWNER_ONLY, create_file, resolve_output, set_mode
 from image_tools.source.formats import ImageFormat, image_format_of
+from image_tools.temporary_files import large_temporary_folder
 from resin_toolkit.errors import BadValue, NotAnImage, PathNotFound, Refused, Usage, from_os_error
 from resin_toolkit.memory_limit import DEFAULT_MEMORY_LIMIT
 from resin_toolkit.progress import Progress
+
+if TYPE_CHECKING:
+    from image_tools.source import Source
 
 _BLOCK = 64 << 10
 _CHUNK = 4 << 20
@@ -36,8 +40,8 @@ def open_for_reading(
             file.seek(0)
             yield file
             return
-    folder = Path(tempfile.gettempdir())
-    with _name_image(image), _name_in_errors(folder), tempfile.TemporaryFile() as unpacked:
+    folder = large_temporary_folder()
+    with _name_image(image), _name_in_errors(Path(folder)), tempfile.TemporaryFile(dir=folder) as unpacked:
         _decompress(image, unpacked, progress, memory_limit)
         yield unpacked
 
@@ -186,10 +190,8 @@ def _is_compressed(file: BinaryIO) -> bool:
 
 def _decompress(image: Path, file: BinaryIO, progress: Progress, memory_limit: int) -> None:
     """Write the decompressed image to an empty `file`, with holes instead of zeros."""
-    from image_tools.source import open_source
-
     with (
-        open_source(str(image), memory_limit=memory_limit) as source,
+        _open_only_image(str(image), memory_limit) as source,
         progress.step("unpacking", source.size) as step,
     ):
         position = 0
@@ -204,6 +206,17 @@ def _decompress(image: Path, file: BinaryIO, progress: Progress, memory_limit: i
             position += len(chunk)
             step.advance(len(chunk))
         file.truncate(position)
+
+
+def _open_only_image(image: str, memory_limit: int) -> Source:
+    """Open an image. The entry of an archive cannot be chosen here, so the hint is another one."""
+    from image_tools.source import open_source
+
+    try:
+        return open_source(image, memory_limit=memory_limit)
+    except Usage as error:
+        error.hint = "Extract the archive and name the image file."
+        raise
 
 
 def _write_all(file: BinaryIO, data: memoryview) -> None:

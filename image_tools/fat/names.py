@@ -80,6 +80,10 @@ def short_name(name: str, taken: Collection[bytes]) -> bytes:
     raise BadValue(f"No 8.3 alias is left for '{name}'.", hint="Choose another name.")
 
 
+_ON_ONE_LINE = dict.fromkeys((*range(0x20), 0x7F, 0x85, 0x2028, 0x2029), "\ufffd")
+"""Control characters, which no name may hold, are shown as U+FFFD: a name must not add lines to a listing."""
+
+
 def decode_short_name(slot: bytes) -> str:
     """The name of an 8.3 entry without a long name."""
     raw = (b"\xe5" if slot[0] == 0x05 else slot[:1]) + slot[1:11]
@@ -88,7 +92,7 @@ def decode_short_name(slot: bytes) -> str:
         base = base.lower()
     if slot[12] & _LOWER_EXTENSION:
         extension = extension.lower()
-    return f"{base}.{extension}" if extension else base
+    return (f"{base}.{extension}" if extension else base).translate(_ON_ONE_LINE)
 
 
 def checksum(alias: bytes) -> int:
@@ -148,7 +152,7 @@ class LongNameParser:
         self.reset()
         if not complete:
             return decode_short_name(slot), index
-        name = units.decode("utf-16-le", "replace").partition("\0")[0]
+        name = units.decode("utf-16-le", "replace").partition("\0")[0].translate(_ON_ONE_LINE)
         return (name, first) if name else (decode_short_name(slot), first)
 
 

@@ -8,6 +8,7 @@ from typing import IO, BinaryIO, cast
 
 from image_tools.block_map import BlockMap
 from image_tools.source import Source
+from image_tools.temporary_files import large_temporary_folder
 from image_tools.usage import Everything, StreamUsage, Usage, usage_of_file
 from resin_toolkit.errors import from_os_error
 
@@ -53,7 +54,9 @@ class ImageReader:
         if self.source.is_random_access:
             return length <= (self.source.size or 0)
         if self._kept is None:
-            self._kept = cast(IO[bytes], tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
+            folder = large_temporary_folder()
+            spool = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=folder)  # noqa: SIM115 - closed with the reader
+            self._kept = cast(IO[bytes], spool)
         buffer = memoryview(bytearray(_PIECE))
         self._kept.seek(self._kept_length)
         while self._kept_length < length and not self._ended:
@@ -62,7 +65,7 @@ class ImageReader:
             try:
                 self._kept.write(buffer[:count])
             except OSError as error:
-                raise from_os_error(error, tempfile.gettempdir()) from error
+                raise from_os_error(error, large_temporary_folder()) from error
             self._kept_length += count
         return length <= self._kept_length
 

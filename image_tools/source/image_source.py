@@ -16,6 +16,7 @@ from image_tools.source import decoders, sparse, xz_index, zstandard_frames
 from image_tools.source.formats import MAGIC_LENGTH, ImageFormat, image_format_of
 from image_tools.source.input_file import InputFile
 from image_tools.source.xz_parallel import BlockDamaged, ParallelXz, memory_needed
+from image_tools.temporary_files import large_temporary_folder
 from resin_toolkit.errors import BadValue, ImageDamaged, NotAnImage, Notice, Usage, from_os_error
 from resin_toolkit.memory_limit import DEFAULT_MEMORY_LIMIT, check_memory
 
@@ -246,13 +247,14 @@ class Source:
             return cast(BinaryIO, self._raw.file)
         import tempfile
 
-        spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the source
+        folder = large_temporary_folder()
+        spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the source
         self._spool = spool
         try:
             while data := self._raw.take():
                 spool.write(data)
         except OSError as error:
-            raise from_os_error(error, tempfile.gettempdir()) from error
+            raise from_os_error(error, folder) from error
         return cast(BinaryIO, spool)
 
     def _known_size(self) -> int | None:

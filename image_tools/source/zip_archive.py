@@ -82,7 +82,7 @@ class ZipArchive:
         encrypted = [info.filename for info in files if info.flag_bits & _ENCRYPTED]
         if encrypted:
             raise NotAnImage(
-                f"{self._name} is encrypted ({encrypted[0]}); resin cannot decrypt archives.",
+                f"{self._name} is encrypted ({_one_line(encrypted[0])}); resin cannot decrypt archives.",
                 hint=_UNPACK,
             )
         if len(files) > 1:
@@ -93,7 +93,7 @@ class ZipArchive:
             raise Usage(
                 f"{self._name} contains {'several' if len(files) <= _NAMES_SHOWN else len(files)} files: "
                 f"{names}.",
-                hint=f"Select one with --entry, such as --entry {shlex.quote(files[0].filename)}.",
+                hint=f"Select one with --entry, such as --entry {shlex.quote(_one_line(files[0].filename))}.",
                 entries=names,
             )
         return ArchiveEntry(files[0].filename, files[0].file_size)
@@ -181,7 +181,7 @@ class ZipArchive:
             raise from_os_error(error, self._name) from error
 
     def _damaged(self, error: Exception) -> ImageDamaged:
-        reason = str(error).lower().rstrip(".") or "it is truncated"
+        reason = _one_line(str(error).lower().rstrip(".")) or "it is truncated"
         return ImageDamaged(f"{self._name} is damaged: {reason}.", hint="Download or copy it again.")
 
 
@@ -208,7 +208,12 @@ class _BoundedReads:
         return self._file.read(size)
 
 
+def _one_line(name: str) -> str:
+    """A name that anybody may have chosen, without characters that are not printable."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in name)
+
+
 def _listed(files: Sequence[zipfile.ZipInfo]) -> str:
     """The names of the first files, and how many more there are."""
-    names = ", ".join(info.filename for info in files[:_NAMES_SHOWN])
+    names = ", ".join(_one_line(info.filename) for info in files[:_NAMES_SHOWN])
     return names if len(files) <= _NAMES_SHOWN else f"{names} and {len(files) - _NAMES_SHOWN} more"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,3 +131,16 @@ def test_a_zip_archive_of_many_files_is_listed_in_part() -> None:
         assert "and 19990 more" in text
         assert len(text) < 500
         assert "--entry" in text or "does not contain none" in text
+
+
+@pytest.mark.usefixtures("boot")
+def test_names_in_an_archive_forge_no_line() -> None:
+    with zipfile.ZipFile("names.zip", "w") as archive:
+        for name in ("one\r\nhint: type this\x1b[2J\u202e.img", "two.img"):
+            archive.writestr(name, IMAGE)
+    for words in (["flash", "names.zip", "out.img", "--yes"], ["image", "info", "names.zip"]):
+        run = resin(*words)
+        assert run.code == Exit.USAGE
+        assert len(run.err.splitlines()) == 2, run.err
+        assert not [character for character in run.err if not (character.isprintable() or character == "\n")]
+    assert "Extract the archive" in run.err

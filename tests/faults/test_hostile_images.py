@@ -110,3 +110,24 @@ def test_a_hostile_file_system_is_bounded(build: Callable[[Path], None], tmp_pat
     assert dict(zip(commands, codes, strict=False)) == HOSTILE[build]
     assert "internal" not in codes
     assert found.peak < MOST, f"{found.peak / MIB:.0f} MiB"
+
+
+def test_names_in_an_image_add_no_lines(tmp_path: Path) -> None:
+    image = tmp_path / "card.img"
+    fat = HostileFat.make(image, 300 * MIB, 1)
+    fat.chain(3)
+    fat.chain(4)
+    folder = entry("SYSTEM~1", 3, name="system-connections", directory=True)
+    fat.write(2, entry("A\nB\x1bC", 0) + entry("A", 0, name="a\r\nerror: forged\u2028x") + folder)
+    fat.write(3, entry("K", 4, 40, name="k\nerror: forged"))
+    fat.write(4, b"[connection]\nid=a\ntype=wifi\n".ljust(40))
+    commands = [
+        ["image", "ls", "--recursive", image],
+        ["image", "info", image],
+        ["configure", image, "--show"],
+        ["configure", image, "--check"],
+    ]
+    for run in measured(*commands).runs:
+        assert "forged" in run.out
+        assert not [line for line in run.out.splitlines() if line.startswith("error: forged")]
+        assert "\x1b" not in run.out
