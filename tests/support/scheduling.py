@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).resolve().parent.parent
 TABLE = TESTS / "durations.txt"
-UNKNOWN = 5.0
-"""Seconds assumed for a file that was never measured."""
+UNKNOWN, UNKNOWN_PRIVILEGED = 5.0, 40.0
+"""Seconds assumed for a file that was never measured, and for one that starts engines or namespaces."""
 QUICK = 12.0
 """Seconds that a file may take to be part of the quick run."""
 INDEPENDENT = (
@@ -60,7 +60,10 @@ def durations() -> dict[str, float]:
 
 def seconds_of(path: Path) -> float:
     """How long a test file takes, as far as is known."""
-    return durations().get(path.relative_to(TESTS.parent).as_posix(), UNKNOWN)
+    measured = durations().get(path.relative_to(TESTS.parent).as_posix())
+    if measured is None:
+        return UNKNOWN_PRIVILEGED if is_privileged(path) else UNKNOWN
+    return measured
 
 
 def is_quick(item: pytest.Item) -> bool:
