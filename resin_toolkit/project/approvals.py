@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resin_toolkit.device.address import parse_address
+from resin_toolkit.device.address import AccessMethod, parse_address
 from resin_toolkit.errors import BadValue, Notice
 from resin_toolkit.project.bounded_file import is_within
 from resin_toolkit.state import add_entry, read_state, update_state
@@ -92,11 +92,15 @@ class Approvals:
 
 
 def device_key(word: str) -> str:
-    """The name under which what is allowed for a DEVICE is stored: its host, and its port if it has one."""
+    """The name under which what is allowed for a DEVICE is stored: its host, and its port if it has one.
+
+    `tcp://` is part of it: an engine that is used without proof of the host key is agreed to by itself.
+    """
     try:
         address = parse_address(word)
     except BadValue:
         return word
     host = address.host.removesuffix(".local")
     port = address.engine_port or address.ssh_port
-    return f"{host} port {port}" if port else host
+    name = f"{host} port {port}" if port else host
+    return f"tcp://{name}" if address.access_method is AccessMethod.TCP else name

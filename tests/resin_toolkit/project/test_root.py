@@ -147,7 +147,7 @@ def test_the_oldest_projects_are_forgotten_first(home: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "key"),
     [("Kitchen", "kitchen"), ("kitchen.local", "kitchen"), ("ssh://root@kitchen", "kitchen"),
-     ("tcp://kitchen:99", "kitchen port 99"), ("10.0.0.5", "10.0.0.5")],
+     ("tcp://kitchen:99", "tcp://kitchen port 99"), ("10.0.0.5", "10.0.0.5")],
 )  # fmt: skip
 def test_a_device_has_one_key(word: str, key: str) -> None:
     assert device_key(word) == key
