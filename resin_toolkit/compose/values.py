@@ -17,6 +17,8 @@ _FALSE = {"0", "f", "false", "n", "no", "off"}
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(h|ms|m|s|us|µs|ns)")
 _BYTES = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_LONGEST = 32
+"""Characters of a number that can be meant."""
 _WHOLE = re.compile(r"[0-9]+")
 
 
@@ -67,7 +69,7 @@ def parse_bool(word: str) -> bool:
 
 def parse_integer(word: str) -> int:
     """Raises InvalidValue."""
-    if not _WHOLE.fullmatch(word):
+    if not _WHOLE.fullmatch(word) or len(word) > _LONGEST:
         raise InvalidValue("is not a whole number")
     return int(word)
 
@@ -85,7 +87,7 @@ def parse_duration(word: str) -> float:
 def parse_size(word: str) -> int:
     """Parse a size such as `64m` or `1gb` to bytes. Raises InvalidValue."""
     match = _BYTES.fullmatch(word.strip())
-    if match is None:
+    if match is None or len(word) > _LONGEST:
         raise InvalidValue("is not a valid size", "Write it as `64m` or `1gb`.")
     return int(float(match[1]) * 1024 ** " kmgtp".index(match[2].lower() or " "))
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import yaml
 
+_LONGEST_NUMBER = 100
+"""Characters; no value of a compose file has more digits, and Python refuses to convert over 4,300."""
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"[-+]?0o[0-7]+")
 _HEXADECIMAL = re.compile(r"[-+]?0x[0-9a-fA-F]+")
@@ -113,9 +115,11 @@ def _syntax_hint(error: yaml.MarkedYAMLError) -> str:
 
 
 def resolve_plain_scalar(text: str) -> PlainValue:
-    """Return the value of a plain scalar by YAML 1.2."""
+    """Return the value of a plain scalar by YAML 1.2. A number that is very long stays a text."""
     if text in _WORDS:
         return _WORDS[text]
+    if len(text) > _LONGEST_NUMBER:
+        return text
     if _INTEGER.fullmatch(text):
         return int(text)
     if _OCTAL.fullmatch(text):

@@ -10,6 +10,7 @@ from resin_toolkit.errors import BadValue, NotSupported
 from resin_toolkit.project.dockerfile_lines import BadLine, ParserDirectives, logical_lines, parse_directives
 from resin_toolkit.project.dockerfile_words import BUILDKIT, BadInstruction, parse_instruction
 from resin_toolkit.project.substitution import expand
+from resin_toolkit.untrusted_json import whole_number
 
 _MOST_INSTRUCTIONS = 5000
 """An image has at most 127 layers; some readers of a Dockerfile take time by the square of its length."""
@@ -92,8 +93,9 @@ class Dockerfile:
         for position in range(before - 1, -1, -1):
             if self.stages[position].name == name.lower() != "":
                 return position
-        if name.isascii() and name.isdigit() and int(name) < before:
-            return int(name)
+        number = whole_number(name)
+        if number is not None and number < before:
+            return number
         return None
 
     def global_arg_values(self, build_args: Mapping[str, str]) -> dict[str, str]:

@@ -79,7 +79,7 @@ def _lines(path: Path, depth: int) -> list[str]:
     except OSError:
         return []
     lines: list[str] = []
-    for line in text.splitlines():
+    for line in filter(str.strip, text.splitlines()):
         key, words = _split_line(line)
         if key != "include":
             lines.append(line)
