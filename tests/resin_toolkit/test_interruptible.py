@@ -17,12 +17,19 @@ from resin_toolkit.interruptible import wait_for_descriptors
 from resin_toolkit.reach.serial_line import SerialLine
 from resin_toolkit.ssh.channels import CommandChannel
 
-PAIR = socket.socketpair()
 READING, WRITING = os.pipe()
+
+
+def receive_from_engine() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        DeadlineSocket(ours).recv(1)
+
+
 WAITS: dict[str, Callable[[], object]] = {
     "a serial line": lambda: SerialLine(READING, int, "/dev/ttyUSB0").read(),
     "a command over SSH": lambda: CommandChannel(0).read_output(),
-    "an engine": lambda: DeadlineSocket(PAIR[0]).recv(1),
+    "an engine": receive_from_engine,
     "a flash": lambda: Channel[int]().get(),
     "descriptors": lambda: wait_for_descriptors([READING]),
 }
@@ -47,3 +54,5 @@ def test_descriptors_that_are_ready() -> None:
     assert wait_for_descriptors([READING]) == {READING}
     assert os.read(READING, 1) == b"x"
     assert wait_for_descriptors([READING], [WRITING]) == {WRITING}
+    os.close(READING)
+    os.close(WRITING)
