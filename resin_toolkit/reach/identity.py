@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from resin_toolkit.device.address import AccessMethod
@@ -16,6 +17,8 @@ from resin_toolkit.device.record import Device
 from resin_toolkit.errors import HostKeyChanged, ResinError
 from resin_toolkit.ssh.host_keys import expected_fingerprint
 
+_END_TIMEOUT = 2.0
+"""Seconds to wait for key exchanges whose results are not needed."""
 _TIMEOUT = 1.5
 """Seconds for each connection."""
 
@@ -111,9 +114,9 @@ def verify_device(device: Device, *, within: float) -> Device:
 
     if not device.addresses or not expected_fingerprint(device):
         return device
-    search = KeySearch(device)
-    search.add(device.addresses)
-    search.wait(within)
+    with closing(KeySearch(device)) as search:
+        search.add(device.addresses)
+        search.wait(within)
     if search.proven:
         return replace(device, addresses=tuple(search.proven))
     if search.conflict:
@@ -132,6 +135,7 @@ def proving_devices(devices: Sequence[Device], *, within: float) -> list[Device]
     deadline = time.monotonic() + within
     for _, search in searches:
         search.wait(deadline - time.monotonic())
+        search.close()
     return [replace(device, addresses=tuple(search.proven)) for device, search in searches if search.proven]
 
 
@@ -165,6 +169,15 @@ class KeySearch:
         deadline = time.monotonic() + seconds
         while not self.proven and self.is_running and time.monotonic() < deadline:
             time.sleep(0.02)
+
+    def close(self) -> None:
+        """Wait for the key exchanges that are running, but for servers that hang.
+
+        The process must not end while a thread is inside the cryptography library, which would abort it.
+        """
+        deadline = time.monotonic() + _END_TIMEOUT
+        for thread in self._threads.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     @property
     def is_running(self) -> bool:

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,11 +185,13 @@ def _query_known(
         return tuple(sorted(found, key=lambda address: address not in last))
 
     now = time.monotonic()
-    answers = resolve(name, within=until - now, stop=is_at_last, enough=is_found, longer=deadline - now)
-    if found := _at_last(answers):
+    with closing(search):
+        answers = resolve(name, within=until - now, stop=is_at_last, enough=is_found, longer=deadline - now)
+        found = _at_last(answers)
+        if answers and not found:
+            search.wait(_PROOF_TIMEOUT)
+    if found:
         return found
-    if answers:
-        search.wait(_PROOF_TIMEOUT)
     if search.proven:
         return tuple(search.proven)
     if search.conflict:
