@@ -12,6 +12,7 @@ from resin_toolkit.compose.problems import Diagnostics
 from resin_toolkit.compose.values import text
 
 Chain = tuple[tuple[Path, str], ...]
+_MOST_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class ServiceExtender:
         own = replace(service, entries={k: v for k, v in service.entries.items() if k != "extends"})
         if (file, name) in chain:
             self.diagnostics.add(location, f"services.{name}.extends refers to itself")
+            return own
+        if len(chain) >= _MOST_STEPS:
+            self.diagnostics.add(
+                location, f"services.{name} extends through more than {_MOST_STEPS} services"
+            )
             return own
         base = self._base(extends, location, tree, file, (*chain, (file, name)))
         return merge_service(base, own) if isinstance(base, Map) else own

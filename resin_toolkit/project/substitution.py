@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _SPECIAL = "@*#?-$!"
+_MOST_EXPANDED = 1 << 20
+"""Characters; Linux passes at most 128 KiB to a program in one variable."""
 
 
 class BadWord(ValueError):
@@ -49,6 +51,8 @@ class _Reader:
         self._values = values
         self._escape = escape
         self._at = 0
+        self._expanded = 0
+        """Characters of the variables so far. Each line may double what the line before has."""
 
     def until(self, end: str) -> str:
         """Expand up to and including the character `end`, or to the end of the word if `end` is empty."""
@@ -141,4 +145,8 @@ class _Reader:
         return self._text[start : self._at]
 
     def _value(self, name: str) -> str:
-        return self._values.get(name, "")
+        value = self._values.get(name, "")
+        self._expanded += len(value)
+        if self._expanded > _MOST_EXPANDED:
+            raise BadWord("its variables expand to more than 1 MiB")
+        return value
