@@ -16,14 +16,22 @@ _MAX_DICTIONARY_BITS = 40
 """4 GiB, less a byte."""
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d{1,12})\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_LEAST, _MOST = 1 << 20, 1 << 50
+"""Less is a forgotten unit; the libraries cannot count much more."""
 
 
 def parse_memory_limit(text: str) -> int:
-    """The bytes in a size such as `2G`, `1536M` or `800MiB`, in binary units. Raises BadValue."""
+    """The bytes in a size such as `2G`, `1536M` or `800MiB`, in binary units.
+
+    Raises BadValue, also for less than 1 MiB or more than 1 PiB.
+    """
     match = _SIZE.fullmatch(text.strip())
     size = int(match[1]) * _UNITS[match[2].lower()] if match else 0
-    if not size or not text.isascii():
+    if not text.isascii() or not size:
         raise BadValue(f"{text!r} is not an amount of memory.", hint="Give a size such as 800M or 2G.")
+    if not _LEAST <= size <= _MOST:
+        few = "little" if size < _LEAST else "much"
+        raise BadValue(f"{text!r} is too {few} memory.", hint="Give a size such as 800M or 2G.")
     return size
 
 

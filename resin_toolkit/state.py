@@ -3,8 +3,8 @@
 Source: the XDG Base Directory Specification ($XDG_STATE_HOME, by default ~/.local/state).
 
 Nothing is stored in a directory in which another user could exchange it, and what protects the user is not
-read from there, as sshd does with StrictModes. As root, the user of the home directory and the caller of sudo
-count as the same user.
+read from there, as sshd does with StrictModes. What lies above the home directory is not checked. As root,
+the user of the home directory and the caller of sudo count as the same user.
 """
 
 from __future__ import annotations
@@ -144,17 +144,38 @@ def _check_folder(folder: Path) -> None:
     own = _own_users()
     if not own:
         return
-    for path in dict.fromkeys((folder, *folder.parents, *(real := folder.resolve()).parents, real)):
+    real = folder.resolve()
+    for path in dict.fromkeys((folder, *folder.parents, *real.parents, real)):
         try:
             status = path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             continue
         is_own = status.st_uid in own or (status.st_uid == _UNMAPPED and path != folder)
-        open_to_all = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_IWOTH
-        if not is_own:
-            raise PermissionError(errno.EPERM, f"{path} belongs to another user", str(path))
-        if open_to_all and not status.st_mode & stat.S_ISVTX:
-            raise PermissionError(errno.EPERM, f"everybody can write to {path}", str(path))
+        is_open = (
+            stat.S_ISDIR(status.st_mode) and status.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH
+        )
+        if (is_own and not is_open) or path in _above_home(real):
+            continue
+        reason = f"everybody can write to {path}" if is_own else f"{path} belongs to another user"
+        raise PermissionError(errno.EPERM, reason, str(path))
+
+
+def _above_home(real: Path) -> set[Path]:
+    """What lies above the home directory, as the system names it, that contains the folder.
+
+    On some systems it belongs to an ordinary user, who could exchange the whole home directory anyhow.
+    """
+    import pwd
+
+    above: set[Path] = set()
+    for user in _own_users():
+        try:
+            home = Path(pwd.getpwuid(user).pw_dir)
+        except KeyError:
+            continue
+        if real.is_relative_to(home.resolve()):
+            above |= {*home.parents, *home.resolve().parents}
+    return above
 
 
 def _own_users() -> set[int]:

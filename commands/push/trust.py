@@ -15,6 +15,9 @@ from resin_toolkit.push.plan.platform import is_device_os
 from resin_toolkit.terminal.report import Report
 
 _MOST_NAMED = 5
+_MOST_LINES = 15
+"""More may have scrolled away by the time of the question, which then says how many there are."""
+_LONGEST_USE = 100
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,9 @@ class _Request:
         if self.destination:
             yield f"  send to  {self.destination} (device in resin.toml)"
         for path, use in self.paths:
-            yield f"  read     {printable_path(path)} ({printable_path(use)})"
+            yield f"  read     {printable_path(path)} ({_use(use)})"
         for name, use in self.variables:
-            yield f"  take     ${printable_path(name)} ({printable_path(use)})"
+            yield f"  take     ${printable_path(name)} ({_use(use)})"
 
     def clause(self) -> str:
         """Everything in one clause: `go to 10.0.0.5 and read /home/me/.aws/credentials`."""
@@ -137,14 +140,22 @@ class PushTrust:
                 hint="If you trust it, pass `--trust`, or run the command in a terminal to be asked.",
             )
         aim = "" if request.destination else f" and send it to {self._device}"
+        lines = list(request.lines())
+        what = "this" if len(lines) <= _MOST_LINES else f"all {len(lines)} of these"
         self._report.ask_trust(
-            [f"The project in {self._folder} wants to use what is not its own{aim}:", *request.lines()],
-            "Allow this, now and for later pushes?",
+            [f"The project in {self._folder} wants to use what is not its own{aim}:", *lines],
+            f"Allow {what}, now and for later pushes?",
         )
 
     def _remember(self, **given: list[str]) -> None:
         notices: list[Notice] = self._approvals.add(self._device, **given)
         self._report.warn(*notices)
+
+
+def _use(use: str) -> str:
+    """What something is for, short enough that the names in it, which the project chose, hide nothing."""
+    shown = printable_path(use)
+    return shown if len(shown) <= _LONGEST_USE else f"{shown[: _LONGEST_USE - 1]}…"
 
 
 def _named(words: list[str]) -> str:

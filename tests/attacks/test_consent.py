@@ -130,6 +130,25 @@ def test_a_damaged_list_of_consent_is_no_consent(
     assert network.engine.changes == []
 
 
+def test_a_long_list_hides_nothing(network: StrangeNetwork, newcomer: User, project: Path) -> None:
+    """A project may have wishes and names enough that the first ones scroll away."""
+    paths = [newcomer.home / "many" / f"{number}.env" for number in range(20)]
+    paths[0].parent.mkdir()
+    for path in paths:
+        path.write_text("A=1\n")
+    wishes = "".join(f"      - {path}\n" for path in paths)
+    name = "w" * 1000
+    (project / "compose.yaml").write_text(f"services:\n  {name}:\n    build: .\n    env_file:\n{wishes}")
+    with network.device_serves():
+        terminal = newcomer.terminal("push", network.device.address, "--detach", cwd=project)
+        shown = terminal.until("Allow all 20 of these, now and for later pushes?")
+        terminal.type("n\n")
+        terminal.end()
+    assert all(str(path) in shown for path in paths)
+    assert "w" * 200 not in shown
+    assert network.engine.changes == []
+
+
 def test_a_no_and_no_answer_send_nothing(network: StrangeNetwork, newcomer: User, project: Path) -> None:
     for answer in ("n\n", "\n", "\x04", "\x03", "no way\nn\n"):
         with network.device_serves():

@@ -86,7 +86,18 @@ def test_the_memory_limit_is_raised_and_lowered(boot: Boot) -> None:
     assert "it needs 64 MiB of memory, and the limit is 50 MiB" in lowered.error["message"]
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "2X", "lots", "1.5G", "9999999999999G"])
+@pytest.mark.parametrize("packed", [xz_with_dictionary(MIB), zstd_with_window(20)], ids=["xz", "zstd"])
+@pytest.mark.parametrize("limit", ["1M", "1024T"])
+def test_the_least_and_the_largest_memory_limit(packed: bytes, limit: str, boot: Boot) -> None:
+    (boot.path.parent / "packed").write_bytes(packed)
+    run = resin("image", "info", "packed", "--memory-limit", limit, "--json")
+    assert run.envelope["ok"] or run.error["code"] in ("memory-limit", "not-an-image"), run
+
+
+INVALID = ["", "0", "-1", "2X", "lots", "1.5G", "9999999999999G", "512", "64K", "1025T"]
+
+
+@pytest.mark.parametrize("text", INVALID)
 def test_an_invalid_memory_limit(text: str) -> None:
     run = resin("flash", "none.img", "card.img", "--memory-limit", text, "--json")
     assert (run.code, run.error["code"]) == (Exit.USAGE, "bad-value")

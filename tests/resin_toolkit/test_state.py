@@ -109,6 +109,14 @@ def test_under_sudo_files_belong_to_the_owner_of_the_home(
     assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(1234, 1234)}
 
 
+STORE_AND_READ = """
+from resin_toolkit.state import read_state, update_state
+with update_state("a.json", protects=True) as state:
+    state["x"] = 1
+assert read_state("a.json", protects=True) == {"x": 1}
+"""
+
+
 def stored(folder: Path) -> Path:
     with update_state("a.json", protects=True) as state:
         state["x"] = 1
@@ -164,6 +172,25 @@ def test_nothing_is_stored_in_a_folder_of_another_user(
     with update_state("a.json", protects=True) as state:
         state["x"] = 1
     assert read_state("a.json", protects=True) == {"x": 1}
+
+
+@pytest.mark.root
+def test_a_home_below_the_folder_of_somebody_else_is_used(tmp_path: Path) -> None:
+    """As where the homes of a project lie in a folder that belongs to its leader. Other folders are not."""
+    leader = tmp_path / "leader"
+    (leader / "home").mkdir(parents=True)
+    (leader / "other").mkdir()
+    exchanged_by_another_user(leader)
+    users = tmp_path / "passwd"
+    users.write_text(f"root:x:0:0:root:{leader}/home:/bin/sh\n")
+    command = f"mount --bind {users} /etc/passwd && exec {sys.executable} -c '{STORE_AND_READ}'"
+    for base, code in ((f"{leader}/home/state", 0), (f"{leader}/other", 1)):
+        environment = {**os.environ, "XDG_STATE_HOME": base}
+        run = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", command], env=environment, capture_output=True, text=True
+        )
+        assert run.returncode == code, run
+        assert bool(code) == ("belongs to another user" in run.stderr), run
 
 
 @pytest.mark.root
