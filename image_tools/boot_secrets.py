@@ -6,13 +6,12 @@ import re
 from pathlib import PurePosixPath
 
 from image_tools import config as config_file
-from image_tools.configuration import PROXY_PATH, read_config
+from image_tools.configuration import CONFIG_PATH, PROXY_PATH, read_config
 from image_tools.connection_files import CONNECTIONS, LARGEST_PROFILE, connection_files
 from image_tools.fat import FatFileSystem
 from image_tools.profiles.profile_summary import is_sample
 from resin_toolkit.errors import ConfigInvalid, FileSystemDamaged
 
-CONFIG_PATH = "/config.json"
 _KEY_SUFFIXES = frozenset({".key", ".p12", ".pfx", ".der"})
 _SECRET = re.compile(
     rb"^\s*([\w-]*(password|secret|psk|wep-key|private-key)[\w-]*|pin)\s*=\s*\S|PRIVATE KEY",

@@ -53,9 +53,9 @@ def open_bootable(
     """Open an image or a drive until the block ends; unless `writable`, a compressed one is unpacked.
 
     `partition` is the number of the boot partition, None to find it; `memory_limit` is that of `open_source`.
-    Raises Usage for a
-    compressed image that would be written to, Refused if another program changes or has attached the image,
-    PartitionNotFound, NotAnImage, and the errors of a damaged image.
+
+    Raises Usage for a compressed image that would be written to, Refused if another program changes or has
+    attached the image, PartitionNotFound, NotAnImage, and the errors of a damaged image.
     """
     if writable:
         if not stat.S_ISBLK(image.stat().st_mode):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from resin_toolkit.errors import Notice, Refused, ResinError, from_os_error
+from resin_toolkit.sudo_caller import sudo_caller
 
 OWNER_ONLY = 0o600
 _MAX_LINKS = 40
@@ -36,22 +37,21 @@ def resolve_output(path: Path) -> Path:
     raise from_os_error(OSError(errno.ELOOP, os.strerror(errno.ELOOP)), path)
 
 
-def create_file(path: Path, mode: int = OWNER_ONLY, flags: int = 0) -> int:
+def create_file(path: Path, mode: int = OWNER_ONLY) -> int:
     """Create a file that does not exist, and return a descriptor to write and read it.
 
-    Raises FileExistsError also for a link. `flags` are those of os.open.
+    Raises FileExistsError also for a link.
     """
-    kept = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | _NO_LINK
-    descriptor = os.open(path, kept | flags, mode)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | _NO_LINK, mode)
     give_to_caller(descriptor)
     return descriptor
 
 
 def give_to_caller(descriptor: int) -> None:
     """Under sudo, change the owner of an open new file or folder to the user who called it."""
-    user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
-    if hasattr(os, "geteuid") and os.geteuid() == 0 and user.isdecimal() and group.isdecimal():
-        os.fchown(descriptor, int(user), int(group))
+    caller = sudo_caller()
+    if caller is not None:
+        os.fchown(descriptor, *caller)
 
 
 def make_folders(folder: Path) -> None:

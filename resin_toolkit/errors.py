@@ -326,13 +326,18 @@ def error_class(code: str) -> type[ResinError]:
     return next((each for each in classes if each.code == code), InternalError)
 
 
+def os_reason(error: OSError) -> str:
+    """Why an operation of the operating system failed, as a clause."""
+    return (error.strerror or str(error)).lower()
+
+
 def from_os_error(error: OSError, subject: str | os.PathLike[str] | None = None) -> ResinError:
     """Convert an error of the operating system into a ResinError.
 
     `subject` names the file or drive, if the error itself does not.
     """
     name = os.fsdecode(subject if subject is not None else error.filename or "")
-    reason = (error.strerror or str(error)).lower()
+    reason = os_reason(error)
     about = f"{name}: {reason}" if name else reason
     if isinstance(error, FileNotFoundError):
         if not error.filename and reason.startswith("no usable temporary"):

@@ -6,12 +6,22 @@ A Zstandard frame names its window and an .xz block its dictionary: up to 4 GiB,
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from resin_toolkit.errors import BadValue, MemoryLimitExceeded
 
+if TYPE_CHECKING:
+    import lzma
+
 DEFAULT_MEMORY_LIMIT = 512 * 1024 * 1024
 """In bytes. Files of `xz -9` need 65 MiB, those of `zstd --ultra -22` 128 MiB."""
+MAX_ZSTANDARD_WINDOW = 1 << 31
+"""The largest window that the zstandard library decodes."""
+XZ_BLOCK_HEADER = 1024
+"""Bytes of the longest block header of an .xz file."""
 _LZMA2 = 0x21
+_XZ_SLACK = 4 * 1024 * 1024
+"""What liblzma needs beside the dictionary, at most."""
 _MAX_DICTIONARY_BITS = 40
 """4 GiB, less a byte."""
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -54,6 +64,18 @@ def memory_limit_exceeded(name: str, needed: int | None, limit: int) -> MemoryLi
         needed=needed,
         limit=limit,
     )
+
+
+def xz_decompressor(memory_limit: int) -> lzma.LZMADecompressor:
+    """A decompressor for one .xz stream whose dictionaries have at most `memory_limit` bytes."""
+    import lzma
+
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=memory_limit + _XZ_SLACK)
+
+
+def is_xz_memory_error(error: BaseException | None) -> bool:
+    """Whether it is liblzma's error for a stream that needs more memory than its limit."""
+    return "memory usage limit" in str(error).lower()
 
 
 def xz_dictionary_size(header: bytes) -> int:

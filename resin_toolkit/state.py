@@ -20,7 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from resin_toolkit.errors import StateDamaged
+from resin_toolkit.errors import StateDamaged, os_reason
+from resin_toolkit.sudo_caller import sudo_caller
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 """Flags of os.open, where the system has them."""
@@ -89,7 +90,7 @@ def update_state(name: str, *, protects: bool = False, hint: str = "") -> Iterat
     directory in which another user could exchange the file, and StateDamaged as `read_state` does.
     """
     folder = state_folder()
-    _make_folder(folder)
+    make_folder(folder)
     lock_path = folder / f".{name}.lock"
     descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
     with open(descriptor, "r+b"):  # noqa: PTH123 - a descriptor, not a path
@@ -98,17 +99,7 @@ def update_state(name: str, *, protects: bool = False, hint: str = "") -> Iterat
         _wait_for_lock(descriptor, lock_path)
         content = read_state(name, protects=protects, hint=hint)
         yield content
-        _replace(folder / name, json.dumps(content, indent=1, sort_keys=True) + "\n", sync=protects)
-
-
-def make_state_folder(folder: Path) -> None:
-    """Create a folder, and those above it, with the owner of the folder above. Raises OSError."""
-    _make_folder(folder)
-
-
-def replace_state_file(path: Path, text: str) -> None:
-    """Replace a file in a folder of the state directory, which only the user may read. Raises OSError."""
-    _replace(path, text, sync=False)
+        replace_file(folder / name, json.dumps(content, indent=1, sort_keys=True) + "\n", sync=protects)
 
 
 def entry_time(entry: Any) -> str:
@@ -184,8 +175,8 @@ def _own_users() -> set[int]:
         return set()
     own = {0, os.geteuid()}
     if own == {0}:
-        caller = os.environ.get("SUDO_UID", "")
-        own |= {int(caller)} if caller.isdecimal() else set()
+        caller = sudo_caller()
+        own |= set() if caller is None else {caller[0]}
         with suppress(FileNotFoundError):
             own.add(Path.home().stat().st_uid)
     return own
@@ -209,13 +200,15 @@ def _wait_for_lock(descriptor: int, path: Path) -> None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
-        return (
-            "it is a symbolic link" if error.errno == errno.ELOOP else (error.strerror or str(error)).lower()
-        )
+        return "it is a symbolic link" if error.errno == errno.ELOOP else os_reason(error)
     return "it is not valid JSON"
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Create a folder in the state directory, and those above it: mode 0700, with the owner of the one above.
+
+    Raises OSError, also for one in which another user could exchange files.
+    """
     _check_folder(folder)
     missing = [folder] if not folder.exists() else []
     while missing and not missing[-1].parent.exists():
@@ -236,7 +229,8 @@ def _give_to_owner(descriptor: int, folder: Path) -> None:
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
-def _replace(path: Path, text: str, *, sync: bool) -> None:
+def replace_file(path: Path, text: str, *, sync: bool = False) -> None:
+    """Replace a file in the state directory: mode 0600; with `sync`, it is then on disk. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o600)

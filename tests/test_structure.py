@@ -20,9 +20,12 @@ ROOMS = {
 FOR_IMAGES = {
     "resin_toolkit.bounded_toml",
     "resin_toolkit.errors",
+    "resin_toolkit.interruptible",
     "resin_toolkit.memory_limit",
     "resin_toolkit.progress",
     "resin_toolkit.os_release",
+    "resin_toolkit.sudo_caller",
+    "resin_toolkit.untrusted_json",
 }
 SCREEN = {"typer", "click"}
 HANDING_ON = {

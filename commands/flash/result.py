@@ -160,11 +160,10 @@ def check_receipt(path: Path, others: Sequence[str]) -> None:
 
 def write_receipt(path: Path, result: FlashResult) -> None:
     """Write the result as JSON, replacing an existing file atomically. Raises the error of an OSError."""
+    from image_tools.private_files import create_file, resolve_output
     from resin_toolkit import __version__
 
     content = {"schema": SCHEMA, "resin": __version__, **result.data()}
-    from image_tools.private_files import create_file, resolve_output
-
     path = resolve_output(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -19,6 +19,8 @@ FORBIDDEN = '"*/:<>?\\|'
 _SHORT_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'()-@^_`{}~")
 _LAST_SLOT = 0x40
 _LOWER_BASE, _LOWER_EXTENSION = 0x08, 0x10
+_ON_ONE_LINE = dict.fromkeys((*range(0x20), 0x7F, 0x85, 0x2028, 0x2029), "\ufffd")
+"""Control characters, which no name may hold, are shown as U+FFFD: a name must not add lines to a listing."""
 # Byte ranges of the three pieces of a name in a long-name slot.
 _NAME_RANGES = ((1, 11), (14, 26), (28, 32))
 
@@ -78,10 +80,6 @@ def short_name(name: str, taken: Collection[bytes]) -> bytes:
         if alias not in taken:
             return alias
     raise BadValue(f"No 8.3 alias is left for '{name}'.", hint="Choose another name.")
-
-
-_ON_ONE_LINE = dict.fromkeys((*range(0x20), 0x7F, 0x85, 0x2028, 0x2029), "\ufffd")
-"""Control characters, which no name may hold, are shown as U+FFFD: a name must not add lines to a listing."""
 
 
 def decode_short_name(slot: bytes) -> str:

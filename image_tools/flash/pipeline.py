@@ -8,12 +8,12 @@ from threading import Thread
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from resin_toolkit.interruptible import TICK
+
 T = TypeVar("T")
 
 _STOP_TIMEOUT = 1.0
 """Seconds to wait, when all stops early, for a thread that may be stuck in a read from a pipe."""
-
-_TICK = 1.0
 
 
 class Stopped(Exception):
@@ -41,7 +41,7 @@ class Channel(Generic[T]):
         while True:
             # With a limit, so that the main thread misses no signal that arrives just before the wait.
             try:
-                return self._checked(self._queue.get(timeout=_TICK))
+                return self._checked(self._queue.get(timeout=TICK))
             except Empty:
                 continue
 

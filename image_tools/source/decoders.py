@@ -14,7 +14,14 @@ from typing import Any, Protocol
 from image_tools.source.input_file import READ_SIZE, InputFile
 from image_tools.source.xz_index import HEADER
 from resin_toolkit.errors import ImageDamaged, Notice
-from resin_toolkit.memory_limit import check_memory, memory_limit_exceeded, xz_dictionary_size
+from resin_toolkit.memory_limit import (
+    XZ_BLOCK_HEADER,
+    check_memory,
+    is_xz_memory_error,
+    memory_limit_exceeded,
+    xz_decompressor,
+    xz_dictionary_size,
+)
 
 CHUNK = 1024 * 1024
 GZIP = 31
@@ -25,8 +32,6 @@ _FIRST_READ = 4096
 """Bytes that a decompressor gets first, then twice as many: what a short member does not use is returned."""
 _MAX_EMPTY = 10_000
 """Consecutive members without contents. Some programs write one at the end of a file."""
-_MEMORY_SLACK = 4 * 1024 * 1024
-"""What liblzma needs beside the dictionary, at most."""
 DOWNLOAD_AGAIN = "Download or copy it again."
 
 
@@ -90,12 +95,13 @@ def decode_xz(raw: InputFile, notify: Callable[[Notice], None], memory_limit: in
     while True:
         if raw.peek(8)[7:] == b"\0":
             notify(no_checksum_notice(raw))
-        # A block header is at most 1 KiB long. Those of later blocks are checked by liblzma.
-        check_memory(raw.name, xz_dictionary_size(raw.peek(HEADER + 1024)[HEADER:]), memory_limit)
+        # The headers of later blocks are checked by liblzma.
+        header = raw.peek(HEADER + XZ_BLOCK_HEADER)[HEADER:]
+        check_memory(raw.name, xz_dictionary_size(header), memory_limit)
         try:
             yield from empty.counted(_stream(raw, new, (lzma.LZMAError,)))
         except ImageDamaged as error:
-            if is_memory_error(error.__cause__):
+            if is_xz_memory_error(error.__cause__):
                 raise memory_limit_exceeded(raw.name, None, memory_limit) from error
             raise
         _skip_padding(raw, unit=4, until=b"\xfd7zXZ\x00")
@@ -114,18 +120,6 @@ def decode_bzip2(raw: InputFile) -> Iterator[bytes]:
             return
         if raw.peek(3) != b"BZh":
             raise trailing_garbage_error(raw)
-
-
-def xz_decompressor(memory_limit: int) -> _Decompressor:
-    """A decompressor for one .xz stream whose dictionary has at most `memory_limit` bytes."""
-    import lzma
-
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=memory_limit + _MEMORY_SLACK)
-
-
-def is_memory_error(error: BaseException | None) -> bool:
-    """Whether it is liblzma's error for a stream that needs more than its limit of memory."""
-    return "memory usage limit" in str(error).lower()
 
 
 def no_checksum_notice(raw: InputFile) -> Notice:

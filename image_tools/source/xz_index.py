@@ -17,6 +17,7 @@ _MAX_INDEX = 1024 * 1024
 _MAX_STREAMS = 10_000
 _MAX_BLOCKS = 200_000
 """An index of more blocks is not used. `xz -T` makes blocks of 192 KiB or more."""
+
 ReadAt = Callable[[int, int], bytes]
 
 

@@ -13,7 +13,6 @@ from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeAlias
 
-from image_tools.source.decoders import is_memory_error, xz_decompressor
 from image_tools.source.xz_index import (
     Block,
     ReadAt,
@@ -22,6 +21,7 @@ from image_tools.source.xz_index import (
     header_bytes,
     index_bytes,
 )
+from resin_toolkit.memory_limit import is_xz_memory_error, xz_decompressor
 
 CHUNK = 1024 * 1024
 _READ = 256 * 1024
@@ -137,7 +137,7 @@ class ParallelXz:
                 if chunk:
                     yield chunk
         except lzma.LZMAError as error:
-            reason = "a block header has changed" if is_memory_error(error) else str(error)
+            reason = "a block header has changed" if is_xz_memory_error(error) else str(error)
             raise BlockDamaged(reason, block.offset) from error
         if decompressor.unused_data or next(stream, b""):
             raise BlockDamaged("a block is shorter than its record says", block.offset)

@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 from image_tools.source.decoders import deflate_decompressor
 from resin_toolkit.errors import ImageDamaged, NotAnImage, PathNotFound, Usage, from_os_error
 from resin_toolkit.memory_limit import DEFAULT_MEMORY_LIMIT, check_memory
+from resin_toolkit.untrusted_json import one_line
 
 CHUNK = 1024 * 1024
 _READ = 256 * 1024
@@ -209,8 +210,7 @@ class _BoundedReads:
 
 
 def _one_line(name: str) -> str:
-    """A name that anybody may have chosen, without characters that are not printable."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in name)
+    return one_line(name, len(name))
 
 
 def _listed(files: Sequence[zipfile.ZipInfo]) -> str:

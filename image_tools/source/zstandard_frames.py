@@ -15,12 +15,10 @@ from image_tools.source.decoders import EmptyParts, damaged_error, no_checksum_n
 from image_tools.source.formats import is_skippable_frame
 from image_tools.source.input_file import InputFile
 from resin_toolkit.errors import NotAnImage, Notice
-from resin_toolkit.memory_limit import check_memory
+from resin_toolkit.memory_limit import MAX_ZSTANDARD_WINDOW, check_memory
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _RLE, _RESERVED = 1, 3
-_MAX_WINDOW = 1 << 31
-"""The largest that the library decodes."""
 _MAX_COUNTED = 1_000_000
 """Blocks and frames beyond which the size of the contents is not computed; that would take seconds."""
 
@@ -44,7 +42,7 @@ def decode_zstandard(raw: InputFile, notify: Callable[[Notice], None], memory_li
     """
     import zstandard
 
-    decompressor = zstandard.ZstdDecompressor(max_window_size=min(memory_limit, _MAX_WINDOW))
+    decompressor = zstandard.ZstdDecompressor(max_window_size=min(memory_limit, MAX_ZSTANDARD_WINDOW))
     empty = EmptyParts(raw)
     while raw.peek(1):
         magic = raw.peek(4)

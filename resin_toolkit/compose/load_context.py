@@ -9,7 +9,7 @@ from pathlib import Path
 from resin_toolkit.compose.interpolation import Origins
 from resin_toolkit.compose.nodes import Location
 from resin_toolkit.compose.problems import Diagnostics
-from resin_toolkit.errors import BadValue, from_os_error
+from resin_toolkit.errors import BadValue, from_os_error, os_reason
 from resin_toolkit.project.access import ProjectAccess
 from resin_toolkit.project.bounded_file import read_bounded
 
@@ -76,9 +76,10 @@ class LoadContext:
         except OSError as error:
             if named_at is None:
                 raise from_os_error(error, path) from error
-            reason = (error.strerror or str(error)).lower()
             self.diagnostics.add(
-                named_at, f"{self.shown(path)} cannot be read: {reason}", "Check its name and folder."
+                named_at,
+                f"{self.shown(path)} cannot be read: {os_reason(error)}",
+                "Check its name and folder.",
             )
             return None
         if path not in self.files:

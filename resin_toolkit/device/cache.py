@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from resin_toolkit.device.ip_addresses import is_ip, url_host
-from resin_toolkit.errors import Notice
+from resin_toolkit.errors import Notice, os_reason
 from resin_toolkit.state import add_entry, entry_time, read_state, state_damaged, state_folder, update_state
 
 _FILE = "devices.json"
@@ -125,6 +125,11 @@ def forget_cached_device(host: str) -> None:
             state.pop(host, None)
 
 
+def not_remembered(error: OSError) -> Notice:
+    """The notice that devices cannot be stored."""
+    return Notice("not-remembered", f"Devices are not remembered: {state_folder()}: {os_reason(error)}.")
+
+
 def ssh_endpoint(address: str, port: int) -> str:
     """The key of a proof."""
     return f"{url_host(address)}:{port}"
@@ -143,8 +148,7 @@ def _change(host: str, change: Callable[[dict[str, Any]], None]) -> list[Notice]
                 limit=_MAX_DEVICES,
             )
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        return [Notice("not-remembered", f"Devices are not remembered: {state_folder()}: {reason}.")]
+        return [not_remembered(error)]
     return []
 
 

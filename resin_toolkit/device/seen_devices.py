@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from resin_toolkit.device.cache import not_remembered
 from resin_toolkit.device.record import Device
 from resin_toolkit.errors import Notice
-from resin_toolkit.state import add_entry, entry_time, read_state, state_folder, update_state
+from resin_toolkit.state import add_entry, entry_time, read_state, update_state
 
 FILE = "seen-devices.json"
 _MAX_DEVICES = 200
@@ -35,6 +36,5 @@ def remember_seen(devices: Iterable[Device]) -> list[Notice]:
             for host, entry in found.items():
                 add_entry(state, host, entry, limit=_MAX_DEVICES)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        return [Notice("not-remembered", f"Devices are not remembered: {state_folder()}: {reason}.")]
+        return [not_remembered(error)]
     return []

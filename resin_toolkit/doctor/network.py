@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from resin_toolkit.doctor.findings import DEVICE_COMMANDS, Finding, Status
+from resin_toolkit.errors import os_reason
 
 if TYPE_CHECKING:
     from resin_toolkit.discovery.interfaces import LocalAddress
@@ -85,13 +86,13 @@ def _failure_reason(origin: LocalAddress) -> str | None:
     try:
         link = MulticastSocket(origin)
     except OSError as error:
-        return _reason(error)
+        return os_reason(error)
     try:
         if len(link.sockets) < 2:
             return "another program holds UDP port 5353, or the interface does not support multicast"
         link.send(message)
         if link.failure is not None:
-            return f"sending failed: {_reason(link.failure)}"
+            return f"sending failed: {os_reason(link.failure)}"
         return None if _receives(link, message) else "packets to UDP port 5353 are not received"
     finally:
         link.close()
@@ -107,7 +108,3 @@ def _receives(link: MulticastSocket, message: bytes) -> bool:
         if datagram is not None and datagram.data == message:
             return True
     return False
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from resin_toolkit.device.record import ENGINE_PORTS, SSH_PORT
-from resin_toolkit.errors import BadValue, Refused
+from resin_toolkit.errors import BadValue, Refused, os_reason
 
 LOOPBACK = "127.0.0.1"
 
@@ -81,9 +81,8 @@ def _reserve(request: PortRequest, held: ExitStack) -> int:
         return _bind(request.host, held)
     except OSError as error:
         if request.is_required:
-            reason = (error.strerror or str(error)).lower()
             raise Refused(
-                f"Port {request.host} of this machine cannot be forwarded: {reason}.",
+                f"Port {request.host} of this machine cannot be forwarded: {os_reason(error)}.",
                 hint=f"Choose another port, or let resin choose one: --publish {request.guest}",
             ) from error
         return _bind(0, held)

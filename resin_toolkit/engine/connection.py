@@ -55,7 +55,6 @@ def connect(
     no-way if there is no engine behind SSH), EngineFailed if its API version is not supported, what
     `ssh.connect` raises, and HostKeyUnverified.
     """
-
     options = _Options(ask, tell)
     try:
         engine, endpoint = _connect(device, within, options)

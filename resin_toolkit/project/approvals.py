@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from resin_toolkit.device.address import AccessMethod, parse_address
-from resin_toolkit.errors import BadValue, Notice
+from resin_toolkit.errors import BadValue, Notice, os_reason
 from resin_toolkit.project.bounded_file import is_within
 from resin_toolkit.state import add_entry, read_state, update_state
 from resin_toolkit.untrusted_json import object_of, texts_of
@@ -79,8 +79,10 @@ class Approvals:
                 entry = {"devices": devices, "owner": self.owner}
                 add_entry(projects, self.project, entry, limit=_MOST_PROJECTS)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            return [Notice("not-remembered", f"Your consent cannot be saved for the next push: {reason}.")]
+            reason = os_reason(error)
+            return [
+                Notice("not-remembered", f"What you allowed cannot be saved for the next push: {reason}.")
+            ]
         return []
 
     def _devices(self) -> Mapping[str, Any]:

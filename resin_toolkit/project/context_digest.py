@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from resin_toolkit.project.context_walk import ContextEntry, FileType, file_identity, unreadable_error
-from resin_toolkit.state import make_state_folder, replace_state_file
+from resin_toolkit.state import make_folder, replace_file
 
 CHUNK = 1024 * 1024
 SETTLED_NS = 2_000_000_000
@@ -123,5 +123,5 @@ def hash_file(file: str | os.PathLike[str]) -> tuple[tuple[int, ...] | None, str
 def _write(file: Path, text: str) -> None:
     """Replace a file. On an error the old one remains, and more files are read next time."""
     with suppress(OSError):
-        make_state_folder(file.parent)
-        replace_state_file(file, text)
+        make_folder(file.parent)
+        replace_file(file, text)

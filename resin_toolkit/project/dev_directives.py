@@ -15,9 +15,8 @@ from resin_toolkit.errors import BadValue
 from resin_toolkit.project.dockerfile import Instruction, parse_dockerfile, parse_instructions
 
 _LINE = re.compile(r"\s*#dev-([A-Za-z-]+)\s*=\s*(.*?)\s*\Z")
-
-
 _MOST = 500
+"""Directives in a Dockerfile."""
 
 
 class DirectiveKind(StrEnum):

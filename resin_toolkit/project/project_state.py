@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from resin_toolkit.errors import Notice
+from resin_toolkit.errors import Notice, os_reason
 from resin_toolkit.state import add_entry, read_state, state_folder, update_state
 from resin_toolkit.untrusted_json import number, object_of, texts_of
 
@@ -87,7 +87,7 @@ class ProjectState:
                 add_entry(projects, self.project, entry, limit=_MOST_PROJECTS)
                 forgotten = before - set(projects)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = os_reason(error)
             return [Notice("not-remembered", f"The device cannot be saved for the next push: {reason}.")]
         for project in forgotten:
             shutil.rmtree(_hashes_of(project), ignore_errors=True)

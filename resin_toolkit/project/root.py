@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from resin_toolkit.sudo_caller import sudo_caller
+
 _GIT = ".git"
 
 
@@ -39,9 +41,8 @@ def _is_work_tree(folder: Path) -> bool:
 
 def _users() -> set[int]:
     """The numbers of the user: under sudo, of the calling one too."""
-    caller = os.environ.get("SUDO_UID", "")
-    found = {os.geteuid()}
-    return found | {int(caller)} if os.geteuid() == 0 and caller.isdecimal() else found
+    caller = sudo_caller()
+    return {os.geteuid()} if caller is None else {os.geteuid(), caller[0]}
 
 
 def _belongs_to(folder: Path, users: set[int]) -> bool:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from resin_toolkit.device.cache import cached_device
 from resin_toolkit.device.record import SSH_PORT, Device
-from resin_toolkit.errors import BadValue, HostKeyChanged, StateDamaged
+from resin_toolkit.errors import BadValue, HostKeyChanged, StateDamaged, os_reason
 from resin_toolkit.state import read_state, state_damaged, state_folder, update_state
 
 FILE = "host-keys.json"
@@ -130,8 +130,7 @@ def _pin(device: Device, key: HostKey, tell: Callable[[str], object]) -> HostKey
             now = datetime.now(UTC).isoformat(timespec="seconds")
             state[_name_of(device)] = {"type": key.type, "key": key.base64, "since": now}
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        tell(f"Cannot store the host key of {device.name} in {state_folder()}: {reason}.")
+        tell(f"Cannot store the host key of {device.name} in {state_folder()}: {os_reason(error)}.")
         return key
     tell(f"Permanently added the host key of {device.name}: {key.type} {key.fingerprint}.")
     return key

@@ -43,7 +43,6 @@ _MAX_EXCHANGES = 20
 _EXCHANGE_PERIOD = 60.0
 """Key exchanges in a row, each within this many seconds of the last, without data in between."""
 
-
 _NOT_OFFERED = frozenset(
     {
         "diffie-hellman-group1-sha1",

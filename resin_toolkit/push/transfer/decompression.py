@@ -10,8 +10,12 @@ from typing import Protocol
 
 from resin_toolkit.memory_limit import (
     DEFAULT_MEMORY_LIMIT,
+    MAX_ZSTANDARD_WINDOW,
+    XZ_BLOCK_HEADER,
     check_memory,
+    is_xz_memory_error,
     memory_limit_exceeded,
+    xz_decompressor,
     xz_dictionary_size,
 )
 
@@ -24,12 +28,7 @@ _FIRST_PIECE = 4096
 _MAX_EMPTY = 10_000
 """Consecutive members without content, which would take forever to read."""
 _XZ_STREAM_HEADER = 12
-_XZ_HEADERS = _XZ_STREAM_HEADER + 1024
-_XZ_SLACK = 4 * 1024 * 1024
-"""What liblzma needs beside the dictionary, at most."""
 _MAX_FRAME_HEADER = 18
-_MAX_WINDOW = 1 << 31
-"""The largest window that the library decodes."""
 
 
 class ZstandardDamaged(Exception):
@@ -92,7 +91,7 @@ class _Xz:
             try:
                 made = self._stream.decompress(data, size)
             except lzma.LZMAError as error:
-                if "memory usage limit" in str(error).lower():
+                if is_xz_memory_error(error):
                     raise memory_limit_exceeded(self._name, None, self._memory_limit) from error
                 raise
             self._is_empty = self._is_empty and not made
@@ -106,9 +105,9 @@ class _Xz:
         if not self._source.skip_zeros():
             return False
         # A block header follows the header of the stream. Those of later blocks are checked by liblzma.
-        header = self._source.peek(_XZ_HEADERS)[_XZ_STREAM_HEADER:]
+        header = self._source.peek(_XZ_STREAM_HEADER + XZ_BLOCK_HEADER)[_XZ_STREAM_HEADER:]
         check_memory(self._name, xz_dictionary_size(header), self._memory_limit)
-        self._stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=self._memory_limit + _XZ_SLACK)
+        self._stream = xz_decompressor(self._memory_limit)
         self._piece, self._is_empty = _FIRST_PIECE, True
         return True
 
@@ -132,7 +131,7 @@ class _Zstandard:
             raise ZstandardDamaged(str(error)) from error
         check_memory(name, window, memory_limit)
         self._name, self._memory_limit = name, memory_limit
-        decompressor = zstandard.ZstdDecompressor(max_window_size=min(memory_limit, _MAX_WINDOW))
+        decompressor = zstandard.ZstdDecompressor(max_window_size=min(memory_limit, MAX_ZSTANDARD_WINDOW))
         self._error = zstandard.ZstdError
         self._reader = decompressor.stream_reader(source, read_across_frames=True, closefd=False)  # type: ignore[arg-type]
 
