@@ -22,7 +22,7 @@ def connection_files(filesystem: FatFileSystem) -> list[DirectoryEntry]:
     total = sum(entry.size for entry in files if entry.size <= LARGEST_PROFILE)
     if len(files) > _MAX_FILES or total > _MAX_TOTAL:
         raise ConfigInvalid(
-            f"{CONNECTIONS} has {len(files)} files of {total} bytes, far more than network profiles have.",
-            hint=f"Remove those that are none with `resin image rm IMAGE {CONNECTIONS}/NAME`.",
+            f"{CONNECTIONS} has too many files for network profiles: {len(files)}, of {total} bytes.",
+            hint=f"Remove those that are not profiles with `resin image rm IMAGE {CONNECTIONS}/NAME`.",
         )
     return files

@@ -253,7 +253,7 @@ class Declined(ResinError):
 
 
 class NotTrusted(ResinError):
-    """A project wants to go to a device, or to take files or variables, that the user has not agreed to."""
+    """A project names a device, or uses files or variables, that the user has not allowed."""
 
     code = "not-trusted"
     exit = Exit.REFUSED

@@ -100,7 +100,7 @@ def find_device(
     something may be remembered by, before that is compared with what answers.
 
     Raises BadValue, DeviceNotFound, HostKeyChanged, DeviceAmbiguous if there are several devices and no
-    prompt is possible, and Declined if the only one was never used before and the user does not agree.
+    prompt is possible, and Declined if the only one has not been used before and the user does not agree.
     """
     if name is not None:
         return _resolve(name, options, forget)
@@ -191,6 +191,6 @@ def _confirm_device(report: Report, device: Device) -> None:
     shown = device.name if device.name == where else f"{device.name} ({where})"
     named = f"Pass its name, as in `resin {report.command} {device.name}`, or set {VARIABLE}."
     if not report.interactive:
-        raise Declined(f"The only device on the network, {shown}, was never used before.", hint=named)
+        raise Declined(f"The only device on the network, {shown}, has not been used before.", hint=named)
     if not report.agrees(f"Use {shown}?"):
         raise Declined("Declined; nothing was sent.", hint=named)

@@ -115,7 +115,7 @@ class PushRun:
 
     def _say_mentioned(self, access: ProjectAccess) -> None:
         for name, use in access.mentioned.items():
-            self._report.say(f"Using {name} of the environment in {use}.")
+            self._report.say(f"Using ${name} from the environment in {use}.")
 
     def _remembered_device(self) -> str | None:
         """The device of the last push, for a project outside the working directory."""

@@ -22,10 +22,10 @@ _LONGEST_USE = 100
 
 @dataclass(frozen=True)
 class _Request:
-    """What a project wants and the user has not agreed to yet."""
+    """What a project wants and the user has not allowed yet."""
 
     destination: str
-    """A DEVICE; empty if it was agreed to."""
+    """A DEVICE; empty if it is allowed."""
     paths: tuple[tuple[str, str], ...] = ()
     """Each with what it is for."""
     variables: tuple[tuple[str, str], ...] = ()
@@ -34,25 +34,25 @@ class _Request:
         return bool(self.destination or self.paths or self.variables)
 
     def lines(self) -> Iterator[str]:
-        """One line for each wish. Values of variables are never shown."""
+        """One line for each thing that it wants. Values of variables are never shown."""
         if self.destination:
             yield f"  send to  {self.destination} (device in resin.toml)"
         for path, use in self.paths:
             yield f"  read     {printable_path(path)} ({_use(use)})"
         for name, use in self.variables:
-            yield f"  take     ${printable_path(name)} ({_use(use)})"
+            yield f"  use      ${printable_path(name)} ({_use(use)})"
 
     def clause(self) -> str:
-        """Everything in one clause: `go to 10.0.0.5 and read /home/me/.aws/credentials`."""
-        parts = [f"go to {self.destination}"] if self.destination else []
+        """Everything in one clause: `send to 10.0.0.5 and read /home/me/.aws/credentials`."""
+        parts = [f"send to {self.destination}"] if self.destination else []
         parts += [f"read {_named([printable_path(path) for path, _ in self.paths])}"] if self.paths else []
         names = [f"${printable_path(name)}" for name, _ in self.variables]
-        parts += [f"take {_named(names)} from the environment"] if names else []
+        parts += [f"use {_named(names)} from the environment"] if names else []
         return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
 
 
 class PushTrust:
-    """The user's consent to what the project in `folder` wants; `agrees` stands for --trust."""
+    """Asks the user to allow what the project in `folder` wants; `agrees` stands for --trust."""
 
     def __init__(self, report: Report, folder: Path, *, agrees: bool) -> None:
         self._report = report
@@ -63,7 +63,7 @@ class PushTrust:
         self._paths: set[str] = set()
         self._variables: set[str] = set()
         self._engines: set[str] = set()
-        """What was agreed to in this run, even if it could not be stored."""
+        """What was allowed in this run, even if it could not be stored."""
         self.may_ask = True
         """Whether a prompt is possible: not while live mode works in the background."""
 
@@ -72,19 +72,19 @@ class PushTrust:
         self._device = device
 
     def check_destination(self, device: str, word: str, access: ProjectAccess | None) -> None:
-        """Agree on a device that the project's own file names, and on what the project takes.
+        """Ask to allow a device that the project's own file names, and what the project takes.
 
-        Without `access`, only on the device. Raises NotTrusted.
+        Without `access`, only the device. Raises NotTrusted, and Declined.
         """
         self._device = device
         self._settle("" if self._approvals.includes(device) else word, access)
 
     def check(self, access: ProjectAccess) -> None:
-        """Agree on what the project takes. Raises NotTrusted."""
+        """Ask to allow what the project takes. Raises NotTrusted, and Declined."""
         self._settle("", access)
 
     def check_engine(self, engine: Engine) -> None:
-        """Agree on an engine whose OS is not that of a device. Raises Declined."""
+        """Ask to allow an engine whose OS is not that of a device. Raises Declined, Refused."""
         facts = engine.facts
         if is_device_os(facts) or facts.id in self._engines:
             return
@@ -92,7 +92,7 @@ class PushTrust:
             named = facts.operating_system or "an unknown operating system"
             what = f"{engine.host} runs {named}, not resinOS or balenaOS."
             if not self.may_ask:
-                raise Refused(what, hint="Stop with Ctrl-C, and push again to agree.")
+                raise Refused(what, hint="Stop with Ctrl-C, and push again to allow it.")
             self._report.confirm(f"{what} Push to it anyway?")
         self._engines.add(facts.id)
         self._remember(engines=[facts.id] if facts.id else [])
@@ -119,7 +119,7 @@ class PushTrust:
         if not request:
             return
         if self._agrees:
-            self._report.say(f"The project may {request.clause()}: --trust.")
+            self._report.say(f"Allowed by --trust: {request.clause()}.")
         else:
             self._ask(request)
         new_paths = [path for path, _ in request.paths]
@@ -132,18 +132,18 @@ class PushTrust:
         if not self.may_ask:
             raise NotTrusted(
                 f"The project now wants to {request.clause()}.",
-                hint="Undo the change, or stop with Ctrl-C and push again to agree.",
+                hint="Undo the change, or stop with Ctrl-C and push again to allow it.",
             )
         if not self._report.interactive:
             raise NotTrusted(
                 f"The project in {self._folder} wants to {request.clause()}.",
                 hint="If you trust it, pass `--trust`, or run the command in a terminal to be asked.",
             )
-        aim = "" if request.destination else f" and send it to {self._device}"
+        aim = "" if request.destination else f", and send the result to {self._device}"
         lines = list(request.lines())
         what = "this" if len(lines) <= _MOST_LINES else f"all {len(lines)} of these"
         self._report.ask_trust(
-            [f"The project in {self._folder} wants to use what is not its own{aim}:", *lines],
+            [f"The project in {self._folder} wants to do the following{aim}:", *lines],
             f"Allow {what}, now and for later pushes?",
         )
 

@@ -167,7 +167,7 @@ class ZipArchive:
             yield
         except _TooManyFiles as error:
             raise NotAnImage(
-                f"{self._name} has too many files for the archive of an image.", hint=_UNPACK
+                f"{self._name} contains too many files to be the archive of an image.", hint=_UNPACK
             ) from error
         except NotImplementedError as error:
             raise NotAnImage(

@@ -48,12 +48,12 @@ class ReadLimits:
         return data
 
     def check_times(self, records: Sequence[bytes]) -> None:
-        """Raise EngineFailed if the times of the records stand still for ever."""
+        """Raise EngineFailed if the timestamps do not advance any more."""
         stamp = stamp_of(records[-1])
         self._standing = 0 if stamp > self._stamp else self._standing + len(records)
         self._stamp = stamp
         if self._standing > _MAX_STANDING:
             raise EngineFailed(
-                f"The log of {self._service} on {self._host} does not end: its times stand still.",
+                f"The log of {self._service} on {self._host} does not end: its timestamps do not advance.",
                 hint="`resin logs --tail N` reads only the last lines.",
             )

@@ -1,4 +1,4 @@
-"""The root of a project: what is in it belongs to the project, what is outside needs the user's consent."""
+"""The root of a project: what is in it belongs to the project, what is outside the user has to allow."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def parse_fingerprint(text: str) -> str:
     fingerprint = text.strip().rstrip("=")
     if not _FINGERPRINT.fullmatch(fingerprint):
         raise BadValue(
-            f"{text!r} is not the fingerprint of a host key: it is SHA256: and 43 characters.",
+            f"{text!r} is not a host key fingerprint, which is SHA256: followed by 43 characters.",
             hint="`resin scan --json` lists fingerprints as host_key; on the device, "
             "`ssh-keygen -lf` prints that of a public key file.",
         )

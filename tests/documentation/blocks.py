@@ -49,6 +49,7 @@ GROUND = {
     "os_release",
     "progress",
     "state",
+    "sudo_caller",
     "untrusted_json",
 }
 """Modules of resin_toolkit that everything may use."""

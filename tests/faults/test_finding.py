@@ -44,7 +44,7 @@ def test_nothing_announced(fault: Fault, made: Bench) -> None:
 
 @fault(
     "push ps logs",
-    "no DEVICE, and the only device on the network was never used before",
+    "no DEVICE, and the only device on the network has not been used before",
     Exit.REFUSED,
     "declined",
     "asks whether to use it; refuses without a terminal",
