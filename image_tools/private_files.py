@@ -43,11 +43,11 @@ def create_file(path: Path, mode: int = OWNER_ONLY) -> int:
     Raises FileExistsError also for a link.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | _NO_LINK, mode)
-    give_to_caller(descriptor)
+    _give_to_caller(descriptor)
     return descriptor
 
 
-def give_to_caller(descriptor: int) -> None:
+def _give_to_caller(descriptor: int) -> None:
     """Under sudo, change the owner of an open new file or folder to the user who called it."""
     caller = sudo_caller()
     if caller is not None:
@@ -64,7 +64,7 @@ def make_folders(folder: Path) -> None:
         each.mkdir(exist_ok=True)
         descriptor = os.open(each, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | _NO_LINK)
         try:
-            give_to_caller(descriptor)
+            _give_to_caller(descriptor)
         finally:
             os.close(descriptor)
 
@@ -75,7 +75,7 @@ def keep_private(file: BinaryIO, name: str) -> Notice | None:
     None if nothing had to change. A drive has no permissions of its own.
     """
     status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode) or not status.st_mode & 0o077 or not holds_secret(file):
+    if not stat.S_ISREG(status.st_mode) or not status.st_mode & 0o077 or not _holds_secret(file):
         return None
     # Somebody else may own the file, and not every file system has permissions.
     with contextlib.suppress(OSError):
@@ -87,11 +87,11 @@ def keep_private(file: BinaryIO, name: str) -> Notice | None:
 
 def set_mode(file: BinaryIO, wanted: int) -> None:
     """Give a new image file the permissions `wanted`, or only the owner's if it holds a secret."""
-    private = bool(wanted & 0o077) and holds_secret(file)
+    private = bool(wanted & 0o077) and _holds_secret(file)
     os.fchmod(file.fileno(), wanted & OWNER_ONLY if private else wanted)
 
 
-def holds_secret(file: BinaryIO) -> bool:
+def _holds_secret(file: BinaryIO) -> bool:
     """Whether a FAT partition of an image holds a passphrase, password, key or token of a device."""
     from image_tools.boot_partition import fat_filesystems
     from image_tools.boot_secrets import has_secret

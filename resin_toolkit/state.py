@@ -120,10 +120,10 @@ def _open_without_links(path: str, flags: int) -> int:
 
 
 def _check_file(descriptor: int, path: Path) -> None:
-    """Raise ValueError if it is no file of a plausible size, PermissionError if it may not be the user's."""
+    """Raise OSError if it is no regular file, or too large; PermissionError if it may not be the user's."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_SIZE:
-        raise ValueError("not a file of this program")
+        raise OSError(errno.EINVAL, "it is not a regular file of at most 16 MiB", str(path))
     own = _own_users()
     if own and (status.st_uid not in own or status.st_mode & stat.S_IWOTH):
         raise PermissionError(errno.EPERM, "another user can write to it", str(path))

@@ -101,7 +101,8 @@ class PushRun:
     def _find_device(self, access: ProjectAccess | None) -> Device:
         """The device on the command line, else RESIN_DEVICE, else the project's, else one on the network.
 
-        One that the project's own file names is contacted only if the user agrees, and at once to `access`.
+        One that only the project's own file names is not contacted before the user allows it; the same
+        question covers `access`.
         """
         named = self._session.project.settings.device
         name = self._device_name or os.environ.get(VARIABLE)

@@ -2,7 +2,7 @@
 
 gz: CRC and length of each member (RFC 1952). bz2: CRCs of blocks and streams. xz: the check of each block and
 the index of each stream (.xz file format 1.2). A file that is truncated, damaged, or followed by other data
-raises ImageDamaged, and so is one of very many members without contents, which would take forever to read.
+raises ImageDamaged, and so does one with very many empty members, which would take forever to read.
 """
 
 from __future__ import annotations

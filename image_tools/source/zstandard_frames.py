@@ -1,8 +1,8 @@
 """Zstandard (RFC 8878), parsed block by block, to bound the memory and to detect truncation.
 
 The library's stream reader does not report a file that ends in the middle of a frame, and its one-shot
-interface may expand a few kilobytes to gigabytes. A block has at most 128 KiB of contents. The window of a
-frame, which its decoder keeps in memory, has up to 3.75 TiB by its header.
+interface may expand a few kilobytes to gigabytes. A block has at most 128 KiB of contents. By its header,
+the window of a frame, which the decoder keeps in memory, may have up to 3.75 TiB.
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ def _changed_notices(devices: Sequence[DiscoveredDevice]) -> list[Notice]:
                 notices.append(
                     Notice(
                         "engine-changed",
-                        f"The engine of {host} at {at} has another ID than the one that was used last{last}.",
+                        f"The engine of {host} at {at} has another ID than last time{last}.",
                     )
                 )
             elif recognition is Recognition.UNVERIFIED and expected and found.facts.engine_version:

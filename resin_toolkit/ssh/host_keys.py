@@ -182,7 +182,7 @@ def forget_command(device: Device) -> str:
 def _not_required(device: Device, shown: HostKey, address: str) -> HostKeyChanged:
     return HostKeyChanged(
         f"The host key of {device.host} is not the required one: {address or 'it'} presents {shown.type} "
-        f"{shown.fingerprint}, but --host-key requires {device.host_key}.",
+        f"{shown.fingerprint}, but {device.host_key} is required by --host-key or RESIN_HOST_KEY.",
         hint="If it was flashed or reset, pass its new fingerprint. "
         "If not, another machine may be impersonating it.",
         pinned=device.host_key,
