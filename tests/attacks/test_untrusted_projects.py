@@ -440,6 +440,7 @@ def test_variables_of_the_workstation_are_not_sent_unasked(
         ("build: ., environment: [TAG]", {"_env": "TAG=one\n"}),
         ("build: ., env_file: my.env, environment: {X: 1}", {"my_env": "X=$TAG\n"}),
         ("build: ., x-note: $TAG", {}),
+        ('build: ., develop: {watch: [{action: rebuild, path: "./${UNSET:-.}", ignore: ["$TAG"]}]}', {}),
     ],
 )
 def test_what_is_the_projects_own_or_names_an_image_is_not_asked_for(
@@ -452,6 +453,17 @@ def test_what_is_the_projects_own_or_names_an_image_is_not_asked_for(
     assert run.code == 0, run
     if "image" in service:
         assert "TAG" in run.err
+
+
+def test_a_path_in_the_container_is_not_made_of_variables_unasked(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In live mode, files appear in the container under that name."""
+    monkeypatch.setenv("TOKEN", SECRET)
+    watch = '{action: sync, path: ., target: "/${TOKEN}"}'
+    project = home.project(compose_yaml=f"services: {{web: {{build: ., develop: {{watch: [{watch}]}}}}}}\n")
+    refused(home.push(project), "$TOKEN")
+    assert home.engine.connections == 0
 
 
 def test_variables_that_are_typed_are_the_users_own(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
