@@ -41,6 +41,27 @@ def state_folder() -> Path:
     return base / "resin"
 
 
+def check_folder(folder: Path) -> None:
+    """Raise PermissionError if another user can exchange the folder, or one above it. It need not exist."""
+    own = _own_users()
+    if not own:
+        return
+    real = folder.resolve()
+    for path in dict.fromkeys((folder, *folder.parents, *real.parents, real)):
+        try:
+            status = path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        is_own = status.st_uid in own or (status.st_uid == _UNMAPPED and path != folder)
+        is_open = (
+            stat.S_ISDIR(status.st_mode) and status.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH
+        )
+        if (is_own and not is_open) or path in _above_home(real):
+            continue
+        reason = f"everybody can write to {path}" if is_own else f"{path} belongs to another user"
+        raise PermissionError(errno.EPERM, reason, str(path))
+
+
 def read_state(name: str, *, protects: bool = False, hint: str = "") -> dict[str, Any]:
     """Read the JSON object in the file `name`; empty if the file is missing.
 
@@ -127,28 +148,7 @@ def _check_file(descriptor: int, path: Path) -> None:
     own = _own_users()
     if own and (status.st_uid not in own or status.st_mode & stat.S_IWOTH):
         raise PermissionError(errno.EPERM, "another user can write to it", str(path))
-    _check_folder(path.parent)
-
-
-def _check_folder(folder: Path) -> None:
-    """Raise PermissionError if another user can exchange the folder, or one above it. It need not exist."""
-    own = _own_users()
-    if not own:
-        return
-    real = folder.resolve()
-    for path in dict.fromkeys((folder, *folder.parents, *real.parents, real)):
-        try:
-            status = path.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        is_own = status.st_uid in own or (status.st_uid == _UNMAPPED and path != folder)
-        is_open = (
-            stat.S_ISDIR(status.st_mode) and status.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH
-        )
-        if (is_own and not is_open) or path in _above_home(real):
-            continue
-        reason = f"everybody can write to {path}" if is_own else f"{path} belongs to another user"
-        raise PermissionError(errno.EPERM, reason, str(path))
+    check_folder(path.parent)
 
 
 def _above_home(real: Path) -> set[Path]:
@@ -209,7 +209,7 @@ def make_folder(folder: Path) -> None:
 
     Raises OSError, also for one in which another user could exchange files.
     """
-    _check_folder(folder)
+    check_folder(folder)
     missing = [folder] if not folder.exists() else []
     while missing and not missing[-1].parent.exists():
         missing.append(missing[-1].parent)

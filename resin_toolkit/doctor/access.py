@@ -11,7 +11,7 @@ from resin_toolkit.device.address import parse_address
 from resin_toolkit.doctor.findings import DEVICE_COMMANDS, IMAGE_COMMANDS, SSH_COMMANDS, Finding, Status
 from resin_toolkit.errors import BadValue
 from resin_toolkit.ssh.config import DEFAULT_KEY_FILES, ssh_folder
-from resin_toolkit.state import state_folder
+from resin_toolkit.state import check_folder, state_folder
 
 _BUS = "/run/dbus/system_bus_socket"
 _UDISKS = "dbus-1/system-services/org.freedesktop.UDisks2.service"
@@ -38,14 +38,21 @@ def check_state() -> Finding:
     """Whether host keys and addresses of devices can be stored."""
     folder = state_folder()
     nearest = next(path for path in (folder, *folder.parents) if path.exists() or path.is_symlink())
-    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+    reason = "" if nearest.is_dir() else f"{nearest} is not a directory"
+    if not reason and not os.access(nearest, os.W_OK | os.X_OK):
+        reason = f"{nearest} is not writable"
+    if not reason:
+        try:
+            check_folder(folder)
+        except PermissionError as error:
+            reason = error.strerror or str(error)
+    if not reason:
         return Finding("state", DEVICE_COMMANDS, Status.OK, f"Device data is stored in {folder}.")
-    reason = "is not writable" if nearest.is_dir() else "is not a directory"
     return Finding(
         "state",
         DEVICE_COMMANDS,
         Status.WARNING,
-        f"Device data cannot be stored in {folder}: {nearest} {reason}.",
+        f"Device data cannot be stored in {folder}: {reason}.",
         "Make it a directory that you own, or set XDG_STATE_HOME to another one.",
     )
 

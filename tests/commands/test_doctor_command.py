@@ -135,6 +135,17 @@ def test_a_state_directory_that_cannot_be_created(tmp_path: Path, monkeypatch: p
     assert not (tmp_path / "new").exists()
 
 
+def test_a_state_directory_that_everybody_can_write_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "open"))
+    found = access.check_state()
+    assert found.status is Status.WARNING
+    assert f"everybody can write to {tmp_path}/open" in found.message
+
+
 @pytest.mark.root
 def test_an_unprivileged_user(tmp_path: Path) -> None:
     """Nobody, who has no udisks2 here either, and a state folder of root's."""
