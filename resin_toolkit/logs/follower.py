@@ -284,7 +284,9 @@ class LogFollower:
         while True:
             engine, number = self._connection.engine()
             try:
-                return request(engine)
+                answer = request(engine)
+                self._connection.progress()
+                return answer
             except Unreachable as error:
                 self._connection.reconnect(number, error)
 

@@ -57,6 +57,7 @@ class ReconnectingEngine:
         self._lost = lost
         self._back = back
         self._patience = patience
+        self._has_answered = False
         self._closed = Event()
         self._lock = Lock()
         self._engine = connect(device)
@@ -80,15 +81,17 @@ class ReconnectingEngine:
             return self._engine, self._number
 
     def progress(self) -> None:
-        """Note that the connection was of use."""
+        """Note that the engine has answered a request."""
         self._failures = 0
+        self._has_answered = True
 
     def reconnect(self, number: int, cause: ResinError) -> None:
         """Replace connection `number`, which failed with `cause`; returns once there is a new one.
 
         Raises ConnectionClosed; Refused if a different device answers now; the last error once `patience` is
-        over; and `cause` itself if what responded is not an engine. Where patience is limited, it also raises
-        `cause` if the engine does not respond, or if ten connections in a row were lost without `progress`.
+        over; and `cause` itself if what responded is not an engine, or does not respond and never has. Where
+        patience is limited, it also raises `cause` if the engine does not respond any more, or if ten
+        connections in a row were lost without `progress`.
         """
         with self._lock:
             if self.closed:
@@ -100,6 +103,8 @@ class ReconnectingEngine:
                 raise cause
             self._failures += 1
             is_hung = cause.facts.get("cause") == "no-answer"
+            if is_hung and not self._has_answered:
+                raise cause
             if self._patience is not None and (is_hung or self._failures > _MAX_FAILURES):
                 raise cause
             self._lost(cause)

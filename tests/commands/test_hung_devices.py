@@ -27,6 +27,7 @@ COMMANDS = {
     "ps": [],
     "env": [],
     "logs": [],
+    "logs -f": [],
     "stop": ["web"],
     "restart": ["web"],
     "rm": ["web", "--yes"],
@@ -43,7 +44,7 @@ BY_SSH = {
 REQUESTS: dict[str, tuple[str, ...]] = {
     r"GET /version": ("ps", "env", "logs", "stop", "push", "wait", "ssh"),
     r"GET /info": ("ps", "env", "logs", "stop", "push", "ssh"),
-    r"GET /containers/json": ("ps", "logs", "stop", "restart", "rm", "push", "ssh"),
+    r"GET /containers/json": ("ps", "logs", "logs -f", "stop", "restart", "rm", "push", "ssh"),
     r"GET /containers/[^/]+/json": ("logs", "stop", "restart", "rm", "ssh"),
     r"GET /images/.*": ("push",),
     r"GET .*/logs": ("logs",),
@@ -73,7 +74,7 @@ def run(command: str, words: list[str], device: str, folder: Path) -> Measured:
     target = [device, *words]
     if command != "ssh":
         target.append("--json")
-    return measured([PROGRAM, command, *target], env=env, cwd=folder)
+    return measured([PROGRAM, *command.split(), *target], env=env, cwd=folder)
 
 
 def check(what: str, done: Measured, refused: Measured) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -188,6 +189,8 @@ def test_new_service_of_a_compose_file(table: Desk, kitchen: StandIn, garden: Pa
     one = "services:\n  main:\n    build: .\n    network_mode: host\n"
     other = garden.parent / "other"
     write_project(other)
+    # Both are in one work tree, so that nothing has to be allowed.
+    subprocess.run(["git", "init", "--quiet", garden.parent], check=True)
     (garden / "compose.yaml").write_text(one)
     (garden / "resin.toml").write_text('name = "garden"\n')
     with live(table, kitchen, garden) as pushed:

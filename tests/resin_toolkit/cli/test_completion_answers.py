@@ -129,6 +129,7 @@ FREE_METAVARS = {
         "PORT",
         "RE",
         "SECONDS",
+        "SIZE",
     ),
     *("SERVERS", "SSID", "TEXT", "TIME", "URL", "XX", "[BIND:]PORT:HOST:HOSTPORT", "[HOST:]GUEST"),
 }

@@ -67,3 +67,24 @@ def test_connections_that_end_immediately_are_retried_with_longer_pauses_until_t
         link.close()
     assert caught.value is lost[-1]
     assert len(lost) < 10
+
+
+def hung_engine() -> Unreachable:
+    return Unreachable("board.local did not respond in time.", cause="no-answer")
+
+
+def test_an_engine_that_has_never_answered_a_request_is_given_up() -> None:
+    lost: list[ResinError] = []
+    with serving(routes(answers)) as place:
+        device = Device(
+            "board.local", (place.address,), engine_ports=(place.port,), access_method=AccessMethod.TCP
+        )
+        link = ReconnectingEngine(device, connect, lost=lost.append, back=lambda _: None)
+        _, number = link.engine()
+        with pytest.raises(Unreachable, match="did not respond in time"):
+            link.reconnect(number, hung_engine())
+        assert lost == []
+        link.progress()
+        link.reconnect(number, hung_engine())
+        link.close()
+    assert len(lost) == 1
