@@ -187,7 +187,10 @@ def test_containers_go_on_while_the_engine_is_restarted(kitchen: StandIn) -> Non
     seen = numbers(kitchen, "counter")
     wait_for(lambda: len(numbers(kitchen, "counter")) > len(seen) + 5, "more numbers")
     seen = numbers(kitchen, "counter")
-    assert seen == list(range(len(seen)))
+    # An engine that ends may take a line with it that it has read and not written; the container goes on.
+    assert seen == sorted(set(seen))
+    assert seen[0] == 0
+    assert seen[-1] < len(seen) + 2
     kitchen.docker("rm", "-f", "counter")
 
 

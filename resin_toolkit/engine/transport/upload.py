@@ -20,6 +20,7 @@ from resin_toolkit.engine.transport.http import (
     send_chunked_head,
 )
 from resin_toolkit.engine.transport.raw_stream import RawStream
+from resin_toolkit.errors import EngineFailed
 
 TAR = "application/x-tar"
 _ERROR_LIMIT = 64 * 1024
@@ -70,10 +71,16 @@ class ChunkedUpload:
         with self._reading:
             try:
                 data = b"" if self._closed.is_set() else self._read(size)
-            except BaseException:
+            except BaseException as error:
+                # An engine may still answer that the body of a cancelled request is incomplete.
+                is_cancelled = self._closed.is_set() and isinstance(error, EngineFailed)
                 self.close()
                 self._raise_failure()
+                if is_cancelled:
+                    return b""
                 raise
+            if self._closed.is_set():
+                data = b""
             if not data:
                 self._raise_failure()
             return data
