@@ -33,7 +33,7 @@ REMEMBERED = ("devices.json", "host-keys.json")
 
 
 def resin(user: User, command: str, project: Path) -> Run:
-    """A command about the device, with its result as JSON, which `ssh` has only for its own failures."""
+    """Run a command on the device, with `--json`; `ssh` prints JSON only for failures of its own."""
     first, *others = COMMANDS[command]
     return user.resin(first, "--json", *others, cwd=project)
 

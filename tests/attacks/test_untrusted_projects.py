@@ -1,93 +1,27 @@
-"""Projects of other people: where they would like to go, and what they would like to take along."""
+"""Projects of other people: where they want to go, and which files they want to take along."""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from faults.table import Fault, fault
-from support.loopback_server import serving
-from support.recording_engine import RecordingEngine
-from support.resin_command import Run, Terminal, environment, resin
+from support.private_home import (  # noqa: F401 - a fixture
+    DOCKERFILE,
+    LOGINS,
+    SECRET,
+    TOML,
+    Home,
+    check_refused,
+    home_with_secrets,
+    linked,
+)
+from support.resin_command import resin
 
 from resin_toolkit.errors import Exit
-
-SECRET = "7h3-k3y-0f-th3-h0us3"
-DOCKERFILE = "FROM scratch\nCOPY . /\n"
-TOML = "[run]\ngrace = 0\n"
-LOGINS = {"auths": {"https://index.docker.io/v1/": {"auth": "bWU6N2gzLWszeS0wZi10aDMtaDB1czM="}}}
-
-
-class Home:
-    """A home folder with secrets in it, and an engine on loopback."""
-
-    def __init__(self, folder: Path, engine: RecordingEngine, device: str) -> None:
-        self.folder = folder
-        self.engine = engine
-        self.device = device
-        self.environment: dict[str, str] = {}
-
-    @property
-    def state(self) -> Path:
-        return self.folder / "state" / "resin"
-
-    def project(self, path: str = "code/evil", **files: str) -> Path:
-        """A project; names of files have `__` for a slash and `_` for a dot."""
-        project = self.folder / path
-        for name, text in {"Dockerfile": DOCKERFILE, "resin_toml": TOML, **files}.items():
-            file = project / name.replace("__", "/").replace("_", ".")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        return project
-
-    def push(self, project: Path, *words: str, device: bool = True) -> Run:
-        return resin("push", *([self.device] if device else []), "--detach", "--source", project, *words)
-
-    def was_sent(self, text: str) -> bool:
-        """Whether the engine was sent a text, in a file or otherwise."""
-        contents = b"".join(self.engine.files.values()) + b"".join(
-            name.encode() for name in self.engine.files
-        )
-        return text.encode() in self.engine.everything + contents
-
-    def terminal(self, project: Path, *words: str) -> Terminal:
-        return Terminal("push", *words, "--detach", env=environment(**self.environment), cwd=project)
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    folder = tmp_path / "home"
-    (folder / ".ssh").mkdir(parents=True)
-    (folder / ".ssh" / "id").write_text(SECRET)
-    (folder / ".docker").mkdir()
-    (folder / ".docker" / "config.json").write_text(json.dumps(LOGINS))
-    (folder / "secret.env").write_text(f"PASSWORD={SECRET}\n")
-    engine = RecordingEngine("DEVICE")
-
-    def serve(connection: socket.socket, _: threading.Event) -> None:
-        with connection.makefile("rb") as reader, connection.makefile("wb") as writer:
-            engine.serve(reader, writer)
-
-    with serving(serve) as place:
-        made = Home(folder, engine, f"tcp://127.0.0.1:{place.port}")
-        made.environment = {"HOME": str(folder), "XDG_STATE_HOME": str(folder / "state")}
-        for name, value in made.environment.items():
-            monkeypatch.setenv(name, value)
-        for name in ("RESIN_DEVICE", "DOCKER_CONFIG", "SSH_AUTH_SOCK", "SUDO_UID"):
-            monkeypatch.delenv(name, raising=False)
-        yield made
-
-
-def refused(run: Run, *named: str) -> None:
-    """Check that a push was refused with a sentence and a hint."""
-    assert run.code == 4, run
-    assert all(word in run.err for word in (*named, "--trust")), run
-    assert run.err.count("error: ") == 1, run
 
 
 @fault(
@@ -168,7 +102,7 @@ def test_a_yes_is_remembered_for_this_device_only(home: Home) -> None:
     assert terminal.end() == 0, terminal.plain
     assert home.push(project, device=False).code == 0
     (project / "resin.toml").write_text('device = "127.0.0.66"\n')
-    refused(home.push(project, device=False), "127.0.0.66")
+    check_refused(home.push(project, device=False), "127.0.0.66")
 
 
 @pytest.mark.parametrize("way", ["typed", "variable", "pushed before"])
@@ -216,11 +150,6 @@ def test_a_folder_of_somebody_else_above_names_no_device(home: Home) -> None:
 
 
 # what it takes: files
-
-
-def linked(path: Path, target: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.symlink_to(target)
 
 
 def _source(home: Home) -> Path:
@@ -325,7 +254,7 @@ OUTSIDE: dict[str, Callable[[Home], Path]] = {
 def test_files_outside_the_project_are_not_sent_unasked(home: Home, kind: str) -> None:
     project = OUTSIDE[kind](home)
     run = home.push(project)
-    refused(run)
+    check_refused(run)
     assert home.engine.connections == 0
     assert SECRET not in run.err
     # With consent it is sent: what was held back is really what is asked for.
@@ -379,120 +308,7 @@ def test_the_work_tree_of_the_user_is_the_root(home: Home) -> None:
     (home.folder / ".git").mkdir()
     (home.folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
     other = home.project("code/other", compose_yaml=text.replace("evil", "other"))
-    refused(home.push(other), f"read {home.folder / 'code'}.")
-
-
-# what it takes: variables
-
-
-@pytest.mark.parametrize(
-    ("service", "more"),
-    [
-        ("build: {context: ., args: [TOKEN]}", {}),
-        ('build: {context: ., args: {X: "${TOKEN}"}}', {}),
-        ('build: {context: ., args: ["X=a${TOKEN:-b}"]}', {}),
-        ('build: {context: ., args: {X: "${NO:-${TOKEN}}"}}', {}),
-        ("build: ., environment: [TOKEN]", {}),
-        ("build: ., environment: {TOKEN: }", {}),
-        ('build: ., environment: {X: "$TOKEN"}', {}),
-        ("build: ., environment: [X]", {"_env": "X=${TOKEN}\n"}),
-        ("build: ., environment: [Y]", {"_env": "X=$TOKEN\nY=$X\n"}),
-        ("build: ., env_file: my.env", {"my_env": "TOKEN\n"}),
-        ("build: ., env_file: my.env", {"my_env": "X=${TOKEN:?}\n"}),
-        ('build: ., command: "echo ${TOKEN}"', {}),
-        ('build: ., labels: {x: "${TOKEN}"}', {}),
-        ('build: {context: ., labels: ["x=${TOKEN}"]}', {}),
-        ('build: ., hostname: "${TOKEN}"', {}),
-        ('build: ., logging: {driver: syslog, options: {x: "${TOKEN}"}}', {}),
-        (
-            "build: ., extends: {file: other.yaml, service: a}",
-            {"other_yaml": 'services: {a: {environment: ["TOKEN"]}}'},
-        ),
-        ("build: ., environment: [TOKEN]", {"_env": "TOKEN=harmless\n"}),
-        (
-            'build: ., environment: ["A=1"]',
-            {"compose_override_yaml": 'services: {web: {environment: ["X=${TOKEN}"]}}'},
-        ),
-    ],
-)  # fmt: skip
-def test_variables_of_the_workstation_are_not_sent_unasked(
-    home: Home, monkeypatch: pytest.MonkeyPatch, service: str, more: dict[str, str]
-) -> None:
-    monkeypatch.setenv("TOKEN", SECRET)
-    project = home.project(compose_yaml=f"services: {{web: {{{service}}}}}\n", **more)
-    run = home.push(project)
-    refused(run, "$TOKEN")
-    assert home.engine.connections == 0
-    assert SECRET not in run.err
-    assert home.push(project, "--trust").code == 0
-    assert home.was_sent(SECRET)
-    assert home.push(project).code == 0
-
-
-@pytest.mark.parametrize(
-    ("service", "more"),
-    [
-        ('build: ., image: "web:${TAG}"', {}),
-        ('build: ., ports: ["${PORT}:80"]', {}),
-        ('build: ., environment: {X: "${UNSET:-latest}"}', {}),
-        ("build: ., environment: [UNSET]", {}),
-        ("build: ., environment: [OWN]", {"_env": "OWN=1\n"}),
-        ("build: ., environment: [TAG]", {"_env": "TAG=one\n"}),
-        ("build: ., env_file: my.env, environment: {X: 1}", {"my_env": "X=$TAG\n"}),
-        ("build: ., x-note: $TAG", {}),
-        ('build: ., develop: {watch: [{action: rebuild, path: "./${UNSET:-.}", ignore: ["$TAG"]}]}', {}),
-    ],
-)
-def test_what_is_the_projects_own_or_names_an_image_is_not_asked_for(
-    home: Home, monkeypatch: pytest.MonkeyPatch, service: str, more: dict[str, str]
-) -> None:
-    monkeypatch.setenv("TAG", "one")
-    monkeypatch.setenv("PORT", "8080")
-    project = home.project(compose_yaml=f"services: {{web: {{{service}}}}}\n", **more)
-    run = home.push(project)
-    assert run.code == 0, run
-    if "image" in service:
-        assert "TAG" in run.err
-
-
-def test_a_path_in_the_container_is_not_made_of_variables_unasked(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In live mode, files appear in the container under that name."""
-    monkeypatch.setenv("TOKEN", SECRET)
-    watch = '{action: sync, path: ., target: "/${TOKEN}"}'
-    project = home.project(compose_yaml=f"services: {{web: {{build: ., develop: {{watch: [{watch}]}}}}}}\n")
-    refused(home.push(project), "$TOKEN")
-    assert home.engine.connections == 0
-
-
-def test_variables_that_are_typed_are_the_users_own(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOKEN", "x")
-    project = home.project()
-    (home.folder / "own.env").write_text("TOKEN\n")
-    words = ("--env", "TOKEN", "--build-arg", "TOKEN", "--env-file", str(home.folder / "own.env"))
-    assert home.push(project, *words).code == 0
-    # A file of the project is the project's, even if it is typed.
-    (project / "p.env").write_text("TOKEN\n")
-    refused(home.push(project, "--env-file", str(project / "p.env")), "$TOKEN")
-    linked(project / "q.env", home.folder / "secret.env")
-    refused(home.push(project, "--env-file", str(project / "q.env")), "secret.env")
-
-
-def test_dry_run_lists_what_would_be_asked_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAG", "one")
-    project = _env_file(home)
-    (project / "compose.yaml").write_text(
-        "services: {web: {build: ., image: 'web:${TAG}', env_file: ../../secret.env, environment: [HOME]}}\n"
-    )
-    run = home.push(project, "--dry-run", "--json")
-    assert run.code == 0, run
-    assert run.data["outside"] == [str(home.folder / "secret.env")]
-    assert (run.data["variables"], run.data["variables_in_names"]) == (["HOME"], ["TAG"])
-    assert SECRET not in run.out
-    shown = home.push(project, "--dry-run").out
-    assert str(home.folder / "secret.env") in shown
-    assert home.engine.changes == []
+    check_refused(home.push(other), f"read {home.folder / 'code'}.")
 
 
 # logins
@@ -500,7 +316,7 @@ def test_dry_run_lists_what_would_be_asked_for(home: Home, monkeypatch: pytest.M
 
 def test_no_login_goes_to_a_device_that_nobody_chose(home: Home) -> None:
     project = home.project(resin_toml=f'device = "{home.device}"\n', Dockerfile="FROM docker.io/me/private\n")
-    refused(home.push(project, device=False))
+    check_refused(home.push(project, device=False))
     assert home.engine.logins == []
 
 
@@ -529,7 +345,7 @@ def test_nothing_is_written_through_links_of_a_project(home: Home) -> None:
     assert not [name for name in home.engine.files if name.startswith(".resin")]
 
 
-# files that are none
+# files that do not end
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ class Host:
     ) -> Iterator[None]:
         """Run an engine on its TCP port, an SSH server, and a responder that has names.
 
-        `announces` holds, for each name, the addresses it answers with; none for its own. `delay` is how many
+        `announces` holds, for each name, the addresses it answers with (empty: its own). `delay` is how many
         seconds it takes to answer to a query. `address` is where the engine and the SSH server listen, if
         not at its own.
         """
